@@ -1,0 +1,97 @@
+// Package config reads Sallyport's configuration: strict TOML, parsed once
+// into types that cannot be wrong. Whatever it refuses, it names with file,
+// line, the value and what would be right.
+package config
+
+import (
+	"net/netip"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"sallyport/internal/packet"
+)
+
+// Config is a whole, valid configuration: the main file and everything in
+// the conf.d folder beside it.
+type Config struct {
+	Path    string // of the main file
+	Daemon  Daemon
+	Gate    Gate
+	SPA     SPA
+	Doors   []Door   // in file order; names unique, no port in two doors
+	Clients []Client // in file order; names and keys unique
+}
+
+// Daemon says where the daemon keeps things.
+type Daemon struct {
+	StateDir string // absolute; default /var/lib/sallyport
+	Socket   string // absolute; default /run/sallyport/control.sock
+}
+
+// Gate says what is closed and for whom.
+type Gate struct {
+	Policy     Policy
+	Public     []packet.Port  // open to everybody; with PolicyAll only
+	Closed     Closed         // how closed ports answer
+	Interfaces []string       // gated interfaces; empty: all but loopback
+	Trusted    []netip.Prefix // sources that are never gated
+}
+
+// Policy says which ports are closed.
+type Policy string
+
+// PolicyDoors closes doors only; PolicyAll closes everything but Gate.Public.
+const (
+	PolicyDoors Policy = "doors"
+	PolicyAll   Policy = "all"
+)
+
+// Closed says how a closed port answers.
+type Closed string
+
+// ClosedDrop stays silent; ClosedReject answers as a port without a listener does.
+const (
+	ClosedDrop   Closed = "drop"
+	ClosedReject Closed = "reject"
+)
+
+// SPA configures single-packet authorisation.
+type SPA struct {
+	Port           uint16        // 0: off
+	ClockSkew      time.Duration // 10s to 10m; default 60s
+	Ack            bool          // default true
+	ServerKey      string        // absolute path; default StateDir/server.key
+	AuthorizedKeys string        // absolute path of a file in OpenSSH's format; empty: none
+	RequireBound   bool          // refuse messages that do not name their source address
+}
+
+// Door is what can be opened: ports that open and close together.
+type Door struct {
+	Name     string
+	Ports    []packet.Port  // at least one
+	OpenFor  time.Duration  // 1s to 24h; default 30s
+	Single   bool           // a grant lets in one connection only
+	Sequence []packet.Port  // empty: none; else 2 to 16 knocks
+	Within   time.Duration  // limit for the whole sequence; 100ms to 10m; default 10s
+	To       []netip.Prefix // destinations behind this host that the door guards too
+	Place    Place
+}
+
+// Client is a person or device that may open doors with a key of its own.
+type Client struct {
+	Name    string
+	Doors   []string // names of existing doors, at least one; the first ones asked for by "default doors"
+	Key     ssh.PublicKey
+	From    []netip.Prefix // where the client may knock from; empty: anywhere
+	Expires time.Time      // zero: never
+	MaxOpen time.Duration  // upper limit of a grant; 0: the door's open_for
+	Single  bool           // its grants let in one connection only
+	Place   Place
+}
+
+// Place is where something stands in the configuration.
+type Place struct {
+	File string
+	Line int
+}

@@ -1,0 +1,84 @@
+package gate
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Grant is the permission of one source to use one door until a time.
+type Grant struct {
+	Door   string     `json:"door"`
+	Source netip.Addr `json:"source"`
+	Client string     `json:"client,omitempty"` // empty for a static sequence or an operator
+	Until  time.Time  `json:"until"`
+	Single bool       `json:"single"` // used up by the first new connection
+}
+
+// Kind says what sort of thing happened.
+type Kind string
+
+// The kinds of event.
+const (
+	KindGrant      Kind = "grant"
+	KindRefusal    Kind = "refusal"
+	KindExpiry     Kind = "expiry"
+	KindRevocation Kind = "revocation"
+	KindRepair     Kind = "repair" // the firewall table had been removed and was put back
+	KindReload     Kind = "reload"
+	KindStart      Kind = "start"
+	KindStop       Kind = "stop"
+	KindOverload   Kind = "overload" // something was lost or skipped because too much arrived
+	KindClock      Kind = "clock"    // the clock of a client, or our own, is off
+	KindKey        Kind = "key"      // a server key was made or rotated
+	KindFailure    Kind = "failure"  // something on the host did not work; nothing was opened by it
+)
+
+// Reason says why, in one word. The set is closed: counters are kept by reason.
+type Reason string
+
+// Reasons of grants and revocations.
+const (
+	BySequence Reason = "sequence" // the whole static sequence, in order, in time
+	BySPA      Reason = "spa"      // an authenticated SPA message
+	ByOperator Reason = "operator" // a command on the control socket
+	ByReload   Reason = "reload"   // the new configuration no longer has this door or client
+	ByClient   Reason = "client"   // the client gave the grant back
+)
+
+// Reasons of refusals. The first group concerns sequences, the second SPA
+// messages, in the order in which they are checked.
+const (
+	WrongKnock Reason = "wrong-knock" // a sequence broken off by a knock that is not its next
+	TooSlow    Reason = "too-slow"    // the right sequence, but not within its time limit
+	Scanner    Reason = "scanner"     // the source touches many closed ports; its knocks do not count
+
+	BadLength     Reason = "length"         // no valid message has this length
+	BadTag        Reason = "tag"            // the moat tag T does not fit any current epoch
+	OverBudget    Reason = "budget"         // too many well-tagged packets
+	BadSeal       Reason = "seal"           // HPKE does not open
+	BadHeader     Reason = "header"         // opened, but the header is not one we would write
+	UnknownClient Reason = "unknown-client" // no client has this id
+	UnknownDoor   Reason = "unknown-door"   // no door has this id
+	ForbiddenDoor Reason = "forbidden-door" // the client may not use this door
+	ForbiddenFrom Reason = "forbidden-from" // the client may not knock from this source
+	KeyExpired    Reason = "key-expired"    // the client's key is past its expiry time
+	WrongAddress  Reason = "wrong-address"  // bound to another source, or unbound where that is not allowed
+	StaleTime     Reason = "stale"          // stamped outside the time window
+	Replayed      Reason = "replay"         // seen before, from the same source
+	Intercepted   Reason = "interception"   // seen before, from another source
+	BadProof      Reason = "proof"          // the client's signature does not verify
+	NoRecord      Reason = "no-record"      // the replay guard could not record the message
+	NotOpened     Reason = "not-opened"     // the firewall did not take the grant
+)
+
+// Event is something that happened, as the journal, the metrics and the
+// dashboard see it.
+type Event struct {
+	Time   time.Time  `json:"time"`
+	Kind   Kind       `json:"kind"`
+	Door   string     `json:"door,omitempty"`
+	Client string     `json:"client,omitempty"`
+	Source netip.Addr `json:"source,omitzero"`
+	Reason Reason     `json:"reason,omitempty"`
+	Detail string     `json:"detail,omitempty"` // for people; may hold text an attacker chose, so print it quoted
+}
