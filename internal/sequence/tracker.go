@@ -1,0 +1,250 @@
+// Package sequence recognises ordered sequences of knocks.
+//
+// The rule is one sentence: a sequence is complete when the latest knocks of
+// one source are exactly its knocks, in order, with nothing in between, and
+// the first of them is no older than the sequence's limit. Everything else
+// follows. A wrong knock throws progress away unless it begins a sequence
+// itself; a port scan, ordered or shuffled, completes nothing; after a mistake
+// the whole right sequence works at once; two sources never disturb each other.
+//
+// What is no knock is left out before that rule is applied: the copy of a knock
+// already seen (a retransmitted SYN, a packet seen twice on a bridge), and
+// whatever a scanner sends. Contacts with doors and with public ports are not
+// passed to the tracker at all.
+//
+// Memory is bounded whatever arrives, and a knock costs the same however many
+// sequences and sources there are.
+package sequence
+
+import (
+	"hash/maphash"
+	"time"
+
+	"sallyport/internal/packet"
+)
+
+// Limits says for how many sources progress is remembered. A source one knock
+// in costs about 80 bytes, one further in about 450.
+type Limits struct {
+	Begun   int // sources one knock in; default 262,144
+	Further int // sources at least two knocks in; default 16,384
+}
+
+// Tracker follows the progress of every source. One goroutine uses it.
+type Tracker struct {
+	table    *Table
+	epoch    time.Time
+	begun    *sources[begun]
+	further  *sources[further]
+	scanners scanners
+	done     []int
+	late     []int
+}
+
+// begun is the state of a source one knock in, the only state that a flood of
+// spoofed first knocks can make; so it is small.
+type begun struct {
+	node int32
+	knock
+}
+
+// further is the state of a source at least two knocks in. The latest knock
+// is knocks[n-1]; n is the depth of the node.
+type further struct {
+	node   int32
+	n      int
+	knocks [MaxKnocks]knock
+}
+
+// knock is what is kept of a packet: enough to know its copy, to measure the
+// time limit, and to follow the sequence again in another table.
+type knock struct {
+	at   int64 // nanoseconds since the tracker's epoch
+	port packet.Port
+	from uint16 // source port
+	seq  uint32
+}
+
+// copies tells whether two packets are the same one, seen twice.
+func (k knock) copies(o knock) bool {
+	return k.port == o.port && k.from == o.from && k.seq == o.seq
+}
+
+// Outcome is what one knock led to. The zero Outcome: nothing to tell.
+type Outcome struct {
+	Done    []int // sequences completed in time, as indexes; valid until the next call
+	Late    []int // sequences completed too slowly; valid until the next call
+	Broken  int   // how many right knocks in a row this wrong one ended
+	Of      int   // with Broken: the length of the (shortest) sequence that they began
+	Scanner bool  // by this knock the source became a scanner
+	Ignored bool  // the source is a scanner: nothing it sends counts
+}
+
+// New returns a tracker. Times before now are treated as now.
+func New(table *Table, limits Limits, now time.Time) *Tracker {
+	if limits.Begun == 0 {
+		limits.Begun = 1 << 18
+	}
+	if limits.Further == 0 {
+		limits.Further = 1 << 14
+	}
+	return &Tracker{
+		table:    table,
+		epoch:    now.Add(-time.Second), // so that no time is zero, which marks an empty cell
+		begun:    newSources[begun](limits.Begun),
+		further:  newSources[further](limits.Further),
+		scanners: scanners{seed: maphash.MakeSeed()},
+	}
+}
+
+// Observe takes one knock: a TCP SYN or UDP datagram to a closed port.
+func (t *Tracker) Observe(now time.Time, p *packet.Packet) Outcome {
+	if len(t.table.sequences) == 0 {
+		return Outcome{}
+	}
+	s := sourceOf(p.Src)
+	k := knock{at: max(int64(now.Sub(t.epoch)), 1), port: p.Port(), from: p.SrcPort, seq: p.Seq}
+	if t.scanners.scanning(s, k.at) {
+		t.forget(s)
+		return Outcome{Ignored: true}
+	}
+	if f := t.further.get(s); f != nil {
+		if f.seen(k) {
+			return Outcome{}
+		}
+		return t.step(s, f, k)
+	}
+	if b := t.begun.get(s); b != nil {
+		if b.copies(k) {
+			return Outcome{}
+		}
+		f := further{node: b.node, n: 1}
+		f.knocks[0] = b.knock
+		return t.step(s, &f, k)
+	}
+	return t.step(s, &further{}, k)
+}
+
+// seen tells whether k is a copy of a knock that counts already. A TCP
+// sequence number is random, so any earlier knock is recognised; UDP datagrams
+// can honestly look alike, so only the latest is taken for the same one.
+func (f *further) seen(k knock) bool {
+	if k.port.Proto != packet.TCP {
+		return f.knocks[f.n-1].copies(k)
+	}
+	for _, earlier := range f.knocks[:f.n] {
+		if earlier.copies(k) {
+			return true
+		}
+	}
+	return false
+}
+
+// step moves a source, whose state so far is f, on by one knock.
+func (t *Tracker) step(s source, f *further, k knock) Outcome {
+	var o Outcome
+	before := &t.table.nodes[f.node]
+	f.node = t.table.next(f.node, k.port)
+	at := &t.table.nodes[f.node]
+	if at.depth <= before.depth {
+		o.Broken, o.Of = broken(before, at)
+		o.Scanner = t.scanners.wrong(s, k.port, k.at)
+	}
+	f.push(k, int(at.depth))
+	t.complete(&o, f, at)
+	t.keep(s, f)
+	return o
+}
+
+// broken tells how much progress is lost on the way from one node to a
+// shallower or equally deep one. What comes after a completed sequence breaks
+// nothing, and neither does beginning again after the first knock.
+func broken(before, after *node) (broken, of int) {
+	if len(before.ends) > 0 || after.depth == 1 && before.depth == 1 {
+		return 0, 0
+	}
+	return int(before.depth), int(before.of)
+}
+
+// push appends a knock and keeps the latest depth of them.
+func (f *further) push(k knock, depth int) {
+	if kept := depth - 1; kept < f.n && kept >= 0 {
+		copy(f.knocks[:kept], f.knocks[f.n-kept:f.n])
+	}
+	f.n = depth
+	if depth > 0 {
+		f.knocks[depth-1] = k
+	}
+}
+
+func (t *Tracker) complete(o *Outcome, f *further, at *node) {
+	if len(at.ends) == 0 {
+		return
+	}
+	t.done, t.late = t.done[:0], t.late[:0]
+	last := f.knocks[f.n-1].at
+	for _, i := range at.ends {
+		q := t.table.sequences[i]
+		if last-f.knocks[f.n-len(q.Knocks)].at <= int64(q.Within) {
+			t.done = append(t.done, int(i))
+		} else {
+			t.late = append(t.late, int(i))
+		}
+	}
+	o.Done, o.Late = t.done, t.late
+}
+
+// keep stores the state where its size belongs. f may be the stored state.
+func (t *Tracker) keep(s source, f *further) {
+	switch f.n {
+	case 0:
+		t.forget(s)
+	case 1:
+		b := begun{node: f.node, knock: f.knocks[0]}
+		t.further.drop(s)
+		*t.begun.put(s) = b
+	default:
+		if stored := t.further.get(s); stored != f {
+			t.begun.drop(s)
+			*t.further.put(s) = *f
+		}
+	}
+}
+
+func (t *Tracker) forget(s source) {
+	t.begun.drop(s)
+	t.further.drop(s)
+}
+
+// Replace puts another table in the place of the present one. Progress in
+// sequences that both hold is kept. It takes time in proportion to the sources
+// remembered.
+func (t *Tracker) Replace(table *Table) {
+	t.table = table
+	t.begun.each(func(s source, b *begun) {
+		if b.node = table.next(root, b.port); b.node == root {
+			t.begun.drop(s)
+		}
+	})
+	t.further.each(func(s source, f *further) {
+		if f.follow(table); f.n < 2 {
+			shallow := *f
+			t.further.drop(s)
+			t.keep(s, &shallow)
+		}
+	})
+}
+
+// follow finds the node of the kept knocks in another table.
+func (f *further) follow(table *Table) {
+	knocks := f.knocks
+	n := f.n
+	f.node, f.n = root, 0
+	for _, k := range knocks[:n] {
+		f.node = table.next(f.node, k.port)
+		f.push(k, int(table.nodes[f.node].depth))
+	}
+}
+
+// Sources returns for how many sources progress is remembered.
+func (t *Tracker) Sources() int { return t.begun.len() + t.further.len() }
