@@ -2,3 +2,169 @@
 // and returns grants, refusals with their reasons, or nothing. It is pure: no
 // input or output, no goroutines, no clock, no logging. One goroutine uses it.
 package gate
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"sallyport/internal/config"
+	"sallyport/internal/packet"
+	"sallyport/internal/sequence"
+)
+
+// Decision is what one packet led to. Kind is KindGrant, KindRefusal or
+// another kind of event; a decision to grant takes effect when its grants have
+// been handed to the firewall.
+type Decision struct {
+	Kind   Kind
+	Reason Reason
+	Source netip.Addr
+	Door   string  // of a refusal that concerns one door
+	Client string  // once a message has been authenticated
+	Grants []Grant // what to open, with KindGrant; valid for ever
+	Right  int     // of a broken sequence: right knocks in a row
+	Of     int     // of a broken sequence: its length
+}
+
+// Event describes the decision, for everything but each grant of its own.
+func (d Decision) Event(now time.Time) Event {
+	e := Event{Time: now, Kind: d.Kind, Reason: d.Reason, Source: d.Source, Door: d.Door, Client: d.Client}
+	if d.Reason == WrongKnock {
+		e.Detail = fmt.Sprintf("after %d right knocks of %d", d.Right, d.Of)
+	}
+	return e
+}
+
+// Host is what the gate must know about the machine it runs on.
+type Host struct {
+	Addresses []netip.Addr  // its own
+	Listeners []packet.Port // ports on which something listens
+	Ephemeral [2]uint16     // first and last local port of outgoing connections; zero: unknown
+}
+
+// Gate decides about packets.
+type Gate struct {
+	config    *config.Config
+	host      Host
+	own       map[netip.Addr]struct{}
+	to        prefixes
+	neutral   portSet
+	tracker   *sequence.Tracker
+	doors     []*config.Door // by index of their sequence in the tracker's table
+	decisions []Decision
+}
+
+// New returns a gate for a configuration.
+func New(cfg *config.Config, host Host, now time.Time) *Gate {
+	g := &Gate{tracker: sequence.New(sequence.Compile(nil), sequence.Limits{}, now)}
+	g.Reconfigure(cfg)
+	g.SetHost(host)
+	return g
+}
+
+// Reconfigure takes a new configuration. Sequences in progress that it still
+// holds go on.
+func (g *Gate) Reconfigure(cfg *config.Config) {
+	g.config = cfg
+	g.to = prefixes{}
+	g.doors = nil
+	var sequences []sequence.Sequence
+	for i := range cfg.Doors {
+		door := &cfg.Doors[i]
+		for _, p := range door.To {
+			g.to.add(p)
+		}
+		if len(door.Sequence) > 0 {
+			g.doors = append(g.doors, door)
+			sequences = append(sequences, sequence.Sequence{Knocks: door.Sequence, Within: door.Within})
+		}
+	}
+	g.tracker.Replace(sequence.Compile(sequences))
+	g.setNeutral()
+}
+
+// SetHost takes what has changed about the host.
+func (g *Gate) SetHost(host Host) {
+	g.host = host
+	g.own = make(map[netip.Addr]struct{}, len(host.Addresses))
+	for _, a := range host.Addresses {
+		g.own[a] = struct{}{}
+	}
+	g.setNeutral()
+}
+
+// setNeutral collects the ports that are no knocks: doors, public ports and
+// whatever else is open, and UDP ports on which replies to the host's own
+// traffic arrive. The knocks of a sequence always count.
+func (g *Gate) setNeutral() {
+	g.neutral = portSet{}
+	for n := int(g.host.Ephemeral[0]); n != 0 && n <= int(g.host.Ephemeral[1]); n++ {
+		g.neutral.add(packet.Port{Proto: packet.UDP, Number: uint16(n)})
+	}
+	for _, p := range g.host.Listeners {
+		g.neutral.add(p)
+	}
+	for _, p := range g.config.Gate.Public {
+		g.neutral.add(p)
+	}
+	for _, door := range g.config.Doors {
+		for _, p := range door.Ports {
+			g.neutral.add(p)
+		}
+	}
+	for _, door := range g.doors {
+		for _, p := range door.Sequence {
+			g.neutral.remove(p)
+		}
+	}
+}
+
+// Watches tells whether a packet to this port can be a knock, so that the
+// capture can leave out all others. The SPA port is not among them.
+func (g *Gate) Watches(p packet.Port) bool {
+	return len(g.doors) > 0 && !g.neutral.has(p)
+}
+
+// Observe decides about one packet. The decisions are valid until the next
+// call; almost always there are none.
+func (g *Gate) Observe(now time.Time, p *packet.Packet) []Decision {
+	g.decisions = g.decisions[:0]
+	if g.isHere(p.Dst) && isKnock(p) && g.Watches(p.Port()) {
+		g.observeKnock(now, p)
+	}
+	return g.decisions
+}
+
+func (g *Gate) isHere(dst netip.Addr) bool {
+	if _, own := g.own[dst]; own {
+		return true
+	}
+	return g.to.contain(dst)
+}
+
+func isKnock(p *packet.Packet) bool {
+	const kind = packet.SYN | packet.ACK | packet.RST | packet.FIN
+	return p.Proto == packet.UDP || p.Proto == packet.TCP && p.Flags&kind == packet.SYN
+}
+
+func (g *Gate) observeKnock(now time.Time, p *packet.Packet) {
+	o := g.tracker.Observe(now, p)
+	for _, i := range o.Done {
+		door := g.doors[i]
+		g.decide(Decision{Kind: KindGrant, Reason: BySequence, Source: p.Src, Door: door.Name, Grants: []Grant{
+			{Door: door.Name, Source: p.Src, Until: now.Add(door.OpenFor), Single: door.Single},
+		}})
+	}
+	for _, i := range o.Late {
+		g.decide(Decision{Kind: KindRefusal, Reason: TooSlow, Source: p.Src, Door: g.doors[i].Name})
+	}
+	if o.Broken > 0 {
+		g.decide(Decision{Kind: KindRefusal, Reason: WrongKnock, Source: p.Src, Right: o.Broken, Of: o.Of})
+	}
+	if o.Scanner {
+		g.decide(Decision{Kind: KindRefusal, Reason: Scanner, Source: p.Src})
+	}
+}
+
+func (g *Gate) decide(d Decision) { g.decisions = append(g.decisions, d) }
