@@ -1,0 +1,153 @@
+package grant
+
+import (
+	"errors"
+	"net/netip"
+	"reflect"
+	"testing"
+	"time"
+
+	"sallyport/internal/gate"
+)
+
+var (
+	start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	alice = netip.MustParseAddr("192.0.2.10")
+	bob   = netip.MustParseAddr("2001:db8::b")
+)
+
+// fakeFirewall holds what it was told, unless told to fail.
+type fakeFirewall struct {
+	until map[key]time.Time
+	err   error
+}
+
+func (f *fakeFirewall) Grant(g gate.Grant, _ time.Time) error {
+	if f.err == nil {
+		f.until[keyOf(g)] = g.Until
+	}
+	return f.err
+}
+
+func (f *fakeFirewall) Revoke(source netip.Addr, door string) error {
+	if f.err == nil {
+		delete(f.until, key{source, door})
+	}
+	return f.err
+}
+
+func newBook() (*Book, *fakeFirewall) {
+	f := &fakeFirewall{until: make(map[key]time.Time)}
+	return New(f), f
+}
+
+func after(seconds int) time.Time { return start.Add(time.Duration(seconds) * time.Second) }
+
+func ssh(source netip.Addr, seconds int) gate.Grant {
+	return gate.Grant{Door: "ssh", Source: source, Until: after(seconds)}
+}
+
+func mustOpen(t *testing.T, b *Book, g gate.Grant, now time.Time) gate.Grant {
+	t.Helper()
+	g, err := b.Open(g, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func TestAGrantIsExtendedAndNeverShortened(t *testing.T) {
+	b, f := newBook()
+	for _, c := range []struct{ now, until, want int }{{0, 30, 30}, {10, 40, 40}, {11, 20, 40}, {50, 60, 60}} {
+		g := mustOpen(t, b, ssh(alice, c.until), after(c.now))
+		if !g.Until.Equal(after(c.want)) || !f.until[keyOf(g)].Equal(after(c.want)) {
+			t.Errorf("at %d s opened until %d s: ends %s, want %d s", c.now, c.until, g.Until, c.want)
+		}
+	}
+	if live := b.Live(after(55)); len(live) != 1 {
+		t.Errorf("%d grants, want one that was extended", len(live))
+	}
+}
+
+func TestExpireTellsEachGrantOnce(t *testing.T) {
+	b, _ := newBook()
+	mustOpen(t, b, ssh(alice, 30), start)
+	mustOpen(t, b, ssh(bob, 20), start)
+	mustOpen(t, b, ssh(bob, 40), start)
+	if over, next := b.Expire(after(29)); len(over) != 0 || !next.Equal(after(30)) {
+		t.Errorf("at 29 s: %v, next %s", over, next)
+	}
+	if over, next := b.Expire(after(30)); len(over) != 1 || over[0].Source != alice || !next.Equal(after(40)) {
+		t.Errorf("at 30 s: %v, next %s", over, next)
+	}
+	if over, next := b.Expire(after(99)); len(over) != 1 || over[0].Source != bob || !next.IsZero() {
+		t.Errorf("at 99 s: %v, next %s", over, next)
+	}
+	if over, _ := b.Expire(after(999)); len(over) != 0 {
+		t.Errorf("told again: %v", over)
+	}
+}
+
+func TestFailureChangesNothing(t *testing.T) {
+	b, f := newBook()
+	f.err = errors.New("no buffer space available")
+	if _, err := b.Open(ssh(alice, 30), start); err == nil || len(b.Live(start)) != 0 {
+		t.Errorf("a grant that the firewall refused is in the book (error %v)", err)
+	}
+	f.err = nil
+	mustOpen(t, b, ssh(alice, 30), start)
+	f.err = errors.New("no buffer space available")
+	if ended, err := b.Revoke(func(gate.Grant) bool { return true }); err == nil || len(ended) != 0 || len(b.Live(start)) != 1 {
+		t.Errorf("ended %v, error %v: a grant that is still in force left the book", ended, err)
+	}
+}
+
+func TestRevokeEndsWhatMatches(t *testing.T) {
+	b, f := newBook()
+	mustOpen(t, b, ssh(alice, 30), start)
+	mustOpen(t, b, ssh(bob, 30), start)
+	ended, err := b.Revoke(func(g gate.Grant) bool { return g.Source == bob })
+	if err != nil || !reflect.DeepEqual(ended, []gate.Grant{ssh(bob, 30)}) || len(f.until) != 1 {
+		t.Errorf("ended %v, error %v, firewall %v", ended, err, f.until)
+	}
+	if over, _ := b.Expire(after(99)); len(over) != 1 {
+		t.Errorf("expired %v, want only the grant that was not revoked", over)
+	}
+}
+
+func TestSingleAndLastingTogether(t *testing.T) {
+	single := func(seconds int) gate.Grant {
+		g := ssh(alice, seconds)
+		g.Single = true
+		return g
+	}
+	for name, c := range map[string]struct{ first, second, want gate.Grant }{
+		"a single one under a lasting one adds nothing": {ssh(alice, 60), single(30), ssh(alice, 60)},
+		"a single one beyond a lasting one":             {ssh(alice, 30), single(60), single(60)},
+		"a lasting one after a single one":              {single(60), ssh(alice, 30), ssh(alice, 30)},
+	} {
+		b, _ := newBook()
+		mustOpen(t, b, c.first, start)
+		if g := mustOpen(t, b, c.second, start); g != c.want {
+			t.Errorf("%s: %+v, want %+v", name, g, c.want)
+		}
+	}
+}
+
+func TestLimit(t *testing.T) {
+	b, _ := newBook()
+	b.limit = 1
+	mustOpen(t, b, ssh(alice, 30), start)
+	if _, err := b.Open(ssh(bob, 30), start); err == nil {
+		t.Error("opened beyond the limit")
+	}
+	mustOpen(t, b, ssh(alice, 40), start)
+}
+
+func TestRestore(t *testing.T) {
+	b, _ := newBook()
+	b.Restore([]gate.Grant{ssh(alice, 30), ssh(bob, 20)})
+	if over, next := b.Expire(after(25)); len(over) != 1 || !next.Equal(after(30)) {
+		t.Errorf("expired %v, next %s", over, next)
+	}
+}
