@@ -1,0 +1,108 @@
+//go:build linux
+
+// Package labtest lets tests use labs, and other things that not every
+// machine has. A test says what it needs; where that is missing it is skipped
+// with one line, or fails if the environment variable SALLYPORT_REQUIRE
+// (a list such as "netns,bpf,peers,browser") says that it must run.
+//
+// A package whose tests build labs runs them all inside private namespaces:
+//
+//	func TestMain(m *testing.M) { labtest.Main(m) }
+package labtest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"sallyport/internal/lab"
+)
+
+// refused says why this test run is not inside the lab's namespaces. Main
+// sets it before the first test.
+var refused = fmt.Errorf("the package has no TestMain that calls labtest.Main")
+
+// Main runs the tests of a package in private namespaces, with only a
+// loopback interface, which is up. Where the system refuses such namespaces
+// it runs them where they are, and those that need "netns" are skipped.
+func Main(m *testing.M) {
+	inside, status, err := lab.Enter(context.Background())
+	if !inside && err == nil {
+		os.Exit(status)
+	}
+	refused = err
+	os.Exit(m.Run())
+}
+
+// Need skips the test, or fails it, unless the machine has a tier:
+//
+//	netns    private network namespaces (needs Main)
+//	bpf      the right to load eBPF programs
+//	peers    other people's programs, named in programs
+//	browser  a web browser, named in programs
+//
+// All programs must be found, for every tier.
+func Need(t testing.TB, tier string, programs ...string) {
+	t.Helper()
+	err := missing(tier, programs)
+	if err == nil {
+		return
+	}
+	if slices.Contains(strings.Split(os.Getenv("SALLYPORT_REQUIRE"), ","), tier) {
+		t.Fatalf("tier %q is required: %v", tier, err)
+	}
+	t.Skipf("tier %q cannot run here: %v", tier, err)
+}
+
+// New builds a lab that is closed when the test ends. It needs "netns".
+func New(t testing.TB, opts lab.Options) *lab.Lab {
+	t.Helper()
+	Need(t, "netns")
+	l, err := lab.New(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Errorf("close lab: %v", err)
+		}
+	})
+	return l
+}
+
+func missing(tier string, programs []string) error {
+	for _, p := range programs {
+		if _, err := exec.LookPath(p); err != nil {
+			return err
+		}
+	}
+	switch tier {
+	case "netns":
+		return refused
+	case "bpf":
+		return bpfRefused()
+	case "peers", "browser":
+		return nil
+	}
+	return fmt.Errorf("no such tier")
+}
+
+// bpfRefused makes a map of a kind that needs CAP_BPF in the first user
+// namespace, as XDP programs do.
+func bpfRefused() error {
+	attr := struct{ kind, keySize, valueSize, maxEntries, flags uint32 }{
+		kind: unix.BPF_MAP_TYPE_LPM_TRIE, keySize: 8, valueSize: 4, maxEntries: 1, flags: unix.BPF_F_NO_PREALLOC,
+	}
+	fd, _, errno := unix.Syscall(unix.SYS_BPF, unix.BPF_MAP_CREATE, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr))
+	if errno != 0 {
+		return fmt.Errorf("make an eBPF map: %w", errno)
+	}
+	return unix.Close(int(fd))
+}

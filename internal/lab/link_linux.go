@@ -1,0 +1,230 @@
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// hostLink is the name of the one interface of every host but the gate.
+const hostLink = "eth0"
+
+// link joins one host to the gate.
+type link struct {
+	host       *Host
+	name       string // at the gate
+	net4, net6 netip.Prefix
+}
+
+// plan lays out the links. All prefixes are for documentation (RFC 5737, RFC 3849).
+func (l *Lab) plan() {
+	for _, p := range []struct {
+		host       *Host
+		net4, net6 string
+	}{
+		{l.Client, "192.0.2.0/24", "2001:db8:1::/64"},
+		{l.Attacker, "198.51.100.0/24", "2001:db8:2::/64"},
+		{l.Inside, "203.0.113.0/24", "2001:db8:3::/64"},
+	} {
+		if p.host == nil {
+			continue
+		}
+		k := link{p.host, "to-" + p.host.Name, netip.MustParsePrefix(p.net4), netip.MustParsePrefix(p.net6)}
+		p.host.Gate4, p.host.Gate6 = k.net4.Addr().Next(), k.net6.Addr().Next()
+		p.host.IP4, p.host.IP6 = p.host.Gate4.Next(), p.host.Gate6.Next()
+		l.links = append(l.links, k)
+	}
+	g, c := l.Gate, l.Client
+	g.IP4, g.IP6, g.Gate4, g.Gate6 = c.Gate4, c.Gate6, c.Gate4, c.Gate6
+}
+
+func (l *Lab) linkOf(h *Host) (link, error) {
+	i := slices.IndexFunc(l.links, func(k link) bool { return k.host == h })
+	if i < 0 {
+		return link{}, fmt.Errorf("host %q has no link to the gate", h.Name)
+	}
+	return l.links[i], nil
+}
+
+// Connect makes the link between h and the gate, or as much of it as is
+// missing: interfaces, addresses, routes. It undoes Disconnect and Remove.
+func (l *Lab) Connect(h *Host) error {
+	k, err := l.linkOf(h)
+	if err != nil {
+		return err
+	}
+	err = l.Gate.Do(func() error { return k.create(l.opts.MTU) })
+	if err == nil {
+		err = l.Gate.Do(func() error { return k.setUpGate(l) })
+	}
+	if err == nil {
+		err = h.Do(k.setUpHost)
+	}
+	if err != nil {
+		return fmt.Errorf("connect host %q: %w", h.Name, err)
+	}
+	return nil
+}
+
+// Disconnect takes the gate's interface towards h down.
+func (l *Lab) Disconnect(h *Host) error {
+	return l.change(h, "disconnect", netlink.LinkSetDown)
+}
+
+// Remove deletes the interfaces between h and the gate.
+func (l *Lab) Remove(h *Host) error {
+	return l.change(h, "remove the link of", netlink.LinkDel)
+}
+
+func (l *Lab) change(h *Host, verb string, f func(netlink.Link) error) error {
+	k, err := l.linkOf(h)
+	if err != nil {
+		return err
+	}
+	err = l.Gate.Do(func() error {
+		dev, err := netlink.LinkByName(k.name)
+		if err != nil {
+			return err
+		}
+		return f(dev)
+	})
+	if err != nil {
+		return fmt.Errorf("%s host %q: %w", verb, h.Name, err)
+	}
+	return nil
+}
+
+// AddAddress gives the host one more address, on the interface named link.
+// It is usable at once.
+func (h *Host) AddAddress(link string, address netip.Prefix) error {
+	err := h.Do(func() error { return addAddress(link, address) })
+	if err != nil {
+		return fmt.Errorf("host %q: add address %s to %s: %w", h.Name, address, link, err)
+	}
+	return nil
+}
+
+// RemoveAddress takes an address away, with the prefix it was added with.
+func (h *Host) RemoveAddress(link string, address netip.Prefix) error {
+	err := h.Do(func() error {
+		dev, err := netlink.LinkByName(link)
+		if err != nil {
+			return err
+		}
+		return netlink.AddrDel(dev, &netlink.Addr{IPNet: ipNet(address)})
+	})
+	if err != nil {
+		return fmt.Errorf("host %q: remove address %s from %s: %w", h.Name, address, link, err)
+	}
+	return nil
+}
+
+// create makes the veth pair unless it is there.
+func (k link) create(mtu int) error {
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name, attrs.MTU = k.name, mtu
+	err := netlink.LinkAdd(&netlink.Veth{
+		LinkAttrs:     attrs,
+		PeerName:      hostLink,
+		PeerMTU:       uint32(mtu),
+		PeerNamespace: netlink.NsFd(k.host.ns.Fd()),
+	})
+	if errors.Is(err, unix.EEXIST) {
+		return nil
+	}
+	return err
+}
+
+func (k link) setUpGate(l *Lab) error {
+	if err := setUp(k.name, prefixOf(k.host.Gate4, k.net4), prefixOf(k.host.Gate6, k.net6)); err != nil {
+		return err
+	}
+	if k.host != l.Attacker {
+		return nil
+	}
+	for _, p := range l.opts.Spoofed {
+		if err := routeTo(k.name, p, via(p.Addr(), k.host.IP4, k.host.IP6)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (k link) setUpHost() error {
+	if err := setUp(hostLink, prefixOf(k.host.IP4, k.net4), prefixOf(k.host.IP6, k.net6)); err != nil {
+		return err
+	}
+	for _, everything := range []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
+		gateway := via(everything, k.host.Gate4, k.host.Gate6)
+		if err := routeTo(hostLink, netip.PrefixFrom(everything, 0), gateway); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setUp brings an interface of the calling thread's namespace up, with addresses.
+func setUp(name string, addresses ...netip.Prefix) error {
+	dev, err := netlink.LinkByName(name)
+	if err != nil {
+		return fmt.Errorf("find interface %s: %w", name, err)
+	}
+	if err := netlink.LinkSetUp(dev); err != nil {
+		return fmt.Errorf("bring interface %s up: %w", name, err)
+	}
+	for _, a := range addresses {
+		if err := addAddress(name, a); err != nil {
+			return fmt.Errorf("add address %s to %s: %w", a, name, err)
+		}
+	}
+	return nil
+}
+
+func addAddress(name string, address netip.Prefix) error {
+	dev, err := netlink.LinkByName(name)
+	if err != nil {
+		return err
+	}
+	flags := 0
+	if address.Addr().Is6() {
+		flags = unix.IFA_F_NODAD
+	}
+	return netlink.AddrReplace(dev, &netlink.Addr{IPNet: ipNet(address), Flags: flags})
+}
+
+func routeTo(name string, p netip.Prefix, gateway netip.Addr) error {
+	dev, err := netlink.LinkByName(name)
+	if err != nil {
+		return err
+	}
+	err = netlink.RouteReplace(&netlink.Route{
+		LinkIndex: dev.Attrs().Index,
+		Dst:       ipNet(p.Masked()),
+		Gw:        gateway.AsSlice(),
+	})
+	if err != nil {
+		return fmt.Errorf("route %s through %s: %w", p, gateway, err)
+	}
+	return nil
+}
+
+// via picks the gateway of the same family as dst.
+func via(dst, v4, v6 netip.Addr) netip.Addr {
+	if dst.Is4() {
+		return v4
+	}
+	return v6
+}
+
+func prefixOf(a netip.Addr, network netip.Prefix) netip.Prefix {
+	return netip.PrefixFrom(a, network.Bits())
+}
+
+func ipNet(p netip.Prefix) *net.IPNet {
+	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
+}
