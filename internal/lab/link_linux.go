@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -64,6 +65,12 @@ func (l *Lab) Connect(h *Host) error {
 	}
 	if err == nil {
 		err = h.Do(k.setUpHost)
+	}
+	if err == nil {
+		err = h.Do(func() error { return waitRunning(hostLink) })
+	}
+	if err == nil {
+		err = l.Gate.Do(func() error { return waitRunning(k.name) })
 	}
 	if err != nil {
 		return fmt.Errorf("connect host %q: %w", h.Name, err)
@@ -183,6 +190,27 @@ func setUp(name string, addresses ...netip.Prefix) error {
 		}
 	}
 	return nil
+}
+
+// carrierDelay is how long the kernel may take to notice a carrier. It
+// handles such changes in the background, sometimes once a second only (see
+// net/core/link_watch.c), and drops packets until then.
+const carrierDelay = 5 * time.Second
+
+// waitRunning waits until packets pass through an interface.
+func waitRunning(name string) error {
+	for deadline := time.Now().Add(carrierDelay); ; time.Sleep(time.Millisecond) {
+		dev, err := netlink.LinkByName(name)
+		if err != nil {
+			return fmt.Errorf("find interface %s: %w", name, err)
+		}
+		if dev.Attrs().OperState == netlink.OperUp {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("interface %s has no carrier after %v", name, carrierDelay)
+		}
+	}
 }
 
 func addAddress(name string, address netip.Prefix) error {
