@@ -1,0 +1,83 @@
+package netstate
+
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+
+	"sallyport/internal/packet"
+)
+
+// Socket states and message layout of include/net/tcp_states.h and
+// include/uapi/linux/inet_diag.h.
+const (
+	stateUnconnected = 1 << 7  // TCP_CLOSE: for UDP, bound but not connected
+	stateListen      = 1 << 10 // TCP_LISTEN
+
+	diagRequestLen = 56 // struct inet_diag_req_v2
+	diagMessageLen = 72 // struct inet_diag_msg
+)
+
+// Listeners returns the ports on which the host takes TCP connections or UDP
+// datagrams from elsewhere, sorted, each once, over all addresses and both
+// families. Sockets bound to a loopback address and UDP sockets connected to
+// one peer do not count. The kernel picks them out, so that a host with many
+// connections is answered as quickly as an idle one.
+func Listeners() ([]packet.Port, error) {
+	var ports []packet.Port
+	for _, ask := range []struct {
+		proto  packet.Proto
+		states uint32
+		module string
+	}{
+		{packet.TCP, stateListen, "tcp_diag"},
+		{packet.UDP, stateUnconnected, "udp_diag"},
+	} {
+		for _, family := range []byte{unix.AF_INET, unix.AF_INET6} {
+			numbers, err := dump(unix.NETLINK_SOCK_DIAG, diagRequest(family, ask.proto, ask.states), parseSocket)
+			if errors.Is(err, unix.ENOENT) {
+				err = fmt.Errorf("%w (load the kernel module %s)", err, ask.module)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("list %s listeners: %w", ask.proto, err)
+			}
+			for _, n := range numbers {
+				ports = append(ports, packet.Port{Proto: ask.proto, Number: n})
+			}
+		}
+	}
+	slices.SortFunc(ports, func(a, b packet.Port) int {
+		return cmp.Or(cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Number, b.Number))
+	})
+	return slices.Compact(ports), nil
+}
+
+func diagRequest(family byte, proto packet.Proto, states uint32) netlink.Message {
+	data := make([]byte, diagRequestLen)
+	data[0], data[1] = family, byte(proto)
+	binary.NativeEndian.PutUint32(data[4:], states)
+	return netlink.Message{
+		Header: netlink.Header{Type: unix.SOCK_DIAG_BY_FAMILY},
+		Data:   data,
+	}
+}
+
+// parseSocket reads the local port from one struct inet_diag_msg, unless its
+// local address is a loopback address.
+func parseSocket(data []byte) (number uint16, ok bool, err error) {
+	if len(data) < diagMessageLen {
+		return 0, false, errShort
+	}
+	local := netip.AddrFrom4([4]byte(data[8:12]))
+	if data[0] == unix.AF_INET6 {
+		local = netip.AddrFrom16([16]byte(data[8:24])).Unmap()
+	}
+	number = binary.BigEndian.Uint16(data[4:6])
+	return number, number != 0 && !local.IsLoopback(), nil
+}

@@ -1,0 +1,356 @@
+//go:build linux
+
+package netstate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
+
+	"sallyport/internal/lab"
+	"sallyport/internal/lab/labtest"
+)
+
+func TestMain(m *testing.M) { labtest.Main(m) }
+
+const soon = 10 * time.Second
+
+// on runs a function on a host and returns what it returned.
+func on[T any](t *testing.T, h *lab.Host, f func() (T, error)) (got T) {
+	t.Helper()
+	err := h.Do(func() (err error) {
+		got, err = f()
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
+
+func TestAddresses(t *testing.T) {
+	l := labtest.New(t, lab.Options{})
+	for link, p := range map[string]string{
+		"to-client":   "2001:db8:1::fedc/128",
+		"lo":          "203.0.113.7/32", // as routers and load balancers have them
+		"to-attacker": "198.51.100.1/25",
+	} {
+		if err := l.Gate.AddAddress(link, netip.MustParsePrefix(p)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := on(t, l.Gate, Addresses)
+
+	var linkLocal []netip.Addr
+	got = slices.DeleteFunc(got, func(a netip.Addr) bool {
+		if a.IsLinkLocalUnicast() {
+			linkLocal = append(linkLocal, a)
+		}
+		return a.IsLinkLocalUnicast()
+	})
+	want := []netip.Addr{
+		addr("192.0.2.1"), addr("198.51.100.1"), addr("203.0.113.7"),
+		addr("2001:db8:1::1"), addr("2001:db8:1::fedc"), addr("2001:db8:2::1"),
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+	if len(linkLocal) != 2 || linkLocal[0].Zone() != "" {
+		t.Errorf("link-local addresses %v, want one for each link, without a zone", linkLocal)
+	}
+}
+
+func TestPointToPointAddressIsOurEnd(t *testing.T) {
+	l := labtest.New(t, lab.Options{})
+	err := l.Gate.Do(func() error {
+		dev, err := netlink.LinkByName("to-client")
+		if err != nil {
+			return err
+		}
+		a, err := netlink.ParseAddr("10.0.0.1/32")
+		if err != nil {
+			return err
+		}
+		a.Peer = &net.IPNet{IP: net.IPv4(10, 0, 0, 2), Mask: net.CIDRMask(32, 32)}
+		return netlink.AddrAdd(dev, a)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := on(t, l.Gate, Addresses)
+	if !slices.Contains(got, addr("10.0.0.1")) || slices.Contains(got, addr("10.0.0.2")) {
+		t.Errorf("got %v, want 10.0.0.1 and not 10.0.0.2", got)
+	}
+}
+
+// watch runs WatchAddresses on a host until the test ends.
+func watch(t *testing.T, h *lab.Host, notify func([]netip.Addr)) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- h.Do(func() error { return WatchAddresses(ctx, notify) }) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("WatchAddresses returned %v, want context.Canceled", err)
+		}
+	})
+}
+
+func awaitTold(t *testing.T, told <-chan []netip.Addr, want func([]netip.Addr) bool) {
+	t.Helper()
+	deadline := time.After(soon)
+	for {
+		select {
+		case addrs := <-told:
+			if want(addrs) {
+				return
+			}
+		case <-deadline:
+			t.Fatal("never told")
+		}
+	}
+}
+
+func TestWatchTellsEachChange(t *testing.T) {
+	l := labtest.New(t, lab.Options{})
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	told := make(chan []netip.Addr, 100)
+	t.Run("", func(t *testing.T) {
+		watch(t, l.Gate, func(a []netip.Addr) { told <- a })
+		has := func(s string, want bool) func([]netip.Addr) bool {
+			return func(a []netip.Addr) bool { return slices.Contains(a, addr(s)) == want }
+		}
+		awaitTold(t, told, has("192.0.2.1", true))
+		for _, s := range []string{"192.0.2.50/24", "2001:db8:1::50/64"} {
+			p := netip.MustParsePrefix(s)
+			if err := l.Gate.AddAddress("to-client", p); err != nil {
+				t.Fatal(err)
+			}
+			awaitTold(t, told, has(p.Addr().String(), true))
+			if err := l.Gate.RemoveAddress("to-client", p); err != nil {
+				t.Fatal(err)
+			}
+			awaitTold(t, told, has(p.Addr().String(), false))
+		}
+		for range 2 {
+			if err := l.Remove(l.Client); err != nil {
+				t.Fatal(err)
+			}
+			awaitTold(t, told, has("192.0.2.1", false))
+			if err := l.Connect(l.Client); err != nil {
+				t.Fatal(err)
+			}
+			awaitTold(t, told, has("192.0.2.1", true))
+		}
+	})
+}
+
+// While notify is busy, more notifications come than the socket can hold.
+func TestWatchSurvivesLostNotifications(t *testing.T) {
+	l := labtest.New(t, lab.Options{})
+	const many = 3000
+	blocked, release := make(chan bool), make(chan bool)
+	told := make(chan []netip.Addr, many)
+	first := true
+	watch(t, l.Gate, func(a []netip.Addr) {
+		if first {
+			first = false
+			close(blocked)
+			<-release
+		}
+		told <- a
+	})
+	<-blocked
+	before := len(on(t, l.Gate, Addresses))
+	err := l.Gate.Do(func() error {
+		dev, err := netlink.LinkByName("to-client")
+		for i := 0; i < many && err == nil; i++ {
+			ip := net.IPv4(10, 0, byte(i>>8), byte(i))
+			err = netlink.AddrAdd(dev, &netlink.Addr{IPNet: &net.IPNet{IP: ip, Mask: net.CIDRMask(32, 32)}})
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	close(release)
+	awaitTold(t, told, func(a []netip.Addr) bool { return len(a) == before+many })
+	if n := len(told); n > 3 {
+		t.Errorf("told %d times more about what is one change", n)
+	}
+}
+
+func TestWatchEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	calls := 0
+	if err := WatchAddresses(ctx, func([]netip.Addr) { calls++ }); !errors.Is(err, context.Canceled) || calls > 1 {
+		t.Errorf("got %v after %d calls", err, calls)
+	}
+}
+
+func TestListeners(t *testing.T) {
+	l := labtest.New(t, lab.Options{})
+	if got := on(t, l.Gate, Listeners); len(got) != 0 {
+		t.Fatalf("a new host listens on %v", got)
+	}
+	for _, s := range []struct{ network, address string }{
+		{"tcp4", "0.0.0.0:11"},
+		{"tcp", "[::]:12"},
+		{"tcp", "192.0.2.1:13"},
+		{"tcp6", "[2001:db8:1::1]:14"},
+		{"tcp4", "0.0.0.0:15"}, {"tcp6", "[::]:15"}, // told once
+		{"tcp", "127.0.0.1:16"}, {"tcp", "127.8.9.1:16"}, {"tcp6", "[::1]:16"}, // not from outside
+		{"udp4", "0.0.0.0:21"},
+		{"udp", "[::]:22"},
+		{"udp", "192.0.2.1:23"},
+		{"udp", "127.0.0.1:24"}, {"udp6", "[::1]:24"}, // not from outside
+	} {
+		open(t, l.Gate, s.network, s.address)
+	}
+	connected(t, l.Gate, "udp", "192.0.2.2:9")
+	if _, err := l.Client.Greet(netip.MustParseAddrPort("0.0.0.0:99")); err != nil {
+		t.Fatal(err)
+	}
+	connected(t, l.Gate, "tcp", "192.0.2.2:99")
+
+	var got []string
+	for _, p := range on(t, l.Gate, Listeners) {
+		got = append(got, p.String())
+	}
+	want := "tcp/11 tcp/12 tcp/13 tcp/14 tcp/15 udp/21 udp/22 udp/23"
+	if s := strings.Join(got, " "); s != want {
+		t.Errorf("got  %s\nwant %s", s, want)
+	}
+}
+
+func TestLoopbackInsideIPv6(t *testing.T) {
+	socket := func(family byte, local string) []byte {
+		data := make([]byte, diagMessageLen)
+		data[0], data[5] = family, 80
+		if family == unix.AF_INET {
+			copy(data[8:], addr(local).AsSlice())
+		} else {
+			a := addr(local).As16()
+			copy(data[8:], a[:])
+		}
+		return data
+	}
+	for _, c := range []struct {
+		data []byte
+		want bool
+	}{
+		{socket(unix.AF_INET, "0.0.0.0"), true},
+		{socket(unix.AF_INET, "127.0.0.53"), false},
+		{socket(unix.AF_INET6, "::"), true},
+		{socket(unix.AF_INET6, "::1"), false},
+		{socket(unix.AF_INET6, "::ffff:127.0.0.1"), false},
+		{socket(unix.AF_INET6, "::ffff:192.0.2.1"), true},
+	} {
+		if n, ok, err := parseSocket(c.data); ok != c.want || err != nil || n != 80 {
+			t.Errorf("% x: got %d, %v, %v", c.data[:24], n, ok, err)
+		}
+	}
+}
+
+func TestShortMessagesAreErrors(t *testing.T) {
+	if _, _, err := parseSocket(make([]byte, diagMessageLen-1)); err == nil {
+		t.Error("socket: no error")
+	}
+	if _, _, err := parseAddress(make([]byte, unix.SizeofIfAddrmsg-1)); err == nil {
+		t.Error("address: no error")
+	}
+	if _, ok, err := parseAddress(make([]byte, unix.SizeofIfAddrmsg)); ok || err != nil {
+		t.Errorf("address message without an address: got %v, %v", ok, err)
+	}
+}
+
+func TestForeignDuplicatesAreNotOurs(t *testing.T) {
+	message := func(flags byte) []byte {
+		return append([]byte{unix.AF_INET, 24, flags, 0, 1, 0, 0, 0}, 8, 0, unix.IFA_LOCAL, 0, 192, 0, 2, 1)
+	}
+	if a, ok, err := parseAddress(message(unix.IFA_F_TENTATIVE)); !ok || err != nil || a != addr("192.0.2.1") {
+		t.Errorf("tentative: got %v, %v, %v", a, ok, err)
+	}
+	if _, ok, err := parseAddress(message(unix.IFA_F_DADFAILED)); ok || err != nil {
+		t.Errorf("failed: got %v, %v", ok, err)
+	}
+}
+
+func TestEphemeralRange(t *testing.T) {
+	l := labtest.New(t, lab.Options{})
+	if err := l.Gate.Sysctl("net.ipv4.ip_local_port_range", "40000 50001"); err != nil {
+		t.Fatal(err)
+	}
+	err := l.Gate.Do(func() error {
+		first, last, err := EphemeralRange()
+		if first != 40000 || last != 50001 {
+			err = errors.Join(err, fmt.Errorf("got %d to %d, want 40000 to 50001", first, last))
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// BenchmarkListeners measures a host with many connections that are not of interest.
+func BenchmarkListeners(b *testing.B) {
+	labtest.Need(b, "netns")
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer ln.Close()
+	const connections = 200
+	for range connections {
+		conn, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer conn.Close()
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Listeners(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// open binds a socket on a host for the rest of the test.
+func open(t *testing.T, h *lab.Host, network, address string) {
+	t.Helper()
+	closer, err := interface{ Close() error }(nil), error(nil)
+	if strings.HasPrefix(network, "udp") {
+		closer, err = h.ListenPacket(network, address)
+	} else {
+		closer, err = h.Listen(network, address)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closer.Close() })
+}
+
+func connected(t *testing.T, h *lab.Host, network, address string) {
+	t.Helper()
+	conn, err := h.Dial(t.Context(), network, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+}
