@@ -1,9 +1,18 @@
 // Package config reads Sallyport's configuration: strict TOML, parsed once
 // into types that cannot be wrong. Whatever it refuses, it names with file,
 // line, the value and what would be right.
+//
+// The configuration is one main file and every *.toml in the folder conf.d
+// beside it, in the order of their names (hidden files are left out). Doors
+// and clients may stand in any of them and add up; any other key is set once
+// in all files together. Reference holds a commented file with every key.
+//
+// A sequence is a secret, so a file that holds one must not be accessible to
+// everybody; and nobody but its owner and group may change any file.
 package config
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -31,11 +40,11 @@ type Daemon struct {
 
 // Gate says what is closed and for whom.
 type Gate struct {
-	Policy     Policy
+	Policy     Policy         // default PolicyDoors
 	Public     []packet.Port  // open to everybody; with PolicyAll only
-	Closed     Closed         // how closed ports answer
+	Closed     Closed         // how closed ports answer; default ClosedDrop
 	Interfaces []string       // gated interfaces; empty: all but loopback
-	Trusted    []netip.Prefix // sources that are never gated
+	Trusted    []netip.Prefix // sources that are never gated; masked, never a /0
 }
 
 // Policy says which ports are closed.
@@ -58,7 +67,7 @@ const (
 
 // SPA configures single-packet authorisation.
 type SPA struct {
-	Port           uint16        // 0: off
+	Port           uint16        // 0, the default: off
 	ClockSkew      time.Duration // 10s to 10m; default 60s
 	Ack            bool          // default true
 	ServerKey      string        // absolute path; default StateDir/server.key
@@ -92,6 +101,14 @@ type Client struct {
 
 // Place is where something stands in the configuration.
 type Place struct {
-	File string
-	Line int
+	File string // absolute
+	Line int    // from 1; 0: the file as a whole
+}
+
+// String returns "file:line", or the file alone.
+func (p Place) String() string {
+	if p.Line == 0 {
+		return p.File
+	}
+	return fmt.Sprintf("%s:%d", p.File, p.Line)
 }

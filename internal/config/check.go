@@ -1,0 +1,59 @@
+package config
+
+import "sallyport/internal/packet"
+
+// crossCheck checks what the tables say about each other.
+func (l *loader) crossCheck() {
+	l.checkDoors()
+	l.checkPorts()
+	l.checkKnocks()
+	l.checkScans()
+	l.checkPrefixes()
+	l.checkClients()
+}
+
+// checkPorts checks that every port has one meaning.
+func (l *loader) checkPorts() {
+	for i, d := range l.config.Doors {
+		s := l.doors[i]
+		for _, p := range d.Ports {
+			if j, taken := l.owners[p]; taken {
+				s.errorf(s.at("ports"), "ports: %s is a port of %s already, at %s", p, l.doors[j].title(), l.doors[j].at("ports"))
+				continue
+			}
+			l.owners[p] = i
+			if l.config.SPA.is(p) {
+				s.errorf(s.at("ports"), "ports: %s is the SPA port: choose another SPA port", p)
+			}
+		}
+	}
+	for _, p := range l.config.Gate.Public {
+		if i, taken := l.owners[p]; taken {
+			l.gate.errorf(l.gate.at("public"), "public: %s is a port of %s: a port is public or has a door, not both", p, l.doors[i].title())
+		}
+	}
+}
+
+// checkKnocks checks that every knock is one: contacts with doors, public
+// ports and the SPA port are not.
+func (l *loader) checkKnocks() {
+	public := make(map[packet.Port]struct{})
+	for _, p := range l.config.Gate.Public {
+		public[p] = struct{}{}
+	}
+	for i, d := range l.config.Doors {
+		s := l.doors[i]
+		for _, p := range d.Sequence {
+			j, door := l.owners[p]
+			_, open := public[p]
+			switch {
+			case door:
+				s.errorf(s.at("sequence"), "sequence: %s is a port of %s: want knocks on closed ports only", p, l.doors[j].title())
+			case open:
+				s.errorf(s.at("sequence"), "sequence: %s is public: want knocks on closed ports only", p)
+			case l.config.SPA.is(p):
+				s.errorf(s.at("sequence"), "sequence: %s is the SPA port: want other ports", p)
+			}
+		}
+	}
+}

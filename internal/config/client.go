@@ -1,0 +1,98 @@
+package config
+
+import (
+	"crypto/sha256"
+	"time"
+
+	"github.com/pelletier/go-toml/v2/unstable"
+	"golang.org/x/crypto/ssh"
+)
+
+func (l *loader) readClient(t *table) {
+	s := l.section("client", t)
+	c := Client{
+		Place:   t.place,
+		Name:    readName(s),
+		Doors:   list(s, "doors", `names of doors in quotes, such as ["ssh"]`, once(func(name string) (string, error) { return name, nil })),
+		Key:     readKey(s),
+		From:    readPrefixes(s, "from"),
+		Expires: readTime(s, "expires"),
+		MaxOpen: s.duration("max_open", 0, time.Second, 24*time.Hour),
+		Single:  s.boolean("single", false),
+	}
+	if s.empty("doors") {
+		s.errorf(s.at("doors"), `doors is missing: want at least one name of a door, such as ["ssh"]`)
+	}
+	s.finish()
+	l.config.Clients = append(l.config.Clients, c)
+	l.clients = append(l.clients, s)
+}
+
+func readKey(s *section) ssh.PublicKey {
+	const want = `a public key in quotes, such as "ssh-ed25519 AAAA… alice@laptop"`
+	v := s.scalar("key", unstable.String, want)
+	if v == nil {
+		if s.table.values["key"] == nil {
+			s.errorf(s.table.place, "key is missing: want %s", want)
+		}
+		return nil
+	}
+	key, err := parseKey(v.text)
+	if err != nil {
+		s.errorf(v.place, "key: %w", err)
+	}
+	return key
+}
+
+// checkClients checks that names, keys and client ids are unique, and that
+// the doors exist.
+func (l *loader) checkClients() {
+	doors := make(map[string]struct{}, len(l.doors))
+	for _, d := range l.doors {
+		doors[d.name] = struct{}{}
+	}
+	names := make(map[string]Place, len(l.clients))
+	owners := make(map[[6]byte]int, len(l.clients))
+	for i, s := range l.clients {
+		c := &l.config.Clients[i]
+		if at, twice := names[c.Name]; twice && c.Name != "" {
+			s.errorf(c.Place, "already defined at %s", at)
+		} else {
+			names[c.Name] = c.Place
+		}
+		for _, name := range c.Doors {
+			if _, ok := doors[name]; !ok {
+				s.errorf(s.at("doors"), "doors: there is no door %q", abbreviate(name))
+			}
+		}
+		if c.Key != nil {
+			l.checkOwner(owners, i)
+		}
+	}
+}
+
+// checkOwner checks that no other client has the key of client i, nor another
+// key with the same id.
+func (l *loader) checkOwner(owners map[[6]byte]int, i int) {
+	s, c := l.clients[i], &l.config.Clients[i]
+	wire := c.Key.Marshal()
+	id := clientID(wire)
+	j, taken := owners[id]
+	if !taken {
+		owners[id] = i
+		return
+	}
+	other := &l.config.Clients[j]
+	if string(other.Key.Marshal()) == string(wire) {
+		s.errorf(s.at("key"), "key: client %q has the same key at %s: want a key of its own", other.Name, l.clients[j].at("key"))
+		return
+	}
+	s.errorf(s.at("key"), "key has the same id as that of client %q in SPA messages (%x): make another key", other.Name, id)
+}
+
+// clientID is how SPA messages name a client: the first bytes of the SHA-256
+// of its public key in SSH wire form.
+func clientID(wire []byte) [6]byte {
+	sum := sha256.Sum256(wire)
+	return [6]byte(sum[:6])
+}

@@ -1,0 +1,102 @@
+package config
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"time"
+
+	"sallyport/internal/packet"
+)
+
+// A sequence has at least two knocks, because one port is found by trying, and
+// at most as many as the tracker follows.
+const (
+	minKnocks = 2
+	maxKnocks = 16
+)
+
+func (l *loader) readDoor(t *table) {
+	s := l.section("door", t)
+	d := Door{
+		Place:    t.place,
+		Name:     readName(s),
+		Ports:    readPorts(s, "ports"),
+		OpenFor:  s.duration("open_for", 30*time.Second, time.Second, 24*time.Hour),
+		Single:   s.boolean("single", false),
+		Sequence: list(s, "sequence", `knocks in quotes, such as ["tcp/7000", "udp/8000"]`, packet.ParsePort),
+		Within:   s.duration("within", 10*time.Second, 100*time.Millisecond, 10*time.Minute),
+		To:       readPrefixes(s, "to"),
+	}
+	if s.empty("ports") {
+		s.errorf(s.at("ports"), `ports is missing: want at least one port, such as ["tcp/22"]`)
+	}
+	l.checkSequence(s, d.Sequence)
+	s.finish()
+	l.config.Doors = append(l.config.Doors, d)
+	l.doors = append(l.doors, s)
+}
+
+// checkSequence checks what can be said about a sequence on its own.
+func (l *loader) checkSequence(s *section, knocks []packet.Port) {
+	v := s.table.values["sequence"]
+	if v == nil {
+		if s.table.values["within"] != nil {
+			s.errorf(s.at("within"), "within means nothing without a sequence: remove it, or add a sequence")
+		}
+		return
+	}
+	if n := len(v.items); knocks != nil && (n < minKnocks || n > maxKnocks) {
+		s.errorf(v.place, "sequence has %d %s: want %d to %d", n, plural(n, "knock"), minKnocks, maxKnocks)
+	}
+	if mode, read := l.modes[v.place.File]; read && mode&0o007 != 0 {
+		s.errorf(v.place, "a sequence is a secret, but everybody may use this file (mode %04o): run chmod o-rwx %s", mode.Perm(), v.place.File)
+		delete(l.modes, v.place.File) // told once a file
+	}
+}
+
+func plural(n int, word string) string {
+	if n == 1 {
+		return word
+	}
+	return word + "s"
+}
+
+// checkDoors checks that names and door ids are unique. SPA messages name a
+// door by its id; 0 stands for the client's default doors.
+func (l *loader) checkDoors() {
+	names := make(map[string]Place, len(l.doors))
+	ids := make(map[[4]byte]string, len(l.doors))
+	for _, s := range l.doors {
+		if s.name == "" {
+			continue // reported already
+		}
+		if at, twice := names[s.name]; twice {
+			s.errorf(s.table.place, "already defined at %s", at)
+			continue
+		}
+		names[s.name] = s.table.place
+		if err := claim(ids, doorID(s.name), s.name); err != nil {
+			s.errorf(s.at("name"), "%w", err)
+		}
+	}
+}
+
+// doorID is how SPA messages name a door: the first bytes of the SHA-256 of
+// its name.
+func doorID(name string) [4]byte {
+	sum := sha256.Sum256([]byte(name))
+	return [4]byte(sum[:4])
+}
+
+// claim takes an id for a name.
+func claim[ID [4]byte | [6]byte](ids map[ID]string, id ID, name string) error {
+	var none ID
+	if id == none {
+		return fmt.Errorf("this name stands for no door in SPA messages (its id is 0): choose another name")
+	}
+	if other, taken := ids[id]; taken {
+		return fmt.Errorf("has the same id as %q in SPA messages (%x): choose another name", other, id)
+	}
+	ids[id] = name
+	return nil
+}

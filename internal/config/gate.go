@@ -1,0 +1,94 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"sallyport/internal/packet"
+)
+
+// maxSocketPath is what the kernel takes: sun_path, unix(7), less the final NUL.
+const maxSocketPath = 107
+
+func (l *loader) readDaemon(t *table) {
+	s := l.section("daemon", t)
+	l.config.Daemon = Daemon{
+		StateDir: readPath(s, "state_dir", "/var/lib/sallyport"),
+		Socket:   readPath(s, "socket", "/run/sallyport/control.sock"),
+	}
+	if n := len(l.config.Daemon.Socket); n > maxSocketPath {
+		s.errorf(s.at("socket"), "socket has %d characters: want at most %d, the kernel's limit", n, maxSocketPath)
+	}
+	s.finish()
+}
+
+func (l *loader) readGate(t *table) {
+	s := l.section("gate", t)
+	l.gate = s
+	l.config.Gate = Gate{
+		Policy:     Policy(s.choice("policy", string(PolicyDoors), string(PolicyAll))),
+		Public:     readPorts(s, "public"),
+		Closed:     Closed(s.choice("closed", string(ClosedDrop), string(ClosedReject))),
+		Interfaces: list(s, "interfaces", `names of interfaces in quotes, such as ["eth0"]`, once(parseInterface)),
+		Trusted:    list(s, "trusted", `addresses in quotes, such as ["192.168.1.0/24"]`, once(parseTrusted)),
+	}
+	if l.config.Gate.Policy == PolicyDoors && !s.empty("public") {
+		s.errorf(s.at("public"), `public means nothing with policy "doors", which closes doors only: remove it, or set policy = "all"`)
+	}
+	s.finish()
+}
+
+// parseInterface accepts what the kernel takes for a name (dev_valid_name in
+// net/core/dev.c), in ASCII.
+func parseInterface(name string) (string, error) {
+	if name == "lo" {
+		return "", fmt.Errorf("%q is never gated: remove it", name)
+	}
+	ok := len(name) >= 1 && len(name) <= 15 && name != "." && name != ".."
+	for _, c := range name {
+		ok = ok && c > ' ' && c < 0x7f && !strings.ContainsRune("/:", c)
+	}
+	if !ok {
+		return "", fmt.Errorf("%q is not the name of an interface: want 1 to 15 characters without spaces, / and :", abbreviate(name))
+	}
+	return name, nil
+}
+
+func parseTrusted(text string) (netip.Prefix, error) {
+	p, err := parsePrefix(text)
+	if err == nil && p.Bits() == 0 {
+		err = fmt.Errorf("%q trusts every address, which leaves all doors open: name the networks that you trust", text)
+	}
+	return p, err
+}
+
+func (l *loader) readSPA(t *table) {
+	s := l.section("spa", t)
+	l.config.SPA = SPA{
+		Port:           uint16(s.number("port", 65535)),
+		ClockSkew:      s.duration("clock_skew", time.Minute, 10*time.Second, 10*time.Minute),
+		Ack:            s.boolean("ack", true),
+		ServerKey:      readPath(s, "server_key", l.config.Daemon.StateDir+"/server.key"),
+		AuthorizedKeys: readPath(s, "authorized_keys", ""),
+		RequireBound:   s.boolean("require_bound", false),
+	}
+	l.checkPublic(s)
+	s.finish()
+}
+
+// checkPublic: packets to public ports are not looked at, so an SPA message to
+// one would never be seen.
+func (l *loader) checkPublic(spa *section) {
+	for _, p := range l.config.Gate.Public {
+		if l.config.SPA.is(p) {
+			spa.errorf(spa.at("port"), "port %d is public as %s at %s: the SPA port must be closed", p.Number, p, l.gate.at("public"))
+		}
+	}
+}
+
+// is tells whether p is the SPA port.
+func (s SPA) is(p packet.Port) bool {
+	return p.Proto == packet.UDP && p.Number == s.Port && s.Port != 0
+}

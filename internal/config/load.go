@@ -1,0 +1,143 @@
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"path"
+
+	"github.com/pelletier/go-toml/v2/unstable"
+
+	"sallyport/internal/packet"
+)
+
+// More doors and clients than this are taken for a mistake.
+const (
+	maxDoors   = 10_000
+	maxClients = 100_000
+)
+
+// loader carries what is known while a configuration is read.
+type loader struct {
+	config  Config
+	modes   map[string]fs.FileMode // of the files read, by path
+	doors   []*section             // parallel to config.Doors
+	clients []*section             // parallel to config.Clients
+	gate    *section
+	owners  map[packet.Port]int // index of the door that has the port
+	errs    Errors
+}
+
+// Load reads the configuration whose main file has the given absolute path, in
+// a file system rooted at "/" (os.DirFS("/")). The error is of type Errors and
+// tells every mistake found; then there is no configuration.
+func Load(fsys fs.FS, absolute string) (*Config, error) {
+	if !path.IsAbs(absolute) {
+		return nil, Errors{{Place{File: absolute}, errors.New("is not an absolute path")}}
+	}
+	l := &loader{
+		config: Config{Path: path.Clean(absolute)},
+		modes:  make(map[string]fs.FileMode),
+		owners: make(map[packet.Port]int),
+	}
+	root, whole := l.read(fsys)
+	l.document(root)
+	// With a file missing, what the tables say about each other would
+	// mislead: the door that a client names may stand in that file.
+	if whole {
+		l.crossCheck()
+	}
+	if err := l.errs.sorted(); err != nil {
+		return nil, err
+	}
+	return &l.config, nil
+}
+
+// read merges the trees of all files. It reports whether all were readable.
+func (l *loader) read(fsys fs.FS) (root *table, whole bool) {
+	root = newTable(Place{File: l.config.Path})
+	whole = true
+	paths, err := files(fsys, l.config.Path)
+	if err != nil {
+		whole = false
+		l.errs.add(Place{File: folder(l.config.Path)}, "%w", err)
+	}
+	total := 0
+	for _, p := range paths {
+		f, err := read(fsys, p)
+		if err != nil {
+			l.errs.add(Place{File: p}, "%w", err)
+			whole = false
+			continue
+		}
+		if total += len(f.data); total > maxTotal {
+			l.errs.add(Place{File: p}, "all files together have more than %d bytes", maxTotal)
+			return root, false
+		}
+		if f.mode&0o002 != 0 {
+			l.errs.add(Place{File: p}, "everybody may change this file (mode %04o): run chmod o-w %s", f.mode.Perm(), p)
+		}
+		l.modes[p] = f.mode
+		tree, ok := parse(f, &l.errs)
+		whole = whole && ok
+		root.merge(tree, &l.errs)
+	}
+	return root, whole
+}
+
+// document reads every table of the merged files.
+func (l *loader) document(root *table) {
+	s := l.section("", root)
+	l.readDaemon(l.single(s, "daemon"))
+	l.readGate(l.single(s, "gate"))
+	l.readSPA(l.single(s, "spa"))
+	for _, t := range l.several(s, "door", maxDoors) {
+		l.readDoor(t)
+	}
+	for _, t := range l.several(s, "client", maxClients) {
+		l.readClient(t)
+	}
+	s.finish()
+}
+
+// single returns the table [key], empty if it is not there.
+func (l *loader) single(root *section, key string) *table {
+	v := root.get(key)
+	if v == nil {
+		return newTable(root.table.place)
+	}
+	if v.table == nil {
+		root.errorf(v.place, "%q is not a table: write it as [%s]", key, key)
+		return newTable(v.place)
+	}
+	return v.table
+}
+
+// several returns the tables [[key]], at most most of them.
+func (l *loader) several(root *section, key string, most int) []*table {
+	v := root.get(key)
+	if v == nil {
+		return nil
+	}
+	if v.kind != unstable.Array {
+		root.errorf(v.place, "%q is not a list of tables: write each as [[%s]]", key, key)
+		return nil
+	}
+	var tables []*table
+	for i := range v.items {
+		item := &v.items[i]
+		if item.table == nil {
+			root.errorf(item.place, "%q is not a list of tables: write each as [[%s]]", key, key)
+			break
+		}
+		if i == most {
+			root.errorf(item.place, "more than %d of [[%s]]", most, key)
+			break
+		}
+		tables = append(tables, item.table)
+	}
+	return tables
+}
+
+func (l *loader) section(kind string, t *table) *section {
+	return &section{kind: kind, table: t, errs: &l.errs}
+}
