@@ -1,0 +1,107 @@
+//go:build linux
+
+package conntrack
+
+import (
+	"bufio"
+	"context"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+
+	"sallyport/internal/lab"
+	"sallyport/internal/lab/labtest"
+	"sallyport/internal/packet"
+)
+
+func TestMain(m *testing.M) { labtest.Main(m) }
+
+// track makes the kernel of a namespace follow connections, by a table that
+// asks for their state.
+func track() error {
+	c, err := nftables.New()
+	if err != nil {
+		return err
+	}
+	table := c.AddTable(&nftables.Table{Family: nftables.TableFamilyINet, Name: "track"})
+	chain := c.AddChain(&nftables.Chain{Name: "c", Table: table, Type: nftables.ChainTypeFilter,
+		Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityFilter})
+	c.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{&expr.Ct{Key: expr.CtKeySTATE, Register: 1}}})
+	return c.Flush()
+}
+
+func connect(t *testing.T, h *lab.Host, to netip.Addr) (net.Conn, *bufio.Reader) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	conn, err := h.Dial(ctx, "tcp", netip.AddrPortFrom(to, 22).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	r := bufio.NewReader(conn)
+	if _, err := r.ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	return conn, r
+}
+
+// lives tells whether a connection still carries data both ways.
+func lives(conn net.Conn, r *bufio.Reader) bool {
+	conn.SetDeadline(time.Now().Add(2 * time.Second))
+	if _, err := conn.Write([]byte("still there?\n")); err != nil {
+		return false
+	}
+	_, err := r.ReadString('\n')
+	return err == nil
+}
+
+func TestCutEndsWhatMatchesAndNothingElse(t *testing.T) {
+	l := labtest.New(t, lab.Options{})
+	if err := l.Gate.Do(track); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Gate.Greet(netip.MustParseAddrPort("[::]:22")); err != nil {
+		t.Fatal(err)
+	}
+	c4, r4 := connect(t, l.Client, l.Client.Gate4)
+	c6, r6 := connect(t, l.Client, l.Client.Gate6)
+	other, otherR := connect(t, l.Attacker, l.Attacker.Gate4)
+	if !lives(c4, r4) || !lives(c6, r6) || !lives(other, otherR) {
+		t.Fatal("connections do not work before anything is cut")
+	}
+	var n int
+	err := l.Gate.Do(func() (err error) {
+		n, err = Cut(func(source netip.Addr, port packet.Port) bool {
+			return (source == l.Client.IP4 || source == l.Client.IP6) && port == packet.Port{Proto: packet.TCP, Number: 22}
+		})
+		return err
+	})
+	if err != nil || n != 2 {
+		t.Fatalf("cut %d connections, error %v; want 2", n, err)
+	}
+	if lives(c4, r4) || lives(c6, r6) {
+		t.Error("a connection that was cut lives")
+	}
+	if !lives(other, otherR) {
+		t.Error("a connection that did not match was cut")
+	}
+}
+
+func TestCutNothing(t *testing.T) {
+	l := labtest.New(t, lab.Options{})
+	err := l.Gate.Do(func() error {
+		n, err := Cut(func(netip.Addr, packet.Port) bool { return true })
+		if n != 0 {
+			t.Errorf("cut %d connections on a host that has none", n)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
