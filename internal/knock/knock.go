@@ -102,6 +102,7 @@ func valid(sequence []packet.Port) error {
 
 // sendTo sends the sequence to one address.
 func sendTo(ctx context.Context, addr netip.Addr, opts Options) (sent []packet.Port, err error) {
+	sent = []packet.Port{} // an empty list in JSON, not null
 	for i, p := range opts.Sequence {
 		if i > 0 {
 			if err := pause(ctx, opts.Gap); err != nil {

@@ -25,9 +25,9 @@ import (
 	"sallyport/internal/lab"
 )
 
-// refused says why this test run is not inside the lab's namespaces. Main
+// errRefused says why this test run is not inside the lab's namespaces. Main
 // sets it before the first test.
-var refused = fmt.Errorf("the package has no TestMain that calls labtest.Main")
+var errRefused = fmt.Errorf("the package has no TestMain that calls labtest.Main")
 
 // Main runs the tests of a package in private namespaces, with only a
 // loopback interface, which is up. Where the system refuses such namespaces
@@ -37,7 +37,7 @@ func Main(m *testing.M) {
 	if !inside && err == nil {
 		os.Exit(status)
 	}
-	refused = err
+	errRefused = err
 	os.Exit(m.Run())
 }
 
@@ -85,7 +85,7 @@ func missing(tier string, programs []string) error {
 	}
 	switch tier {
 	case "netns":
-		return refused
+		return errRefused
 	case "bpf":
 		return bpfRefused()
 	case "peers", "browser":
