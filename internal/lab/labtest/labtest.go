@@ -12,6 +12,7 @@ package labtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -25,9 +26,11 @@ import (
 	"sallyport/internal/lab"
 )
 
+var errNoMain = errors.New("the package has no TestMain that calls labtest.Main")
+
 // errRefused says why this test run is not inside the lab's namespaces. Main
 // sets it before the first test.
-var errRefused = fmt.Errorf("the package has no TestMain that calls labtest.Main")
+var errRefused = errNoMain
 
 // Main runs the tests of a package in private namespaces, with only a
 // loopback interface, which is up. Where the system refuses such namespaces
@@ -91,7 +94,7 @@ func missing(tier string, programs []string) error {
 	case "peers", "browser":
 		return nil
 	}
-	return fmt.Errorf("no such tier")
+	return errors.New("no such tier")
 }
 
 // bpfRefused makes a map of a kind that needs CAP_BPF in the first user
