@@ -40,7 +40,10 @@ func parseKey(text string) (ssh.PublicKey, error) {
 	if !bytes.Equal(key.Marshal(), wire) {
 		return nil, errors.New("encoded in an unusual way: copy the line of the .pub file again")
 	}
-	return key, checkStrength(key)
+	if err := checkStrength(key); err != nil {
+		return nil, err
+	}
+	return key, nil
 }
 
 func checkKeyType(name string) error {

@@ -59,11 +59,12 @@ func parse(f file, errs *Errors) (root *table, ok bool) {
 			p.assign(at, e)
 		}
 	}
-	if len(*errs) > before {
+	if len(*errs) > before && p.Error() == nil {
 		return root, false
 	}
-	// The parser above checks the grammar only. Whatever else TOML forbids
-	// (a table that is opened twice, the 31st of February) is found here.
+	// The parser above checks the grammar only, and stops where that is broken.
+	// Whatever else TOML forbids (a table that is opened twice, the 31st of
+	// February) is found here, with the place.
 	if err := toml.Unmarshal(f.data, new(map[string]any)); err != nil {
 		errs.add(Place{f.path, position(err)}, "is not valid TOML: %s", strings.TrimPrefix(err.Error(), "toml: "))
 		return root, false

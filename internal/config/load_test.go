@@ -1,0 +1,243 @@
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/crypto/ssh"
+
+	"sallyport/internal/packet"
+)
+
+const (
+	dir   = "/etc/sallyport/"
+	main  = dir + "sallyport.toml"
+	aKey  = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDDhD78bv1xi7z4WjU6K52xtsZ86oxYkSuJ6lO/7urRq alice@laptop"
+	alice = `{name="alice", doors=["ssh"], key="` + aKey + `"}`
+	aDoor = `{name="ssh", ports=["tcp/22"]}`
+)
+
+// tree makes a file system of pairs of names below dir and contents.
+func tree(pairs ...string) fstest.MapFS {
+	fsys := make(fstest.MapFS)
+	for i := 0; i < len(pairs); i += 2 {
+		fsys[strings.TrimPrefix(dir, "/")+pairs[i]] = &fstest.MapFile{Data: []byte(pairs[i+1]), Mode: 0o640}
+	}
+	return fsys
+}
+
+func loaded(t testing.TB, pairs ...string) *Config {
+	t.Helper()
+	c, err := Load(tree(pairs...), main)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// refuses checks the exact text of the error.
+func refuses(t *testing.T, fsys fs.FS, want string) {
+	t.Helper()
+	c, err := Load(fsys, main)
+	if err == nil {
+		t.Fatalf("loaded; want the error\n%s", want)
+	}
+	if c != nil {
+		t.Error("an error, and a configuration too")
+	}
+	if got := err.Error(); got != want {
+		t.Errorf("error:\n got %s\nwant %s", got, want)
+	}
+}
+
+func ports(list ...string) []packet.Port {
+	var out []packet.Port
+	for _, s := range list {
+		p, err := packet.ParsePort(s)
+		if err != nil {
+			panic(err)
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+func TestDefaults(t *testing.T) {
+	c := loaded(t, "sallyport.toml", `door = [`+aDoor+`]`)
+	want := &Config{
+		Path:   main,
+		Daemon: Daemon{StateDir: "/var/lib/sallyport", Socket: "/run/sallyport/control.sock"},
+		Gate:   Gate{Policy: PolicyDoors, Closed: ClosedDrop},
+		SPA:    SPA{ClockSkew: time.Minute, Ack: true, ServerKey: "/var/lib/sallyport/server.key"},
+		Doors: []Door{{
+			Name: "ssh", Ports: ports("tcp/22"), OpenFor: 30 * time.Second, Within: 10 * time.Second,
+			Place: Place{main, 1},
+		}},
+	}
+	if d := cmp.Diff(want, c); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestEmptyFileClosesNothingAndSaysSo(t *testing.T) {
+	c := loaded(t, "sallyport.toml", "")
+	if w := c.Warnings(); len(w) != 1 || w[0].String() != main+`: no [[door]]: nothing is closed` {
+		t.Errorf("warnings: %v", w)
+	}
+}
+
+func TestServerKeyLivesInStateDir(t *testing.T) {
+	c := loaded(t, "sallyport.toml", `daemon.state_dir = "/srv/gate/"`)
+	if c.SPA.ServerKey != "/srv/gate/server.key" || c.Daemon.StateDir != "/srv/gate" {
+		t.Errorf("server key %q in %q", c.SPA.ServerKey, c.Daemon.StateDir)
+	}
+}
+
+func TestConfDAddsUp(t *testing.T) {
+	c := loaded(t,
+		"sallyport.toml", "[gate]\npolicy = \"all\"\n[[door]]\nname = \"b\"\nports = [\"tcp/2\"]",
+		"conf.d/20.toml", "[[door]]\nname = \"d\"\nports = [\"tcp/4\"]",
+		"conf.d/10.toml", "[gate]\nclosed = \"reject\"\n\n[[door]]\nname = \"a\"\nports = [\"tcp/1\"]\n[[client]]\nname = \"alice\"\ndoors = [\"d\"]\nkey = \""+aKey+"\"",
+		"conf.d/README", "not [ TOML",
+		"conf.d/old.toml.bak", "nor { this",
+		"conf.d/.hidden.toml", "nor this",
+	)
+	var names []string
+	for _, d := range c.Doors {
+		names = append(names, d.Name+" "+d.Place.String())
+	}
+	want := []string{"b " + main + ":3", "a " + dir + "conf.d/10.toml:4", "d " + dir + "conf.d/20.toml:1"}
+	if d := cmp.Diff(want, names); d != "" {
+		t.Error(d)
+	}
+	if c.Gate.Policy != PolicyAll || c.Gate.Closed != ClosedReject || len(c.Clients) != 1 {
+		t.Errorf("gate %+v, %d clients", c.Gate, len(c.Clients))
+	}
+}
+
+func TestEqualSequencesOpenBothDoors(t *testing.T) {
+	const s = `sequence=["tcp/9","udp/3"]}`
+	c := loaded(t, "sallyport.toml", `door = [{name="a", ports=["tcp/1"], `+s+`, {name="b", ports=["tcp/2"], `+s+`]`)
+	if len(c.Doors) != 2 || len(c.Warnings()) != 0 {
+		t.Errorf("%d doors, warnings %v", len(c.Doors), c.Warnings())
+	}
+}
+
+func TestExpires(t *testing.T) {
+	for text, want := range map[string]string{
+		`2027-01-31`:                  "2027-01-31T00:00:00Z",
+		`"2027-01-31"`:                "2027-01-31T00:00:00Z",
+		`2027-01-31T18:00:00+01:00`:   "2027-01-31T17:00:00Z",
+		`2027-01-31 18:00:00z`:        "2027-01-31T18:00:00Z",
+		`"2027-01-31T18:00:00-01:00"`: "2027-01-31T19:00:00Z",
+	} {
+		c := loaded(t, "sallyport.toml", "door=["+aDoor+"]\nclient=[{name='a', doors=['ssh'], key='"+aKey+"', expires="+text+"}]")
+		if got := c.Clients[0].Expires.Format(time.RFC3339); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+}
+
+func TestErrorsAreAllToldInOrder(t *testing.T) {
+	fsys := tree("sallyport.toml", "[spa]\nport = 70000\n[gate]\nclosed = \"deny\"", "conf.d/a.toml", "[[door]]\nname = \"A\"\nports = []")
+	refuses(t, fsys, dir+`conf.d/a.toml:2: door: name = "A": want a name of 1 to 32 characters, a-z 0-9 . _ -, beginning with a letter or digit
+`+dir+`conf.d/a.toml:3: door: ports is missing: want at least one port, such as ["tcp/22"]
+`+main+`:2: spa: port = 70000: want 0 to 65535
+`+main+`:4: gate: closed = "deny": want "drop" or "reject"`)
+}
+
+func TestErrorsAreBounded(t *testing.T) {
+	_, err := Load(tree("sallyport.toml", strings.Repeat("[[door]]\n", 100)), main)
+	lines := strings.Split(err.Error(), "\n")
+	if len(lines) != shown+1 || lines[shown] != "and 180 more" {
+		t.Errorf("%d lines, the last %q", len(lines), lines[len(lines)-1])
+	}
+	var list Errors
+	if !errors.As(err, &list) || len(list) != 200 || list[0].Place != (Place{main, 1}) {
+		t.Errorf("%d errors", len(list))
+	}
+}
+
+func TestMissingFileIsRecognised(t *testing.T) {
+	if _, err := Load(tree(), main); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("error %v, want fs.ErrNotExist inside", err)
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	const spa = "spa.port = 40321\n"
+	const a = `{name="a", ports=["tcp/1"], sequence=["tcp/9","udp/3"]}`
+	for _, c := range []struct{ toml, want string }{
+		{`door=[` + aDoor + `]`, `:1: door "ssh" has no way in but the open command: no sequence, and no client that may open it`},
+		{`door=[` + a + `]`, ``},
+		{spa + "door=[" + aDoor + "]\nclient=[" + alice + "]", ``},
+		{spa + "spa.authorized_keys='/k'\ndoor=[" + aDoor + "]", ``},
+		{"door=[" + a + "]\nclient=[{name='b', doors=['a'], key='" + aKey + "'}]", `:2: clients cannot knock: SPA is off; set port in [spa]`},
+		{`door=[` + a + `, {name="b", ports=["tcp/2"], sequence=["udp/7", "tcp/9","udp/3"]}]`, `:1: door "a" opens on the way to door "b", whose sequence contains its own`},
+		{`door=[{name="a", ports=["tcp/1"], sequence=["tcp/9","udp/3"], to=["::/0"]}]`, `:1: door "a" guards every destination (::/0): connections from behind this host to the outside need it open too; set interfaces in [gate] to the outer ones`},
+		{"gate.interfaces=['wan0']\n" + `door=[{name="a", ports=["tcp/1"], sequence=["tcp/9","udp/3"], to=["::/0"]}]`, ``},
+	} {
+		var got []string
+		for _, w := range loaded(t, "sallyport.toml", c.toml).Warnings() {
+			got = append(got, strings.TrimPrefix(w.String(), main))
+		}
+		if strings.Join(got, "\n") != c.want {
+			t.Errorf("%s\n got %s\nwant %s", c.toml, got, c.want)
+		}
+	}
+}
+
+func TestReferenceLoads(t *testing.T) {
+	c, err := Load(fstest.MapFS{"a.toml": {Data: []byte(Reference), Mode: 0o600}}, "/a.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := c.Warnings(); len(w) != 0 {
+		t.Errorf("warnings: %v", w)
+	}
+	d, cl := c.Doors[0], c.Clients[0]
+	if len(d.Sequence) != 3 || len(d.To) != 1 || cl.Expires.IsZero() || cl.MaxOpen != 10*time.Minute || cl.Key.Type() != ssh.KeyAlgoED25519 {
+		t.Errorf("door %+v, client %+v", d, cl)
+	}
+}
+
+// What the loader knows is what it offers in place of an unknown key.
+func TestReferenceHasEveryKey(t *testing.T) {
+	root, ok := parse(file{path: "reference", data: []byte(Reference)}, new(Errors))
+	if !ok {
+		t.Fatal("not valid TOML")
+	}
+	known := 0
+	for _, table := range []string{"daemon", "gate", "spa", "door", "client"} {
+		v := root.values[table]
+		if v == nil {
+			t.Errorf("no table %s", table)
+			continue
+		}
+		in := v.table
+		if in == nil {
+			in = v.items[0].table
+		}
+		header := "[" + table + "]\n"
+		if v.table == nil {
+			header = "[" + header[:len(header)-1] + "]\n"
+		}
+		_, err := Load(tree("sallyport.toml", header+"zzzzzzzzzzzz=1"), main)
+		_, list, _ := strings.Cut(err.Error(), `unknown key "zzzzzzzzzzzz": want `)
+		list, _, _ = strings.Cut(list, "\n")
+		for _, key := range strings.Split(strings.Replace(list, " or ", ", ", 1), ", ") {
+			known++
+			if in.values[key] == nil {
+				t.Errorf("no key %q in %s", key, table)
+			}
+		}
+	}
+	if known != 27 {
+		t.Errorf("%d keys known, want 27: correct this figure if a key came or went", known)
+	}
+}
