@@ -62,7 +62,7 @@ func (l *loader) checkClients() {
 		}
 		for _, name := range c.Doors {
 			if _, ok := doors[name]; !ok {
-				s.errorf(s.at("doors"), "doors: there is no door %q", abbreviate(name))
+				s.errorf(s.at("doors"), "doors: there is no door %q", name)
 			}
 		}
 		if c.Key != nil {

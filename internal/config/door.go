@@ -2,6 +2,7 @@ package config
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"time"
 
@@ -92,7 +93,7 @@ func doorID(name string) [4]byte {
 func claim[ID [4]byte | [6]byte](ids map[ID]string, id ID, name string) error {
 	var none ID
 	if id == none {
-		return fmt.Errorf("this name stands for no door in SPA messages (its id is 0): choose another name")
+		return errors.New("this name stands for no door in SPA messages (its id is 0): choose another name")
 	}
 	if other, taken := ids[id]; taken {
 		return fmt.Errorf("has the same id as %q in SPA messages (%x): choose another name", other, id)

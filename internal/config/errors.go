@@ -7,9 +7,15 @@ import (
 	"strings"
 )
 
-// shown is how many mistakes the text of Errors lists: more than anybody
-// corrects at a time.
-const shown = 20
+const (
+	// shown is how many mistakes the text of Errors lists: more than anybody
+	// corrects at a time.
+	shown = 20
+
+	// maxErrors is how many are kept, so that a file of nothing but mistakes
+	// costs no more memory than another.
+	maxErrors = 1000
+)
 
 // Error is one mistake in the configuration.
 type Error struct {
@@ -23,7 +29,7 @@ func (e *Error) Error() string { return e.Place.String() + ": " + e.Err.Error() 
 // Unwrap returns the mistake without its place.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Errors is every mistake found, sorted by place; never empty.
+// Errors is every mistake found, up to a thousand, sorted by place; never empty.
 type Errors []*Error
 
 // Error lists the mistakes, one a line, and stops after twenty of them.
@@ -31,7 +37,11 @@ func (e Errors) Error() string {
 	var b strings.Builder
 	for i, mistake := range e {
 		if i == shown {
-			fmt.Fprintf(&b, "\nand %d more", len(e)-shown)
+			atLeast := ""
+			if len(e) == maxErrors {
+				atLeast = "at least "
+			}
+			fmt.Fprintf(&b, "\nand %s%d more", atLeast, len(e)-shown)
 			break
 		}
 		if i > 0 {
@@ -52,7 +62,14 @@ func (e Errors) Unwrap() []error {
 }
 
 func (e *Errors) add(place Place, format string, args ...any) {
-	*e = append(*e, &Error{Place: place, Err: fmt.Errorf(format, args...)})
+	if len(*e) < maxErrors {
+		*e = append(*e, &Error{Place: place, Err: fmt.Errorf(format, args...)})
+	}
+}
+
+// twice reports a key that is set a second time.
+func (e *Errors) twice(at Place, key string, first Place) {
+	e.add(at, "%q is already set at %s", abbreviate(key, maxShown), first)
 }
 
 // sorted returns the mistakes as an error, or nil if there are none.

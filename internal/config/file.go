@@ -39,6 +39,9 @@ func files(fsys fs.FS, main string) ([]string, error) {
 	if err != nil {
 		return paths, fmt.Errorf("cannot be read as a folder: %w", cause(err))
 	}
+	if info, err := fs.Stat(fsys, name(dir)); err == nil && info.Mode()&0o002 != 0 {
+		return paths, fmt.Errorf("everybody may add files to this folder (mode %04o): run chmod o-w %s", info.Mode().Perm(), dir)
+	}
 	for _, entry := range entries { // in the order of their names
 		n := entry.Name()
 		if strings.HasSuffix(n, ".toml") && !strings.HasPrefix(n, ".") {

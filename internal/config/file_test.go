@@ -38,6 +38,7 @@ func TestLoadRefusesFiles(t *testing.T) {
 		"a secret for all":       {with(tree(), "sallyport.toml", 0o644, secret), main + `:1: door "a": a sequence is a secret, but everybody may use this file (mode 0644): run chmod o-rwx ` + main},
 		"a secret in conf.d":     {with(tree("sallyport.toml", ""), "conf.d/a.toml", 0o641, "\n"+secret), dir + `conf.d/a.toml:2: door "a": a sequence is a secret, but everybody may use this file (mode 0641): run chmod o-rwx ` + dir + `conf.d/a.toml`},
 		"writable":               {with(tree(), "sallyport.toml", 0o642, ""), main + `: everybody may change this file (mode 0642): run chmod o-w ` + main},
+		"writable conf.d":        {with(tree("sallyport.toml", "", "conf.d/a.toml", "x"), "conf.d", fs.ModeDir|0o777, ""), dir + `conf.d: everybody may add files to this folder (mode 0777): run chmod o-w ` + dir + `conf.d`},
 		"set in two files":       {tree("sallyport.toml", "[gate]\nclosed='drop'", "conf.d/a.toml", "\ngate.closed='drop'"), dir + `conf.d/a.toml:2: "closed" is already set at ` + main + `:2`},
 		"listed in two files":    {tree("sallyport.toml", "gate.trusted=[]", "conf.d/a.toml", "gate.trusted=[]"), dir + `conf.d/a.toml:1: "trusted" is already set at ` + main + `:1`},
 		"door in two files":      {tree("sallyport.toml", "door=["+aDoor+"]", "conf.d/a.toml", "door=["+aDoor+"]"), dir + `conf.d/a.toml:1: door "ssh": already defined at ` + main + ":1\n" + dir + `conf.d/a.toml:1: door "ssh": ports: tcp/22 is a port of door "ssh" already, at ` + main + `:1`},

@@ -51,7 +51,7 @@ func parseInterface(name string) (string, error) {
 		ok = ok && c > ' ' && c < 0x7f && !strings.ContainsRune("/:", c)
 	}
 	if !ok {
-		return "", fmt.Errorf("%q is not the name of an interface: want 1 to 15 characters without spaces, / and :", abbreviate(name))
+		return "", fmt.Errorf("%q is not the name of an interface: want 1 to 15 characters other than spaces, colons and slashes", name)
 	}
 	return name, nil
 }

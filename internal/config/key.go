@@ -52,16 +52,16 @@ func checkKeyType(name string) error {
 	case ssh.KeyAlgoED25519, ssh.KeyAlgoSKED25519, ssh.KeyAlgoRSA,
 		ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521:
 		return nil
-	case ssh.InsecureKeyAlgoDSA:
+	case "ssh-dss":
 		return fmt.Errorf("DSA keys are too weak: %s", accepted)
 	}
 	if strings.Contains(name, "-cert-v01@") {
 		return errors.New("certificates are not accepted: want the public key itself")
 	}
 	if strings.ContainsAny(name, "=,") || !strings.Contains(name, "-") {
-		return fmt.Errorf("begins with %q: options of authorized_keys belong in that file; here set from, expires and single: %s", abbreviate(name), accepted)
+		return fmt.Errorf("begins with %q: options of authorized_keys belong in that file; here set from, expires and single: %s", abbreviate(name, maxShown), accepted)
 	}
-	return fmt.Errorf("keys of type %q are not accepted: %s", abbreviate(name), accepted)
+	return fmt.Errorf("keys of type %q are not accepted: %s", abbreviate(name, maxShown), accepted)
 }
 
 // checkStrength refuses RSA moduli that are too short to trust or too long to

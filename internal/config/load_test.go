@@ -152,14 +152,23 @@ func TestErrorsAreAllToldInOrder(t *testing.T) {
 }
 
 func TestErrorsAreBounded(t *testing.T) {
-	_, err := Load(tree("sallyport.toml", strings.Repeat("[[door]]\n", 100)), main)
-	lines := strings.Split(err.Error(), "\n")
-	if len(lines) != shown+1 || lines[shown] != "and 180 more" {
-		t.Errorf("%d lines, the last %q", len(lines), lines[len(lines)-1])
-	}
-	var list Errors
-	if !errors.As(err, &list) || len(list) != 200 || list[0].Place != (Place{main, 1}) {
-		t.Errorf("%d errors", len(list))
+	for _, c := range []struct {
+		doors, kept int // each lacks a name and ports
+		last        string
+	}{
+		{10, 20, main + `:10: door: ports is missing: want at least one port, such as ["tcp/22"]`},
+		{100, 200, "and 180 more"},
+		{9999, maxErrors, "and at least 980 more"},
+	} {
+		_, err := Load(tree("sallyport.toml", strings.Repeat("[[door]]\n", c.doors)), main)
+		lines := strings.Split(err.Error(), "\n")
+		if len(lines) > shown+1 || lines[len(lines)-1] != c.last {
+			t.Errorf("%d doors: %d lines, the last %q", c.doors, len(lines), lines[len(lines)-1])
+		}
+		var list Errors
+		if !errors.As(err, &list) || len(list) != c.kept || list[0].Place != (Place{main, 1}) {
+			t.Errorf("%d doors: %d errors", c.doors, len(list))
+		}
 	}
 }
 

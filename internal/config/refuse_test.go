@@ -31,6 +31,14 @@ func knocks(n int) []string {
 	return list
 }
 
+func manyKeys(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "k%d = 1\n", i)
+	}
+	return b.String()
+}
+
 // One mistake, one line: everything after the path of the main file.
 func TestLoadRefuses(t *testing.T) {
 	for _, c := range []struct{ toml, want string }{
@@ -48,7 +56,11 @@ func TestLoadRefuses(t *testing.T) {
 		{"\n# \x00", `:2: holds a NUL byte: want UTF-8 text`},
 		{"\ufeff[gate]", `:1: starts with a byte order mark: save the file as UTF-8 without one`},
 
+		{"[spa.x]\n" + strings.Repeat("#\n", 8) + manyKeys(1001), `:1: spa: unknown key "x": want ack, authorized_keys, clock_skew, port, require_bound or server_key` + "\n" + main + `:1010: more than 1000 keys in one table`},
+
 		// Unknown keys and wrong types.
+		{strings.Repeat("k", 99) + " = 1", `:1: unknown key "` + strings.Repeat("k", 60) + `…": want client, daemon, door, gate or spa`},
+		{"gate.trusted = ['" + strings.Repeat("1", 99) + "']", `:1: gate: trusted = "` + strings.Repeat("1", 60) + `…": want addresses in quotes, such as ["192.168.1.0/24"]`},
 		{"port = 1", `:1: unknown key "port": want client, daemon, door, gate or spa`},
 		{"[deamon]", `:1: unknown key "deamon": did you mean "daemon"?`},
 		{"[[doors]]", `:1: unknown key "doors": did you mean "door"?`},
@@ -76,8 +88,8 @@ func TestLoadRefuses(t *testing.T) {
 		{"gate.policy = 'all'\ngate.public = ['tcp/22']\n" + doors(aDoor), `:2: gate: public: tcp/22 is a port of door "ssh": a port is public or has a door, not both`},
 		{"gate.policy = 'all'\ngate.public = ['udp/99']\nspa.port = 99", `:3: spa: port 99 is public as udp/99 at ` + main + `:2: the SPA port must be closed`},
 		{"gate.interfaces = ['lo']", `:1: gate: interfaces: "lo" is never gated: remove it`},
-		{"gate.interfaces = ['eth 0']", `:1: gate: interfaces: "eth 0" is not the name of an interface: want 1 to 15 characters without spaces, / and :`},
-		{"gate.interfaces = ['sixteencharacter']", `:1: gate: interfaces: "sixteencharacter" is not the name of an interface: want 1 to 15 characters without spaces, / and :`},
+		{"gate.interfaces = ['eth 0']", `:1: gate: interfaces: "eth 0" is not the name of an interface: want 1 to 15 characters other than spaces, colons and slashes`},
+		{"gate.interfaces = ['sixteencharacter']", `:1: gate: interfaces: "sixteencharacter" is not the name of an interface: want 1 to 15 characters other than spaces, colons and slashes`},
 		{"gate.interfaces = 'eth0'", `:1: gate: interfaces = "eth0": want names of interfaces in quotes, such as ["eth0"]`},
 		{"gate.trusted = ['192.168.1.0/33']", `:1: gate: trusted: "192.168.1.0/33" ` + wantAddr},
 		{"gate.trusted = ['localhost']", `:1: gate: trusted: "localhost" ` + wantAddr},

@@ -49,13 +49,16 @@ func (v *value) written() string {
 	case v.kind == unstable.Array:
 		return "[…]"
 	case v.kind != unstable.String:
-		return abbreviate(v.text)
+		return abbreviate(v.text, maxShown)
 	}
-	return strconv.Quote(abbreviate(v.text))
+	return strconv.Quote(abbreviate(v.text, maxShown))
 }
 
-func abbreviate(s string) string {
-	const most = 60
+// maxShown is how much of a value a message shows. No valid item of a list is
+// longer.
+const maxShown = 60
+
+func abbreviate(s string, most int) string {
 	if len(s) <= most {
 		return s
 	}
@@ -98,9 +101,9 @@ func (s *section) finish() {
 			continue
 		}
 		if near := nearest(key, s.known); near != "" {
-			s.errorf(v.place, "unknown key %q: did you mean %q?", key, near)
+			s.errorf(v.place, "unknown key %q: did you mean %q?", abbreviate(key, maxShown), near)
 		} else {
-			s.errorf(v.place, "unknown key %q: want %s", key, either(s.known))
+			s.errorf(v.place, "unknown key %q: want %s", abbreviate(key, maxShown), either(s.known))
 		}
 	}
 }
@@ -196,7 +199,7 @@ func list[T any](s *section, key, want string, parse func(string) (T, error)) []
 	values := make([]T, 0, len(v.items))
 	for i := range v.items {
 		item := &v.items[i]
-		if item.kind != unstable.String {
+		if item.kind != unstable.String || len(item.text) > maxShown {
 			s.bad(key, item, want)
 			continue
 		}

@@ -32,11 +32,16 @@ type table struct {
 
 func newTable(at Place) *table { return &table{at, make(map[string]*value)} }
 
+// maxKeys is far above what any table needs. The check of the whole document
+// takes time in proportion to the square of the keys of a table.
+const maxKeys = 1000
+
 // parser builds the tree of one file.
 type parser struct {
 	unstable.Parser
 	file     file
 	newlines []int // offsets
+	crowded  bool  // a table has more than maxKeys
 	errs     *Errors
 }
 
@@ -51,7 +56,7 @@ func parse(f file, errs *Errors) (root *table, ok bool) {
 	p := &parser{file: f, newlines: newlines(f.data), errs: errs}
 	p.Reset(f.data)
 	before := len(*errs)
-	for at := root; p.NextExpression(); {
+	for at := root; !p.crowded && p.NextExpression(); {
 		switch e := p.Expression(); e.Kind {
 		case unstable.Table, unstable.ArrayTable:
 			at = p.header(root, e)
@@ -59,14 +64,15 @@ func parse(f file, errs *Errors) (root *table, ok bool) {
 			p.assign(at, e)
 		}
 	}
-	if len(*errs) > before && p.Error() == nil {
+	if p.crowded || len(*errs) > before && p.Error() == nil {
 		return root, false
 	}
 	// The parser above checks the grammar only, and stops where that is broken.
 	// Whatever else TOML forbids (a table that is opened twice, the 31st of
 	// February) is found here, with the place.
 	if err := toml.Unmarshal(f.data, new(map[string]any)); err != nil {
-		errs.add(Place{f.path, position(err)}, "is not valid TOML: %s", strings.TrimPrefix(err.Error(), "toml: "))
+		text := abbreviate(strings.TrimPrefix(err.Error(), "toml: "), 200)
+		errs.add(Place{f.path, position(err)}, "is not valid TOML: %s", text)
 		return root, false
 	}
 	return root, true
@@ -117,7 +123,7 @@ func (p *parser) descend(at *table, key *unstable.Node, element bool) *table {
 		if element {
 			v.kind, v.table = unstable.Array, nil
 		}
-		at.values[string(key.Data)] = v
+		p.set(at, key, v)
 	}
 	if element && v.kind == unstable.Array {
 		v.items = append(v.items, value{kind: unstable.InlineTable, place: place, table: newTable(place)})
@@ -127,7 +133,7 @@ func (p *parser) descend(at *table, key *unstable.Node, element bool) *table {
 		t = v.items[len(v.items)-1].table
 	}
 	if t == nil || element && v.kind != unstable.Array {
-		p.errs.add(place, "%q is already set at %s", key.Data, v.place)
+		p.errs.twice(place, string(key.Data), v.place)
 		return newTable(place)
 	}
 	return t
@@ -142,12 +148,24 @@ func (p *parser) assign(at *table, e *unstable.Node) {
 			continue
 		}
 		if set := at.values[string(key.Data)]; set != nil {
-			p.errs.add(p.place(key), "%q is already set at %s", key.Data, set.place)
+			p.errs.twice(p.place(key), string(key.Data), set.place)
 			return
 		}
 		v := p.value(e.Value(), p.place(key))
-		at.values[string(key.Data)] = &v
+		p.set(at, key, &v)
 	}
+}
+
+// set sets a new key, unless there are too many.
+func (p *parser) set(t *table, key *unstable.Node, v *value) {
+	if len(t.values) < maxKeys {
+		t.values[string(key.Data)] = v
+		return
+	}
+	if !p.crowded {
+		p.errs.add(v.place, "more than %d keys in one table", maxKeys)
+	}
+	p.crowded = true
 }
 
 // value copies a value out of the parser. The parser bounds how deep values
@@ -188,7 +206,7 @@ func (t *table) merge(other *table, errs *Errors) {
 		case have.table != nil && v.table != nil:
 			have.table.unite(v.table, errs)
 		default:
-			errs.add(v.place, "%q is already set at %s", key, have.place)
+			errs.twice(v.place, key, have.place)
 		}
 	}
 }
@@ -196,7 +214,7 @@ func (t *table) merge(other *table, errs *Errors) {
 func (t *table) unite(other *table, errs *Errors) {
 	for key, v := range other.values {
 		if have := t.values[key]; have != nil {
-			errs.add(v.place, "%q is already set at %s", key, have.place)
+			errs.twice(v.place, key, have.place)
 			continue
 		}
 		t.values[key] = v

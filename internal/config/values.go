@@ -88,7 +88,7 @@ func mapped(p netip.Prefix) string {
 }
 
 func notAPrefix(text string) error {
-	return fmt.Errorf("%q is not an address: want one such as \"192.0.2.7\", \"192.168.1.0/24\" or \"2001:db8::/32\", without leading zeros", abbreviate(text))
+	return fmt.Errorf("%q is not an address: want one such as \"192.0.2.7\", \"192.168.1.0/24\" or \"2001:db8::/32\", without leading zeros", text)
 }
 
 // readPath reads an absolute path in its shortest form.
