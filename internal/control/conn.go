@@ -1,0 +1,128 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"syscall"
+
+	"sallyport/internal/gate"
+)
+
+// maxAnswer bounds what is read of an answer: a status with a million grants
+// has about 150 bytes for each.
+const maxAnswer = 1 << 28
+
+// Conn talks to a daemon. It is safe for concurrent use.
+type Conn struct {
+	path string
+	http http.Client
+}
+
+// Dial returns a Conn for the socket at path. It connects with each request.
+func Dial(path string) *Conn {
+	return &Conn{path: path, http: http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", path)
+		},
+		DisableKeepAlives: true,
+	}}}
+}
+
+// Status asks how the daemon is.
+func (c *Conn) Status(ctx context.Context) (s Status, err error) {
+	err = c.do(ctx, http.MethodGet, "/status", nil, &s)
+	return s, err
+}
+
+// Open asks for a grant.
+func (c *Conn) Open(ctx context.Context, q OpenRequest) (g gate.Grant, err error) {
+	err = c.do(ctx, http.MethodPost, "/open", q, &g)
+	return g, err
+}
+
+// Revoke asks to end grants.
+func (c *Conn) Revoke(ctx context.Context, q RevokeRequest) (a RevokeAnswer, err error) {
+	err = c.do(ctx, http.MethodPost, "/revoke", q, &a)
+	return a, err
+}
+
+// Reload asks the daemon to read its configuration again.
+func (c *Conn) Reload(ctx context.Context) error {
+	return c.do(ctx, http.MethodPost, "/reload", nil, &struct{}{})
+}
+
+// Down asks the daemon to remove its table and end.
+func (c *Conn) Down(ctx context.Context) error {
+	return c.do(ctx, http.MethodPost, "/down", nil, &struct{}{})
+}
+
+// NotRunning tells whether an error of a Conn says that no daemon listens.
+func NotRunning(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
+}
+
+func (c *Conn) do(ctx context.Context, method, path string, q, a any) error {
+	var body io.Reader
+	if q != nil {
+		text, err := json.Marshal(q)
+		if err != nil {
+			return fmt.Errorf("ask the daemon: %w", err)
+		}
+		body = bytes.NewReader(text)
+	}
+	r, err := http.NewRequestWithContext(ctx, method, "http://sallyport"+path, body)
+	if err != nil {
+		return fmt.Errorf("ask the daemon: %w", err)
+	}
+	response, err := c.http.Do(r)
+	if err != nil {
+		return c.explain(err)
+	}
+	defer response.Body.Close()
+	return c.read(response, a)
+}
+
+func (c *Conn) read(response *http.Response, a any) error {
+	d := json.NewDecoder(io.LimitReader(response.Body, maxAnswer))
+	if response.StatusCode == http.StatusOK {
+		if err := d.Decode(a); err != nil {
+			return fmt.Errorf("understand the daemon's answer: %w", err)
+		}
+		return nil
+	}
+	var f failure
+	if err := d.Decode(&f); err != nil || f.Error == "" {
+		return fmt.Errorf("ask the daemon: it answers %s", response.Status)
+	}
+	return &Error{Text: f.Error, Remedy: f.Hint, Wrong: response.StatusCode == http.StatusBadRequest}
+}
+
+// unreachable says that nobody answers. It keeps its cause.
+type unreachable struct {
+	text, hint string
+	cause      error
+}
+
+func (u *unreachable) Error() string { return u.text }
+func (u *unreachable) Hint() string  { return u.hint }
+func (u *unreachable) Unwrap() error { return u.cause }
+
+func (c *Conn) explain(err error) error {
+	var text, hint string
+	switch {
+	case NotRunning(err):
+		text, hint = "no daemon answers on "+c.path, "is it running? systemctl status sallyport, or sallyport serve"
+	case errors.Is(err, fs.ErrPermission):
+		text, hint = "not allowed to use "+c.path, "run as root, or as a member of the group that owns the socket"
+	default:
+		return fmt.Errorf("ask the daemon on %s: %w", c.path, err)
+	}
+	return &unreachable{text, hint, err}
+}

@@ -1,0 +1,112 @@
+// Package control is how the running daemon is asked and told: HTTP with JSON
+// on a unix socket. Who may open the socket (its group, mode 0660) may open
+// doors; there is no other authentication.
+//
+//	GET  /status   what is guarded, granted and refused: Status
+//	POST /open     give a grant: OpenRequest, answered by a gate.Grant
+//	POST /revoke   end grants: RevokeRequest, answered by RevokeAnswer
+//	POST /reload   read the configuration again
+//	POST /down     open everything: remove the firewall table and end the daemon
+//
+// Requests are strict: an unknown field is an error. A failure is answered
+// with a status of 400 (the request makes no sense), 409 (it cannot be done)
+// or 500, and {"error": "…", "hint": "…"}.
+package control
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"sallyport/internal/gate"
+)
+
+// Status is what the daemon knows about itself. It holds no secret.
+type Status struct {
+	Version  string                 `json:"version"`
+	Config   string                 `json:"config"` // path of the main configuration file
+	Started  time.Time              `json:"started"`
+	Policy   string                 `json:"policy"`
+	Closed   string                 `json:"closed"`
+	Doors    []Door                 `json:"doors"`
+	Grants   []gate.Grant           `json:"grants"`
+	Refusals map[gate.Reason]uint64 `json:"refusals"` // since the start
+	Dropped  uint64                 `json:"dropped"`  // packets to closed ports, since the table was installed
+	Capture  map[string]Ring        `json:"capture"`
+	Problems []string               `json:"problems"` // what an administrator should look at
+}
+
+// Door is one door and its use.
+type Door struct {
+	Name    string   `json:"name"`
+	Ports   []string `json:"ports"`
+	OpenFor string   `json:"open_for"`
+	Single  bool     `json:"single,omitempty"`
+	Grants  int      `json:"grants"`  // in force now
+	Dropped uint64   `json:"dropped"` // packets refused at its ports
+}
+
+// Ring counts what one capture ring has seen since the start.
+type Ring struct {
+	Received uint64 `json:"received"`
+	Lost     uint64 `json:"lost"` // the ring was full
+}
+
+// OpenRequest asks for a grant.
+type OpenRequest struct {
+	Door   string     `json:"door"`
+	Source netip.Addr `json:"source"`
+	For    Duration   `json:"for,omitzero"` // zero: the door's open_for
+}
+
+// RevokeRequest asks to end the grants that fit all given fields. At least
+// one of Door, Source, Client or All must be given.
+type RevokeRequest struct {
+	Door   string     `json:"door,omitempty"`
+	Source netip.Addr `json:"source,omitzero"`
+	Client string     `json:"client,omitempty"`
+	All    bool       `json:"all,omitempty"`
+	Cut    bool       `json:"cut,omitempty"` // end established connections too
+}
+
+// RevokeAnswer tells what was ended.
+type RevokeAnswer struct {
+	Grants []gate.Grant `json:"grants"`
+	Cut    int          `json:"cut"` // connections
+}
+
+// Duration is a time.Duration written like "30s".
+type Duration time.Duration
+
+// MarshalText writes what UnmarshalText reads.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText reads the form of time.ParseDuration.
+func (d *Duration) UnmarshalText(text []byte) error {
+	parsed, err := time.ParseDuration(string(text))
+	*d = Duration(parsed)
+	return err
+}
+
+// Handler does what is asked for. Its methods may be called at the same time.
+type Handler interface {
+	Status(context.Context) (Status, error)
+	Open(context.Context, OpenRequest) (gate.Grant, error)
+	Revoke(context.Context, RevokeRequest) (RevokeAnswer, error)
+	Reload(context.Context) error
+	Down(context.Context) error
+}
+
+// Error is a failure with a remedy. Wrong says that the request makes no
+// sense, rather than that it could not be carried out.
+type Error struct {
+	Text   string
+	Remedy string
+	Wrong  bool
+}
+
+// Error returns what went wrong.
+func (e *Error) Error() string { return e.Text }
+
+// Hint returns the remedy, or nothing.
+func (e *Error) Hint() string { return e.Remedy }
