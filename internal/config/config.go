@@ -112,3 +112,13 @@ func (p Place) String() string {
 	}
 	return fmt.Sprintf("%s:%d", p.File, p.Line)
 }
+
+// Door returns the door of that name, or nil.
+func (c *Config) Door(name string) *Door {
+	for i := range c.Doors {
+		if c.Doors[i].Name == name {
+			return &c.Doors[i]
+		}
+	}
+	return nil
+}

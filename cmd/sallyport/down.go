@@ -1,0 +1,50 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"sallyport/internal/control"
+	"sallyport/internal/firewall"
+)
+
+func newDown(std stdio) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "down",
+		Short:   "Open everything: remove the firewall table and end the daemon",
+		GroupID: "server",
+		Long: `Removes the table that keeps the doors closed, and ends the daemon if it runs. What other
+firewall rules there are stays as it is. To end the daemon with the doors closed, stop it instead
+(systemctl stop sallyport).`,
+		Args: args(cobra.NoArgs),
+	}
+	path := configFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		conn, err := dial(*path)
+		if err != nil {
+			return err
+		}
+		err = conn.Down(cmd.Context())
+		if control.NotRunning(err) {
+			err = removeTable()
+		}
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(std.out, "the table is removed: doors are open")
+		return nil
+	}
+	return cmd
+}
+
+// removeTable does without a daemon.
+func removeTable() error {
+	f, err := firewall.New(slog.New(slog.DiscardHandler), firewall.Options{})
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Down()
+}

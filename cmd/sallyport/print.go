@@ -1,0 +1,43 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/term"
+)
+
+// printJSON writes a value as indented JSON.
+func printJSON(w io.Writer, v any) {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	// Writing to a closed pipe is not worth a message.
+	_ = enc.Encode(v)
+}
+
+// isTerminal tells whether a person reads along.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// remaining writes how long something still holds: "4s", "3m10s".
+func remaining(until, now time.Time) string {
+	left := until.Sub(now)
+	if left < 0 {
+		left = 0
+	}
+	return left.Round(time.Second).String()
+}
+
+// count writes "1 door", "2 doors".
+func count(n int, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return fmt.Sprintf("%d %ss", n, word)
+}

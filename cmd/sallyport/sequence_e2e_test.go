@@ -1,0 +1,290 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"sallyport/internal/lab"
+	"sallyport/internal/lab/labtest"
+)
+
+// sshDoor is a door with the best known sequence there is.
+const sshDoor = `
+[[door]]
+name     = "ssh"
+ports    = ["tcp/22"]
+open_for = "2s"
+sequence = ["tcp/7000", "udp/8000", "tcp/9000"]
+`
+
+var sshKnocks = []string{"tcp/7000", "udp/8000", "tcp/9000"}
+
+func TestSequenceOpensAndTheKernelCloses(t *testing.T) {
+	t.Parallel()
+	w := newGuarded(t, sshDoor)
+	for _, door := range []netip.AddrPort{at(w.Client, 22), at6(w.Client, 22)} {
+		w.closed(w.Client, "tcp", door)
+		w.knock(w.Client, door.Addr(), sshKnocks...)
+		w.open(w.Client, "tcp", door)
+		w.closed(w.Attacker, "tcp", at(w.Attacker, 22))
+		w.closed(w.Attacker, "tcp", at6(w.Attacker, 22))
+		w.closes(w.Client, "tcp", door)
+	}
+}
+
+func TestWrongKnocksOpenNothing(t *testing.T) {
+	t.Parallel()
+	w := newGuarded(t, sshDoor)
+	for name, knocks := range map[string]string{
+		"wrong order":    "udp/8000 tcp/7000 tcp/9000",
+		"one missing":    "tcp/7000 tcp/9000",
+		"wrong protocol": "tcp/7000 tcp/8000 tcp/9000",
+		"one in between": "tcp/7000 udp/8000 tcp/8500 tcp/9000",
+		"one twice":      "tcp/7000 udp/8000 udp/8000 tcp/9000",
+	} {
+		w.knock(w.Client, w.Client.Gate4, strings.Fields(knocks)...)
+		if w.probe(w.Client, "tcp", at(w.Client, 22)) == lab.Open {
+			t.Errorf("%s: %s opened the door", name, knocks)
+		}
+	}
+	w.knock(w.Client, w.Client.Gate4, sshKnocks...)
+	w.open(w.Client, "tcp", at(w.Client, 22))
+}
+
+func TestTooSlowOpensNothing(t *testing.T) {
+	t.Parallel()
+	w := newGuarded(t, sshDoor+`within = "300ms"`)
+	w.must(w.Client, "knock", w.Client.Gate4.String(), "tcp/7000", "udp/8000", "tcp/9000", "--gap", "200ms")
+	w.eventually("the refusal is counted", func() bool { return w.status().Refusals["too-slow"] == 1 })
+	w.closed(w.Client, "tcp", at(w.Client, 22))
+	w.must(w.Client, "knock", w.Client.Gate4.String(), "tcp/7000", "udp/8000", "tcp/9000", "--gap", "100ms")
+	w.open(w.Client, "tcp", at(w.Client, 22))
+}
+
+func TestSourcesKnockAtTheSameTime(t *testing.T) {
+	t.Parallel()
+	w := newGuarded(t, sshDoor)
+	for _, k := range sshKnocks {
+		w.knock(w.Client, w.Client.Gate4, k)
+		w.knock(w.Attacker, w.Attacker.Gate4, k)
+	}
+	w.open(w.Client, "tcp", at(w.Client, 22))
+	w.open(w.Attacker, "tcp", at(w.Attacker, 22))
+}
+
+func TestSomebodyLoopsFirstAndWrong(t *testing.T) {
+	t.Parallel()
+	w := newGuarded(t, sshDoor)
+	for _, k := range sshKnocks {
+		for range 5 {
+			w.knock(w.Attacker, w.Attacker.Gate4, "tcp/7000", "tcp/7001")
+		}
+		w.knock(w.Client, w.Client.Gate4, k)
+	}
+	w.open(w.Client, "tcp", at(w.Client, 22))
+	w.closed(w.Attacker, "tcp", at(w.Attacker, 22))
+}
+
+// A gate whose own firewall drops the knocks answers none of them, so the
+// client's kernel sends its SYNs again a second later, between later knocks.
+func TestRetransmittedSYNs(t *testing.T) {
+	t.Parallel()
+	labtest.Need(t, "peers", "nft")
+	w := newGuarded(t, `
+[[door]]
+name     = "ssh"
+ports    = ["tcp/22"]
+open_for = "2s"
+sequence = ["tcp/7000", "tcp/8000", "tcp/9000"]
+`)
+	w.nft(`table inet host { chain input { type filter hook input priority 0; tcp dport { 7000, 8000, 9000 } drop } }`)
+	dial := func(port uint16) {
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+		t.Cleanup(cancel)
+		go func() {
+			if conn, err := w.Client.Dial(ctx, "tcp", at(w.Client, port).String()); err == nil {
+				conn.Close()
+			}
+		}()
+	}
+	dial(7000)
+	w.eventually("the SYN has been sent again", func() bool { return w.segments(w.Client, "RetransSegs") >= 1 })
+	dial(8000)
+	w.eventually("both have been sent again", func() bool { return w.segments(w.Client, "RetransSegs") >= 3 })
+	w.closed(w.Client, "tcp", at(w.Client, 22))
+	dial(9000)
+	w.open(w.Client, "tcp", at(w.Client, 22))
+}
+
+// segments reads one of a host's TCP counters (/proc/net/snmp).
+func (w *world) segments(h *lab.Host, name string) int {
+	w.t.Helper()
+	out, err := h.Command(w.t.Context(), "cat", "/proc/net/snmp").Output()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var names []string
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		if fields[0] != "Tcp:" {
+			continue
+		}
+		if names == nil {
+			names = fields
+			continue
+		}
+		for i, n := range names {
+			if n == name {
+				value, _ := strconv.Atoi(fields[i])
+				return value
+			}
+		}
+	}
+	w.t.Fatalf("no counter %q", name)
+	return 0
+}
+
+// nft loads a ruleset on the gate, as the host's own firewall.
+func (w *world) nft(ruleset string) {
+	w.t.Helper()
+	cmd := w.Gate.Command(w.t.Context(), "nft", "-f", "-")
+	cmd.Stdin = strings.NewReader(ruleset)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		w.t.Fatalf("nft: %v\n%s", err, out)
+	}
+}
+
+func TestScansOpenNothing(t *testing.T) {
+	t.Parallel()
+	w := newGuarded(t, `
+[[door]]
+name     = "ssh"
+ports    = ["tcp/22"]
+open_for = "60s"
+sequence = ["tcp/7000", "tcp/8000", "tcp/9000"]
+within   = "10m"
+
+[[door]]
+name     = "udp"
+ports    = ["tcp/23"]
+open_for = "60s"
+sequence = ["udp/7000", "udp/8000", "udp/9000"]
+within   = "10m"
+
+[[door]]
+name     = "close"
+ports    = ["tcp/24"]
+open_for = "60s"
+sequence = ["tcp/5000", "tcp/5001", "tcp/5003"]
+within   = "10m"
+`)
+	ordered := make([]int, 0, 10_000)
+	for n := 1; n <= 10_000; n++ {
+		ordered = append(ordered, n)
+	}
+	shuffled := append([]int(nil), ordered...)
+	rand.New(rand.NewPCG(1, 2)).Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
+	for name, order := range map[string][]int{"ordered": ordered, "shuffled": shuffled} {
+		for _, network := range []string{"tcp", "udp"} {
+			w.scan(w.Attacker, network, order)
+			if grants := w.status().Grants; len(grants) != 0 {
+				t.Errorf("%s %s scan opened %+v", name, network, grants)
+			}
+		}
+	}
+	if w.status().Refusals["scanner"] == 0 {
+		t.Error("nobody was recognised as a scanner")
+	}
+}
+
+// scan touches ports in a given order, each once.
+func (w *world) scan(h *lab.Host, network string, ports []int) {
+	w.t.Helper()
+	err := h.Do(func() error {
+		for _, n := range ports {
+			d := net.Dialer{Timeout: 20 * time.Millisecond}
+			conn, err := d.Dial(network, netip.AddrPortFrom(h.Gate4, uint16(n)).String())
+			if err != nil {
+				continue
+			}
+			if network == "udp" {
+				if _, err := conn.Write([]byte{0}); err != nil {
+					return err
+				}
+			}
+			conn.Close()
+		}
+		return nil
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func TestTwoDoorsWithTheSameSequence(t *testing.T) {
+	t.Parallel()
+	w := newGuarded(t, sshDoor+`
+[[door]]
+name     = "echo"
+ports    = ["udp/7"]
+open_for = "2s"
+sequence = ["tcp/7000", "udp/8000", "tcp/9000"]
+`)
+	w.serve("udp", 7)
+	w.closed(w.Client, "udp", at(w.Client, 7))
+	w.knock(w.Client, w.Client.Gate4, sshKnocks...)
+	w.open(w.Client, "udp", at(w.Client, 7))
+	w.open(w.Client, "tcp", at(w.Client, 22))
+	w.closes(w.Client, "udp", at(w.Client, 7))
+	w.closes(w.Client, "tcp", at(w.Client, 22))
+}
+
+func TestUDPDoor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, lab.Options{})
+	w.serve("udp", 7)
+	w.configure(`
+[[door]]
+name     = "echo"
+ports    = ["udp/7"]
+open_for = "1s"
+sequence = ["udp/7000", "udp/8000"]
+`)
+	w.start()
+	for _, door := range []netip.AddrPort{at(w.Client, 7), at6(w.Client, 7)} {
+		w.closed(w.Client, "udp", door)
+		w.knock(w.Client, door.Addr(), "udp/7000", "udp/8000")
+		w.open(w.Client, "udp", door)
+	}
+	// A flow that has been answered lives on, so only a new one shows the door closed.
+	w.closes(w.Client, "udp", at(w.Client, 7))
+	w.closes(w.Client, "udp", at6(w.Client, 7))
+}
+
+func TestThousandDoors(t *testing.T) {
+	t.Parallel()
+	var doors strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&doors, "[[door]]\nname = \"d%d\"\nports = [\"tcp/%d\"]\nopen_for = \"2s\"\nsequence = [\"tcp/%d\", \"udp/%d\", \"tcp/%d\"]\n",
+			i, 20_000+i, 1000+i, 3000+i%7, 5000+i*7%1000)
+	}
+	w := newWorld(t, lab.Options{})
+	w.serve("tcp", 20_777)
+	w.serve("tcp", 20_778)
+	w.configure(doors.String())
+	w.start()
+	w.closed(w.Client, "tcp", at(w.Client, 20_777))
+	w.knock(w.Client, w.Client.Gate4, "tcp/1777", "udp/3000", fmt.Sprintf("tcp/%d", 5000+777*7%1000))
+	w.open(w.Client, "tcp", at(w.Client, 20_777))
+	w.closed(w.Client, "tcp", at(w.Client, 20_778))
+	w.closes(w.Client, "tcp", at(w.Client, 20_777))
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"sallyport/internal/build"
+	"sallyport/internal/daemon"
+)
+
+// defaultConfig is where the configuration is unless a flag says otherwise.
+const defaultConfig = "/etc/sallyport/sallyport.toml"
+
+// configFlag adds -c to a command.
+func configFlag(cmd *cobra.Command) *string {
+	path := cmd.Flags().StringP("config", "c", defaultConfig, "configuration `FILE`")
+	_ = cmd.MarkFlagFilename("config", "toml") // cannot fail: the flag has just been defined
+	return path
+}
+
+func newServe(std stdio) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "serve",
+		Short:   "Guard the doors: the daemon",
+		GroupID: "server",
+		Long: `Closes the doors, watches for knocks and opens doors, until it is stopped.
+
+When it stops, or is killed, the doors stay closed and grants end on time: both are
+the kernel's work. SIGHUP (or sallyport reload) applies a changed configuration.
+Needs CAP_NET_ADMIN and CAP_NET_RAW, and no other right.`,
+		Args: args(cobra.NoArgs),
+	}
+	path := configFlag(cmd)
+	debug := cmd.Flags().Bool("debug", false, "log more")
+	jsonLog := cmd.Flags().Bool("log-json", false, "log as JSON, one object a line")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		absolute, err := filepath.Abs(*path)
+		if err != nil {
+			return fmt.Errorf("find the configuration: %w", err)
+		}
+		return daemon.Run(cmd.Context(), daemon.Options{
+			ConfigPath: absolute,
+			Version:    build.Version(),
+			Log:        newLog(std.err, *debug, *jsonLog),
+			Getenv:     os.Getenv,
+		})
+	}
+	return cmd
+}
+
+func newLog(w io.Writer, debug, asJSON bool) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: slog.LevelInfo}
+	if debug {
+		opts.Level = slog.LevelDebug
+	}
+	if asJSON {
+		return slog.New(slog.NewJSONHandler(w, opts))
+	}
+	return slog.New(slog.NewTextHandler(w, opts))
+}

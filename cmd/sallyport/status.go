@@ -1,0 +1,160 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sallyport/internal/control"
+	"sallyport/internal/gate"
+)
+
+// watchEvery is how often a watched status is asked for anew.
+const watchEvery = time.Second
+
+func newStatus(std stdio) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "status",
+		Short:   "Show doors, grants and refusals",
+		GroupID: "server",
+		Args:    args(cobra.NoArgs),
+	}
+	path := configFlag(cmd)
+	asJSON := cmd.Flags().Bool("json", false, "print JSON")
+	watch := cmd.Flags().BoolP("watch", "w", false, "go on showing, with a countdown")
+	cmd.MarkFlagsMutuallyExclusive("json", "watch")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		conn, err := dial(*path)
+		if err != nil {
+			return err
+		}
+		if *watch {
+			return watchStatus(cmd.Context(), std.out, conn)
+		}
+		s, err := conn.Status(cmd.Context())
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			printJSON(std.out, s)
+		} else {
+			printStatus(std.out, s, time.Now())
+		}
+		return nil
+	}
+	return cmd
+}
+
+// watchStatus shows the status again and again, in place on a terminal.
+func watchStatus(ctx context.Context, w io.Writer, conn *control.Conn) error {
+	every := time.NewTicker(watchEvery)
+	defer every.Stop()
+	for {
+		s, err := conn.Status(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		var page strings.Builder
+		printStatus(&page, s, time.Now())
+		if isTerminal(w) {
+			const clear = "\x1b[H\x1b[2J"
+			fmt.Fprint(w, clear)
+		}
+		fmt.Fprintln(w, page.String())
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-every.C:
+		}
+	}
+}
+
+func printStatus(w io.Writer, s control.Status, now time.Time) {
+	fmt.Fprintf(w, "sallyport %s, up %s, policy %s, closed ports %s\n", s.Version, remaining(now, s.Started), s.Policy, s.Closed)
+	for _, p := range s.Problems {
+		fmt.Fprintf(w, "! %s\n", p)
+	}
+	printDoors(w, s.Doors)
+	printGrants(w, s.Grants, now)
+	printCounters(w, s)
+}
+
+func table(w io.Writer, rows func(row func(cells ...any))) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	rows(func(cells ...any) {
+		for _, c := range cells {
+			fmt.Fprintf(t, "%v\t", c)
+		}
+		fmt.Fprintln(t)
+	})
+	t.Flush()
+}
+
+// manyDoors is how many doors are listed; of more, those in use.
+const manyDoors = 50
+
+func printDoors(w io.Writer, doors []control.Door) {
+	shown := doors
+	if len(doors) > manyDoors {
+		shown = slices.DeleteFunc(slices.Clone(doors), func(d control.Door) bool { return d.Grants == 0 })
+		fmt.Fprintf(w, "\n%d doors; those with grants:\n", len(doors))
+	} else {
+		fmt.Fprintln(w)
+	}
+	table(w, func(row func(...any)) {
+		row("DOOR", "PORTS", "OPENS FOR", "GRANTS", "DROPPED")
+		for _, d := range shown {
+			opens := d.OpenFor
+			if d.Single {
+				opens += ", single"
+			}
+			row(d.Name, strings.Join(d.Ports, " "), opens, d.Grants, d.Dropped)
+		}
+	})
+}
+
+func printGrants(w io.Writer, grants []gate.Grant, now time.Time) {
+	if len(grants) == 0 {
+		fmt.Fprintln(w, "\nNo grants: every door is closed.")
+		return
+	}
+	fmt.Fprintln(w)
+	table(w, func(row func(...any)) {
+		row("OPEN", "FOR", "CLIENT", "REMAINING")
+		for _, g := range grants {
+			left := remaining(g.Until, now)
+			if g.Single {
+				left += ", single"
+			}
+			row(g.Door, g.Source, cmp.Or(g.Client, "-"), left)
+		}
+	})
+}
+
+func printCounters(w io.Writer, s control.Status) {
+	fmt.Fprintf(w, "\nDropped at closed ports: %s.", count(int(s.Dropped), "packet"))
+	for _, name := range slices.Sorted(maps.Keys(s.Capture)) {
+		ring := s.Capture[name]
+		fmt.Fprintf(w, " Capture %s: %d seen, %d lost.", name, ring.Received, ring.Lost)
+	}
+	fmt.Fprintln(w)
+	if len(s.Refusals) == 0 {
+		return
+	}
+	var list []string
+	for _, reason := range slices.Sorted(maps.Keys(s.Refusals)) {
+		list = append(list, fmt.Sprintf("%s %d", reason, s.Refusals[reason]))
+	}
+	fmt.Fprintf(w, "Refusals: %s.\n", strings.Join(list, ", "))
+}

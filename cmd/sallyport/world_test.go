@@ -1,0 +1,324 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"sallyport/internal/control"
+	"sallyport/internal/lab"
+	"sallyport/internal/lab/labtest"
+)
+
+// actAsCommand in the environment makes the test binary the real command.
+const actAsCommand = "SALLYPORT_TEST_COMMAND"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(actAsCommand) != "" {
+		main()
+		return
+	}
+	labtest.Main(m)
+}
+
+// world is a lab with the real daemon on its gate, as a process of its own.
+type world struct {
+	*lab.Lab
+	t      *testing.T
+	dir    string
+	socket string
+	config string
+
+	daemon *lab.Cmd
+	ended  chan error
+	log    *lockedBuffer
+}
+
+// lockedBuffer gathers what the daemon writes while a test reads it.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// patience is how long something that must happen may take on a busy machine.
+const patience = 10 * time.Second
+
+// newWorld builds a lab without starting the daemon.
+func newWorld(t *testing.T, opts lab.Options) *world {
+	t.Helper()
+	w := &world{Lab: labtest.New(t, opts), t: t, dir: t.TempDir(), log: &lockedBuffer{}}
+	w.socket = filepath.Join(w.dir, "control.sock")
+	w.config = filepath.Join(w.dir, "sallyport.toml")
+	t.Cleanup(func() {
+		w.kill()
+		if t.Failed() {
+			t.Logf("the daemon's log:\n%s", w.log)
+		}
+	})
+	return w
+}
+
+// newGuarded builds a lab, runs services on the gate, and starts the daemon
+// with the given doors (TOML after [daemon]).
+func newGuarded(t *testing.T, doors string) *world {
+	t.Helper()
+	w := newWorld(t, lab.Options{})
+	w.serve("tcp", 22)
+	w.configure(doors)
+	w.start()
+	return w
+}
+
+// serve runs a service on the gate: a greeter for tcp, an echo for udp.
+func (w *world) serve(network string, port uint16) {
+	w.t.Helper()
+	at := netip.AddrPortFrom(netip.IPv6Unspecified(), port)
+	var err error
+	if network == "udp" {
+		_, err = w.Gate.Echo(at)
+	} else {
+		_, err = w.Gate.Greet(at)
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// configure writes the configuration.
+func (w *world) configure(rest string) {
+	w.t.Helper()
+	text := fmt.Sprintf("[daemon]\nstate_dir = %q\nsocket = %q\n%s", filepath.Join(w.dir, "state"), w.socket, rest)
+	if err := os.WriteFile(w.config, []byte(text), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// sallyport prepares the real command on a host.
+func (w *world) sallyport(h *lab.Host, args ...string) *lab.Cmd {
+	self, err := os.Executable()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	w.t.Cleanup(cancel)
+	cmd := h.Command(ctx, self, args...)
+	cmd.Env = append(os.Environ(), actAsCommand+"=1")
+	return cmd
+}
+
+// run runs the real command on a host and returns what it wrote.
+func (w *world) run(h *lab.Host, args ...string) (stdout, stderr string, status int) {
+	w.t.Helper()
+	cmd := w.sallyport(h, args...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		return out.String(), errs.String(), exit.ExitCode()
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return out.String(), errs.String(), 0
+}
+
+// must runs a command that has to succeed and returns its output.
+func (w *world) must(h *lab.Host, args ...string) string {
+	w.t.Helper()
+	out, errs, status := w.run(h, args...)
+	if status != 0 {
+		w.t.Fatalf("sallyport %s: status %d\n%s%s", strings.Join(args, " "), status, out, errs)
+	}
+	return out
+}
+
+// start starts the daemon and waits until it is ready, as a service manager does.
+func (w *world) start() {
+	w.t.Helper()
+	ready := w.launch()
+	select {
+	case <-ready:
+	case err := <-w.ended:
+		w.t.Fatalf("the daemon ended at its start: %v\n%s", err, w.log)
+	case <-time.After(patience):
+		w.t.Fatalf("the daemon is not ready\n%s", w.log)
+	}
+}
+
+// launch starts the daemon and returns a channel that tells when it is ready.
+func (w *world) launch() <-chan struct{} {
+	w.t.Helper()
+	notify := filepath.Join(w.dir, "notify.sock")
+	os.Remove(notify)
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: notify, Net: "unixgram"})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ready := make(chan struct{})
+	go func() {
+		defer conn.Close()
+		buf := make([]byte, 256)
+		for {
+			n, err := conn.Read(buf)
+			if err != nil || strings.HasPrefix(string(buf[:n]), "READY=1") {
+				close(ready)
+				return
+			}
+		}
+	}()
+	self, err := os.Executable()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.daemon = w.Gate.Command(context.Background(), self, "serve", "-c", w.config)
+	w.daemon.Env = append(os.Environ(), actAsCommand+"=1", "NOTIFY_SOCKET="+notify)
+	w.daemon.Stdout, w.daemon.Stderr = w.log, w.log
+	if err := w.daemon.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	daemon := w.daemon
+	go func() { ended <- daemon.Wait() }()
+	w.ended = ended
+	return ready
+}
+
+// kill ends the daemon with SIGKILL, if it runs.
+func (w *world) kill() {
+	if w.daemon == nil {
+		return
+	}
+	w.daemon.Process.Kill()
+	<-w.ended
+	w.daemon = nil
+}
+
+// stop ends the daemon with SIGTERM and returns its exit status.
+func (w *world) stop() int {
+	w.t.Helper()
+	if err := w.daemon.Process.Signal(syscall.SIGTERM); err != nil {
+		w.t.Fatal(err)
+	}
+	return w.wait()
+}
+
+// wait waits for the daemon to end and returns its exit status.
+func (w *world) wait() int {
+	w.t.Helper()
+	select {
+	case err := <-w.ended:
+		w.daemon = nil
+		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+			return exit.ExitCode()
+		}
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		return 0
+	case <-time.After(patience):
+		w.t.Fatalf("the daemon did not end\n%s", w.log)
+		return -1
+	}
+}
+
+// status asks the daemon.
+func (w *world) status() control.Status {
+	w.t.Helper()
+	var s control.Status
+	if err := json.Unmarshal([]byte(w.must(w.Gate, "status", "-c", w.config, "--json")), &s); err != nil {
+		w.t.Fatal(err)
+	}
+	return s
+}
+
+// at is a port of the gate as a host sees it.
+func at(h *lab.Host, port uint16) netip.AddrPort { return netip.AddrPortFrom(h.Gate4, port) }
+
+func at6(h *lab.Host, port uint16) netip.AddrPort { return netip.AddrPortFrom(h.Gate6, port) }
+
+// probe looks at a port once, from outside.
+func (w *world) probe(h *lab.Host, network string, to netip.AddrPort) lab.Answer {
+	w.t.Helper()
+	answer, err := h.Probe(network, to, 250*time.Millisecond)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return answer
+}
+
+// closed requires that a port does not answer.
+func (w *world) closed(h *lab.Host, network string, to netip.AddrPort) {
+	w.t.Helper()
+	if a := w.probe(h, network, to); a == lab.Open {
+		w.t.Fatalf("%s %s is open to %s, want closed", network, to, h.Name)
+	}
+}
+
+// open requires that a port answers, soon.
+func (w *world) open(h *lab.Host, network string, to netip.AddrPort) {
+	w.t.Helper()
+	if !w.becomes(h, network, to, lab.Open) {
+		w.t.Fatalf("%s %s is not open to %s", network, to, h.Name)
+	}
+}
+
+// closes requires that a port ceases to answer by itself.
+func (w *world) closes(h *lab.Host, network string, to netip.AddrPort) {
+	w.t.Helper()
+	if !w.becomes(h, network, to, lab.Silent) {
+		w.t.Fatalf("%s %s stays open to %s", network, to, h.Name)
+	}
+}
+
+func (w *world) becomes(h *lab.Host, network string, to netip.AddrPort, want lab.Answer) bool {
+	w.t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		if w.probe(h, network, to) == want {
+			return true
+		}
+	}
+	return false
+}
+
+// knock sends a sequence with the real command.
+func (w *world) knock(h *lab.Host, to netip.Addr, knocks ...string) {
+	w.t.Helper()
+	w.must(h, append([]string{"knock", to.String()}, knocks...)...)
+}
+
+// eventually polls a condition.
+func (w *world) eventually(what string, ok func() bool) {
+	w.t.Helper()
+	for deadline := time.Now().Add(patience); !ok(); {
+		if time.Now().After(deadline) {
+			w.t.Fatalf("never happened: %s", what)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}

@@ -1,0 +1,104 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"sallyport/internal/gate"
+	"sallyport/internal/grant"
+)
+
+// actor carries out what the gate has decided: it hands grants to the
+// firewall and tells when they end. It runs beside the pump, so that a slow
+// answer of the kernel holds up no packet.
+type actor struct {
+	book   *grant.Book
+	events *events
+	queue  chan order
+	wake   chan struct{} // the next end of a grant may have become an earlier one
+}
+
+type order struct {
+	at       time.Time
+	decision gate.Decision
+}
+
+func newActor(book *grant.Book, events *events) *actor {
+	return &actor{book: book, events: events, queue: make(chan order, 1024), wake: make(chan struct{}, 1)}
+}
+
+// decided takes a decision from the pump and never blocks.
+func (a *actor) decided(now time.Time, d gate.Decision) {
+	if d.Kind != gate.KindGrant {
+		a.events.decided(now, d)
+		return
+	}
+	select {
+	case a.queue <- order{now, d}:
+	default:
+		a.events.put(gate.Event{Time: now, Kind: gate.KindOverload, Source: d.Source, Door: d.Door, Client: d.Client, Reason: gate.NotOpened, Detail: "too many grants are waiting for the firewall"})
+	}
+}
+
+// Run carries out decisions until the context ends.
+func (a *actor) Run(ctx context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case o := <-a.queue:
+			a.carryOut(o)
+		case <-a.wake:
+		case <-timer.C:
+		}
+		if next := a.expire(time.Now()); !next.IsZero() {
+			timer.Reset(time.Until(next))
+		}
+	}
+}
+
+func (a *actor) carryOut(o order) {
+	for _, g := range o.decision.Grants {
+		// The error is an event; nobody waits for an answer.
+		_, _ = a.open(o.at, g, o.decision.Reason)
+	}
+}
+
+// open puts one grant into force and tells about it.
+func (a *actor) open(now time.Time, g gate.Grant, reason gate.Reason) (gate.Grant, error) {
+	event := gate.Event{Time: now, Kind: gate.KindGrant, Door: g.Door, Client: g.Client, Source: g.Source, Reason: reason}
+	opened, err := a.book.Open(g, now)
+	if err != nil {
+		event.Kind, event.Reason, event.Detail = gate.KindFailure, gate.NotOpened, err.Error()
+		a.events.put(event)
+		return gate.Grant{}, err
+	}
+	event.Detail = fmt.Sprintf("for %s", opened.Until.Sub(now).Round(time.Millisecond))
+	a.events.put(event)
+	select {
+	case a.wake <- struct{}{}:
+	default:
+	}
+	return opened, nil
+}
+
+// expire tells which grants have ended and returns when the next one does.
+func (a *actor) expire(now time.Time) time.Time {
+	over, next := a.book.Expire(now)
+	for _, g := range over {
+		a.events.put(gate.Event{Time: now, Kind: gate.KindExpiry, Door: g.Door, Client: g.Client, Source: g.Source})
+	}
+	return next
+}
+
+// revoke ends grants early and tells about each.
+func (a *actor) revoke(now time.Time, reason gate.Reason, match func(gate.Grant) bool) ([]gate.Grant, error) {
+	ended, err := a.book.Revoke(match)
+	for _, g := range ended {
+		a.events.put(gate.Event{Time: now, Kind: gate.KindRevocation, Door: g.Door, Client: g.Client, Source: g.Source, Reason: reason})
+	}
+	return ended, err
+}

@@ -1,0 +1,119 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"sallyport/internal/config"
+	"sallyport/internal/conntrack"
+	"sallyport/internal/control"
+	"sallyport/internal/gate"
+	"sallyport/internal/packet"
+)
+
+// maxOpen is the longest grant that an operator can give.
+const maxOpen = 24 * time.Hour
+
+// wrong says that a request makes no sense.
+func wrong(remedy, format string, args ...any) error {
+	return &control.Error{Text: fmt.Sprintf(format, args...), Remedy: remedy, Wrong: true}
+}
+
+// Open gives a grant because an operator says so.
+func (d *Daemon) Open(_ context.Context, q control.OpenRequest) (gate.Grant, error) {
+	cfg := d.config.Load()
+	door := cfg.Door(q.Door)
+	if door == nil {
+		return gate.Grant{}, wrong("doors: "+strings.Join(doorNames(cfg), ", "), "there is no door %q", q.Door)
+	}
+	source := q.Source.Unmap()
+	if !source.IsValid() || source.IsUnspecified() || source.IsMulticast() || source.Zone() != "" {
+		return gate.Grant{}, wrong("give the address from which the connection will come", "%q is no source", q.Source)
+	}
+	duration := time.Duration(q.For)
+	if duration == 0 {
+		duration = door.OpenFor
+	}
+	if duration < time.Second || duration > maxOpen {
+		return gate.Grant{}, wrong(fmt.Sprintf("want 1s to %s", maxOpen), "cannot open for %s", duration)
+	}
+	now := time.Now()
+	return d.actor.open(now, gate.Grant{Door: door.Name, Source: source, Until: now.Add(duration), Single: door.Single}, gate.ByOperator)
+}
+
+func doorNames(cfg *config.Config) []string {
+	var names []string
+	for _, door := range cfg.Doors {
+		names = append(names, door.Name)
+	}
+	return names
+}
+
+// Revoke ends grants early and, if asked to, the connections made with them.
+func (d *Daemon) Revoke(_ context.Context, q control.RevokeRequest) (control.RevokeAnswer, error) {
+	if q.Door == "" && !q.Source.IsValid() && q.Client == "" && !q.All {
+		return control.RevokeAnswer{}, wrong("name a door, a source or a client, or say all", "nothing says which grants to revoke")
+	}
+	cfg := d.config.Load()
+	if q.Door != "" && cfg.Door(q.Door) == nil {
+		return control.RevokeAnswer{}, wrong("doors: "+strings.Join(doorNames(cfg), ", "), "there is no door %q", q.Door)
+	}
+	source := q.Source.Unmap()
+	fits := func(g gate.Grant) bool {
+		return (q.Door == "" || g.Door == q.Door) && (!source.IsValid() || g.Source == source) && (q.Client == "" || g.Client == q.Client)
+	}
+	ended, err := d.actor.revoke(time.Now(), gate.ByOperator, fits)
+	answer := control.RevokeAnswer{Grants: ended}
+	if err != nil || !q.Cut {
+		return answer, err
+	}
+	answer.Cut, err = conntrack.Cut(cutting(cfg, q, source, ended))
+	return answer, err
+}
+
+// cutting tells which connections to cut: those of the sources whose grants
+// were ended, and those of a named source even if its grant is over already.
+func cutting(cfg *config.Config, q control.RevokeRequest, source netip.Addr, ended []gate.Grant) func(netip.Addr, packet.Port) bool {
+	doors := make(map[packet.Port]string)
+	for _, door := range cfg.Doors {
+		for _, p := range door.Ports {
+			doors[p] = door.Name
+		}
+	}
+	return func(peer netip.Addr, port packet.Port) bool {
+		name, isDoor := doors[port]
+		if !isDoor || q.Door != "" && name != q.Door {
+			return false
+		}
+		if q.Client != "" || !source.IsValid() && !q.All && q.Door == "" {
+			return slices.ContainsFunc(ended, func(g gate.Grant) bool { return g.Source == peer && g.Door == name })
+		}
+		return !source.IsValid() || peer == source
+	}
+}
+
+// Reload reads the configuration again.
+func (d *Daemon) Reload(ctx context.Context) error {
+	if err := d.reload(ctx); err != nil {
+		return &control.Error{Text: fmt.Sprintf("the old configuration goes on: %v", err)}
+	}
+	return nil
+}
+
+// Down removes the table, which opens everything, and ends the daemon.
+func (d *Daemon) Down(context.Context) error {
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
+	if d.isDown() {
+		return nil
+	}
+	if err := d.firewall.Down(); err != nil {
+		return err
+	}
+	close(d.down)
+	return nil
+}

@@ -1,0 +1,261 @@
+// Package daemon is the wiring of the server side: it joins capture, gate,
+// grants, firewall and control socket into tasks that live as long as the
+// process, and carries a new configuration to all of them without losing a
+// grant, a packet or a sequence in progress.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"sallyport/internal/capture"
+	"sallyport/internal/config"
+	"sallyport/internal/control"
+	"sallyport/internal/firewall"
+	"sallyport/internal/gate"
+	"sallyport/internal/grant"
+	"sallyport/internal/netstate"
+)
+
+// Options say how a daemon is run.
+type Options struct {
+	ConfigPath string // absolute
+	Version    string
+	Log        *slog.Logger
+	Getenv     func(string) string
+}
+
+// Daemon is a running server.
+type Daemon struct {
+	opts     Options
+	log      *slog.Logger
+	notifier notifier
+	started  time.Time
+
+	config   atomic.Pointer[config.Config]
+	events   *events
+	firewall *firewall.Firewall
+	book     *grant.Book
+	source   capture.Source
+	pump     *pump
+	actor    *actor
+	control  *control.Server
+	host     host
+
+	reloading sync.Mutex
+	down      chan struct{} // closed by sallyport down
+}
+
+// task is something that runs as long as the daemon does.
+type task struct {
+	name string
+	run  func(context.Context) error
+}
+
+// Run guards the doors until the context ends or sallyport down is asked for.
+// When it returns, the doors are closed (but after down) and no goroutine of
+// its own is left. An error means that it could not start, or that a task
+// failed.
+func Run(ctx context.Context, opts Options) error {
+	d := &Daemon{
+		opts:     opts,
+		log:      opts.Log,
+		notifier: newNotifier(opts.Getenv),
+		started:  time.Now(),
+		events:   newEvents(opts.Log),
+		down:     make(chan struct{}),
+	}
+	defer d.close()
+	if err := d.start(); err != nil {
+		return err
+	}
+	return d.run(ctx)
+}
+
+// start does everything that can fail for a reason the administrator can
+// remove. The doors are closed before anything listens to knocks.
+func (d *Daemon) start() error {
+	cfg, err := config.Load(os.DirFS("/"), d.opts.ConfigPath)
+	if err != nil {
+		return fmt.Errorf("load configuration: %w", err)
+	}
+	d.config.Store(cfg)
+	if d.control, err = control.Listen(cfg.Daemon.Socket, d, d.log); err != nil {
+		return err
+	}
+	if d.firewall, err = firewall.New(d.log, firewall.Options{}); err != nil {
+		return err
+	}
+	if err := d.firewall.Apply(cfg); err != nil {
+		return fmt.Errorf("close the doors: %w", err)
+	}
+	return d.startGate(cfg)
+}
+
+func (d *Daemon) startGate(cfg *config.Config) error {
+	d.book = grant.New(d.firewall)
+	grants, err := d.firewall.Grants(time.Now())
+	if err != nil {
+		return fmt.Errorf("read back the grants in force: %w", err)
+	}
+	d.book.Restore(grants)
+	d.actor = newActor(d.book, d.events)
+
+	if err := d.host.read(); err != nil {
+		return err
+	}
+	g := gate.New(cfg, d.host.gate(), time.Now())
+	if d.source, err = capture.Open(capture.Options{Filter: filterFor(g, cfg)}); err != nil {
+		return err
+	}
+	d.pump = newPump(d.source, g, d.actor.decided)
+	d.events.put(gate.Event{Time: d.started, Kind: gate.KindStart, Detail: startDetail(cfg, len(grants))})
+	return nil
+}
+
+func startDetail(cfg *config.Config, grants int) string {
+	detail := fmt.Sprintf("%d doors closed", len(cfg.Doors))
+	if grants > 0 {
+		detail += fmt.Sprintf(", %d grants go on", grants)
+	}
+	return detail
+}
+
+// run runs all tasks until one fails or the daemon is to stop.
+func (d *Daemon) run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	group, ctx := errgroup.WithContext(ctx)
+	for _, t := range d.tasks() {
+		group.Go(func() error {
+			if err := t.run(ctx); err != nil {
+				return fmt.Errorf("%s: %w", t.name, err)
+			}
+			return nil
+		})
+	}
+	group.Go(func() error {
+		select {
+		case <-d.down:
+			stop()
+		case <-ctx.Done():
+		}
+		return nil
+	})
+	d.notify("READY=1")
+	err := group.Wait()
+	d.notify("STOPPING=1")
+	d.events.put(gate.Event{Time: time.Now(), Kind: gate.KindStop, Detail: d.stopDetail(err)})
+	d.events.flush()
+	return err
+}
+
+func (d *Daemon) tasks() []task {
+	return []task{
+		{"gate", d.pump.Run},
+		{"grants", d.actor.Run},
+		{"events", d.events.Run},
+		{"control socket", d.control.Run},
+		{"host addresses", d.watchAddresses},
+		{"listening ports", d.watchListeners},
+		{"firewall", d.watchFirewall},
+		{"signals", d.watchSignals},
+		{"capture drops", d.watchDrops},
+		{"watchdog", d.watchdog},
+	}
+}
+
+func (d *Daemon) stopDetail(err error) string {
+	switch {
+	case err != nil:
+		return "doors stay closed; " + err.Error()
+	case d.isDown():
+		return "the table has been removed, doors are open"
+	}
+	return "doors stay closed"
+}
+
+func (d *Daemon) isDown() bool {
+	select {
+	case <-d.down:
+		return true
+	default:
+		return false
+	}
+}
+
+// close releases what start got hold of. The table stays.
+func (d *Daemon) close() {
+	var errs []error
+	if d.source != nil {
+		errs = append(errs, d.source.Close())
+	}
+	if d.firewall != nil {
+		errs = append(errs, d.firewall.Close())
+	}
+	if d.control != nil {
+		errs = append(errs, d.control.Close())
+	}
+	if err := errors.Join(errs...); err != nil {
+		d.log.Warn("stop", "error", err)
+	}
+}
+
+func (d *Daemon) notify(state ...string) {
+	if err := d.notifier.send(state...); err != nil {
+		d.log.Warn("the service manager does not listen", "error", err)
+	}
+}
+
+// watchSignals reloads at SIGHUP.
+func (d *Daemon) watchSignals(ctx context.Context) error {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-hangups:
+			// A failure is an event already; the old configuration goes on.
+			_ = d.reload(ctx)
+		}
+	}
+}
+
+// watchdog tells the service manager that the gate still takes packets.
+func (d *Daemon) watchdog(ctx context.Context) error {
+	if d.notifier.watchdog == 0 {
+		return nil
+	}
+	every := time.NewTicker(d.notifier.watchdog / 3)
+	defer every.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-every.C:
+			if d.pump.do(ctx, func() {}) == nil {
+				d.notify("WATCHDOG=1")
+			}
+		}
+	}
+}
+
+// filterFor returns the capture filter that lets through what the gate watches.
+func filterFor(g *gate.Gate, cfg *config.Config) capture.Filter {
+	tcp, udp := watches(g)
+	return capture.Filter{TCP: tcp, UDP: udp, SPAPort: cfg.SPA.Port}
+}
+
+var _ = netstate.Addresses

@@ -1,0 +1,110 @@
+package daemon
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"sallyport/internal/gate"
+	"sallyport/internal/netstate"
+	"sallyport/internal/packet"
+)
+
+// listenersEvery is how often the listening ports are read: the kernel tells
+// nobody when a socket begins to listen.
+const listenersEvery = 5 * time.Second
+
+// host is what the daemon knows about the machine.
+type host struct {
+	mu        sync.Mutex
+	addresses []netip.Addr
+	listeners []packet.Port
+	ephemeral [2]uint16
+}
+
+// read learns everything for the first time.
+func (h *host) read() error {
+	addresses, err := netstate.Addresses()
+	if err != nil {
+		return err
+	}
+	first, last, err := netstate.EphemeralRange()
+	if err != nil {
+		return err
+	}
+	h.addresses, h.ephemeral = addresses, [2]uint16{first, last}
+	h.listeners, err = h.listening()
+	return err
+}
+
+// listening returns the listening ports that matter: a UDP socket on an
+// ephemeral port waits for replies, and there are new ones all the time.
+func (h *host) listening() ([]packet.Port, error) {
+	all, err := netstate.Listeners()
+	return slices.DeleteFunc(all, func(p packet.Port) bool {
+		return p.Proto == packet.UDP && h.ephemeral[0] <= p.Number && p.Number <= h.ephemeral[1]
+	}), err
+}
+
+// gate returns what the gate must know.
+func (h *host) gate() gate.Host {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return gate.Host{Addresses: slices.Clone(h.addresses), Listeners: slices.Clone(h.listeners), Ephemeral: h.ephemeral}
+}
+
+// watchAddresses keeps the gate's view of the host's own addresses current.
+func (d *Daemon) watchAddresses(ctx context.Context) error {
+	err := netstate.WatchAddresses(ctx, func(addresses []netip.Addr) {
+		d.host.mu.Lock()
+		d.host.addresses = addresses
+		d.host.mu.Unlock()
+		d.updateHost(ctx)
+	})
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// watchListeners keeps the gate's view of listening ports current: contacts
+// with them are no knocks. A failure leaves the last view in place.
+func (d *Daemon) watchListeners(ctx context.Context) error {
+	every := time.NewTicker(listenersEvery)
+	defer every.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-every.C:
+		}
+		listeners, err := d.host.listening()
+		if err != nil {
+			d.log.Warn("the view of listening ports is out of date", "error", err)
+			continue
+		}
+		d.host.mu.Lock()
+		changed := !slices.Equal(d.host.listeners, listeners)
+		d.host.listeners = listeners
+		d.host.mu.Unlock()
+		if changed {
+			d.updateHost(ctx)
+		}
+	}
+}
+
+// updateHost tells the gate and the capture filter what has changed.
+func (d *Daemon) updateHost(ctx context.Context) {
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
+	var err error
+	told := d.pump.do(ctx, func() {
+		d.pump.gate.SetHost(d.host.gate())
+		err = d.source.SetFilter(filterFor(d.pump.gate, d.config.Load()))
+	})
+	if told == nil && err != nil {
+		d.log.Warn("change the capture filter", "error", err)
+	}
+}

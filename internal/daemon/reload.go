@@ -1,0 +1,98 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"sallyport/internal/config"
+	"sallyport/internal/gate"
+)
+
+// reload reads the configuration again and carries it everywhere, or nowhere.
+// Grants of doors that still exist go on, and so do sequences in progress.
+func (d *Daemon) reload(ctx context.Context) error {
+	d.notify(reloading()...)
+	defer d.notify("READY=1")
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
+	event := gate.Event{Time: time.Now(), Kind: gate.KindReload}
+	cfg, err := d.load()
+	if err == nil {
+		err = d.apply(ctx, cfg)
+	}
+	if err != nil {
+		event.Kind, event.Detail = gate.KindFailure, "the old configuration goes on: "+err.Error()
+	} else {
+		event.Detail = fmt.Sprintf("%d doors, %d clients", len(cfg.Doors), len(cfg.Clients))
+	}
+	d.events.put(event)
+	return err
+}
+
+// load reads the configuration and refuses what cannot change under way.
+func (d *Daemon) load() (*config.Config, error) {
+	cfg, err := config.Load(os.DirFS("/"), d.opts.ConfigPath)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Daemon != d.config.Load().Daemon {
+		return nil, errors.New("[daemon] has changed: state_dir and socket need a restart (systemctl restart sallyport; no grant is lost)")
+	}
+	return cfg, nil
+}
+
+// apply takes a new configuration into use. The firewall comes first: what is
+// new is closed before anything can open it.
+func (d *Daemon) apply(ctx context.Context, cfg *config.Config) error {
+	old := d.config.Load()
+	if err := d.firewall.Apply(cfg); err != nil {
+		return fmt.Errorf("change the firewall: %w", err)
+	}
+	if err := d.reconfigure(ctx, cfg); err != nil {
+		return errors.Join(err, d.firewall.Apply(old), d.reconfigure(ctx, old))
+	}
+	d.config.Store(cfg)
+	d.endOrphans(cfg)
+	return nil
+}
+
+// reconfigure changes gate and capture filter between two packets.
+func (d *Daemon) reconfigure(ctx context.Context, cfg *config.Config) error {
+	var err error
+	told := d.pump.do(ctx, func() {
+		d.pump.gate.Reconfigure(cfg)
+		err = d.source.SetFilter(filterFor(d.pump.gate, cfg))
+	})
+	return errors.Join(told, err)
+}
+
+// endOrphans ends the grants that the configuration no longer allows. Those
+// whose door is gone have left the kernel already.
+func (d *Daemon) endOrphans(cfg *config.Config) {
+	now := time.Now()
+	gone := d.book.Forget(func(g gate.Grant) bool { return cfg.Door(g.Door) == nil })
+	for _, g := range gone {
+		d.events.put(gate.Event{Time: now, Kind: gate.KindRevocation, Door: g.Door, Client: g.Client, Source: g.Source, Reason: gate.ByReload})
+	}
+	if _, err := d.actor.revoke(now, gate.ByReload, func(g gate.Grant) bool { return g.Client != "" && !allowed(cfg, g) }); err != nil {
+		d.events.put(gate.Event{Time: now, Kind: gate.KindFailure, Reason: gate.ByReload, Detail: err.Error()})
+	}
+}
+
+// allowed tells whether the client of a grant may still use its door.
+func allowed(cfg *config.Config, g gate.Grant) bool {
+	for _, c := range cfg.Clients {
+		if c.Name != g.Client {
+			continue
+		}
+		for _, door := range c.Doors {
+			if door == g.Door {
+				return true
+			}
+		}
+	}
+	return false
+}
