@@ -1,0 +1,48 @@
+// Package capture takes packets off the wire before any firewall sees them:
+// those that can be knocks and those that can be SPA messages, from every
+// interface, also from one that appears later, and never what this host itself
+// sends or what goes over its loopback.
+//
+// A filter in the kernel (classic BPF) lets through only what can matter, into
+// two memory-mapped rings: small frames for knocks, large ones for SPA messages,
+// so that a flood of one kind cannot push out the other. The filter is only an
+// economy; whoever reads the packets checks everything again.
+//
+// A pcap file can be read through the same interface.
+package capture
+
+import "time"
+
+// Source delivers packets. One goroutine calls Receive.
+type Source interface {
+	// Receive waits for packets, calls handle for a bounded number of those that
+	// are ready, and returns; it also returns after Wake. now is the time of
+	// arrival (for a live capture within the few packets handled together). ip is
+	// the packet from its IP header on and is valid during the call only. At the
+	// end of a file it returns io.EOF.
+	Receive(handle func(now time.Time, ip []byte)) error
+	// Wake makes Receive return, or the next one if none is waiting. Any
+	// goroutine may call it.
+	Wake()
+	// Stats counts since the start. Any goroutine may call it.
+	Stats() (Stats, error)
+	// Close releases everything. Receive must have returned.
+	Close() error
+}
+
+// Stats counts what has arrived, by ring.
+type Stats map[string]Ring
+
+// Ring counts the packets of one ring.
+type Ring struct {
+	Received uint64 // passed the filter
+	Lost     uint64 // of these, for which the ring had no room
+	Broken   uint64 // of these, frames that made no sense
+}
+
+// Filter says which packets to take.
+type Filter struct {
+	TCP, UDP   Ports // ports at which a SYN or a datagram can be a knock
+	SPAPort    uint16
+	SPALengths []int // payload lengths, in bytes, of valid messages; empty: any
+}

@@ -1,0 +1,156 @@
+package capture
+
+import (
+	"golang.org/x/net/bpf"
+)
+
+// What the filter compares with (include/uapi/linux/if_ether.h, if_arp.h,
+// if_packet.h; RFC 791, RFC 8200, RFC 9293).
+const (
+	etherIPv4, etherIPv6 = 0x0800, 0x86dd
+	linkLoopback         = 772
+	packetHost           = 0
+	protoTCP, protoUDP   = 6, 17
+	flagsKind, flagsSYN  = 0x17, 0x02 // of FIN, SYN, RST and ACK, only SYN
+)
+
+// maxIntervals keeps the program under the kernel's limit of 4,096
+// instructions (BPF_MAXINSNS): each interval takes six, in two trees.
+const maxIntervals = 300
+
+// Scratch words of the program.
+const (
+	slotProto = iota
+	slotPort
+)
+
+func drop() bpf.Instruction             { return bpf.RetConstant{} }
+func take(length int) bpf.Instruction   { return bpf.RetConstant{Val: uint32(length)} }
+func load(at, size int) bpf.Instruction { return bpf.LoadAbsolute{Off: uint32(at), Size: size} }
+
+// want goes on if the accumulator is v, and drops the packet otherwise.
+func want(v int) []bpf.Instruction {
+	return []bpf.Instruction{bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(v), SkipTrue: 1}, drop()}
+}
+
+// none drops the packet if the accumulator has any of these bits.
+func none(mask int) []bpf.Instruction {
+	return []bpf.Instruction{bpf.JumpIf{Cond: bpf.JumpBitsNotSet, Val: uint32(mask), SkipTrue: 1}, drop()}
+}
+
+// branch runs yes or no and then goes on behind both. Conditional jumps reach
+// 255 instructions, unconditional ones any distance.
+func branch(cond bpf.JumpTest, v int, yes, no []bpf.Instruction) []bpf.Instruction {
+	no = append(no, bpf.Jump{Skip: uint32(len(yes))})
+	return seq([]bpf.Instruction{
+		bpf.JumpIf{Cond: cond, Val: uint32(v), SkipFalse: 1},
+		bpf.Jump{Skip: uint32(len(no))},
+	}, no, yes)
+}
+
+func seq(parts ...[]bpf.Instruction) (all []bpf.Instruction) {
+	for _, p := range parts {
+		all = append(all, p...)
+	}
+	return all
+}
+
+// prelude takes only what has arrived from elsewhere for this host itself, and
+// leaves the EtherType in the accumulator.
+func prelude() []bpf.Instruction {
+	return seq(
+		[]bpf.Instruction{bpf.LoadExtension{Num: bpf.ExtType}}, want(packetHost),
+		[]bpf.Instruction{bpf.LoadExtension{Num: bpf.ExtLinkLayerType},
+			bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: linkLoopback, SkipTrue: 1}, drop(),
+			bpf.LoadExtension{Num: bpf.ExtProto}},
+	)
+}
+
+// knocks is the program for TCP SYNs and UDP datagrams to watched ports. It
+// begins with the EtherType in the accumulator.
+func (f Filter) knocks(length int) []bpf.Instruction {
+	tcp4 := seq([]bpf.Instruction{bpf.LoadIndirect{Off: 13, Size: 1}}, syn())
+	tcp6 := seq([]bpf.Instruction{load(40+13, 1)}, syn())
+	v4 := seq(
+		[]bpf.Instruction{load(6, 2)}, none(0x1fff), // the first fragment at most
+		[]bpf.Instruction{bpf.LoadMemShift{Off: 0}, load(9, 1), bpf.StoreScratch{Src: bpf.RegA, N: slotProto}},
+		branch(bpf.JumpEqual, protoTCP, tcp4, want(protoUDP)),
+		[]bpf.Instruction{bpf.LoadIndirect{Off: 2, Size: 2}, bpf.StoreScratch{Src: bpf.RegA, N: slotPort}},
+	)
+	v6 := seq(
+		[]bpf.Instruction{load(6, 1), bpf.StoreScratch{Src: bpf.RegA, N: slotProto}},
+		extensions(length),
+		branch(bpf.JumpEqual, protoTCP, tcp6, want(protoUDP)),
+		[]bpf.Instruction{load(40+2, 2), bpf.StoreScratch{Src: bpf.RegA, N: slotPort}},
+	)
+	port := []bpf.Instruction{bpf.LoadScratch{Dst: bpf.RegA, N: slotPort}}
+	return seq(
+		branch(bpf.JumpEqual, etherIPv6, v6, seq(want(etherIPv4), v4)),
+		[]bpf.Instruction{bpf.LoadScratch{Dst: bpf.RegA, N: slotProto}},
+		branch(bpf.JumpEqual, protoTCP,
+			seq(port, tree(f.TCP.intervals(maxIntervals), length)),
+			seq(port, tree(f.UDP.intervals(maxIntervals), length))),
+		[]bpf.Instruction{drop()},
+	)
+}
+
+func syn() []bpf.Instruction {
+	return seq([]bpf.Instruction{bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: flagsKind}}, want(flagsSYN))
+}
+
+// extensions takes packets with IPv6 extension headers as they are: classic
+// BPF cannot walk along them.
+func extensions(length int) (all []bpf.Instruction) {
+	for _, kind := range []uint32{0, 43, 44, 51, 60} {
+		all = append(all, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: kind, SkipTrue: 1}, take(length))
+	}
+	return all
+}
+
+// tree looks the accumulator up in sorted intervals, by halving.
+func tree(list []interval, length int) []bpf.Instruction {
+	switch len(list) {
+	case 0:
+		return []bpf.Instruction{drop()}
+	case 1:
+		return []bpf.Instruction{
+			bpf.JumpIf{Cond: bpf.JumpGreaterOrEqual, Val: uint32(list[0].first), SkipFalse: 2},
+			bpf.JumpIf{Cond: bpf.JumpGreaterThan, Val: uint32(list[0].last), SkipTrue: 1},
+			take(length), drop(),
+		}
+	}
+	half := len(list) / 2
+	left, right := tree(list[:half], length), tree(list[half:], length)
+	return seq([]bpf.Instruction{
+		bpf.JumpIf{Cond: bpf.JumpGreaterOrEqual, Val: uint32(list[half].first), SkipFalse: 1},
+		bpf.Jump{Skip: uint32(len(left))},
+	}, left, right)
+}
+
+// messages is the program for SPA messages: whole datagrams to the SPA port
+// with a length that a message can have.
+func (f Filter) messages(length int) []bpf.Instruction {
+	if f.SPAPort == 0 {
+		return []bpf.Instruction{drop()}
+	}
+	v4 := seq(
+		[]bpf.Instruction{load(6, 2)}, none(0x3fff), // no fragments at all
+		[]bpf.Instruction{load(9, 1)}, want(protoUDP),
+		[]bpf.Instruction{bpf.LoadMemShift{Off: 0}, bpf.LoadIndirect{Off: 2, Size: 2}}, want(int(f.SPAPort)),
+		[]bpf.Instruction{bpf.LoadIndirect{Off: 4, Size: 2}},
+	)
+	v6 := seq(
+		[]bpf.Instruction{load(6, 1)}, want(protoUDP),
+		[]bpf.Instruction{load(40+2, 2)}, want(int(f.SPAPort)),
+		[]bpf.Instruction{load(40+4, 2)},
+	)
+	all := branch(bpf.JumpEqual, etherIPv6, v6, seq(want(etherIPv4), v4))
+	const udpHeader = 8
+	for _, n := range f.SPALengths {
+		all = append(all, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(n + udpHeader), SkipTrue: 1}, take(length))
+	}
+	if len(f.SPALengths) == 0 {
+		return append(all, take(length))
+	}
+	return append(all, drop())
+}

@@ -1,0 +1,38 @@
+//go:build !linux
+
+package capture
+
+import (
+	"errors"
+	"time"
+)
+
+// Options say how a live capture is made.
+type Options struct {
+	Filter        Filter
+	KnockBlocks   int
+	MessageBlocks int
+}
+
+// Live is a capture of the packets that arrive at this host; Linux only.
+type Live struct{}
+
+var errNotLinux = errors.New("capture: packets can be captured on Linux only")
+
+// Open fails.
+func Open(Options) (*Live, error) { return nil, errNotLinux }
+
+// SetFilter fails.
+func (*Live) SetFilter(Filter) error { return errNotLinux }
+
+// Receive fails.
+func (*Live) Receive(func(time.Time, []byte)) error { return errNotLinux }
+
+// Wake does nothing.
+func (*Live) Wake() {}
+
+// Stats fails.
+func (*Live) Stats() (Stats, error) { return nil, errNotLinux }
+
+// Close does nothing.
+func (*Live) Close() error { return nil }

@@ -1,0 +1,272 @@
+//go:build linux
+
+package capture
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+
+	"sallyport/internal/lab"
+	"sallyport/internal/lab/labtest"
+	"sallyport/internal/packet"
+)
+
+func TestMain(m *testing.M) { labtest.Main(m) }
+
+const patience = 5 * time.Second
+
+// watcher runs a capture on the gate and gathers what it delivers.
+type watcher struct {
+	*Live
+	t    *testing.T
+	seen chan packet.Packet
+	stop chan struct{}
+	done chan error
+}
+
+func watch(t *testing.T, l *lab.Lab, opts Options) *watcher {
+	t.Helper()
+	w := &watcher{t: t, seen: make(chan packet.Packet, 1000), stop: make(chan struct{}), done: make(chan error)}
+	err := l.Gate.Do(func() (err error) { w.Live, err = Open(opts); return err })
+	if err != nil {
+		t.Fatal(err)
+	}
+	go w.run()
+	t.Cleanup(func() {
+		close(w.stop)
+		w.Wake()
+		if err := errors.Join(<-w.done, w.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
+func (w *watcher) run() {
+	for {
+		select {
+		case <-w.stop:
+			w.done <- nil
+			return
+		default:
+		}
+		err := w.Receive(func(_ time.Time, ip []byte) {
+			var p packet.Packet
+			if p.Decode(ip) == nil {
+				p.Length = len(ip)
+				p.Payload = slices.Clone(p.Payload)
+				w.seen <- p
+			}
+		})
+		if err != nil {
+			w.done <- err
+			return
+		}
+	}
+}
+
+// next waits for one packet.
+func (w *watcher) next() packet.Packet {
+	w.t.Helper()
+	select {
+	case p := <-w.seen:
+		return p
+	case <-time.After(patience):
+		w.t.Fatal("no packet arrives")
+		return packet.Packet{}
+	}
+}
+
+func send(t *testing.T, h *lab.Host, port packet.Port, to netip.Addr, payload int) {
+	t.Helper()
+	conn, err := h.Dial(t.Context(), port.Proto.String(), netip.AddrPortFrom(to, port.Number).String())
+	if err != nil {
+		if port.Proto == packet.TCP && errors.Is(err, unix.ECONNREFUSED) {
+			return
+		}
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if port.Proto == packet.UDP {
+		if _, err := conn.Write(make([]byte, payload)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func tcp(n uint16) packet.Port { return packet.Port{Proto: packet.TCP, Number: n} }
+func udp(n uint16) packet.Port { return packet.Port{Proto: packet.UDP, Number: n} }
+
+func TestCapture(t *testing.T) {
+	l := labtest.New(t, lab.Options{})
+	w := watch(t, l, Options{Filter: Filter{TCP: portsOf(7000), UDP: portsOf(8000, 8001), SPAPort: 40321}})
+	for _, h := range []*lab.Host{l.Client, l.Attacker} {
+		for _, to := range []netip.Addr{h.Gate4, h.Gate6} {
+			for _, port := range []packet.Port{tcp(7000), udp(8000)} {
+				send(t, h, tcp(7001), to, 0) // not watched
+				send(t, h, port, to, 3)
+				if p := w.next(); p.Dst != to || p.Port() != port {
+					t.Errorf("%s to %s: saw %+v", port, to, p)
+				}
+			}
+		}
+	}
+	send(t, l.Client, udp(40321), l.Client.Gate6, 1232)
+	if p := w.next(); len(p.Payload) != 1232 {
+		t.Errorf("an SPA message of 1232 bytes arrives with %d", len(p.Payload))
+	}
+}
+
+func TestOwnTrafficIsNotCaptured(t *testing.T) {
+	l := labtest.New(t, lab.Options{})
+	w := watch(t, l, Options{Filter: Filter{UDP: portsOf(8000)}})
+	send(t, l.Gate, udp(8000), l.Client.IP4, 1)               // outgoing
+	send(t, l.Gate, udp(8000), netip.MustParseAddr("::1"), 1) // loopback
+	send(t, l.Gate, udp(8000), l.Gate.IP4, 1)                 // to itself
+	send(t, l.Gate, udp(8000), netip.MustParseAddr("127.0.0.1"), 1)
+	send(t, l.Client, udp(8000), l.Client.Gate4, 1)
+	if p := w.next(); p.Src != l.Client.IP4 {
+		t.Errorf("saw %+v before what came from outside", p)
+	}
+}
+
+func TestInterfacesThatComeAndGo(t *testing.T) {
+	l := labtest.New(t, lab.Options{})
+	w := watch(t, l, Options{Filter: Filter{UDP: portsOf(8000)}})
+	for _, break_ := range []func(*lab.Host) error{l.Disconnect, l.Remove} {
+		if err := break_(l.Client); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Connect(l.Client); err != nil {
+			t.Fatal(err)
+		}
+		send(t, l.Client, udp(8000), l.Client.Gate4, 1)
+		if p := w.next(); p.Src != l.Client.IP4 {
+			t.Errorf("saw %+v", p)
+		}
+	}
+}
+
+func TestSetFilter(t *testing.T) {
+	l := labtest.New(t, lab.Options{})
+	var live *Live
+	if err := l.Gate.Do(func() (err error) { live, err = Open(Options{Filter: Filter{UDP: portsOf(8000)}}); return err }); err != nil {
+		t.Fatal(err)
+	}
+	defer live.Close()
+	receive := func() (ports []uint16) {
+		t.Helper()
+		live.Wake()
+		if err := live.Receive(func(_ time.Time, ip []byte) {
+			var p packet.Packet
+			if p.Decode(ip) == nil {
+				ports = append(ports, p.DstPort)
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return ports
+	}
+	for _, c := range []struct {
+		filter Filter
+		want   []uint16
+	}{
+		{Filter{UDP: portsOf(8001)}, []uint16{8001}},
+		{Filter{UDP: portsOf(8001), SPAPort: 8002}, []uint16{8001, 8002}},
+		{Filter{SPAPort: 8000}, []uint16{8000}},
+		{Filter{}, nil},
+		{Filter{UDP: portsOf(8000), SPAPort: 8001}, []uint16{8000, 8001}},
+	} {
+		err := l.Gate.Do(func() error { return live.SetFilter(c.filter) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := uint16(8000); n < 8003; n++ {
+			send(t, l.Client, udp(n), l.Client.Gate4, 1)
+		}
+		if got := receive(); !slices.Equal(got, c.want) {
+			t.Errorf("%+v: saw %v, want %v", c.want, got, c.want)
+		}
+	}
+}
+
+func TestLossIsCounted(t *testing.T) {
+	l := labtest.New(t, lab.Options{})
+	var live *Live
+	if err := l.Gate.Do(func() (err error) {
+		live, err = Open(Options{Filter: Filter{UDP: portsOf(8000)}, KnockBlocks: 1})
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	defer live.Close()
+	conn, err := l.Client.Dial(t.Context(), "udp", netip.AddrPortFrom(l.Client.Gate4, 8000).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	const room = blockSize / knockFrame
+	for range room + 100 {
+		// The closed port answers with ICMP, which the next write reports.
+		_, _ = conn.Write([]byte{0})
+	}
+	stats, err := live.Stats()
+	if err != nil || stats["knocks"].Lost < 50 || stats["knocks"].Received-stats["knocks"].Lost > room {
+		t.Errorf("%+v, %v", stats, err)
+	}
+	handled := 0
+	for range room/batch + 1 {
+		live.Wake()
+		if err := live.Receive(func(time.Time, []byte) { handled++ }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if handled != room {
+		t.Errorf("handled %d packets, the ring holds %d", handled, room)
+	}
+}
+
+func TestReceiveDoesNotAllocate(t *testing.T) {
+	r := &ring{memory: make([]byte, blockSize), frameSize: knockFrame}
+	fill := func() {
+		for i := range batch {
+			f := r.frame((r.next + i) % r.frames())
+			f[offStatus], f[offSnaplen], f[offNet] = statusUser, 40, overhead
+		}
+	}
+	handle := func(time.Time, []byte) {}
+	if n := testing.AllocsPerRun(100, func() { fill(); r.receive(batch, time.Time{}, handle) }); n != 0 {
+		t.Errorf("%v allocations for a batch, want none", n)
+	}
+}
+
+func TestWithoutTheRight(t *testing.T) {
+	if _, err := newRing("knocks", 1, 1, []bpf.Instruction{drop()}); err == nil {
+		t.Error("a ring with frames of one byte was made")
+	}
+	if hint := remedy(unix.EPERM); hint == "" {
+		t.Error("no remedy for a missing capability")
+	}
+}
+
+func BenchmarkReceive(b *testing.B) {
+	r := &ring{memory: make([]byte, blockSize), frameSize: knockFrame}
+	var p packet.Packet
+	ip := craft(a4, b4, packet.TCP, 7000, packet.SYN, 0)
+	handle := func(_ time.Time, ip []byte) { _ = p.Decode(ip) }
+	b.ReportAllocs()
+	for i := 0; i < b.N; i += batch {
+		for j := range batch {
+			f := r.frame((r.next + j) % r.frames())
+			f[offStatus], f[offSnaplen], f[offNet] = statusUser, 40, overhead
+			copy(f[overhead:], ip)
+		}
+		r.receive(batch, time.Time{}, handle)
+	}
+}
