@@ -22,6 +22,12 @@ const (
 	wantKeyTypes = "want ssh-ed25519, sk-ssh-ed25519@openssh.com, ecdsa-sha2-nistp256, -384, -521 or ssh-rsa"
 )
 
+// keyTypes are the types that clients may have.
+var keyTypes = []string{
+	ssh.KeyAlgoED25519, ssh.KeyAlgoSKED25519,
+	ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521, ssh.KeyAlgoRSA,
+}
+
 // form is how the proofs of one key are written.
 type form struct {
 	algorithm string // of the signature, in the words of SSH

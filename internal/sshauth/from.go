@@ -1,0 +1,82 @@
+package sshauth
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// From says which sources a client may knock from. The zero From allows all.
+type From struct {
+	allow, deny []netip.Prefix
+}
+
+// Allows tells whether the client may knock from source: from anywhere if
+// nothing is said, else from what is listed and not excluded. A list that only
+// excludes allows nothing, as in OpenSSH.
+func (f From) Allows(source netip.Addr) bool {
+	if len(f.allow) == 0 && len(f.deny) == 0 {
+		return true
+	}
+	source = source.Unmap()
+	return contains(f.allow, source) && !contains(f.deny, source)
+}
+
+func contains(prefixes []netip.Prefix, a netip.Addr) bool {
+	for _, p := range prefixes {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// parseFrom reads the value of the option from.
+func parseFrom(value string) (From, error) {
+	var f From
+	for _, word := range strings.Split(value, ",") {
+		pattern, excluded := strings.CutPrefix(word, "!")
+		prefix, err := parsePattern(pattern)
+		if err != nil {
+			return From{}, fmt.Errorf("has the pattern %s: %w", quoted(word), err)
+		}
+		if excluded {
+			f.deny = append(f.deny, prefix)
+		} else {
+			f.allow = append(f.allow, prefix)
+		}
+	}
+	if len(f.allow) == 0 {
+		return From{}, errors.New(`only excludes, which allows nothing: want what is allowed too, such as "0.0.0.0/0,::/0"`)
+	}
+	return f, nil
+}
+
+// parsePattern reads an address or a prefix in its one canonical form: what
+// another program might read differently (010.0.0.1 is octal to some) must not
+// decide who gets in.
+func parsePattern(text string) (netip.Prefix, error) {
+	const want = "want an address or a prefix, such as 192.0.2.1 or 2001:db8::/32"
+	if strings.ContainsAny(text, "*?") {
+		return netip.Prefix{}, errors.New("wildcards are not accepted: " + want)
+	}
+	if a, err := netip.ParseAddr(text); err == nil {
+		if a.Zone() != "" || a.Is4In6() {
+			return netip.Prefix{}, errors.New("no source has such an address: " + want)
+		}
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(text)
+	switch {
+	case err == nil && p.Addr().Is4In6():
+		return netip.Prefix{}, errors.New("no source has such an address: " + want)
+	case err == nil && p != p.Masked():
+		return netip.Prefix{}, fmt.Errorf("has bits set beyond its length: want %s", p.Masked())
+	case err == nil:
+		return p, nil
+	case strings.IndexFunc(text, func(c rune) bool { return c >= 'g' && c <= 'z' || c >= 'G' && c <= 'Z' }) >= 0:
+		return netip.Prefix{}, errors.New("host names are not accepted, as whoever answers for the name would decide: " + want)
+	}
+	return netip.Prefix{}, errors.New(want)
+}
