@@ -1,0 +1,252 @@
+// Package measure holds the benchmarks: knock-to-open latency, honest knocks
+// under a flood, and growth. Each builds labs, one for every system, and takes
+// turns between the systems, so that whatever else the machine does meets all
+// of them alike.
+package measure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"time"
+
+	"sallyport/bench/internal/flood"
+	"sallyport/bench/internal/probe"
+	"sallyport/bench/internal/report"
+	"sallyport/bench/peers"
+	"sallyport/internal/lab"
+)
+
+// Options say how much is measured.
+type Options struct {
+	Rounds    int           // of latency, for each system
+	Knocks    int           // honest ones during a flood
+	Repeats   int           // of each measurement of processor time
+	Junk      uint64        // packets of each such measurement
+	Rates     []int         // of the junk in packets a second; 0: as many as possible
+	Doors     []int         // sizes of the configuration
+	Grants    int           // active ones
+	Sources   uint64        // spoofed ones that send a first knock
+	Sallyport string        // the program
+	Progress  io.Writer     // one line for each step
+	Settle    time.Duration // for a system to open its first door
+}
+
+// contestant is a system on a lab of its own.
+type contestant struct {
+	*peers.Server
+	system  peers.System
+	lab     *lab.Lab
+	dir     string
+	prober  *probe.Prober
+	echo    *probe.Echo
+	sources []netip.Addr
+	turn    int // counts the knocks, to take the sources in turn
+}
+
+// sources is how many addresses the client of a lab has. A door that a knock
+// has opened is closed again before its source's turn comes.
+const sources = 16
+
+// closedPace is how a door is shown to be closed: five probes in 10 ms, of
+// which an open door would answer the first in less than 1 ms.
+var closedPace = probe.Pace{Every: 2 * time.Millisecond, Limit: 10 * time.Millisecond}
+
+// enter sets a system up.
+func enter(ctx context.Context, s peers.System) (c *contestant, err error) {
+	c = &contestant{system: s}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("set up %q: %w", s.Name(), err), c.leave())
+			c = nil
+		}
+	}()
+	if c.dir, err = os.MkdirTemp("", "sallyport-bench-"); err != nil {
+		return c, err
+	}
+	if c.lab, err = lab.New(lab.Options{Spoofed: []netip.Prefix{flood.Sources}}); err != nil {
+		return c, err
+	}
+	if err = c.addSources(); err != nil {
+		return c, err
+	}
+	if c.echo, err = probe.NewEcho(c.lab.Gate, peers.Door); err != nil {
+		return c, err
+	}
+	c.prober = probe.New(c.lab.Client, peers.Door)
+	c.Server, err = s.Start(ctx, peers.Site{Lab: c.lab, Dir: c.dir})
+	return c, err
+}
+
+func (c *contestant) addSources() error {
+	address := c.lab.Client.IP4
+	for range sources {
+		address = address.Next()
+		if err := c.lab.Client.AddAddress("eth0", netip.PrefixFrom(address, 24)); err != nil {
+			return err
+		}
+		c.sources = append(c.sources, address)
+	}
+	return nil
+}
+
+func (c *contestant) leave() error {
+	var errs []error
+	if c.Server != nil {
+		c.Stop()
+	}
+	if c.echo != nil {
+		errs = append(errs, c.echo.Close())
+	}
+	if c.lab != nil {
+		errs = append(errs, c.lab.Close())
+	}
+	return errors.Join(append(errs, os.RemoveAll(c.dir))...)
+}
+
+// knock shows the door closed to the next source, knocks, and tells how long
+// the door took to open, if it did.
+func (c *contestant) knock(ctx context.Context, pace probe.Pace) (took time.Duration, ok bool, err error) {
+	source := c.sources[c.turn%len(c.sources)]
+	c.turn++
+	if err := c.awaitClosed(ctx, source); err != nil {
+		return 0, false, err
+	}
+	k, err := c.Knock(ctx, source)
+	if err != nil {
+		return 0, false, err
+	}
+	return c.prober.Open(source, k, pace)
+}
+
+// closeDelay is how long a door of one second may take to close. Systems
+// that look at their timers once a second need two.
+const closeDelay = 10 * time.Second
+
+func (c *contestant) awaitClosed(ctx context.Context, source netip.Addr) error {
+	for deadline := time.Now().Add(closeDelay); ; {
+		closed, err := c.prober.Closed(source, closedPace)
+		if err != nil || closed {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s: the door is still open to %s after %v", c.system.Name(), source, closeDelay)
+		}
+	}
+}
+
+// allClosed shows that every door which was opened has closed again.
+func (c *contestant) allClosed(ctx context.Context) error {
+	for _, source := range c.sources {
+		if err := c.awaitClosed(ctx, source); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settle knocks until the door opens for the first time: some daemons do not
+// tell when they begin to listen.
+func (c *contestant) settle(ctx context.Context, limit time.Duration) error {
+	patient := probe.Calm
+	patient.Limit = 500 * time.Millisecond
+	for deadline := time.Now().Add(limit); ; {
+		_, ok, err := c.knock(ctx, patient)
+		if err != nil || ok {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s: no knock opens the door", c.system.Name())
+		}
+	}
+}
+
+// field is the systems that take part, and why others do not.
+type field struct {
+	all     []peers.System
+	present map[string]*contestant
+	remarks map[string]string
+}
+
+// enterAll sets up every system that is installed. A system that does not
+// work is an error: a row of failures would look like a measurement.
+func enterAll(ctx context.Context, systems []peers.System, o Options) (*field, error) {
+	f := &field{all: systems, present: map[string]*contestant{}, remarks: map[string]string{}}
+	for _, s := range systems {
+		if missing := peers.Missing(s); missing != "" {
+			f.remarks[s.Name()] = missing
+			continue
+		}
+		c, err := enter(ctx, s)
+		if err != nil {
+			return nil, errors.Join(err, f.leave())
+		}
+		f.present[s.Name()] = c
+		if c.Knock == nil {
+			continue
+		}
+		if err := c.settle(ctx, o.Settle); err != nil {
+			return nil, errors.Join(err, f.leave())
+		}
+	}
+	return f, nil
+}
+
+func (f *field) leave() error {
+	var errs []error
+	for _, c := range f.present {
+		errs = append(errs, c.leave())
+	}
+	return errors.Join(errs...)
+}
+
+// turns returns the contestants in another order for each round, so that
+// nobody always comes after the same one.
+func (f *field) turns(round int) []*contestant {
+	var order []*contestant
+	for i := range f.all {
+		s := f.all[(i+round)%len(f.all)]
+		if c := f.present[s.Name()]; c != nil {
+			order = append(order, c)
+		}
+	}
+	return order
+}
+
+// rows makes a row for each system, in the order of the tables.
+func (f *field) rows(cells func(*contestant) []report.Cell) []report.Row {
+	var rows []report.Row
+	for _, s := range f.all {
+		row := report.Row{Name: s.Name(), Remark: f.remarks[s.Name()]}
+		if c := f.present[s.Name()]; c != nil {
+			row.Cells = cells(c)
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// Systems tells about all systems: version, configuration, or why they do not
+// take part. It sets each of them up once.
+func (f *field) abouts() []report.System {
+	var abouts []report.System
+	for _, s := range f.all {
+		about := report.System{Name: s.Name(), Missing: f.remarks[s.Name()]}
+		if c := f.present[s.Name()]; c != nil {
+			about = c.About
+		}
+		abouts = append(abouts, about)
+	}
+	return abouts
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -1,0 +1,187 @@
+// Package probe knocks, and measures when a door opens: the time from the last
+// packet of the knock to the first answer of a UDP service behind the door.
+//
+// Knocks are sent with ordinary sockets by the harness itself, so that the
+// cost of nobody's client program is in the figures. What probing costs is the
+// same for all systems: one small datagram at a fixed interval from one
+// thread, until the first comes back or the time is up.
+package probe
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sallyport/internal/lab"
+)
+
+// Packet is one datagram of a knock.
+type Packet struct {
+	Port    uint16
+	Payload []byte
+}
+
+// Knock is the datagrams that open the door, in order.
+type Knock []Packet
+
+// Pace is how a door is probed.
+type Pace struct {
+	Gap   time.Duration // between the packets of the knock
+	Every time.Duration // between probes
+	Spin  bool          // look for the answer without a pause, at the cost of one core
+	Limit time.Duration // for the door to open
+}
+
+// Paces: Quick measures to 20 µs, and needs a core of its own for that; Calm
+// leaves the cores to those who are being measured.
+var (
+	Quick = Pace{Gap: 5 * time.Millisecond, Every: 20 * time.Microsecond, Spin: true, Limit: 2 * time.Second}
+	Calm  = Pace{Gap: 5 * time.Millisecond, Every: time.Millisecond, Limit: time.Second}
+)
+
+// Prober knocks and probes from one host at one door. Not for concurrent use.
+type Prober struct {
+	host *lab.Host
+	gate netip.Addr
+	door uint16
+	port uint16 // source port of the last flow
+}
+
+// New returns a Prober of a UDP door of the gate.
+func New(host *lab.Host, door uint16) *Prober {
+	return &Prober{host: host, gate: host.Gate4, door: door, port: firstPort}
+}
+
+// firstPort begins a range from which every flow takes another port: a probe
+// must never belong to a connection that the gate's kernel already knows.
+const firstPort = 20000
+
+// Open knocks from source and waits for the door to open. It returns the time
+// from the last packet to the answer, or ok false if there was none in time.
+func (p *Prober) Open(source netip.Addr, knock Knock, pace Pace) (took time.Duration, ok bool, err error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	sender, err := p.socket(source)
+	if err != nil {
+		return 0, false, err
+	}
+	defer unix.Close(sender)
+	flow, err := p.flow(source)
+	if err != nil {
+		return 0, false, err
+	}
+	defer unix.Close(flow)
+
+	last := len(knock) - 1
+	for _, packet := range knock[:last] {
+		if err := p.send(sender, packet); err != nil {
+			return 0, false, err
+		}
+		time.Sleep(pace.Gap)
+	}
+	start := time.Now()
+	if err := p.send(sender, knock[last]); err != nil {
+		return 0, false, err
+	}
+	ok, err = await(flow, start, pace)
+	return time.Since(start), ok, err
+}
+
+// Closed tells whether the door is closed to source: no probe is answered
+// within the limit of pace.
+func (p *Prober) Closed(source netip.Addr, pace Pace) (bool, error) {
+	flow, err := p.flow(source)
+	if err != nil {
+		return false, err
+	}
+	defer unix.Close(flow)
+	open, err := await(flow, time.Now(), pace)
+	return !open, err
+}
+
+// await probes until the first answer or the limit.
+func await(flow int, start time.Time, pace Pace) (bool, error) {
+	message := []byte("probe")
+	buf := make([]byte, 64)
+	next := start
+	for {
+		now := time.Now()
+		if now.Sub(start) > pace.Limit {
+			return false, nil
+		}
+		if !now.Before(next) {
+			next = now.Add(pace.Every)
+			if err := ignoreRefusal(unix.Send(flow, message, 0)); err != nil {
+				return false, fmt.Errorf("send a probe: %w", err)
+			}
+		}
+		if !pace.Spin {
+			waitReadable(flow, time.Until(next))
+		}
+		n, _, err := unix.Recvfrom(flow, buf, 0)
+		if n > 0 && err == nil {
+			return true, nil
+		}
+		if err := ignoreRefusal(err); err != nil {
+			return false, fmt.Errorf("receive an answer: %w", err)
+		}
+	}
+}
+
+func waitReadable(fd int, limit time.Duration) {
+	timeout := unix.NsecToTimespec(max(limit, 0).Nanoseconds())
+	// Whatever ends the wait, the caller looks for itself.
+	_, _ = unix.Ppoll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, &timeout, nil)
+}
+
+// ignoreRefusal drops what a closed port, or an empty queue, tells a socket.
+func ignoreRefusal(err error) error {
+	if errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) || errors.Is(err, unix.ENOBUFS) {
+		return nil
+	}
+	return err
+}
+
+func (p *Prober) send(fd int, packet Packet) error {
+	to := &unix.SockaddrInet4{Port: int(packet.Port), Addr: p.gate.As4()}
+	if err := ignoreRefusal(unix.Sendto(fd, packet.Payload, 0, to)); err != nil {
+		return fmt.Errorf("knock at port %d: %w", packet.Port, err)
+	}
+	return nil
+}
+
+// flow returns a socket connected to the door, from a port not used before.
+func (p *Prober) flow(source netip.Addr) (int, error) {
+	fd, err := p.socket(source)
+	if err != nil {
+		return -1, err
+	}
+	if err := unix.Connect(fd, &unix.SockaddrInet4{Port: int(p.door), Addr: p.gate.As4()}); err != nil {
+		unix.Close(fd)
+		return -1, fmt.Errorf("connect to the door: %w", err)
+	}
+	return fd, nil
+}
+
+// socket returns a socket bound to source and the next port.
+func (p *Prober) socket(source netip.Addr) (fd int, err error) {
+	p.port++
+	if p.port == 0 {
+		p.port = firstPort
+	}
+	err = p.host.Do(func() error {
+		fd, err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		return unix.Bind(fd, &unix.SockaddrInet4{Port: int(p.port), Addr: source.As4()})
+	})
+	if err != nil {
+		return -1, fmt.Errorf("open a socket at %s: %w", source, err)
+	}
+	return fd, nil
+}
