@@ -1,0 +1,45 @@
+package key
+
+import (
+	"crypto/hkdf"
+	"crypto/sha256"
+	"encoding/binary"
+	"time"
+)
+
+// EpochLength is how long a moat key is in use. A recorded pair of R and T is
+// worth something for no longer than that and the permitted clock error.
+const EpochLength = 64 * time.Second
+
+// Labels of docs/PROTOCOL.md, "Keys from the server's public key".
+const (
+	extractSalt = "sallyport knock v1"
+	veilLabel   = "veil"
+	moatLabel   = "moat"
+)
+
+// Epoch returns the number of the epoch that holds t: whole epochs since 1970.
+func Epoch(t time.Time) int64 { return t.Unix() >> 6 }
+
+func extract(wire []byte) ([]byte, error) {
+	return hkdf.Extract(sha256.New, wire, []byte(extractSalt))
+}
+
+// Veil returns the key of the stream that makes a message look random.
+func (p Public) Veil() [32]byte { return [32]byte(p.expand(veilLabel, 32)) }
+
+// Moat returns the SipHash key of the tags of one epoch.
+func (p Public) Moat(epoch int64) [16]byte {
+	label := binary.BigEndian.AppendUint64([]byte(moatLabel), uint64(epoch))
+	return [16]byte(p.expand(string(label), 16))
+}
+
+// expand cannot fail: the sizes are constants within the limits of HKDF, and
+// in FIPS mode the extracted key is long enough.
+func (p Public) expand(label string, size int) []byte {
+	out, err := hkdf.Expand(sha256.New, p.prk, label, size)
+	if err != nil {
+		panic("key: " + err.Error())
+	}
+	return out
+}
