@@ -48,6 +48,7 @@ type Store struct {
 	files  Files
 	index  index
 	next   int  // slots in use in the newest file
+	torn   bool // the slot after them may hold a part of a record
 	begun  bool // the files say that messages may be recorded
 	closed bool
 }
@@ -186,17 +187,29 @@ func (s *Store) Append(r Record) error {
 	if s.next >= s.slots() {
 		return errors.New("record the message: the replay store is full")
 	}
-	at := int64(1+s.next) * slotSize
-	if err := s.files.WriteAt(fileName(s.index.newest), r.slot[:], at); err != nil {
-		return fmt.Errorf("record the message: %w", err) // the next record overwrites what was written of it
+	if err := s.write(r.slot); err != nil {
+		return fmt.Errorf("record the message: %w", err)
 	}
 	s.next++
 	return nil
 }
 
+// write fills the next slot. After an error it may be filled in part; what is
+// written next goes over it.
+func (s *Store) write(slot [slotSize]byte) error {
+	err := s.files.WriteAt(fileName(s.index.newest), slot[:], int64(1+s.next)*slotSize)
+	s.torn = err != nil
+	return err
+}
+
 // rotate begins the file of a new generation and then removes those that the
 // guard has forgotten.
 func (s *Store) rotate(r Record) error {
+	if s.torn {
+		if err := s.write([slotSize]byte{}); err != nil {
+			return err
+		}
+	}
 	next := s.index
 	next.newest, next.oldest, next.floor = r.generation, r.oldest, max(next.floor, r.floor)
 	for n := s.index.newest + 1; n <= next.newest; n++ {
