@@ -2,10 +2,13 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"sallyport/internal/build"
+	"sallyport/internal/config"
 	"sallyport/internal/control"
 )
 
@@ -36,12 +39,13 @@ func newVersion(std stdio) *cobra.Command {
 	}
 }
 
-// dial reaches the daemon whose configuration is at path. It asks the
-// configuration for nothing but the socket.
+// dial reaches the daemon whose configuration is at path. All it needs from
+// there is the socket, so that a configuration with a mistake does not keep
+// anybody from revoking a grant.
 func dial(path string) (*control.Conn, error) {
-	cfg, err := loadConfig(path)
+	absolute, err := filepath.Abs(path)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("find the configuration: %w", err)
 	}
-	return control.Dial(cfg.Daemon.Socket), nil
+	return control.Dial(config.Socket(os.DirFS("/"), absolute)), nil
 }

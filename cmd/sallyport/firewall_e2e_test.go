@@ -192,7 +192,9 @@ func TestPublishedContainerPort(t *testing.T) {
 	if _, err := w.Inside.Greet(netip.MustParseAddrPort("[::]:80")); err != nil {
 		t.Fatal(err)
 	}
-	w.nft(`table inet engine { chain dnat { type nat hook prerouting priority dstnat; tcp dport 8080 fib daddr type local dnat ip to 203.0.113.2:80 } }`)
+	w.nft(`add table inet engine
+		add chain inet engine publish { type nat hook prerouting priority -100; }
+		add rule inet engine publish fib daddr type local tcp dport 8080 dnat ip to 203.0.113.2:80`)
 	w.open(w.Client, "tcp", at(w.Client, 8080))
 	w.configure(strings.Replace(sshDoor, "tcp/22", "tcp/8080", 1))
 	w.start()
@@ -224,7 +226,7 @@ name  = "dns"
 ports = ["udp/53"]
 `)
 	w.start()
-	states := regexp.MustCompile(`(?m)^(\d+)/(?:tcp|udp)\s+(\S+).*? (\S+ ttl \d+)`)
+	states := regexp.MustCompile(`(?m)^(\d+)/(?:tcp|udp)\s+(\S+)\s+\S+\s+(\S.*)$`)
 	for _, c := range []struct{ scan, door, empty string }{
 		{"-sS", "22", "2222"}, {"-sT", "22", "2222"}, {"-sA", "22", "2222"}, {"-sN", "22", "2222"},
 		{"-sF", "22", "2222"}, {"-sX", "22", "2222"}, {"-sW", "22", "2222"}, {"-sU", "53", "5353"},

@@ -104,14 +104,10 @@ there is a mistake in it, nothing changes and the mistake is printed.`,
 		Args: args(cobra.NoArgs),
 	}
 	path := configFlag(cmd)
-	socket := cmd.Flags().String("socket", "", "control socket `PATH`, where the configuration cannot tell")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		conn := control.Dial(*socket)
-		if *socket == "" {
-			var err error
-			if conn, err = dial(*path); err != nil {
-				return hinted{err, "the running configuration goes on unchanged"}
-			}
+		conn, err := dial(*path)
+		if err != nil {
+			return err
 		}
 		if err := conn.Reload(cmd.Context()); err != nil {
 			return err

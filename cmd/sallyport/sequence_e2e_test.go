@@ -106,7 +106,9 @@ ports    = ["tcp/22"]
 open_for = "2s"
 sequence = ["tcp/7000", "tcp/8000", "tcp/9000"]
 `)
-	w.nft(`table inet host { chain input { type filter hook input priority 0; tcp dport { 7000, 8000, 9000 } drop } }`)
+	w.nft(`add table inet host
+		add chain inet host input { type filter hook input priority 0; }
+		add rule inet host input tcp dport { 7000, 8000, 9000 } drop`)
 	dial := func(port uint16) {
 		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 		t.Cleanup(cancel)

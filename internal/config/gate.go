@@ -9,6 +9,8 @@ import (
 	"sallyport/internal/packet"
 )
 
+const defaultSocket = "/run/sallyport/control.sock"
+
 // maxSocketPath is what the kernel takes: sun_path, unix(7), less the final NUL.
 const maxSocketPath = 107
 
@@ -16,7 +18,7 @@ func (l *loader) readDaemon(t *table) {
 	s := l.section("daemon", t)
 	l.config.Daemon = Daemon{
 		StateDir: readPath(s, "state_dir", "/var/lib/sallyport"),
-		Socket:   readPath(s, "socket", "/run/sallyport/control.sock"),
+		Socket:   readPath(s, "socket", defaultSocket),
 	}
 	if n := len(l.config.Daemon.Socket); n > maxSocketPath {
 		s.errorf(s.at("socket"), "socket has %d characters: want at most %d, the kernel's limit", n, maxSocketPath)

@@ -27,6 +27,14 @@ type loader struct {
 	errs    Errors
 }
 
+func newLoader(absolute string) *loader {
+	return &loader{
+		config: Config{Path: path.Clean(absolute)},
+		modes:  make(map[string]fs.FileMode),
+		owners: make(map[packet.Port]int),
+	}
+}
+
 // Load reads the configuration whose main file has the given absolute path, in
 // a file system rooted at "/" (os.DirFS("/")). The error is of type Errors and
 // tells every mistake found; then there is no configuration.
@@ -34,11 +42,7 @@ func Load(fsys fs.FS, absolute string) (*Config, error) {
 	if !path.IsAbs(absolute) {
 		return nil, Errors{{Place{File: absolute}, errors.New("is not an absolute path")}}
 	}
-	l := &loader{
-		config: Config{Path: path.Clean(absolute)},
-		modes:  make(map[string]fs.FileMode),
-		owners: make(map[packet.Port]int),
-	}
+	l := newLoader(absolute)
 	root, whole := l.read(fsys)
 	l.document(root)
 	// With a file missing, what the tables say about each other would
@@ -50,6 +54,21 @@ func Load(fsys fs.FS, absolute string) (*Config, error) {
 		return nil, err
 	}
 	return &l.config, nil
+}
+
+// Socket returns the control socket that a configuration names, as far as it
+// can be read at all: what else is wrong with it must not keep anybody from
+// reaching the daemon.
+func Socket(fsys fs.FS, absolute string) string {
+	l := newLoader(absolute)
+	if path.IsAbs(absolute) {
+		root, _ := l.read(fsys)
+		l.document(root)
+	}
+	if l.config.Daemon.Socket == "" {
+		return defaultSocket
+	}
+	return l.config.Daemon.Socket
 }
 
 // read merges the trees of all files. It reports whether all were readable.

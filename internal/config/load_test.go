@@ -250,3 +250,22 @@ func TestReferenceHasEveryKey(t *testing.T) {
 		t.Errorf("%d keys known, want 27: correct this figure if a key came or went", known)
 	}
 }
+
+func TestSocketIsFoundInABrokenConfiguration(t *testing.T) {
+	for name, c := range map[string]struct{ text, want string }{
+		"good":               {"[daemon]\nsocket = \"/run/x.sock\"\n", "/run/x.sock"},
+		"a mistake":          {"[daemon]\nsocket = \"/run/x.sock\"\ncolour = 7\n", "/run/x.sock"},
+		"broken off after":   {"[daemon]\nsocket = \"/run/x.sock\"\n[[door", "/run/x.sock"},
+		"unreadable":         {"\x00", defaultSocket},
+		"a socket of no use": {"[daemon]\nsocket = 7\n", defaultSocket},
+		"none named":         {"", defaultSocket},
+	} {
+		fsys := fstest.MapFS{"etc/s.toml": &fstest.MapFile{Data: []byte(c.text), Mode: 0o600}}
+		if got := Socket(fsys, "/etc/s.toml"); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+	if got := Socket(fstest.MapFS{}, "/etc/none.toml"); got != defaultSocket {
+		t.Errorf("no file: %q", got)
+	}
+}

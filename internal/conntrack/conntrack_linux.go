@@ -75,7 +75,8 @@ func cut(table *conntrack.Conn, sockets *netlink.Conn, f conntrack.Flow, local, 
 			return err
 		}
 	}
-	err := table.Delete(f)
+	// The tuples name the flow; the kernel refuses some of what else a dump holds.
+	err := table.Delete(conntrack.Flow{ID: f.ID, TupleOrig: f.TupleOrig, TupleReply: f.TupleReply, Zone: f.Zone})
 	if errors.Is(err, unix.ENOENT) { // it has ended by itself
 		return nil
 	}
@@ -83,16 +84,19 @@ func cut(table *conntrack.Conn, sockets *netlink.Conn, f conntrack.Flow, local, 
 }
 
 // destroy closes a local TCP socket whoever owns it (SOCK_DESTROY,
-// net/ipv4/tcp_diag.c). A connection that ends elsewhere has no socket here. A
-// kernel without CONFIG_INET_DIAG_DESTROY leaves the socket to time out.
+// net/ipv4/tcp_diag.c). A connection that ends elsewhere has no socket here, one
+// that is closing has none that could be destroyed (EINVAL), and a kernel without
+// CONFIG_INET_DIAG_DESTROY leaves the socket to time out.
 func destroy(conn *netlink.Conn, local, peer netip.AddrPort) error {
 	const sockDestroy = 21 // include/uapi/linux/sock_diag.h
 	_, err := conn.Execute(netlink.Message{
 		Header: netlink.Header{Type: sockDestroy, Flags: netlink.Request | netlink.Acknowledge},
 		Data:   request(local, peer),
 	})
-	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EOPNOTSUPP) {
-		return nil
+	for _, harmless := range []error{unix.ENOENT, unix.EINVAL, unix.EOPNOTSUPP} {
+		if errors.Is(err, harmless) {
+			return nil
+		}
 	}
 	return err
 }

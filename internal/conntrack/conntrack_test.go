@@ -105,3 +105,33 @@ func TestCutNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// A host has many flows that are over already, or never came about.
+func TestCutWhatIsOver(t *testing.T) {
+	l := labtest.New(t, lab.Options{})
+	if err := l.Gate.Do(track); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Gate.Greet(netip.MustParseAddrPort("[::]:22")); err != nil {
+		t.Fatal(err)
+	}
+	for _, to := range []netip.Addr{l.Client.Gate4, l.Client.Gate6} {
+		for range 3 {
+			c, _ := connect(t, l.Client, to)
+			c.Close()
+		}
+		if _, err := l.Client.Probe("tcp", netip.AddrPortFrom(to, 23), time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.Client.Probe("udp", netip.AddrPortFrom(to, 24), time.Second); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := l.Gate.Do(func() error {
+		_, err := Cut(func(netip.Addr, packet.Port) bool { return true })
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

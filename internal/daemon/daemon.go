@@ -24,7 +24,6 @@ import (
 	"sallyport/internal/firewall"
 	"sallyport/internal/gate"
 	"sallyport/internal/grant"
-	"sallyport/internal/netstate"
 )
 
 // Options say how a daemon is run.
@@ -46,11 +45,12 @@ type Daemon struct {
 	events   *events
 	firewall *firewall.Firewall
 	book     *grant.Book
-	source   capture.Source
+	source   *capture.Live
 	pump     *pump
 	actor    *actor
 	control  *control.Server
 	host     host
+	problems problems
 
 	reloading sync.Mutex
 	down      chan struct{} // closed by sallyport down
@@ -257,5 +257,3 @@ func filterFor(g *gate.Gate, cfg *config.Config) capture.Filter {
 	tcp, udp := watches(g)
 	return capture.Filter{TCP: tcp, UDP: udp, SPAPort: cfg.SPA.Port}
 }
-
-var _ = netstate.Addresses

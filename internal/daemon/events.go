@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"maps"
 	"sync"
@@ -16,6 +17,8 @@ import (
 const (
 	refusalBurst = 50
 	refusalEvery = 10 * time.Second
+
+	overloadEvery = time.Minute
 )
 
 // events takes everything that happens, counts it, and passes it on to the
@@ -26,19 +29,20 @@ type events struct {
 	queue chan gate.Event
 
 	mu       sync.Mutex
-	kinds    map[gate.Kind]uint64
 	refusals map[gate.Reason]uint64
 	allowed  int       // refusals that may be written out now
 	refilled time.Time // when allowed last grew
 	unlogged uint64    // refusals left out since the last one written
 	lost     uint64    // events for which the queue had no room
+
+	overloaded  time.Time // when lost packets were last told
+	lostPackets uint64    // since then
 }
 
 func newEvents(log *slog.Logger) *events {
 	return &events{
 		log:      log,
 		queue:    make(chan gate.Event, 4096),
-		kinds:    make(map[gate.Kind]uint64),
 		refusals: make(map[gate.Reason]uint64),
 		allowed:  refusalBurst,
 	}
@@ -52,7 +56,7 @@ func (e *events) decided(now time.Time, d gate.Decision) {
 	e.put(d.Event(now))
 }
 
-// refused counts a refusal and tells whether it is to be written out.
+// admit counts a refusal and tells whether it is to be written out.
 func (e *events) admit(now time.Time, reason gate.Reason) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -74,9 +78,6 @@ func (e *events) admit(now time.Time, reason gate.Reason) bool {
 
 // put takes any other event.
 func (e *events) put(event gate.Event) {
-	e.mu.Lock()
-	e.kinds[event.Kind]++
-	e.mu.Unlock()
 	select {
 	case e.queue <- event:
 	default:
@@ -148,10 +149,23 @@ func attributes(e gate.Event) []slog.Attr {
 	return list
 }
 
-// counts returns how many events of each kind, and refusals of each reason,
-// there have been.
-func (e *events) counts() (kinds map[gate.Kind]uint64, refusals map[gate.Reason]uint64) {
+// overload tells that the capture has lost packets, at most once in a while.
+func (e *events) overload(now time.Time, ring string, packets uint64) {
+	e.mu.Lock()
+	e.lostPackets += packets
+	tell, n := now.Sub(e.overloaded) >= overloadEvery, e.lostPackets
+	if tell {
+		e.overloaded, e.lostPackets = now, 0
+	}
+	e.mu.Unlock()
+	if tell {
+		e.put(gate.Event{Time: now, Kind: gate.KindOverload, Detail: fmt.Sprintf("capture ring %q was full: %d packets lost", ring, n)})
+	}
+}
+
+// refused returns how many refusals of each reason there have been.
+func (e *events) refused() map[gate.Reason]uint64 {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return maps.Clone(e.kinds), maps.Clone(e.refusals)
+	return maps.Clone(e.refusals)
 }

@@ -73,26 +73,23 @@ func (d *Daemon) reconfigure(ctx context.Context, cfg *config.Config) error {
 // whose door is gone have left the kernel already.
 func (d *Daemon) endOrphans(cfg *config.Config) {
 	now := time.Now()
+	may := permissions(cfg)
 	gone := d.book.Forget(func(g gate.Grant) bool { return cfg.Door(g.Door) == nil })
 	for _, g := range gone {
 		d.events.put(gate.Event{Time: now, Kind: gate.KindRevocation, Door: g.Door, Client: g.Client, Source: g.Source, Reason: gate.ByReload})
 	}
-	if _, err := d.actor.revoke(now, gate.ByReload, func(g gate.Grant) bool { return g.Client != "" && !allowed(cfg, g) }); err != nil {
+	if _, err := d.actor.revoke(now, gate.ByReload, func(g gate.Grant) bool { return g.Client != "" && !may[[2]string{g.Client, g.Door}] }); err != nil {
 		d.events.put(gate.Event{Time: now, Kind: gate.KindFailure, Reason: gate.ByReload, Detail: err.Error()})
 	}
 }
 
-// allowed tells whether the client of a grant may still use its door.
-func allowed(cfg *config.Config, g gate.Grant) bool {
+// permissions returns which client may use which door.
+func permissions(cfg *config.Config) map[[2]string]bool {
+	may := make(map[[2]string]bool)
 	for _, c := range cfg.Clients {
-		if c.Name != g.Client {
-			continue
-		}
 		for _, door := range c.Doors {
-			if door == g.Door {
-				return true
-			}
+			may[[2]string{c.Name, door}] = true
 		}
 	}
-	return false
+	return may
 }

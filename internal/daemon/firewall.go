@@ -1,0 +1,49 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"sallyport/internal/gate"
+)
+
+// watchFirewall puts the table back when another program has removed or
+// changed it.
+func (d *Daemon) watchFirewall(ctx context.Context) error {
+	return d.firewall.Watch(ctx, func() {
+		if err := d.repair(); err != nil {
+			d.events.put(gate.Event{Time: time.Now(), Kind: gate.KindFailure, Detail: "the firewall table was changed and could not be put back: " + err.Error()})
+		}
+	})
+}
+
+// repair restores rules and, if the whole table was gone, grants. A single
+// grant may have been used up; it is not given a second time.
+func (d *Daemon) repair() error {
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
+	if d.isDown() {
+		return nil
+	}
+	now := time.Now()
+	present, err := d.firewall.Present()
+	if err != nil {
+		return err
+	}
+	if err := d.firewall.Apply(d.config.Load()); err != nil {
+		return err
+	}
+	event := gate.Event{Time: now, Kind: gate.KindRepair, Detail: "another program changed the firewall table"}
+	if !present {
+		gone := d.book.Forget(func(g gate.Grant) bool { return g.Single })
+		kept := d.book.Live(now)
+		if err := d.firewall.GrantAll(kept, now); err != nil {
+			return err
+		}
+		event.Detail = fmt.Sprintf("another program had removed the firewall table; %d grants go on, %d single ones ended", len(kept), len(gone))
+	}
+	d.problems.note("firewall", event.Detail+" at "+now.Format(time.DateTime))
+	d.events.put(event)
+	return nil
+}

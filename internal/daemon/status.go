@@ -1,0 +1,132 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"sallyport/internal/config"
+	"sallyport/internal/control"
+	"sallyport/internal/gate"
+)
+
+// dropsEvery is how often the capture's losses are looked at.
+const dropsEvery = time.Second
+
+// problems are what an administrator should look at, by subject.
+type problems struct {
+	mu  sync.Mutex
+	all map[string]string
+}
+
+func (p *problems) note(subject, text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.all == nil {
+		p.all = make(map[string]string)
+	}
+	p.all[subject] = text
+}
+
+func (p *problems) list() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	list := []string{}
+	for _, text := range p.all {
+		list = append(list, text)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// Status tells what is guarded, granted and refused, as the kernel has it.
+func (d *Daemon) Status(context.Context) (control.Status, error) {
+	cfg, now := d.config.Load(), time.Now()
+	grants, err := d.firewall.Grants(now)
+	if err != nil {
+		return control.Status{}, fmt.Errorf("list grants: %w", err)
+	}
+	refused, err := d.firewall.Counters()
+	if err != nil {
+		return control.Status{}, err
+	}
+	stats, err := d.source.Stats()
+	if err != nil {
+		return control.Status{}, err
+	}
+	s := control.Status{
+		Version: d.opts.Version, Config: cfg.Path, Started: d.started,
+		Policy: string(cfg.Gate.Policy), Closed: string(cfg.Gate.Closed),
+		Doors: make([]control.Door, 0, len(cfg.Doors)), Grants: grants,
+		Refusals: d.events.refused(), Dropped: refused.Total,
+		Capture: make(map[string]control.Ring), Problems: append(d.problems.list(), d.hostProblems(cfg)...),
+	}
+	if s.Grants == nil {
+		s.Grants = []gate.Grant{}
+	}
+	open := make(map[string]int)
+	for _, g := range grants {
+		open[g.Door]++
+	}
+	for _, door := range cfg.Doors {
+		entry := control.Door{Name: door.Name, OpenFor: door.OpenFor.String(), Single: door.Single, Grants: open[door.Name]}
+		for _, p := range door.Ports {
+			entry.Ports = append(entry.Ports, p.String())
+			entry.Dropped += refused.Doors[p]
+		}
+		s.Doors = append(s.Doors, entry)
+	}
+	for name, ring := range stats {
+		s.Capture[name] = control.Ring{Received: ring.Received, Lost: ring.Lost}
+	}
+	return s, nil
+}
+
+// hostProblems finds what on this host does not fit the configuration.
+func (d *Daemon) hostProblems(cfg *config.Config) []string {
+	var list []string
+	for _, name := range cfg.Gate.Interfaces {
+		if _, err := net.InterfaceByName(name); err != nil {
+			list = append(list, fmt.Sprintf("interface %q is not there; its doors close when it comes", name))
+		}
+	}
+	host := d.host.gate()
+	for _, door := range cfg.Doors {
+		for _, knock := range door.Sequence {
+			if slices.Contains(host.Listeners, knock) {
+				list = append(list, fmt.Sprintf("something listens on %s, a knock of door %q: its visitors spoil sequences", knock, door.Name))
+			}
+		}
+	}
+	for _, w := range cfg.Warnings() {
+		list = append(list, w.String())
+	}
+	return list
+}
+
+// watchDrops tells when the capture loses packets.
+func (d *Daemon) watchDrops(ctx context.Context) error {
+	every := time.NewTicker(dropsEvery)
+	defer every.Stop()
+	lost := make(map[string]uint64)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case now := <-every.C:
+			stats, err := d.source.Stats()
+			if err != nil {
+				return err
+			}
+			for name, ring := range stats {
+				if n := ring.Lost - lost[name]; n > 0 {
+					d.events.overload(now, name, n)
+				}
+				lost[name] = ring.Lost
+			}
+		}
+	}
+}
