@@ -76,10 +76,11 @@ func parse(args []string) (s settings, err error) {
 	flags.IntVar(&s.Rounds, "rounds", 60, "knocks of each system in the latency section")
 	flags.IntVar(&s.Knocks, "knocks", 10, "honest knocks of each system during a flood")
 	flags.IntVar(&s.Repeats, "repeats", 3, "repetitions of each measurement of processor time")
-	flags.Uint64Var(&s.Junk, "junk", 500_000, "packets of each such measurement")
+	flags.DurationVar(&s.Burst, "burst", 3*time.Second, "junk in each such measurement")
+	flags.IntVar(&s.Rate, "rate", 10_000, "packets a second of junk at a rate that all can follow")
 	flags.IntVar(&s.Grants, "grants", 100_000, "active grants in the growth section")
 	flags.Uint64Var(&s.Sources, "sources", 1_000_000, "spoofed sources in the growth section")
-	s.Rates, s.Doors = []int{20_000, 0}, []int{1, 1000, 10_000}
+	s.Doors = []int{1, 1000, 10_000}
 	s.Progress, s.Settle = os.Stderr, 20*time.Second
 	if err := flags.Parse(args); err != nil {
 		return s, err

@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"sallyport/bench/internal/flood"
 	"sallyport/bench/internal/probe"
@@ -53,6 +54,9 @@ type Server struct {
 	Knock func(ctx context.Context, source netip.Addr) (probe.Knock, error)
 	// Junk is what the system has to tell from an honest first packet.
 	Junk flood.Junk
+	// Ready is the time from its start until the daemon said that it is
+	// ready; 0 if it does not say so.
+	Ready time.Duration
 	// About tells how to set the system up again.
 	About report.System
 

@@ -50,6 +50,7 @@ func (s Sallyport) Start(ctx context.Context, site Site) (*Server, error) {
 		return nil, err
 	}
 	defer ready.Close()
+	begun := time.Now()
 	cmd, err := site.daemon(ctx, []string{"NOTIFY_SOCKET=" + in("notify.sock")}, s.Program, about.Command[1:]...)
 	if err != nil {
 		return nil, err
@@ -59,6 +60,7 @@ func (s Sallyport) Start(ctx context.Context, site Site) (*Server, error) {
 		server.Stop()
 		return nil, fmt.Errorf("%w: %s", err, tail(in("output.log")))
 	}
+	server.Ready = time.Since(begun)
 	return server, nil
 }
 

@@ -25,8 +25,8 @@ type Options struct {
 	Rounds    int           // of latency, for each system
 	Knocks    int           // honest ones during a flood
 	Repeats   int           // of each measurement of processor time
-	Junk      uint64        // packets of each such measurement
-	Rates     []int         // of the junk in packets a second; 0: as many as possible
+	Burst     time.Duration // of junk in each such measurement
+	Rate      int           // of junk in packets a second that all can follow
 	Doors     []int         // sizes of the configuration
 	Grants    int           // active ones
 	Sources   uint64        // spoofed ones that send a first knock
@@ -107,11 +107,21 @@ func (c *contestant) leave() error {
 	return errors.Join(append(errs, os.RemoveAll(c.dir))...)
 }
 
+// attempt is a knock that is ready to be sent.
+type attempt struct {
+	source netip.Addr
+	knock  probe.Knock
+}
+
+func (c *contestant) nextSource() netip.Addr {
+	c.turn++
+	return c.sources[c.turn%len(c.sources)]
+}
+
 // knock shows the door closed to the next source, knocks, and tells how long
 // the door took to open, if it did.
 func (c *contestant) knock(ctx context.Context, pace probe.Pace) (took time.Duration, ok bool, err error) {
-	source := c.sources[c.turn%len(c.sources)]
-	c.turn++
+	source := c.nextSource()
 	if err := c.awaitClosed(ctx, source); err != nil {
 		return 0, false, err
 	}
@@ -235,8 +245,8 @@ func (f *field) rows(cells func(*contestant) []report.Cell) []report.Row {
 	return rows
 }
 
-// Systems tells about all systems: version, configuration, or why they do not
-// take part. It sets each of them up once.
+// abouts tells version and configuration of all systems, or why they do not
+// take part.
 func (f *field) abouts() []report.System {
 	var abouts []report.System
 	for _, s := range f.all {

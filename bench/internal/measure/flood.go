@@ -2,8 +2,301 @@ package measure
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"sallyport/bench/internal/flood"
+	"sallyport/bench/internal/probe"
+	"sallyport/bench/internal/report"
+	"sallyport/bench/internal/stats"
+	"sallyport/bench/internal/usage"
 	"sallyport/bench/peers"
 )
 
-func Flood(ctx context.Context, systems []peers.System, o Options) (section Section, err error) {return}
-func Growth(ctx context.Context, systems []peers.System, o Options) (section Section, err error) {return}
+// Flood measures what becomes of honest knocks, and of the processors, while
+// junk arrives that each system has to tell from an honest first packet.
+func Flood(ctx context.Context, systems []peers.System, o Options) (section Section, err error) {
+	f, err := enterAll(ctx, append(systems[:len(systems):len(systems)], peers.Nobody{}), o)
+	if err != nil {
+		return section, err
+	}
+	defer func() { err = errors.Join(err, f.leave()) }()
+
+	through, err := honest(ctx, f, o)
+	if err != nil {
+		return section, err
+	}
+	slow, err := costs(ctx, f, o, o.Rate)
+	if err != nil {
+		return section, err
+	}
+	fast, err := costs(ctx, f, o, 0)
+	if err != nil {
+		return section, err
+	}
+	return Section{f.abouts(), []report.Table{
+		honestTable(f, through, o),
+		costTable(f, "cpu-rate", fmt.Sprintf("processor time for a million packets of junk, at %d a second", o.Rate), slow),
+		costTable(f, "cpu-max", "processor time for a million packets of junk, as fast as one core makes them", fast),
+	}}, nil
+}
+
+// goodput is what became of honest knocks.
+type goodput struct {
+	opened, tried int
+	quiet, flood  []float64 // milliseconds until the door opened
+	rates         []float64 // packets of junk a second
+}
+
+// floodCore is the processor that makes the junk: the last one.
+func floodCore() int { return runtime.NumCPU() - 1 }
+
+// honest knocks at each system while it is flooded, in two turns.
+func honest(ctx context.Context, f *field, o Options) (map[*contestant]*goodput, error) {
+	const turns = 2
+	found := map[*contestant]*goodput{}
+	for turn := range turns {
+		knocks := (o.Knocks + turn) / turns
+		for _, c := range f.turns(turn) {
+			if c.Knock == nil {
+				continue
+			}
+			fmt.Fprintf(o.Progress, "flood: honest knocks, turn %d of %d: %s\n", turn+1, turns, c.system.Name())
+			if found[c] == nil {
+				found[c] = new(goodput)
+			}
+			if err := c.underFlood(ctx, knocks, found[c]); err != nil {
+				return nil, fmt.Errorf("%s: %w", c.system.Name(), err)
+			}
+		}
+	}
+	return found, nil
+}
+
+// ramp is how long the junk flows before the first honest knock.
+const ramp = 300 * time.Millisecond
+
+// underFlood knocks first without and then with junk. Like a real client it
+// sends each packet once.
+func (c *contestant) underFlood(ctx context.Context, knocks int, g *goodput) error {
+	for range knocks {
+		took, ok, err := c.knock(ctx, probe.Calm)
+		if err != nil {
+			return err
+		}
+		if ok {
+			g.quiet = append(g.quiet, milliseconds(took))
+		}
+	}
+	prepared, err := c.prepare(ctx, knocks)
+	if err != nil {
+		return err
+	}
+	bound := ramp + time.Duration(knocks+1)*(probe.Calm.Limit+100*time.Millisecond)
+	junk, err := flood.Start(ctx, c.lab, flood.Orders{Junk: c.Junk, For: bound, Core: floodCore()})
+	if err != nil {
+		return err
+	}
+	time.Sleep(ramp)
+	for _, p := range prepared {
+		took, ok, errOpen := c.prober.Open(p.source, p.knock, probe.Calm)
+		if errOpen != nil {
+			err = errOpen
+			break
+		}
+		g.tried++
+		if ok {
+			g.opened++
+			g.flood = append(g.flood, milliseconds(took))
+		}
+	}
+	result, errStop := junk.Stop()
+	if err := errors.Join(err, errStop); err != nil {
+		return err
+	}
+	g.rates = append(g.rates, result.Rate()/1000)
+	if err := c.idle(ctx); err != nil {
+		return err
+	}
+	return c.allClosed(ctx)
+}
+
+// prepare makes knocks before the flood begins, for sources to which the
+// door has been shown to be closed.
+func (c *contestant) prepare(ctx context.Context, n int) ([]attempt, error) {
+	var prepared []attempt
+	for range n {
+		source := c.nextSource()
+		if err := c.awaitClosed(ctx, source); err != nil {
+			return nil, err
+		}
+		k, err := c.Knock(ctx, source)
+		if err != nil {
+			return nil, err
+		}
+		prepared = append(prepared, attempt{source, k})
+	}
+	return prepared, nil
+}
+
+// cost is processor time for a million packets, in milliseconds.
+type cost struct {
+	daemon, machine []float64
+	rates           []float64 // thousands of packets a second
+}
+
+// costs floods all systems in turns, at rate packets a second (0: as fast as
+// possible), and looks what it costs.
+func costs(ctx context.Context, f *field, o Options, rate int) (map[*contestant]*cost, error) {
+	found := map[*contestant]*cost{}
+	for turn := range o.Repeats {
+		for _, c := range f.turns(turn) {
+			fmt.Fprintf(o.Progress, "flood: processor time, turn %d of %d: %s\n", turn+1, o.Repeats, c.system.Name())
+			if found[c] == nil {
+				found[c] = new(cost)
+			}
+			if err := c.burst(ctx, o.Burst, rate, found[c]); err != nil {
+				return nil, fmt.Errorf("%s: %w", c.system.Name(), err)
+			}
+		}
+	}
+	return found, nil
+}
+
+func (c *contestant) burst(ctx context.Context, length time.Duration, rate int, found *cost) error {
+	before, err := c.used()
+	if err != nil {
+		return err
+	}
+	junk, err := flood.Start(ctx, c.lab, flood.Orders{Junk: c.Junk, Rate: rate, For: length, Core: floodCore()})
+	if err != nil {
+		return err
+	}
+	result, err := junk.Wait()
+	if err != nil {
+		return err
+	}
+	if result.Sent == 0 {
+		return errors.New("the flood sent nothing")
+	}
+	// What still waits in buffers is work that the junk has caused.
+	if err := c.idle(ctx); err != nil {
+		return err
+	}
+	after, err := c.used()
+	if err != nil {
+		return err
+	}
+	millions := float64(result.Sent) / 1e6
+	found.daemon = append(found.daemon, milliseconds(after.daemon-before.daemon)/millions)
+	found.machine = append(found.machine, milliseconds(after.machine-before.machine)/millions)
+	found.rates = append(found.rates, result.Rate()/1000)
+	return nil
+}
+
+// consumed is processor time since some moment.
+type consumed struct{ daemon, machine time.Duration }
+
+func (c *contestant) used() (u consumed, err error) {
+	if c.PID != 0 {
+		if u.daemon, err = usage.CPU(c.PID); err != nil {
+			return u, err
+		}
+	}
+	u.machine, err = usage.Machine()
+	return u, err
+}
+
+// idle waits until the daemon has done with the junk: until it uses less than
+// a tenth of a core. It goes on after a while in any case: some daemons never
+// are.
+func (c *contestant) idle(ctx context.Context) error {
+	const interval, patience = 100 * time.Millisecond, 5 * time.Second
+	if c.PID == 0 {
+		return nil
+	}
+	last, err := usage.CPU(c.PID)
+	if err != nil {
+		return err
+	}
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(interval):
+		}
+		now, err := usage.CPU(c.PID)
+		if err != nil || now-last < interval/10 {
+			return err
+		}
+		last = now
+	}
+	return nil
+}
+
+func honestTable(f *field, found map[*contestant]*goodput, o Options) report.Table {
+	t := report.Table{
+		Key:     "flood",
+		Title:   "honest knocks that open the door within a second, while junk from random sources arrives",
+		Columns: []string{"opened", "p50", "p90", "p50 without junk", "junk, thousands/s"},
+		Notes: []string{
+			"junk: first knocks of the sequence, or for SPA messages of the right form; made by one core as fast as it can",
+			"every packet of a knock is sent once; each knock comes from another source, to which the door was closed",
+		},
+	}
+	t.Rows = f.rows(func(c *contestant) []report.Cell {
+		g := found[c]
+		if g == nil {
+			return nil
+		}
+		s := stats.Of(g.flood)
+		cells := []report.Cell{report.Share(g.opened, g.tried), report.None(), report.None()}
+		if s.N > 0 {
+			cells[1] = report.Cell{Text: report.Number(s.P50, "ms").Text, Value: s}
+			cells[2] = report.Number(s.P90, "ms")
+		}
+		return append(cells, median(g.quiet, "ms"), report.Spread(stats.Of(g.rates), ""))
+	})
+	t.Rows = withoutEmpty(t.Rows)
+	return t
+}
+
+// median shows the median, and keeps the rest in the value.
+func median(samples []float64, unit string) report.Cell {
+	s := stats.Of(samples)
+	if s.N == 0 {
+		return report.None()
+	}
+	return report.Cell{Text: report.Number(s.P50, unit).Text, Value: s}
+}
+
+// withoutEmpty drops the rows of systems that have no part in a table.
+func withoutEmpty(rows []report.Row) (kept []report.Row) {
+	for _, r := range rows {
+		if r.Remark != "" || len(r.Cells) > 0 {
+			kept = append(kept, r)
+		}
+	}
+	return kept
+}
+
+func costTable(f *field, key, title string, found map[*contestant]*cost) report.Table {
+	return report.Table{
+		Key:     key,
+		Title:   title,
+		Columns: []string{"daemon, ms", "whole machine, ms", "junk, thousands/s"},
+		Notes: []string{
+			"median (least–greatest); a daemon that loses packets does not work on them",
+			"the whole machine includes making the junk and the kernel's way to the gate: compare with “nobody listens”",
+		},
+		Rows: f.rows(func(c *contestant) []report.Cell {
+			daemon := report.Text("none (kernel)")
+			if c.PID != 0 {
+				daemon = report.Spread(stats.Of(found[c].daemon), "")
+			}
+			return []report.Cell{daemon, report.Spread(stats.Of(found[c].machine), ""), report.Spread(stats.Of(found[c].rates), "")}
+		}),
+	}
+}

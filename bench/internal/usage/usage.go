@@ -15,20 +15,46 @@ import (
 // tick is the unit of times in /proc on every Linux (USER_HZ).
 const tick = time.Second / 100
 
-// CPU returns the processor time that a process and the children it has
-// waited for have used, in user space and in the kernel, to 10 ms.
+// CPU returns the processor time that a process has used, in user space and in
+// the kernel, and that of the children it has waited for. Threads that have
+// ended are not in it; children are counted to 10 ms.
 func CPU(pid int) (time.Duration, error) {
-	text, err := os.ReadFile(proc(pid, "stat"))
+	sum, err := children(pid)
 	if err != nil {
 		return 0, fmt.Errorf("read the processor time of process %d: %w", pid, err)
 	}
+	threads, err := filepath.Glob(proc(pid, "task/*/schedstat"))
+	if err != nil {
+		return 0, err
+	}
+	for _, path := range threads {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue // the thread has just ended
+		}
+		first, _, _ := bytes.Cut(text, []byte{' '})
+		n, err := strconv.ParseInt(string(first), 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("read %s: %w", path, err)
+		}
+		sum += time.Duration(n)
+	}
+	return sum, nil
+}
+
+// children returns the time of the children that the process has waited for.
+func children(pid int) (time.Duration, error) {
+	text, err := os.ReadFile(proc(pid, "stat"))
+	if err != nil {
+		return 0, err
+	}
 	// The program's name, in brackets, may hold anything, even brackets.
 	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
-	const utime, cstime = 11, 14 // proc(5) counts from the process id, which is 1
+	const cutime, cstime = 13, 14 // 16 and 17 in proc(5), which counts the process id as 1
 	if len(fields) <= cstime {
-		return 0, fmt.Errorf("read the processor time of process %d: short line %q", pid, text)
+		return 0, fmt.Errorf("short line %q", text)
 	}
-	return ticks(fields[utime : cstime+1])
+	return ticks(fields[cutime : cstime+1])
 }
 
 // Machine returns the time in which the processors of the machine were busy,
