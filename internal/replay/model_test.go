@@ -51,8 +51,9 @@ func (h *machine) start(t *rapid.T, trouble bool) {
 
 // arrive lets one message come in and checks the verdict.
 func (h *machine) arrive(t *rapid.T, m Message) {
-	if h.lost[key{m.Client, m.R}] && (h.back || h.now.Sub(m.Stamped).Abs() > window) {
-		return // beyond what the guard promises, or refused as stale before it is asked
+	k := key{m.Client, m.R}
+	if h.lost[k] && (h.back || h.now.Sub(m.Stamped).Abs() > window || !m.Stamped.Equal(h.model[k].Stamped)) {
+		return // beyond what the guard promises, or refused as stale before it is asked, or not the lost message
 	}
 	want := h.model.verdict(m)
 	r, got := h.guard.Admit(m, h.now)
@@ -68,7 +69,7 @@ func (h *machine) arrive(t *rapid.T, m Message) {
 		return
 	}
 	if err := h.store.Append(r); err == nil {
-		h.model[key{m.Client, m.R}] = m
+		h.model[k] = m
 	}
 }
 
