@@ -10,8 +10,7 @@ import (
 // Private is the private key of a server. It cannot be compared or printed;
 // Reveal is the only way to its text. The zero Private is no key.
 type Private struct {
-	_      [0]func() // not comparable
-	key    hpke.PrivateKey
+	key    func() hpke.PrivateKey // a closure, which package fmt cannot look into, with any verb
 	public Public
 }
 
@@ -51,7 +50,7 @@ func ParsePrivate(text string) (Private, error) {
 
 func newPrivate(suite Suite, k hpke.PrivateKey) (Private, error) {
 	public, err := newPublic(suite, k.PublicKey())
-	return Private{key: k, public: public}, err
+	return Private{key: func() hpke.PrivateKey { return k }, public: public}, err
 }
 
 // Reveal returns the secret as text. It belongs into the key file and nowhere
@@ -60,7 +59,7 @@ func (p Private) Reveal() string {
 	if p.IsZero() {
 		return ""
 	}
-	wire, err := p.key.Bytes()
+	wire, err := p.key().Bytes()
 	if err != nil {
 		return "" // cannot be: both constructors leave the seed in the key
 	}
@@ -82,5 +81,5 @@ func (p Private) Decapsulate(enc, info []byte) (*hpke.Recipient, error) {
 	if p.IsZero() {
 		return nil, errNoKey
 	}
-	return hpke.NewRecipient(enc, p.key, hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), info)
+	return hpke.NewRecipient(enc, p.key(), hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), info)
 }
