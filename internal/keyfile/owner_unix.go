@@ -1,0 +1,18 @@
+//go:build unix
+
+package keyfile
+
+import (
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// keepOwner gives a file to the owner of another: root rotates the key of a
+// daemon that is not root.
+func keepOwner(path string, like fs.FileInfo) error {
+	if s, ok := like.Sys().(*syscall.Stat_t); ok {
+		return os.Lchown(path, int(s.Uid), int(s.Gid))
+	}
+	return nil
+}
