@@ -1,0 +1,310 @@
+package firewall
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/nftables"
+	"golang.org/x/sys/unix"
+
+	"sallyport/internal/config"
+	"sallyport/internal/gate"
+	"sallyport/internal/packet"
+)
+
+// installed is what the kernel holds before a change.
+type installed struct {
+	table   bool
+	same    bool // in our layout and with our flags: it can be changed in place
+	chains  []string
+	own     []*nftables.Set      // for single grants of doors with several ports
+	doors   map[packet.Port]bool // closed already
+	refused []nftables.SetElement
+	grants  []entry
+}
+
+// Apply closes what the configuration says, in one batch, and can be repeated.
+// Grants of doors that still exist go on, for the door's new ports too; the
+// others end. Sessions under way go on, also those that are older than
+// connection tracking. On an error the firewall is what it was.
+func (f *Firewall) Apply(cfg *config.Config) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.apply(cfg, true); err != nil {
+		return fmt.Errorf("install table inet %s: %w", tableName, err)
+	}
+	return nil
+}
+
+// Repair puts the table back after somebody else has changed or removed it,
+// and then the lasting ones of the grants. Single grants are not put back:
+// they may have been used. Where the table is still there, they stay.
+func (f *Firewall) Repair(cfg *config.Config, grants []gate.Grant, now time.Time) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.apply(cfg, false); err != nil {
+		return fmt.Errorf("put back table inet %s: %w", tableName, err)
+	}
+	if err := f.restore(grants, now); err != nil {
+		return fmt.Errorf("put back grants: %w", err)
+	}
+	return nil
+}
+
+// restoreAtOnce is how many grants go into one batch. The doors are closed
+// already, so it need not be all of them.
+const restoreAtOnce = 1000
+
+func (f *Firewall) restore(grants []gate.Grant, now time.Time) error {
+	for part := range slices.Chunk(grants, restoreAtOnce) {
+		b := f.newBatch()
+		for _, g := range part {
+			if g.Single || f.applied.doors[g.Door].ports == nil || g.Until.Sub(now) < time.Millisecond {
+				continue
+			}
+			if err := f.grant(b, g, now); err != nil {
+				return err
+			}
+		}
+		if err := b.flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// apply installs the table. If keep is false, lasting grants are not kept, and
+// a table that has vanished gets the sessions back that it had, not those that
+// began since.
+func (f *Firewall) apply(cfg *config.Config, keep bool) error {
+	was, err := f.inspect()
+	if err != nil {
+		return err
+	}
+	p := newPlan(f.table, cfg)
+	wanted := f.newlyClosed(p, was)
+	if f.applied != nil && !keep && !was.table {
+		wanted = nil
+	}
+	early := f.sessions(wanted)
+	b := f.newBatch()
+	b.install(p, was)
+	b.keepGrants(p, was, keep)
+	b.addSessions(p.sets, slices.AppendSeq(early, maps.Keys(f.midstream)))
+	if err := b.flush(); err != nil {
+		return explainInstall(err)
+	}
+	f.applied = p
+	f.remember(early)
+	f.addLateSessions(wanted)
+	return nil
+}
+
+// explainInstall names what the table needs of a kernel.
+func explainInstall(err error) error {
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EINVAL) {
+		return fmt.Errorf("%w: this needs Linux 5.10 or later with nf_conntrack, nft_ct, nft_fib_inet and nft_reject_inet", err)
+	}
+	return err
+}
+
+// inspect reads what there is.
+func (f *Firewall) inspect() (*installed, error) {
+	t, err := f.conn.ListTableOfFamily(tableName, nftables.TableFamilyINet)
+	if errors.Is(err, unix.ENOENT) {
+		return &installed{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if t.Owner != 0 && t.Owner != f.id {
+		return nil, fmt.Errorf("it belongs to another process (netlink port %d): is another sallyport serve running?", t.Owner)
+	}
+	was := &installed{table: true}
+	marker, err := f.conn.GetSetByName(f.table, f.sets.doors.Name)
+	if err != nil || marker.Comment != layout {
+		return was, nil
+	}
+	if was.own, err = f.ownSets(); err != nil {
+		return nil, err
+	}
+	if was.grants, err = f.entries(append(f.sets.grants(), was.own...)); err != nil {
+		return nil, err
+	}
+	const persist = nftables.TableFlagPersist
+	if was.same = t.Flags&persist == f.table.Flags&persist; was.same {
+		err = f.inspectContents(was)
+	}
+	return was, err
+}
+
+// ownSets lists the sets for single grants of doors with several ports.
+func (f *Firewall) ownSets() (own []*nftables.Set, err error) {
+	all, err := f.conn.GetSets(f.table)
+	for _, s := range all {
+		if strings.HasPrefix(s.Name, ownPrefix(families[0])) || strings.HasPrefix(s.Name, ownPrefix(families[1])) {
+			own = append(own, s)
+		}
+	}
+	return own, err
+}
+
+// inspectContents reads what can stay.
+func (f *Firewall) inspectContents(was *installed) error {
+	var err error
+	if was.refused, err = f.conn.GetSetElements(f.sets.refused); err != nil {
+		return err
+	}
+	doors, err := f.conn.GetSetElements(f.sets.doors)
+	if err != nil {
+		return err
+	}
+	was.doors = make(map[packet.Port]bool, len(doors))
+	for _, e := range doors {
+		if port, ok := readPortKey(e.Key); ok {
+			was.doors[port] = true
+		}
+	}
+	if f.applied == nil {
+		if err := f.recall(); err != nil {
+			return err
+		}
+	}
+	chains, err := f.conn.ListChainsOfTableFamily(nftables.TableFamilyINet)
+	for _, c := range chains {
+		if c.Table.Name == tableName {
+			was.chains = append(was.chains, c.Name)
+		}
+	}
+	return err
+}
+
+// install gathers everything but grants and sessions. What follows from the
+// configuration is emptied and filled again; the kernel shows packets either
+// all of the old or all of the new.
+func (b *batch) install(p *plan, was *installed) {
+	if was.table && !was.same {
+		b.conn.DelTable(b.table)
+	}
+	b.conn.AddTable(b.table)
+	b.conn.AddObj(b.refused)
+	if was.same {
+		b.conn.FlushTable(b.table)
+	}
+	for _, s := range slices.Concat(p.sets.fixed(), p.sets.live(), p.ownSets()) {
+		b.addSet(s)
+	}
+	chains := b.addChains(p)
+	for _, s := range p.sets.fixed() {
+		if was.same {
+			b.conn.FlushSet(s)
+		}
+		b.add(s, p.fixed[s]...)
+	}
+	if was.same {
+		b.removeOld(p, chains, was)
+	}
+	b.addRefused(p, was)
+	for _, c := range chains {
+		for _, r := range c.rules {
+			b.conn.AddRule(&nftables.Rule{Table: b.table, Chain: &nftables.Chain{Name: c.name, Table: b.table}, Exprs: r})
+		}
+	}
+}
+
+func (b *batch) addChains(p *plan) []chain {
+	chains := p.chains(b)
+	for _, c := range chains {
+		added := &nftables.Chain{Name: c.name, Table: b.table}
+		if c.base {
+			accept := nftables.ChainPolicyAccept
+			added.Type, added.Hooknum, added.Priority, added.Policy =
+				nftables.ChainTypeFilter, nftables.ChainHookPrerouting, nftables.ChainPriorityMangle, &accept
+		}
+		b.conn.AddChain(added)
+	}
+	return chains
+}
+
+// removeOld removes the chains and sets of doors that are gone. Nothing refers
+// to them any more by then.
+func (b *batch) removeOld(p *plan, wanted []chain, was *installed) {
+	names := make(map[string]bool, len(wanted))
+	for _, c := range wanted {
+		names[c.name] = true
+	}
+	for _, name := range was.chains {
+		if !names[name] {
+			b.conn.DelChain(&nftables.Chain{Name: name, Table: b.table})
+		}
+	}
+	for _, s := range was.own {
+		if _, name, _ := strings.Cut(s.Name, "-"); !p.doors[name].several() {
+			b.conn.DelSet(s)
+		}
+	}
+}
+
+// addRefused brings the counted ports up to date and keeps the counts.
+func (b *batch) addRefused(p *plan, was *installed) {
+	counted := make(map[string]bool, len(was.refused))
+	for _, e := range was.refused {
+		counted[string(e.Key)] = true
+	}
+	for _, e := range p.fixed[p.sets.doors] {
+		if !counted[string(e.Key)] {
+			b.add(p.sets.refused, nftables.SetElement{Key: e.Key})
+		}
+		delete(counted, string(e.Key))
+	}
+	for key := range counted {
+		b.remove(p.sets.refused, nftables.SetElement{Key: []byte(key)})
+	}
+}
+
+// keepGrants ends the grants whose door, or its port, is gone, and extends the
+// lasting ones to ports that their door has got. A single grant that is used
+// up meanwhile must not come back: its elements are removed or left alone.
+func (b *batch) keepGrants(p *plan, was *installed, keep bool) {
+	if !keep && was.same {
+		b.conn.FlushSet(p.sets.granted[0])
+		b.conn.FlushSet(p.sets.granted[1])
+	}
+	have := make(map[string]bool)
+	for _, e := range was.grants {
+		if was.same {
+			have[e.id()] = true
+		}
+	}
+	for _, e := range was.grants {
+		if d := p.doors[e.door]; was.same && !e.fits(d) && e.port != (packet.Port{}) {
+			b.discard(e)
+		}
+		if e.single() || !keep {
+			continue
+		}
+		for _, e.port = range p.doors[e.door].ports {
+			if !have[e.id()] {
+				have[e.id()] = true
+				b.add(e.set, e.full())
+			}
+		}
+	}
+}
+
+// Down removes the table: every door is open. It is no error if there is none.
+func (f *Firewall) Down() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	b := f.newBatch()
+	b.conn.DelTable(f.table)
+	if err := b.flush(); err != nil && !errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("remove table inet %s: %w", tableName, err)
+	}
+	f.applied, f.midstream = nil, nil
+	return nil
+}

@@ -1,0 +1,71 @@
+package firewall
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/google/nftables"
+	"golang.org/x/sys/unix"
+)
+
+// batch gathers changes that the kernel carries out together or not at all.
+// What cannot be encoded is reported by flush.
+type batch struct {
+	conn    *nftables.Conn
+	table   *nftables.Table
+	refused *nftables.CounterObj
+}
+
+func (f *Firewall) newBatch() *batch {
+	return &batch{conn: f.conn, table: f.table, refused: refusedCounter(f.table)}
+}
+
+func refusedCounter(t *nftables.Table) *nftables.CounterObj {
+	return &nftables.CounterObj{Table: t, Name: "refused"}
+}
+
+func (b *batch) addSet(s *nftables.Set) { _ = b.conn.AddSet(s, nil) }
+
+func (b *batch) add(s *nftables.Set, elements ...nftables.SetElement) {
+	_ = b.conn.SetAddElements(s, elements)
+}
+
+func (b *batch) remove(s *nftables.Set, elements ...nftables.SetElement) {
+	_ = b.conn.SetDeleteElements(s, elements)
+}
+
+// discard removes elements of one set whether or not they are there. Kernels
+// before 6.3 have no message for that and refuse to delete what is missing.
+func (b *batch) discard(entries ...entry) {
+	elements := make([]nftables.SetElement, len(entries))
+	for i, e := range entries {
+		elements[i] = e.bare()
+	}
+	b.add(entries[0].set, elements...)
+	b.remove(entries[0].set, elements...)
+}
+
+// anonymous adds a set that belongs to one rule.
+func (b *batch) anonymous(kind nftables.SetDatatype, keys ...[]byte) *nftables.Set {
+	s := &nftables.Set{Table: b.table, Anonymous: true, Constant: true, KeyType: kind}
+	var elements []nftables.SetElement
+	for _, key := range keys {
+		elements = append(elements, nftables.SetElement{Key: key})
+	}
+	_ = b.conn.AddSet(s, elements)
+	return s
+}
+
+// flush carries the batch out. On any error nothing has changed.
+func (b *batch) flush() error { return explainBatch(b.conn.Flush()) }
+
+// explainBatch adds what an administrator can do about an error of the kernel.
+func explainBatch(err error) error {
+	switch {
+	case errors.Is(err, unix.EPERM):
+		return fmt.Errorf("%w: the table inet %s belongs to another process, or CAP_NET_ADMIN is missing: is another sallyport serve running?", err, tableName)
+	case errors.Is(err, unix.EMSGSIZE):
+		return fmt.Errorf("%w: too much at once: raise the sysctl net.core.wmem_max, or run with CAP_NET_ADMIN outside of user namespaces", err)
+	}
+	return err
+}

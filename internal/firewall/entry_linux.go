@@ -1,0 +1,168 @@
+package firewall
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/nftables"
+	"golang.org/x/sys/unix"
+
+	"sallyport/internal/gate"
+	"sallyport/internal/packet"
+)
+
+// maxName is the length of the longest name of a door or client that the
+// configuration accepts.
+const maxName = 32
+
+// entry is one element of a set of grants.
+type entry struct {
+	set    *nftables.Set
+	source netip.Addr
+	port   packet.Port // zero in a set of one door's own
+	door   string
+	client string
+	left   time.Duration
+}
+
+func (e entry) single() bool { return e.set.Dynamic }
+
+// key returns the element's key.
+func (e entry) key() []byte {
+	if e.port == (packet.Port{}) {
+		return e.source.AsSlice()
+	}
+	return addressPortKey(e.source, e.port)
+}
+
+// id is unique in a table.
+func (e entry) id() string { return e.set.Name + string(e.key()) }
+
+// bare is the element without time and names.
+func (e entry) bare() nftables.SetElement { return nftables.SetElement{Key: e.key()} }
+
+// full is the element as the kernel takes it.
+func (e entry) full() nftables.SetElement {
+	return nftables.SetElement{Key: e.key(), Timeout: e.left, Comment: comment(e.door, e.client)}
+}
+
+// fits tells whether a grant of such a door has such an element.
+func (e entry) fits(d door) bool {
+	if e.single() && d.several() {
+		return e.port == packet.Port{}
+	}
+	return slices.Contains(d.ports, e.port)
+}
+
+// comment is how door and client stand in an element: "ssh alice", or "ssh".
+func comment(door, client string) string {
+	if client == "" {
+		return door
+	}
+	return door + " " + client
+}
+
+// parseComment accepts what comment writes for names that the configuration
+// accepts.
+func parseComment(s string) (door, client string, ok bool) {
+	door, client, both := strings.Cut(s, " ")
+	return door, client, validName(door) && (!both || validName(client))
+}
+
+func validName(s string) bool {
+	for _, c := range s {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && !strings.ContainsRune("._-", c) {
+			return false
+		}
+	}
+	return len(s) >= 1 && len(s) <= maxName && strings.IndexByte("._-", s[0]) < 0
+}
+
+// parseEntry reads an element, unless it is not one that we would write.
+func parseEntry(s *nftables.Set, element nftables.SetElement) (entry, bool) {
+	e := entry{set: s, left: element.Expires}
+	var keyOK, namesOK bool
+	if s.Concatenation {
+		e.source, e.port, keyOK = readAddressPortKey(element.Key)
+	} else {
+		e.source, keyOK = netip.AddrFromSlice(element.Key)
+	}
+	e.door, e.client, namesOK = parseComment(element.Comment)
+	return e, keyOK && namesOK && e.left > 0
+}
+
+// entries reads grants back from the kernel. Elements that somebody else has
+// put there are left out and reported.
+func (f *Firewall) entries(sets []*nftables.Set) ([]entry, error) {
+	var all []entry
+	foreign := 0
+	for _, s := range sets {
+		elements, err := f.conn.GetSetElements(s)
+		if err != nil {
+			return nil, fmt.Errorf("read set %q: %w", s.Name, err)
+		}
+		for _, element := range elements {
+			if e, ok := parseEntry(s, element); ok {
+				all = append(all, e)
+			} else {
+				foreign++
+			}
+		}
+	}
+	if foreign > 0 {
+		f.log.Warn("the firewall table holds elements that Sallyport did not put there", "elements", foreign)
+	}
+	return all, nil
+}
+
+// Grants reads the grants in force back from the kernel, in the order of doors
+// and sources, once Apply has taken the table over.
+func (f *Firewall) Grants(now time.Time) ([]gate.Grant, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.applied == nil {
+		return nil, nil
+	}
+	entries, err := f.entries(append(f.sets.grants(), f.applied.ownSets()...))
+	if errors.Is(err, unix.ENOENT) {
+		return nil, nil // no table, no grants
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list grants: %w", err)
+	}
+	return f.group(entries, now), nil
+}
+
+// group makes one grant of the elements for the ports of a door.
+func (f *Firewall) group(entries []entry, now time.Time) []gate.Grant {
+	type key struct {
+		door   string
+		source netip.Addr
+	}
+	grants := make(map[key]gate.Grant)
+	for _, e := range entries {
+		if !e.fits(f.applied.doors[e.door]) {
+			continue
+		}
+		g := gate.Grant{Door: e.door, Source: e.source, Client: e.client, Until: now.Add(e.left), Single: e.single()}
+		k := key{e.door, e.source}
+		if old, ok := grants[k]; !ok || old.Until.Before(g.Until) {
+			grants[k] = g
+		}
+	}
+	list := make([]gate.Grant, 0, len(grants))
+	for _, g := range grants {
+		list = append(list, g)
+	}
+	slices.SortFunc(list, func(a, b gate.Grant) int {
+		if c := strings.Compare(a.Door, b.Door); c != 0 {
+			return c
+		}
+		return a.Source.Compare(b.Source)
+	})
+	return list
+}

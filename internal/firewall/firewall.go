@@ -1,0 +1,49 @@
+// Package firewall keeps the doors closed: it owns the nftables table
+// "inet sallyport" and touches nothing else. It speaks netlink; it never runs
+// a program.
+//
+// The table has one base chain, at prerouting with priority mangle: after
+// connection tracking and before DNAT, so that local, forwarded and published
+// container ports are all judged by the port that the outside world sees. It
+// only ever drops (or rejects) what has no grant; whatever it accepts is still
+// subject to every other table of the host.
+//
+//	prerouting  everything that is none of our business, then sessions under way, leave here
+//	own         what is addressed to this host: which ports are closed
+//	door        a closed door: let in whoever has a grant, a single grant once
+//	single-NAME the same for single grants of a door with several ports
+//	closed      let in sessions older than connection tracking; count, then drop or reject
+//
+// Grants are elements of sets with a timeout, one element for each port of the
+// door: the kernel ends them, whether or not this process still lives. Door and
+// client stand in the element's comment, so that a restarted daemon can read
+// them back. Grants that last are in granted4 and granted6, those for a single
+// connection in single4 and single6. Sets, not rules, grow with doors and
+// grants, so a packet costs the same for one door and ten thousand.
+//
+// Every change is one netlink batch, which the kernel carries out as a whole or
+// not at all. From Linux 6.9 on the table belongs to this process (flag owner),
+// so that nobody else can change it, and survives it (flag persist); on older
+// kernels Watch tells when somebody else changed it, and Repair puts it back.
+// Never owner alone: such a table vanishes with the process, which opens all.
+//
+// Known limits. Packets that the host exempts from connection tracking (notrack)
+// are judged one by one, so a session that it exempts ends with its grant.
+// Sessions through a forwarded door that are older than connection tracking are
+// not recognised. Addresses in a VRF's own routing table are not seen as
+// addresses of this host. Two first packets from one source that are judged on
+// two processors within the same microsecond can both use a single grant.
+package firewall
+
+import "sallyport/internal/packet"
+
+// Options say how the table is kept. The zero value is right for a daemon.
+type Options struct {
+	Unowned bool // leave the table open to changes by others, as kernels before 6.9 do
+}
+
+// Counters say how many packets were refused since the table was installed.
+type Counters struct {
+	Refused uint64                 // all of them
+	Doors   map[packet.Port]uint64 // by the port of the door; with policy "all" other ports count in Refused only
+}

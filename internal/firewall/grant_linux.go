@@ -1,0 +1,106 @@
+package firewall
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sallyport/internal/gate"
+)
+
+var errNoTable = fmt.Errorf("the table inet %s is not there", tableName)
+
+// Grant puts a grant into force until its end, in one batch for all ports of
+// the door. It replaces whatever grant the source has for that door, also one
+// that ends later or is of the other kind.
+//
+// Before Linux 6.12 adding an element that is there changes nothing, so it is
+// removed and added in one transaction; and because only what is there can be
+// removed, it is added before that, too.
+func (f *Firewall) Grant(g gate.Grant, now time.Time) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	b := f.newBatch()
+	if err := f.grant(b, g, now); err != nil {
+		return err
+	}
+	return missing(b.flush())
+}
+
+// grant gathers what Grant does.
+func (f *Firewall) grant(b *batch, g gate.Grant, now time.Time) error {
+	source, d, err := f.lookUp(g.Source, g.Door)
+	if err != nil {
+		return err
+	}
+	left := g.Until.Sub(now)
+	if left < time.Millisecond {
+		return fmt.Errorf("the grant ends %s before it begins", -left)
+	}
+	if !validName(g.Door) || g.Client != "" && !validName(g.Client) {
+		return fmt.Errorf("%q and %q cannot be the names of a door and a client", g.Door, g.Client)
+	}
+	e := entry{source: source, door: g.Door, client: g.Client, left: left}
+	b.discard(f.entriesOf(d, e, !g.Single)...)
+	replaced := f.entriesOf(d, e, g.Single)
+	b.discard(replaced...)
+	for _, e := range replaced {
+		b.add(e.set, e.full())
+	}
+	return nil
+}
+
+// Revoke ends the grant of a source for a door, if it has one. Connections
+// under way go on.
+func (f *Firewall) Revoke(source netip.Addr, name string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	source, d, err := f.lookUp(source, name)
+	if err != nil {
+		return err
+	}
+	b := f.newBatch()
+	b.discard(f.entriesOf(d, entry{source: source}, false)...)
+	b.discard(f.entriesOf(d, entry{source: source}, true)...)
+	return missing(b.flush())
+}
+
+// lookUp returns the source as the kernel knows it, and the door.
+func (f *Firewall) lookUp(source netip.Addr, name string) (netip.Addr, door, error) {
+	if f.applied == nil || f.applied.doors[name].ports == nil {
+		return source, door{}, fmt.Errorf("the firewall has no door %q", name)
+	}
+	if !source.IsValid() {
+		return source, door{}, errors.New("a grant needs the address of its source")
+	}
+	return source.Unmap().WithZone(""), f.applied.doors[name], nil
+}
+
+// entriesOf returns the elements that make up a lasting or a single grant,
+// which are like e.
+func (f *Firewall) entriesOf(d door, e entry, single bool) []entry {
+	if single && d.several() {
+		e.set = d.own.of(e.source)
+		return []entry{e}
+	}
+	e.set = f.sets.granted.of(e.source)
+	if single {
+		e.set = f.sets.single.of(e.source)
+	}
+	list := make([]entry, len(d.ports))
+	for i := range list {
+		list[i], list[i].port = e, d.ports[i]
+	}
+	return list
+}
+
+// missing says what it means that a set is not there.
+func missing(err error) error {
+	if errors.Is(err, unix.ENOENT) {
+		return errNoTable
+	}
+	return err
+}

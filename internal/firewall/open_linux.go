@@ -1,0 +1,120 @@
+package firewall
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/google/nftables"
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// bufferSize bounds a batch, which is one message to the socket: room for some
+// hundred thousand elements. Without CAP_NET_ADMIN in the first user namespace
+// the kernel gives net.core.wmem_max instead; then a batch that is too large
+// is refused as a whole.
+const bufferSize = 64 << 20
+
+// Firewall is the table. Its methods may be called by several goroutines at
+// once; each change is carried out as a whole. Make one with New.
+type Firewall struct {
+	log   *slog.Logger
+	id    uint32 // of our end of conn, by which the kernel knows the owner
+	table *nftables.Table
+	sets  *sets
+
+	mu        sync.Mutex
+	conn      *nftables.Conn       // one for the whole life: it owns the table
+	events    *netlink.Conn        // changes made by others; nil with a simulated kernel
+	applied   *plan                // nil before the first Apply
+	midstream map[session]struct{} // what Apply put into the sets of that name, for Repair
+}
+
+// New connects to the kernel and finds out what it can do. It changes nothing.
+// The table is owned through this connection: Close it when done.
+func New(log *slog.Logger, opts Options) (*Firewall, error) {
+	conn, err := nftables.New(nftables.AsLasting(), nftables.WithSockOptions(prepare))
+	if err != nil {
+		return nil, fmt.Errorf("reach nf_tables: %w", explain(err))
+	}
+	f, err := newFirewall(log, opts, conn)
+	if err != nil {
+		return nil, err
+	}
+	if f.events, err = subscribe(f.id); err != nil {
+		return nil, errors.Join(fmt.Errorf("watch nf_tables: %w", err), f.Close())
+	}
+	return f, nil
+}
+
+// newFirewall takes a connection, to the kernel or to what a test simulates.
+func newFirewall(log *slog.Logger, opts Options, conn *nftables.Conn) (*Firewall, error) {
+	id, err := conn.GetPortID()
+	flags := nftables.TableFlags(0)
+	if err == nil {
+		flags, err = probe(conn, opts)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("reach nf_tables: %w", explain(err)), conn.CloseLasting())
+	}
+	t := &nftables.Table{Family: nftables.TableFamilyINet, Name: tableName, Flags: flags}
+	return &Firewall{log: log, conn: conn, id: id, table: t, sets: newSets(t)}, nil
+}
+
+// prepare makes room for large batches, and has errors come back without a
+// copy of the message that caused them.
+func prepare(c *netlink.Conn) error {
+	return errors.Join(
+		c.SetWriteBuffer(bufferSize),
+		c.SetReadBuffer(bufferSize),
+		c.SetOption(netlink.CapAcknowledge, true),
+	)
+}
+
+// probe makes a table with both flags and removes it in the same batch, so
+// that it is never there. Older kernels refuse the flags: owner came with 5.12
+// and persist with 6.9.
+func probe(conn *nftables.Conn, opts Options) (nftables.TableFlags, error) {
+	const both = nftables.TableFlagOwner | nftables.TableFlagPersist
+	try := func(flags nftables.TableFlags) error {
+		t := conn.AddTable(&nftables.Table{Family: nftables.TableFamilyINet, Name: tableName + "-probe", Flags: flags})
+		conn.DelTable(t)
+		return conn.Flush()
+	}
+	if !opts.Unowned {
+		err := try(both)
+		if !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.EINVAL) {
+			return both, err
+		}
+	}
+	return 0, try(0)
+}
+
+// explain adds what an administrator can do about an error of the kernel.
+func explain(err error) error {
+	switch {
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+		return fmt.Errorf("%w: the right CAP_NET_ADMIN is missing: run as root, or as a service with AmbientCapabilities=CAP_NET_ADMIN", err)
+	case errors.Is(err, unix.EPROTONOSUPPORT), errors.Is(err, unix.EAFNOSUPPORT), errors.Is(err, unix.EOPNOTSUPP):
+		return fmt.Errorf("%w: the kernel has no nf_tables: run modprobe nf_tables, or boot a kernel with CONFIG_NF_TABLES_INET", err)
+	}
+	return err
+}
+
+// Owned tells whether the kernel keeps others from changing the table (Linux
+// 6.9 and later).
+func (f *Firewall) Owned() bool { return f.table.Flags != 0 }
+
+// Close lets go of the table, which stays: doors stay closed, and grants end
+// on time.
+func (f *Firewall) Close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	err := f.conn.CloseLasting()
+	if f.events != nil {
+		err = errors.Join(err, f.events.Close())
+	}
+	return err
+}

@@ -1,0 +1,110 @@
+package firewall
+
+import (
+	"slices"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+
+	"sallyport/internal/config"
+	"sallyport/internal/packet"
+)
+
+// plan is what the table must hold for one configuration, grants aside.
+type plan struct {
+	config *config.Config
+	sets   *sets
+	fixed  map[*nftables.Set][]nftables.SetElement
+	doors  map[string]door
+	ports  map[packet.Port]struct{} // of all doors
+}
+
+// door is what a grant must know about a door.
+type door struct {
+	ports []packet.Port
+	own   pair // with several ports: sets for its single grants, so that one connection to any port ends them
+}
+
+func (d door) several() bool { return len(d.ports) > 1 }
+
+func newPlan(t *nftables.Table, cfg *config.Config) *plan {
+	p := &plan{
+		config: cfg,
+		sets:   newSets(t),
+		fixed:  make(map[*nftables.Set][]nftables.SetElement),
+		doors:  make(map[string]door, len(cfg.Doors)),
+		ports:  make(map[packet.Port]struct{}),
+	}
+	for _, name := range cfg.Gate.Interfaces {
+		p.add(p.sets.interfaces, nftables.SetElement{Key: interfaceKey(name)})
+	}
+	for _, prefix := range outermost(cfg.Gate.Trusted) {
+		p.add(p.sets.trusted.of(prefix.Addr()), interval(prefix)...)
+	}
+	for _, port := range cfg.Gate.Public {
+		p.add(p.sets.public, nftables.SetElement{Key: portKey(port)})
+	}
+	for _, door := range cfg.Doors {
+		p.addDoor(door)
+	}
+	return p
+}
+
+func (p *plan) add(s *nftables.Set, elements ...nftables.SetElement) {
+	p.fixed[s] = append(p.fixed[s], elements...)
+}
+
+func (p *plan) addDoor(d config.Door) {
+	guarded := door{ports: d.Ports}
+	if guarded.several() {
+		guarded.own = newOwn(p.sets, d.Name)
+	}
+	p.doors[d.Name] = guarded
+	to := outermost(d.To)
+	for _, port := range d.Ports {
+		p.ports[port] = struct{}{}
+		p.add(p.sets.doors, nftables.SetElement{Key: portKey(port)})
+		if guarded.several() {
+			verdict := expr.Verdict{Kind: expr.VerdictGoto, Chain: singleChain(d.Name)}
+			p.add(p.sets.several, nftables.SetElement{Key: portKey(port), VerdictData: &verdict})
+		}
+		for _, prefix := range to {
+			p.add(p.sets.forward.of(prefix.Addr()), nftables.SetElement{
+				Key: addressPortKey(prefix.Addr(), port), KeyEnd: addressPortKey(last(prefix), port),
+			})
+		}
+	}
+}
+
+// ownSets returns the sets for single grants of doors with several ports, in
+// the order of the doors.
+func (p *plan) ownSets() (own []*nftables.Set) {
+	for _, d := range p.config.Doors {
+		if d := p.doors[d.Name]; d.several() {
+			own = append(own, d.own[0], d.own[1])
+		}
+	}
+	return own
+}
+
+// closes tells whether a port of this host is closed but for grants.
+func (p *plan) closes(port packet.Port) bool {
+	_, door := p.ports[port]
+	if p.config.Gate.Policy == config.PolicyAll {
+		return !slices.Contains(p.config.Gate.Public, port)
+	}
+	return door
+}
+
+// closesNoMoreThan tells whether everything that p closes is closed by q.
+func (p *plan) closesNoMoreThan(q *plan) bool {
+	for port := range p.ports {
+		if !q.closes(port) {
+			return false
+		}
+	}
+	if p.config.Gate.Policy != config.PolicyAll {
+		return true
+	}
+	return q.config.Gate.Policy == config.PolicyAll && !slices.ContainsFunc(q.config.Gate.Public, p.closes)
+}

@@ -1,0 +1,151 @@
+package firewall
+
+import (
+	"github.com/google/nftables"
+	"github.com/google/nftables/binaryutil"
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+
+	"sallyport/internal/config"
+)
+
+// Bits of ct state and ct status (include/uapi/linux/netfilter/nf_conntrack_common.h).
+const (
+	ctInvalid     = expr.CtStateBitINVALID
+	ctEstablished = expr.CtStateBitESTABLISHED
+	ctRelated     = expr.CtStateBitRELATED
+	ctNew         = expr.CtStateBitNEW
+	ctConfirmed   = 1 << 3
+)
+
+// TCP flags.
+const (
+	tcpSYN = 0x02
+	tcpRST = 0x04
+	tcpACK = 0x10
+)
+
+// singleChain is the chain for single grants of a door with several ports.
+func singleChain(door string) string { return "single-" + door }
+
+// chain is a chain with its rules, in order.
+type chain struct {
+	name  string
+	base  bool
+	rules [][]expr.Any
+}
+
+// chains returns all chains for a configuration, those that others jump to first.
+func (p *plan) chains(b *batch) []chain {
+	list := []chain{{name: "closed", rules: p.closed(b)}}
+	for _, d := range p.config.Doors {
+		if guarded := p.doors[d.Name]; guarded.several() {
+			list = append(list, chain{name: singleChain(d.Name), rules: singleDoor(guarded)})
+		}
+	}
+	return append(list,
+		chain{name: "door", rules: p.door()},
+		chain{name: "own", rules: p.own(b)},
+		chain{name: "prerouting", base: true, rules: p.prerouting(b)},
+	)
+}
+
+// prerouting sends what may be for a closed port to the other chains.
+func (p *plan) prerouting(b *batch) [][]expr.Any {
+	accept := verdict(expr.VerdictAccept)
+	rules := [][]expr.Any{rule(onLoopback(), accept)}
+	if len(p.config.Gate.Interfaces) > 0 {
+		rules = append(rules, rule(onOtherInterface(p.sets.interfaces), accept))
+	}
+	for i, f := range families {
+		rules = append(rules, rule(f.loadSource(), in(p.sets.trusted[i]), accept))
+	}
+	rules = append(rules,
+		rule(ctState(ctEstablished|ctRelated), accept),
+		// A copy of a first packet that was let in: its answer was lost, or is
+		// slow, and the grant may have ended meanwhile. What we drop is never
+		// confirmed, so this lets in nothing else.
+		rule(ctState(ctNew), ctStatus(ctConfirmed), accept),
+		// A service on 0.0.0.0 hears broadcasts and multicasts too.
+		rule(loadDestType(), in(b.anonymous(nftables.TypeFIBAddr,
+			binaryutil.NativeEndian.PutUint32(unix.RTN_LOCAL),
+			binaryutil.NativeEndian.PutUint32(unix.RTN_BROADCAST),
+			binaryutil.NativeEndian.PutUint32(unix.RTN_ANYCAST),
+			binaryutil.NativeEndian.PutUint32(unix.RTN_MULTICAST),
+		)), goTo("own")),
+	)
+	for i, f := range families {
+		rules = append(rules, rule(f.loadForwardKey(), in(p.sets.forward[i]), goTo("door")))
+	}
+	return rules
+}
+
+// own judges what is addressed to this host by its port. With policy "all",
+// what has no ports passes: ICMP, neighbour discovery, IGMP, tunnels.
+func (p *plan) own(b *batch) [][]expr.Any {
+	rules := [][]expr.Any{rule(loadPort(), in(p.sets.doors), goTo("door"))}
+	if p.config.Gate.Policy != config.PolicyAll {
+		return rules
+	}
+	accept := verdict(expr.VerdictAccept)
+	return append(rules,
+		rule(loadPort(), in(p.sets.public), accept),
+		// Answers to our own DHCP requests, which are broadcast or multicast, so
+		// that connection tracking cannot match them (RFC 2131, RFC 8415).
+		rule(udpPorts(67, 68), accept),
+		rule(fromLinkLocal(), udpPorts(547, 546), accept),
+		rule(loadProto(), in(b.anonymous(nftables.TypeInetProto,
+			[]byte{unix.IPPROTO_TCP}, []byte{unix.IPPROTO_UDP}, []byte{unix.IPPROTO_DCCP},
+			[]byte{unix.IPPROTO_SCTP}, []byte{unix.IPPROTO_UDPLITE},
+		)), goTo("closed")),
+	)
+}
+
+// door lets in whoever has a grant.
+func (p *plan) door() [][]expr.Any {
+	accept := verdict(expr.VerdictAccept)
+	var rules [][]expr.Any
+	for i, f := range families {
+		rules = append(rules, rule(f.loadGrantKey(), in(p.sets.granted[i]), accept))
+	}
+	for i, f := range families {
+		single := p.sets.single[i]
+		rules = append(rules, rule(f.loadGrantKey(), in(single), f.loadGrantKey(), remove(single), accept))
+	}
+	return append(rules, rule(loadPort(), verdictOf(p.sets.several)), goTo("closed"))
+}
+
+// singleDoor lets in whoever has a single grant for a door with several ports.
+func singleDoor(d door) [][]expr.Any {
+	var rules [][]expr.Any
+	for i, f := range families {
+		rules = append(rules, rule(f.loadSource(), in(d.own[i]), f.loadSource(), remove(d.own[i]), verdict(expr.VerdictAccept)))
+	}
+	return append(rules, goTo("closed"))
+}
+
+// closed refuses. Reject answers as a port without a listener would; but never
+// a packet that may belong to a session, only out of its window: a reset would
+// end it.
+func (p *plan) closed(b *batch) [][]expr.Any {
+	drop := verdict(expr.VerdictDrop)
+	var rules [][]expr.Any
+	for i, f := range families {
+		rules = append(rules, rule(tcpFlags(expr.CmpOpEq, tcpSYN), f.loadSession(), in(p.sets.midstream[i]), verdict(expr.VerdictAccept)))
+	}
+	rules = append(rules,
+		count(b.refused),
+		rule(loadPort(), in(p.sets.refused)), // counts in the element
+	)
+	if p.config.Gate.Closed != config.ClosedReject {
+		return append(rules, drop)
+	}
+	return append(rules,
+		rule(tcpFlags(expr.CmpOpNeq, tcpRST), drop),
+		rule(ctState(ctInvalid), tcpFlags(expr.CmpOpNeq, tcpACK), drop),
+		rule(proto(unix.IPPROTO_TCP), reset()),
+		rule(proto(unix.IPPROTO_UDP), unreachable()),
+		rule(proto(unix.IPPROTO_UDPLITE), unreachable()),
+		drop,
+	)
+}

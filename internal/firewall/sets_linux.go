@@ -1,0 +1,126 @@
+package firewall
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/binaryutil"
+)
+
+const (
+	tableName = "sallyport"
+
+	// layout names the arrangement of chains and sets. It is the comment of
+	// the map of doors; a table in which it stands differently is built anew.
+	layout = "sallyport layout 1"
+
+	// midstreamFor is how long the kernel remembers an idle connection by
+	// default (net.netfilter.nf_conntrack_tcp_timeout_established).
+	midstreamFor = 5 * 24 * time.Hour
+
+	// maxSingles bounds the sets that packets can change, for which the kernel
+	// wants a bound.
+	maxSingles = 1 << 20
+)
+
+// family is what differs between IPv4 and IPv6.
+type family struct {
+	name    string // of the sets: "4" or "6"
+	nfproto byte
+	length  uint32 // of an address, in bytes
+	source  uint32 // where the source address stands in the header
+	dest    uint32 // where the destination address does
+	address nftables.SetDatatype
+}
+
+var families = [...]family{
+	{"4", 2, 4, 12, 16, nftables.TypeIPAddr},
+	{"6", 10, 16, 8, 24, nftables.TypeIP6Addr},
+}
+
+// sets are all sets of the table.
+type sets struct {
+	interfaces, doors, public, several *nftables.Set
+	refused                            *nftables.Set
+	trusted, forward                   pair
+	granted, single, midstream         pair
+}
+
+// pair is a set for IPv4 and one for IPv6.
+type pair [2]*nftables.Set
+
+// of returns the set for addresses like a.
+func (p pair) of(a netip.Addr) *nftables.Set {
+	if a.Is4() {
+		return p[0]
+	}
+	return p[1]
+}
+
+// newSets describes the sets of a table.
+func newSets(t *nftables.Table) *sets {
+	named := func(name string, s nftables.Set) *nftables.Set {
+		s.Table, s.Name = t, name
+		return &s
+	}
+	both := func(name string, s nftables.Set, more ...nftables.SetDatatype) (p pair) {
+		for i, f := range families {
+			s.KeyType = nftables.MustConcatSetType(append([]nftables.SetDatatype{f.address}, more...)...)
+			p[i] = named(name+f.name, s)
+		}
+		return p
+	}
+	proto, port := nftables.TypeInetProto, nftables.TypeInetService
+	ports := nftables.Set{Concatenation: true, KeyType: nftables.MustConcatSetType(proto, port)}
+	doors, refused, several := ports, ports, ports
+	doors.Comment = layout
+	refused.Counter = true
+	several.IsMap, several.DataType = true, nftables.TypeVerdict
+	s := &sets{
+		interfaces: named("interfaces", nftables.Set{KeyType: nftables.TypeIFName, KeyByteOrder: binaryutil.NativeEndian}),
+		doors:      named("doors", doors),
+		public:     named("public", ports),
+		refused:    named("refused", refused),
+		several:    named("several", several),
+		trusted:    both("trusted", nftables.Set{Interval: true}),
+		forward:    both("forward", nftables.Set{Interval: true, Concatenation: true}, proto, port),
+		granted:    both("granted", nftables.Set{HasTimeout: true, Concatenation: true}, proto, port),
+		single:     both("single", nftables.Set{HasTimeout: true, Concatenation: true, Dynamic: true, Size: maxSingles}, proto, port),
+	}
+	for i, f := range families {
+		s.midstream[i] = named("midstream"+f.name, nftables.Set{
+			HasTimeout: true, Timeout: midstreamFor, Concatenation: true,
+			KeyType: nftables.MustConcatSetType(f.address, port, f.address, port),
+		})
+	}
+	return s
+}
+
+// newOwn describes the sets for single grants of one door with several ports.
+func newOwn(s *sets, door string) (own pair) {
+	for i, f := range families {
+		own[i] = &nftables.Set{
+			Table: s.doors.Table, Name: ownPrefix(f) + door,
+			KeyType: f.address, HasTimeout: true, Dynamic: true, Size: maxSingles,
+		}
+	}
+	return own
+}
+
+func ownPrefix(f family) string { return "single" + f.name + "-" }
+
+// fixed returns the sets that follow from the configuration alone.
+func (s *sets) fixed() []*nftables.Set {
+	return []*nftables.Set{s.interfaces, s.doors, s.public, s.several, s.trusted[0], s.trusted[1], s.forward[0], s.forward[1]}
+}
+
+// grants returns the sets that hold grants of all doors.
+func (s *sets) grants() []*nftables.Set {
+	return []*nftables.Set{s.granted[0], s.granted[1], s.single[0], s.single[1]}
+}
+
+// live returns the sets that change between configurations.
+func (s *sets) live() []*nftables.Set {
+	return append(s.grants(), s.refused, s.midstream[0], s.midstream[1])
+}
