@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -43,6 +45,9 @@ func (s Sallyport) Start(ctx context.Context, site Site) (*Server, error) {
 		Command: []string{"sallyport", "serve", "-c", in("sallyport.toml")},
 	}
 	if err := site.write(about.Files); err != nil {
+		return nil, err
+	}
+	if err := os.Remove(in("notify.sock")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	ready, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: in("notify.sock"), Net: "unixgram"})

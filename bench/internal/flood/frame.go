@@ -46,10 +46,11 @@ func newFrame(from net.HardwareAddr, o Orders) frame {
 }
 
 // renew gives the frame a source, with the lower 24 bits of host, and changes
-// its source port and payload by salt.
+// its identification, source port and payload by salt.
 func (f frame) renew(host uint32, salt uint64) {
 	first := Sources.Addr().As4()
 	binary.BigEndian.PutUint32(f[sourceAt:], host&0x00ffffff|uint32(first[0])<<24)
+	binary.BigEndian.PutUint16(f[ipAt+4:], uint16(salt>>16))
 	binary.BigEndian.PutUint16(f[udpAt:], uint16(salt)|0x8000)
 	for i := payloadAt; i < min(payloadAt+16, len(f)); i++ {
 		f[i] = letters[(salt+uint64(host))&63]

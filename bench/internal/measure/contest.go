@@ -32,7 +32,7 @@ type Options struct {
 	Sources   uint64        // spoofed ones that send a first knock
 	Sallyport string        // the program
 	Progress  io.Writer     // one line for each step
-	Settle    time.Duration // for a system to open its first door
+	Settle    time.Duration // for a system to open its first door, and to close any
 }
 
 // contestant is a system on a lab of its own.
@@ -44,7 +44,8 @@ type contestant struct {
 	prober  *probe.Prober
 	echo    *probe.Echo
 	sources []netip.Addr
-	turn    int // counts the knocks, to take the sources in turn
+	turn    int           // counts the knocks, to take the sources in turn
+	settles time.Duration // as in Options
 }
 
 // sources is how many addresses the client of a lab has. A door that a knock
@@ -56,8 +57,8 @@ const sources = 16
 var closedPace = probe.Pace{Every: 2 * time.Millisecond, Limit: 10 * time.Millisecond}
 
 // enter sets a system up.
-func enter(ctx context.Context, s peers.System) (c *contestant, err error) {
-	c = &contestant{system: s}
+func enter(ctx context.Context, s peers.System, o Options) (c *contestant, err error) {
+	c = &contestant{system: s, settles: o.Settle}
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("set up %q: %w", s.Name(), err), c.leave())
@@ -132,12 +133,10 @@ func (c *contestant) knock(ctx context.Context, pace probe.Pace) (took time.Dura
 	return c.prober.Open(source, k, pace)
 }
 
-// closeDelay is how long a door of one second may take to close. Systems
-// that look at their timers once a second need two.
-const closeDelay = 10 * time.Second
-
+// awaitClosed waits until a door of one second has closed. Systems that look at
+// their timers once a second need two.
 func (c *contestant) awaitClosed(ctx context.Context, source netip.Addr) error {
-	for deadline := time.Now().Add(closeDelay); ; {
+	for deadline := time.Now().Add(c.settles); ; {
 		closed, err := c.prober.Closed(source, closedPace)
 		if err != nil || closed {
 			return err
@@ -146,7 +145,7 @@ func (c *contestant) awaitClosed(ctx context.Context, source netip.Addr) error {
 			return err
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("%s: the door is still open to %s after %v", c.system.Name(), source, closeDelay)
+			return fmt.Errorf("%s: the door is still open to %s after %v", c.system.Name(), source, c.settles)
 		}
 	}
 }
@@ -163,10 +162,10 @@ func (c *contestant) allClosed(ctx context.Context) error {
 
 // settle knocks until the door opens for the first time: some daemons do not
 // tell when they begin to listen.
-func (c *contestant) settle(ctx context.Context, limit time.Duration) error {
+func (c *contestant) settle(ctx context.Context) error {
 	patient := probe.Calm
 	patient.Limit = 500 * time.Millisecond
-	for deadline := time.Now().Add(limit); ; {
+	for deadline := time.Now().Add(c.settles); ; {
 		_, ok, err := c.knock(ctx, patient)
 		if err != nil || ok {
 			return err
@@ -196,7 +195,7 @@ func enterAll(ctx context.Context, systems []peers.System, o Options) (*field, e
 			f.remarks[s.Name()] = missing
 			continue
 		}
-		c, err := enter(ctx, s)
+		c, err := enter(ctx, s, o)
 		if err != nil {
 			return nil, errors.Join(err, f.leave())
 		}
@@ -204,7 +203,7 @@ func enterAll(ctx context.Context, systems []peers.System, o Options) (*field, e
 		if c.Knock == nil {
 			continue
 		}
-		if err := c.settle(ctx, o.Settle); err != nil {
+		if err := c.settle(ctx); err != nil {
 			return nil, errors.Join(err, f.leave())
 		}
 	}

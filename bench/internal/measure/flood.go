@@ -166,6 +166,11 @@ func costs(ctx context.Context, f *field, o Options, rate int) (map[*contestant]
 }
 
 func (c *contestant) burst(ctx context.Context, length time.Duration, rate int, found *cost) error {
+	rest, err := background(ctx, length)
+	if err != nil {
+		return err
+	}
+	begun := time.Now()
 	before, err := c.used()
 	if err != nil {
 		return err
@@ -189,11 +194,29 @@ func (c *contestant) burst(ctx context.Context, length time.Duration, rate int, 
 	if err != nil {
 		return err
 	}
+	machine := after.machine - before.machine - time.Duration(rest*float64(time.Since(begun)))
 	millions := float64(result.Sent) / 1e6
 	found.daemon = append(found.daemon, milliseconds(after.daemon-before.daemon)/millions)
-	found.machine = append(found.machine, milliseconds(after.machine-before.machine)/millions)
+	found.machine = append(found.machine, milliseconds(machine)/millions)
 	found.rates = append(found.rates, result.Rate()/1000)
 	return nil
+}
+
+// background returns how many cores are busy while nothing is measured, as
+// seen for that length of time.
+func background(ctx context.Context, length time.Duration) (float64, error) {
+	before, err := usage.Machine()
+	if err != nil {
+		return 0, err
+	}
+	begun := time.Now()
+	select {
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	case <-time.After(length):
+	}
+	after, err := usage.Machine()
+	return float64(after-before) / float64(time.Since(begun)), err
 }
 
 // consumed is processor time since some moment.
@@ -290,6 +313,7 @@ func costTable(f *field, key, title string, found map[*contestant]*cost) report.
 		Notes: []string{
 			"median (least–greatest); a daemon that loses packets does not work on them",
 			"the whole machine includes making the junk and the kernel's way to the gate: compare with “nobody listens”",
+			"what the machine did just before, without junk, has been taken off",
 		},
 		Rows: f.rows(func(c *contestant) []report.Cell {
 			daemon := report.Text("none (kernel)")

@@ -1,0 +1,51 @@
+package flood
+
+import (
+	"net"
+	"net/netip"
+	"testing"
+
+	"sallyport/internal/packet"
+)
+
+var orders = Orders{
+	Junk:    Junk{Port: 7000, Payload: 40},
+	To:      netip.MustParseAddr("192.0.2.1"),
+	Gateway: net.HardwareAddr{2, 0, 0, 0, 0, 1},
+}
+
+// TestFramesAreWellFormed: junk that the kernel throws away as broken would
+// measure nothing.
+func TestFramesAreWellFormed(t *testing.T) {
+	f := newFrame(net.HardwareAddr{2, 0, 0, 0, 0, 2}, orders)
+	var p packet.Packet
+	for host := range uint32(1000) {
+		f.renew(host, uint64(host)*0x9e3779b97f4a7c15)
+		if sum := checksum(f[ipAt:udpAt]); sum != 0 {
+			t.Fatalf("host %d: the header's checksum is wrong by %#x", host, sum)
+		}
+		if err := p.Decode(f[ipAt:]); err != nil {
+			t.Fatalf("host %d: %v", host, err)
+		}
+		want := netip.AddrFrom4([4]byte{10, byte(host >> 16), byte(host >> 8), byte(host)})
+		if p.Src != want || p.Dst != orders.To || p.Port() != (packet.Port{Proto: packet.UDP, Number: 7000}) || len(p.Payload) != orders.Payload {
+			t.Fatalf("host %d: got %+v", host, p)
+		}
+	}
+}
+
+func TestPayloadsDiffer(t *testing.T) {
+	f := newFrame(net.HardwareAddr{2, 0, 0, 0, 0, 2}, orders)
+	f.renew(1, 1)
+	first := string(f[payloadAt:])
+	f.renew(1, 1<<40)
+	if string(f[payloadAt:]) == first {
+		t.Error("two packets carry the same payload: a replay guard would know the second one")
+	}
+}
+
+func TestAFloodHasABound(t *testing.T) {
+	if err := Main(`{"port":7000}`, nil, nil); err == nil {
+		t.Error("orders without a bound are obeyed")
+	}
+}

@@ -1,0 +1,147 @@
+//go:build linux
+
+package measure_test
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"sallyport/bench/internal/flood"
+	"sallyport/bench/internal/measure"
+	"sallyport/bench/internal/report"
+	"sallyport/bench/peers"
+	"sallyport/internal/lab/labtest"
+)
+
+// TestMain lets the test program be the helpers that benchmarks start.
+func TestMain(m *testing.M) {
+	var err error
+	switch {
+	case len(os.Args) == 2 && os.Args[1] == peers.BareCommand:
+		err = peers.RunBare()
+	case len(os.Args) == 3 && os.Args[1] == flood.Command:
+		err = flood.Main(os.Args[2], os.Stdin, os.Stdout)
+	default:
+		os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin")
+		labtest.Main(m)
+		return
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// little is enough to see that everything works.
+var little = measure.Options{
+	Rounds: 2, Knocks: 2, Repeats: 1, Burst: 200 * time.Millisecond, Rate: 10_000,
+	Doors: []int{1, 50}, Grants: 100, Sources: 20_000,
+	Progress: io.Discard, Settle: 20 * time.Second,
+}
+
+// cell returns the figure of a system in a column.
+func cell(t *testing.T, section measure.Section, table, row, column string) report.Cell {
+	t.Helper()
+	for _, tb := range section.Tables {
+		for _, r := range tb.Rows {
+			for i, c := range tb.Columns {
+				if tb.Key == table && r.Name == row && c == column && i < len(r.Cells) {
+					return r.Cells[i]
+				}
+			}
+		}
+	}
+	t.Fatalf("table %q has no %q for %q: %+v", table, column, row, section.Tables)
+	return report.Cell{}
+}
+
+// TestEverySystemOpensItsDoor also shows the doors closed before and after:
+// Latency fails if one is not.
+func TestEverySystemOpensItsDoor(t *testing.T) {
+	for _, s := range peers.All(sallyport(t)) {
+		t.Run(s.Name(), func(t *testing.T) {
+			t.Parallel()
+			if programs := s.Programs(); len(programs) > 0 {
+				labtest.Need(t, "peers", programs...)
+			}
+			labtest.Need(t, "netns")
+			section, err := measure.Latency(t.Context(), []peers.System{s}, little)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := cell(t, section, "latency", s.Name(), "opened"); got.Text != "2/2" {
+				t.Errorf("opened %s, want 2/2", got.Text)
+			}
+			if about := section.Systems[0]; len(about.Command) == 0 || about.Name != s.Name() {
+				t.Errorf("the report cannot be repeated: %+v", about)
+			}
+		})
+	}
+}
+
+// sallyport builds the program to measure.
+func sallyport(t *testing.T) string {
+	t.Helper()
+	if testing.Short() {
+		return "sallyport"
+	}
+	program := filepath.Join(t.TempDir(), "sallyport")
+	build := exec.Command("go", "build", "-o", program, "sallyport/cmd/sallyport")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build sallyport: %v\n%s", err, out)
+	}
+	return program
+}
+
+func TestFlood(t *testing.T) {
+	labtest.Need(t, "netns")
+	bare := peers.Bare{}
+	section, err := measure.Flood(t.Context(), []peers.System{bare}, little)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := cell(t, section, "flood", bare.Name(), "opened").Value.(map[string]int); got["all"] != little.Knocks {
+		t.Errorf("%d honest knocks, want %d", got["all"], little.Knocks)
+	}
+	slow := cell(t, section, "cpu-rate", bare.Name(), "junk, thousands/s").Text
+	fast := cell(t, section, "cpu-max", bare.Name(), "junk, thousands/s").Text
+	if slow == "0" || fast == "0" || slow == fast {
+		t.Errorf("junk arrives at %s and at %s thousand a second", slow, fast)
+	}
+	if got := cell(t, section, "cpu-max", bare.Name(), "daemon, ms").Text; got == "0" {
+		t.Error("a daemon that reads all junk uses no processor time")
+	}
+}
+
+func TestGrowth(t *testing.T) {
+	labtest.Need(t, "netns")
+	section, err := measure.Growth(t.Context(), []peers.System{peers.Sallyport{Program: sallyport(t)}}, little)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []string{"1 doors", "50 doors", "1 door, 100 active grants"} {
+		if got := cell(t, section, "growth", row, "opened"); got.Text != "2/2" {
+			t.Errorf("%s: opened %s, want 2/2", row, got.Text)
+		}
+	}
+	if got := cell(t, section, "sources", "sallyport", "captured").Value.(float64); got == 0 {
+		t.Error("the daemon has seen none of the sources")
+	}
+}
+
+// TestADoorThatIsOpenIsNoResult: a system that never closes its door must not
+// pass for a fast one.
+func TestADoorThatIsOpenIsNoResult(t *testing.T) {
+	labtest.Need(t, "netns")
+	impatient := little
+	impatient.Settle = time.Second
+	_, err := measure.Latency(t.Context(), []peers.System{ajar{}}, impatient)
+	if err == nil {
+		t.Error("a door that stands open was measured")
+	}
+}
