@@ -6,13 +6,11 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/google/nftables"
 	"golang.org/x/sys/unix"
 
 	"sallyport/internal/config"
-	"sallyport/internal/gate"
 	"sallyport/internal/packet"
 )
 
@@ -27,73 +25,33 @@ type installed struct {
 	grants  []entry
 }
 
-// Apply closes what the configuration says, in one batch, and can be repeated.
-// Grants of doors that still exist go on, for the door's new ports too; the
-// others end. Sessions under way go on, also those that are older than
-// connection tracking. On an error the firewall is what it was.
+// Apply closes what the configuration says, in one batch, and can be repeated:
+// it also puts right what somebody else has changed. Grants of doors that still
+// exist go on, for the door's new ports too; the others end. (A single grant
+// ends when its door's ports change.) Sessions under way go on, also those that
+// are older than connection tracking. On an error the firewall is what it was.
 func (f *Firewall) Apply(cfg *config.Config) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err := f.apply(cfg, true); err != nil {
+	if err := f.apply(cfg); err != nil {
 		return fmt.Errorf("install table inet %s: %w", tableName, err)
 	}
 	return nil
 }
 
-// Repair puts the table back after somebody else has changed or removed it,
-// and then the lasting ones of the grants. Single grants are not put back:
-// they may have been used. Where the table is still there, they stay.
-func (f *Firewall) Repair(cfg *config.Config, grants []gate.Grant, now time.Time) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if err := f.apply(cfg, false); err != nil {
-		return fmt.Errorf("put back table inet %s: %w", tableName, err)
-	}
-	if err := f.restore(grants, now); err != nil {
-		return fmt.Errorf("put back grants: %w", err)
-	}
-	return nil
-}
-
-// restoreAtOnce is how many grants go into one batch. The doors are closed
-// already, so it need not be all of them.
-const restoreAtOnce = 1000
-
-func (f *Firewall) restore(grants []gate.Grant, now time.Time) error {
-	for part := range slices.Chunk(grants, restoreAtOnce) {
-		b := f.newBatch()
-		for _, g := range part {
-			if g.Single || f.applied.doors[g.Door].ports == nil || g.Until.Sub(now) < time.Millisecond {
-				continue
-			}
-			if err := f.grant(b, g, now); err != nil {
-				return err
-			}
-		}
-		if err := b.flush(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// apply installs the table. If keep is false, lasting grants are not kept, and
-// a table that has vanished gets the sessions back that it had, not those that
-// began since.
-func (f *Firewall) apply(cfg *config.Config, keep bool) error {
+// apply installs the table. One that has vanished gets the sessions back that
+// it had, and none that began since: the doors were open to everybody.
+func (f *Firewall) apply(cfg *config.Config) error {
 	was, err := f.inspect()
 	if err != nil {
 		return err
 	}
 	p := newPlan(f.table, cfg)
 	wanted := f.newlyClosed(p, was)
-	if f.applied != nil && !keep && !was.table {
-		wanted = nil
-	}
 	early := f.sessions(wanted)
 	b := f.newBatch()
 	b.install(p, was)
-	b.keepGrants(p, was, keep)
+	b.keepGrants(p, was)
 	b.addSessions(p.sets, slices.AppendSeq(early, maps.Keys(f.midstream)))
 	if err := b.flush(); err != nil {
 		return explainInstall(err)
@@ -110,6 +68,18 @@ func explainInstall(err error) error {
 		return fmt.Errorf("%w: this needs Linux 5.10 or later with nf_conntrack, nft_ct, nft_fib_inet and nft_reject_inet", err)
 	}
 	return err
+}
+
+// Present tells whether the table is there, with the grants that it holds. Where
+// it is not, Apply installs it, and GrantAll can put grants back.
+func (f *Firewall) Present() (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	was, err := f.inspect()
+	if err != nil {
+		return false, fmt.Errorf("look at table inet %s: %w", tableName, err)
+	}
+	return was.same, nil
 }
 
 // inspect reads what there is.
@@ -269,11 +239,7 @@ func (b *batch) addRefused(p *plan, was *installed) {
 // keepGrants ends the grants whose door, or its port, is gone, and extends the
 // lasting ones to ports that their door has got. A single grant that is used
 // up meanwhile must not come back: its elements are removed or left alone.
-func (b *batch) keepGrants(p *plan, was *installed, keep bool) {
-	if !keep && was.same {
-		b.conn.FlushSet(p.sets.granted[0])
-		b.conn.FlushSet(p.sets.granted[1])
-	}
+func (b *batch) keepGrants(p *plan, was *installed) {
 	have := make(map[string]bool)
 	for _, e := range was.grants {
 		if was.same {
@@ -284,7 +250,7 @@ func (b *batch) keepGrants(p *plan, was *installed, keep bool) {
 		if d := p.doors[e.door]; was.same && !e.fits(d) && e.port != (packet.Port{}) {
 			b.discard(e)
 		}
-		if e.single() || !keep {
+		if e.single() {
 			continue
 		}
 		for _, e.port = range p.doors[e.door].ports {

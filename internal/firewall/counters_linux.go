@@ -30,7 +30,7 @@ func (f *Firewall) Counters() (Counters, error) {
 
 func (c *Counters) add(total nftables.Obj, elements []nftables.SetElement) {
 	if obj, ok := total.(*nftables.CounterObj); ok {
-		c.Refused = obj.Packets
+		c.Total = obj.Packets
 	}
 	for _, e := range elements {
 		if port, ok := readPortKey(e.Key); ok && e.Counter != nil {

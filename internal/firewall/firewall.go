@@ -24,7 +24,7 @@
 // Every change is one netlink batch, which the kernel carries out as a whole or
 // not at all. From Linux 6.9 on the table belongs to this process (flag owner),
 // so that nobody else can change it, and survives it (flag persist); on older
-// kernels Watch tells when somebody else changed it, and Repair puts it back.
+// kernels Watch tells when somebody else changed it, and Apply puts it back.
 // Never owner alone: such a table vanishes with the process, which opens all.
 //
 // Known limits. Packets that the host exempts from connection tracking (notrack)
@@ -44,6 +44,6 @@ type Options struct {
 
 // Counters say how many packets were refused since the table was installed.
 type Counters struct {
-	Refused uint64                 // all of them
-	Doors   map[packet.Port]uint64 // by the port of the door; with policy "all" other ports count in Refused only
+	Total uint64                 // all of them
+	Doors map[packet.Port]uint64 // by the port of the door; with policy "all" other ports count in Total only
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -28,6 +29,32 @@ func (f *Firewall) Grant(g gate.Grant, now time.Time) error {
 		return err
 	}
 	return missing(b.flush())
+}
+
+// grantsAtOnce is how many grants GrantAll puts into one batch.
+const grantsAtOnce = 1000
+
+// GrantAll puts grants into force again that a table had which is gone. Those
+// that are over by now, and those of doors that do not exist, are left out. On
+// an error some may be in force and others not.
+func (f *Firewall) GrantAll(grants []gate.Grant, now time.Time) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for part := range slices.Chunk(grants, grantsAtOnce) {
+		b := f.newBatch()
+		for _, g := range part {
+			if f.applied == nil || f.applied.doors[g.Door].ports == nil || g.Until.Sub(now) < time.Millisecond {
+				continue
+			}
+			if err := f.grant(b, g, now); err != nil {
+				return fmt.Errorf("open door %q for %s: %w", g.Door, g.Source, err)
+			}
+		}
+		if err := missing(b.flush()); err != nil {
+			return fmt.Errorf("put grants back: %w", err)
+		}
+	}
+	return nil
 }
 
 // grant gathers what Grant does.

@@ -100,6 +100,8 @@ func parseSession(b []byte) (session, bool) {
 // or returns nil if there are none.
 func (f *Firewall) newlyClosed(p *plan, was *installed) func(packet.Port) bool {
 	switch {
+	case !was.table && f.applied != nil:
+		return nil // it was closed until somebody removed the table
 	case !was.same:
 		return p.closes
 	case f.applied == nil: // an earlier process closed the doors that are there

@@ -29,7 +29,7 @@ type Firewall struct {
 	conn      *nftables.Conn       // one for the whole life: it owns the table
 	events    *netlink.Conn        // changes made by others; nil with a simulated kernel
 	applied   *plan                // nil before the first Apply
-	midstream map[session]struct{} // what Apply put into the sets of that name, for Repair
+	midstream map[session]struct{} // what is in the sets of that name, to put it back
 }
 
 // New connects to the kernel and finds out what it can do. It changes nothing.
