@@ -38,7 +38,7 @@ func run(ctx context.Context, args []string) (int, error) {
 		return 0, nil
 	}
 	if err != nil {
-		return 2, nil // flag has told what is wrong
+		return 2, err
 	}
 	if err := findPrograms(); err != nil {
 		return 1, err
@@ -61,6 +61,7 @@ func run(ctx context.Context, args []string) (int, error) {
 
 func parse(args []string) (s settings, err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // mistakes are told once, by main
 	list := func(to *[]string, name, value, usage string) {
 		*to = strings.Split(value, ",")
 		flags.Func(name, usage+" (default "+value+")", func(text string) error {
@@ -83,12 +84,47 @@ func parse(args []string) (s settings, err error) {
 	s.Doors = []int{1, 1000, 10_000}
 	s.Progress, s.Settle = os.Stderr, 20*time.Second
 	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			flags.SetOutput(os.Stdout)
+			flags.Usage()
+		}
 		return s, err
 	}
 	if flags.NArg() > 0 {
 		return s, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
-	return s, nil
+	return s, s.check()
+}
+
+// check refuses what would end in an empty table, or never.
+func (s *settings) check() error {
+	for _, name := range s.only {
+		if !slices.ContainsFunc(sections, func(known section) bool { return known.name == name }) {
+			return fmt.Errorf("no section %q: want latency, flood, growth", name)
+		}
+	}
+	for _, name := range s.systems {
+		if name != "all" && len(selected(settings{systems: []string{name}})) == 0 {
+			return fmt.Errorf("no system %q", name)
+		}
+	}
+	switch {
+	case s.Rounds < 1:
+		return errors.New("rounds: want at least 1")
+	case s.Knocks < 1:
+		return errors.New("knocks: want at least 1")
+	case s.Repeats < 1:
+		return errors.New("repeats: want at least 1")
+	case s.Rate < 1:
+		return errors.New("rate: want at least 1")
+	case s.Burst <= 0:
+		return errors.New("burst: want more than 0s")
+	case s.Grants < 0:
+		return errors.New("grants: want at least 0")
+	case s.Sources > 1<<24-1: // as many as there are in flood.Sources
+		return errors.New("sources: want at most 16,777,215")
+	}
+	return nil
 }
 
 // findPrograms makes the programs of administrators found without root's PATH.
@@ -113,11 +149,14 @@ func provide(ctx context.Context, program string) error {
 	return os.Setenv(programVariable, absolute)
 }
 
-// sections by name, in the order in which they are told.
-var sections = []struct {
+// section is one benchmark.
+type section struct {
 	name string
 	run  func(context.Context, []peers.System, measure.Options) (measure.Section, error)
-}{
+}
+
+// sections are told in this order.
+var sections = []section{
 	{"latency", measure.Latency},
 	{"flood", measure.Flood},
 	{"growth", measure.Growth},

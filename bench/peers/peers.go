@@ -133,7 +133,11 @@ func (site Site) daemon(ctx context.Context, env []string, name string, args ...
 // write puts files into the directory of the site. They may hold secrets.
 func (site Site) write(files map[string]string) error {
 	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(site.Dir, name), []byte(text), 0o600); err != nil {
+		path := filepath.Join(site.Dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			return err
 		}
 	}

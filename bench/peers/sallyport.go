@@ -41,7 +41,7 @@ func (s Sallyport) Start(ctx context.Context, site Site) (*Server, error) {
 	about := report.System{
 		Name:    s.Name(),
 		Version: version(ctx, s.Program, "version"),
-		Files:   map[string]string{"sallyport.toml": s.config(site.Dir)},
+		Files:   s.files(site.Dir),
 		Command: []string{"sallyport", "serve", "-c", in("sallyport.toml")},
 	}
 	if err := site.write(about.Files); err != nil {
@@ -87,19 +87,27 @@ func awaitReady(conn *net.UnixConn) error {
 	}
 }
 
-func (s Sallyport) config(dir string) string {
+// files is the configuration. Doors are spread over several files, because one
+// file may have a megabyte only.
+func (s Sallyport) files(dir string) map[string]string {
 	policy := s.Policy
 	if policy == "" {
 		policy = "all"
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "[daemon]\nstate_dir = %q\nsocket = %q\n\n[gate]\npolicy = %q\n",
-		dir, filepath.Join(dir, SocketName), policy)
-	for i := range s.Doors - 1 {
-		b.WriteString(door(fmt.Sprintf("door-%d", i), otherDoors+i, otherSequence(i)))
+	files := map[string]string{
+		"sallyport.toml": fmt.Sprintf("[daemon]\nstate_dir = %q\nsocket = %q\n\n[gate]\npolicy = %q\n",
+			dir, filepath.Join(dir, SocketName), policy),
+		"conf.d/measured.toml": door("door", Door, Sequence),
 	}
-	b.WriteString(door("door", Door, Sequence))
-	return b.String()
+	const most = 5000
+	for first := 0; first < s.Doors-1; first += most {
+		var b strings.Builder
+		for i := first; i < min(first+most, s.Doors-1); i++ {
+			b.WriteString(door(fmt.Sprintf("door-%d", i), otherDoors+i, otherSequence(i)))
+		}
+		files[fmt.Sprintf("conf.d/doors-%05d.toml", first)] = b.String()
+	}
+	return files
 }
 
 // otherDoors is the port of the first door that is there for their number only.
@@ -121,6 +129,6 @@ func door(name string, port int, sequence []uint16) string {
 	for i, p := range sequence {
 		knocks[i] = fmt.Sprintf("%q", fmt.Sprintf("udp/%d", p))
 	}
-	return fmt.Sprintf("\n[[door]]\nname = %q\nports = [\"udp/%d\"]\nopen_for = \"1s\"\nsequence = [%s]\nwithin = \"5s\"\n",
+	return fmt.Sprintf("[[door]]\nname = %q\nports = [\"udp/%d\"]\nopen_for = \"1s\"\nsequence = [%s]\nwithin = \"5s\"\n\n",
 		name, port, strings.Join(knocks, ", "))
 }
