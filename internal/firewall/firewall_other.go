@@ -1,0 +1,55 @@
+//go:build !linux
+
+package firewall
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"sallyport/internal/config"
+	"sallyport/internal/gate"
+)
+
+var errLinux = errors.New("the firewall needs Linux")
+
+// Firewall exists on Linux only.
+type Firewall struct{}
+
+// New fails: the firewall needs Linux.
+func New(*slog.Logger, Options) (*Firewall, error) { return nil, errLinux }
+
+// Apply fails.
+func (*Firewall) Apply(*config.Config) error { return errLinux }
+
+// Present fails.
+func (*Firewall) Present() (bool, error) { return false, errLinux }
+
+// Grant fails.
+func (*Firewall) Grant(gate.Grant, time.Time) error { return errLinux }
+
+// GrantAll fails.
+func (*Firewall) GrantAll([]gate.Grant, time.Time) error { return errLinux }
+
+// Revoke fails.
+func (*Firewall) Revoke(netip.Addr, string) error { return errLinux }
+
+// Grants fails.
+func (*Firewall) Grants(time.Time) ([]gate.Grant, error) { return nil, errLinux }
+
+// Counters fails.
+func (*Firewall) Counters() (Counters, error) { return Counters{}, errLinux }
+
+// Watch fails.
+func (*Firewall) Watch(context.Context, func()) error { return errLinux }
+
+// Owned returns false.
+func (*Firewall) Owned() bool { return false }
+
+// Down fails.
+func (*Firewall) Down() error { return errLinux }
+
+// Close does nothing.
+func (*Firewall) Close() error { return nil }
