@@ -44,5 +44,8 @@ type Ring struct {
 type Filter struct {
 	TCP, UDP   Ports // ports at which a SYN or a datagram can be a knock
 	SPAPort    uint16
-	SPALengths []int // payload lengths, in bytes, of valid messages; empty: any
+	SPALengths []Span // payload lengths of valid messages; empty: any
 }
+
+// Span is a range of lengths in bytes, both ends included.
+type Span struct{ First, Last int }

@@ -146,8 +146,11 @@ func (f Filter) messages(length int) []bpf.Instruction {
 	)
 	all := branch(bpf.JumpEqual, etherIPv6, v6, seq(want(etherIPv4), v4))
 	const udpHeader = 8
-	for _, n := range f.SPALengths {
-		all = append(all, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(n + udpHeader), SkipTrue: 1}, take(length))
+	for _, s := range f.SPALengths {
+		all = append(all,
+			bpf.JumpIf{Cond: bpf.JumpGreaterOrEqual, Val: uint32(s.First + udpHeader), SkipFalse: 2},
+			bpf.JumpIf{Cond: bpf.JumpGreaterThan, Val: uint32(s.Last + udpHeader), SkipTrue: 1},
+			take(length))
 	}
 	if len(f.SPALengths) == 0 {
 		return append(all, take(length))

@@ -117,7 +117,7 @@ func TestKnockFilter(t *testing.T) {
 }
 
 func TestMessageFilter(t *testing.T) {
-	program := Filter{SPAPort: 40321, SPALengths: []int{144, 1232}}.messages(1400)
+	program := Filter{SPAPort: 40321, SPALengths: []Span{{144, 150}, {1232, 1232}}}.messages(1400)
 	fragment := craft(a4, b4, packet.UDP, 40321, 0, 1232)
 	fragment[6] = 0x20
 	for name, c := range map[string]struct {
@@ -127,6 +127,8 @@ func TestMessageFilter(t *testing.T) {
 		"IPv4":         {craft(a4, b4, packet.UDP, 40321, 0, 1232), true},
 		"IPv6, short":  {craft(a6, b6, packet.UDP, 40321, 0, 144), true},
 		"other port":   {craft(a4, b4, packet.UDP, 40322, 0, 1232), false},
+		"end of span":  {craft(a6, b6, packet.UDP, 40321, 0, 150), true},
+		"past a span":  {craft(a6, b6, packet.UDP, 40321, 0, 151), false},
 		"other length": {craft(a4, b4, packet.UDP, 40321, 0, 1231), false},
 		"TCP":          {craft(a4, b4, packet.TCP, 40321, packet.SYN, 0), false},
 		"fragment":     {fragment, false},

@@ -1,11 +1,12 @@
 package config
 
 import (
-	"crypto/sha256"
 	"time"
 
 	"github.com/pelletier/go-toml/v2/unstable"
 	"golang.org/x/crypto/ssh"
+
+	"sallyport/internal/sshauth"
 )
 
 func (l *loader) readClient(t *table) {
@@ -15,7 +16,7 @@ func (l *loader) readClient(t *table) {
 		Name:    readName(s),
 		Doors:   list(s, "doors", `names of doors in quotes, such as ["ssh"]`, once(func(name string) (string, error) { return name, nil })),
 		Key:     readKey(s),
-		From:    readPrefixes(s, "from"),
+		From:    sshauth.FromPrefixes(readPrefixes(s, "from")),
 		Expires: readTime(s, "expires"),
 		MaxOpen: s.duration("max_open", 0, time.Second, 24*time.Hour),
 		Single:  s.boolean("single", false),
@@ -76,7 +77,7 @@ func (l *loader) checkClients() {
 func (l *loader) checkOwner(owners map[[6]byte]int, i int) {
 	s, c := l.clients[i], &l.config.Clients[i]
 	wire := c.Key.Marshal()
-	id := clientID(wire)
+	id := sshauth.ID(c.Key)
 	j, taken := owners[id]
 	if !taken {
 		owners[id] = i
@@ -88,11 +89,4 @@ func (l *loader) checkOwner(owners map[[6]byte]int, i int) {
 		return
 	}
 	s.errorf(s.at("key"), "key has the same id as that of client %q in SPA messages (%x): make another key", other.Name, id)
-}
-
-// clientID is how SPA messages name a client: the first bytes of the SHA-256
-// of its public key in SSH wire form.
-func clientID(wire []byte) [6]byte {
-	sum := sha256.Sum256(wire)
-	return [6]byte(sum[:6])
 }

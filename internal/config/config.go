@@ -19,6 +19,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"sallyport/internal/packet"
+	"sallyport/internal/sshauth"
 )
 
 // Config is a whole, valid configuration: the main file and everything in
@@ -92,10 +93,10 @@ type Client struct {
 	Name    string
 	Doors   []string // names of existing doors, at least one; the first ones asked for by "default doors"
 	Key     ssh.PublicKey
-	From    []netip.Prefix // where the client may knock from; empty: anywhere
-	Expires time.Time      // zero: never
-	MaxOpen time.Duration  // upper limit of a grant; 0: the door's open_for
-	Single  bool           // its grants let in one connection only
+	From    sshauth.From  // where the client may knock from; zero: anywhere
+	Expires time.Time     // zero: never
+	MaxOpen time.Duration // upper limit of a grant; 0: the door's open_for
+	Single  bool          // its grants let in one connection only
 	Place   Place
 }
 

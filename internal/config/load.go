@@ -45,6 +45,7 @@ func Load(fsys fs.FS, absolute string) (*Config, error) {
 	l := newLoader(absolute)
 	root, whole := l.read(fsys)
 	l.document(root)
+	l.readAuthorizedKeys(fsys)
 	// With a file missing, what the tables say about each other would
 	// mislead: the door that a client names may stand in that file.
 	if whole {

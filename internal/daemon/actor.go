@@ -17,6 +17,9 @@ type actor struct {
 	events *events
 	queue  chan order
 	wake   chan struct{} // the next end of a grant may have become an earlier one
+
+	secrets func() *secrets
+	answers func() bool // whether the configuration allows acknowledgements
 }
 
 type order struct {
@@ -30,7 +33,7 @@ func newActor(book *grant.Book, events *events) *actor {
 
 // decided takes a decision from the pump and never blocks.
 func (a *actor) decided(now time.Time, d gate.Decision) {
-	if d.Kind != gate.KindGrant {
+	if d.Kind != gate.KindGrant && d.Reason != gate.Intercepted && d.Answer == nil {
 		a.events.decided(now, d)
 		return
 	}
@@ -61,9 +64,27 @@ func (a *actor) Run(ctx context.Context) error {
 }
 
 func (a *actor) carryOut(o order) {
+	if o.decision.Answer != nil {
+		a.message(o)
+		return
+	}
+	if o.decision.Reason == gate.Intercepted {
+		a.intercepted(o)
+		return
+	}
 	for _, g := range o.decision.Grants {
 		// The error is an event; nobody waits for an answer.
 		_, _ = a.open(o.at, g, o.decision.Reason)
+	}
+}
+
+// intercepted ends the grants of a client whose message has come from a second
+// source: whoever is on the way may be using them.
+func (a *actor) intercepted(o order) {
+	a.events.decided(o.at, o.decision)
+	_, err := a.revoke(o.at, gate.Intercepted, func(g gate.Grant) bool { return g.Client == o.decision.Client })
+	if err != nil {
+		a.events.put(gate.Event{Time: o.at, Kind: gate.KindFailure, Client: o.decision.Client, Reason: gate.Intercepted, Detail: err.Error()})
 	}
 }
 

@@ -24,6 +24,7 @@ import (
 	"sallyport/internal/firewall"
 	"sallyport/internal/gate"
 	"sallyport/internal/grant"
+	"sallyport/internal/key"
 )
 
 // Options say how a daemon is run.
@@ -51,6 +52,8 @@ type Daemon struct {
 	control  *control.Server
 	host     host
 	problems problems
+	secrets  atomic.Pointer[secrets] // nil until SPA is on
+	keys     key.Keyring             // the server keys in use
 
 	reloading sync.Mutex
 	down      chan struct{} // closed by sallyport down
@@ -110,12 +113,19 @@ func (d *Daemon) startGate(cfg *config.Config) error {
 	}
 	d.book.Restore(grants)
 	d.actor = newActor(d.book, d.events)
+	d.actor.secrets = d.secrets.Load
+	d.actor.answers = func() bool { return d.config.Load().SPA.Ack }
 
 	if err := d.host.read(); err != nil {
 		return err
 	}
-	g := gate.New(cfg, d.host.gate(), time.Now())
-	if d.source, err = capture.Open(capture.Options{Filter: filterFor(g, cfg)}); err != nil {
+	s, err := d.spaOf(cfg)
+	if err != nil {
+		return err
+	}
+	d.keys = s.Keys
+	g := gate.New(cfg, s, d.host.gate(), time.Now())
+	if d.source, err = capture.Open(capture.Options{Filter: d.filter(g, cfg)}); err != nil {
 		return err
 	}
 	d.pump = newPump(d.source, g, d.actor.decided)
@@ -206,6 +216,7 @@ func (d *Daemon) close() {
 	if d.control != nil {
 		errs = append(errs, d.control.Close())
 	}
+	errs = append(errs, d.secrets.Load().close())
 	if err := errors.Join(errs...); err != nil {
 		d.log.Warn("stop", "error", err)
 	}
@@ -252,8 +263,8 @@ func (d *Daemon) watchdog(ctx context.Context) error {
 	}
 }
 
-// filterFor returns the capture filter that lets through what the gate watches.
-func filterFor(g *gate.Gate, cfg *config.Config) capture.Filter {
+// filter returns the capture filter that lets through what the gate watches.
+func (d *Daemon) filter(g *gate.Gate, cfg *config.Config) capture.Filter {
 	tcp, udp := watches(g)
-	return capture.Filter{TCP: tcp, UDP: udp, SPAPort: cfg.SPA.Port}
+	return capture.Filter{TCP: tcp, UDP: udp, SPAPort: cfg.SPA.Port, SPALengths: spaLengths(d.keys)}
 }

@@ -102,7 +102,7 @@ func (d *Daemon) updateHost(ctx context.Context) {
 	var err error
 	told := d.pump.do(ctx, func() {
 		d.pump.gate.SetHost(d.host.gate())
-		err = d.source.SetFilter(filterFor(d.pump.gate, d.config.Load()))
+		err = d.source.SetFilter(d.filter(d.pump.gate, d.config.Load()))
 	})
 	if told == nil && err != nil {
 		d.log.Warn("change the capture filter", "error", err)

@@ -47,12 +47,17 @@ func (d *Daemon) load() (*config.Config, error) {
 // apply takes a new configuration into use. The firewall comes first: what is
 // new is closed before anything can open it.
 func (d *Daemon) apply(ctx context.Context, cfg *config.Config) error {
-	old := d.config.Load()
+	s, err := d.spaOf(cfg)
+	if err != nil {
+		return err
+	}
+	old, oldKeys := d.config.Load(), d.keys
 	if err := d.firewall.Apply(cfg); err != nil {
 		return fmt.Errorf("change the firewall: %w", err)
 	}
-	if err := d.reconfigure(ctx, cfg); err != nil {
-		return errors.Join(err, d.firewall.Apply(old), d.reconfigure(ctx, old))
+	if err := d.reconfigure(ctx, cfg, s); err != nil {
+		s.Keys = oldKeys
+		return errors.Join(err, d.firewall.Apply(old), d.reconfigure(ctx, old, s))
 	}
 	d.config.Store(cfg)
 	d.endOrphans(cfg)
@@ -60,11 +65,12 @@ func (d *Daemon) apply(ctx context.Context, cfg *config.Config) error {
 }
 
 // reconfigure changes gate and capture filter between two packets.
-func (d *Daemon) reconfigure(ctx context.Context, cfg *config.Config) error {
+func (d *Daemon) reconfigure(ctx context.Context, cfg *config.Config, s gate.SPA) error {
+	d.keys = s.Keys
 	var err error
 	told := d.pump.do(ctx, func() {
-		d.pump.gate.Reconfigure(cfg)
-		err = d.source.SetFilter(filterFor(d.pump.gate, cfg))
+		d.pump.gate.Reconfigure(cfg, s, time.Now())
+		err = d.source.SetFilter(d.filter(d.pump.gate, cfg))
 	})
 	return errors.Join(told, err)
 }

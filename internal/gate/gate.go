@@ -25,11 +25,13 @@ type Decision struct {
 	Grants []Grant // what to open, with KindGrant; valid for ever
 	Right  int     // of a broken sequence: right knocks in a row
 	Of     int     // of a broken sequence: its length
+	Detail string  // for people
+	Answer *Answer // of an authenticated message: to be done before the grants
 }
 
 // Event describes the decision, for everything but each grant of its own.
 func (d Decision) Event(now time.Time) Event {
-	e := Event{Time: now, Kind: d.Kind, Reason: d.Reason, Source: d.Source, Door: d.Door, Client: d.Client}
+	e := Event{Time: now, Kind: d.Kind, Reason: d.Reason, Source: d.Source, Door: d.Door, Client: d.Client, Detail: d.Detail}
 	if d.Reason == WrongKnock {
 		e.Detail = fmt.Sprintf("after %d right knocks of %d", d.Right, d.Of)
 	}
@@ -51,22 +53,31 @@ type Gate struct {
 	to        prefixes
 	neutral   portSet
 	tracker   *sequence.Tracker
+	messages  *messages      // nil while SPA is off
 	doors     []*config.Door // by index of their sequence in the tracker's table
 	decisions []Decision
 }
 
 // New returns a gate for a configuration.
-func New(cfg *config.Config, host Host, now time.Time) *Gate {
+func New(cfg *config.Config, s SPA, host Host, now time.Time) *Gate {
 	g := &Gate{tracker: sequence.New(sequence.Compile(nil), sequence.Limits{}, now)}
-	g.Reconfigure(cfg)
+	g.Reconfigure(cfg, s, now)
 	g.SetHost(host)
 	return g
 }
 
 // Reconfigure takes a new configuration. Sequences in progress that it still
 // holds go on.
-func (g *Gate) Reconfigure(cfg *config.Config) {
+func (g *Gate) Reconfigure(cfg *config.Config, s SPA, now time.Time) {
 	g.config = cfg
+	switch {
+	case s.Guard == nil || cfg.SPA.Port == 0:
+		g.messages = nil
+	case g.messages == nil:
+		g.messages = newMessages(cfg, s, now)
+	default:
+		g.messages.reconfigure(cfg, s)
+	}
 	g.to = prefixes{}
 	g.doors = nil
 	var sequences []sequence.Sequence
@@ -108,6 +119,9 @@ func (g *Gate) setNeutral() {
 	for _, p := range g.config.Gate.Public {
 		g.neutral.add(p)
 	}
+	if g.config.SPA.Port != 0 {
+		g.neutral.add(packet.Port{Proto: packet.UDP, Number: g.config.SPA.Port})
+	}
 	for _, door := range g.config.Doors {
 		for _, p := range door.Ports {
 			g.neutral.add(p)
@@ -130,7 +144,11 @@ func (g *Gate) Watches(p packet.Port) bool {
 // call; almost always there are none.
 func (g *Gate) Observe(now time.Time, p *packet.Packet) []Decision {
 	g.decisions = g.decisions[:0]
-	if g.isHere(p.Dst) && isKnock(p) && g.Watches(p.Port()) {
+	switch {
+	case !g.isHere(p.Dst):
+	case g.messages != nil && p.Port() == packet.Port{Proto: packet.UDP, Number: g.config.SPA.Port}:
+		g.decide(g.messages.observe(now, p))
+	case isKnock(p) && g.Watches(p.Port()):
 		g.observeKnock(now, p)
 	}
 	return g.decisions

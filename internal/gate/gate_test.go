@@ -53,7 +53,7 @@ type sender struct {
 }
 
 func newSender() *sender {
-	return &sender{Gate: New(testConfig(), testHost(), start), now: start, dst: here}
+	return &sender{Gate: New(testConfig(), SPA{}, testHost(), start), now: start, dst: here}
 }
 
 // send delivers packets a millisecond apart and returns every decision.
@@ -130,7 +130,7 @@ func TestOnlyPureSYNsAreKnocks(t *testing.T) {
 		packet.SYN: true, packet.SYN | packet.ECE | packet.CWR: true,
 		0: false, packet.ACK: false, packet.SYN | packet.ACK: false, packet.SYN | packet.RST: false, packet.SYN | packet.FIN: false, packet.RST: false,
 	} {
-		g := New(testConfig(), testHost(), start)
+		g := New(testConfig(), SPA{}, testHost(), start)
 		var d []Decision
 		for i, p := range ports("udp/40000 tcp/1234") {
 			d = g.Observe(start, &packet.Packet{Src: client, Dst: here, Proto: p.Proto, DstPort: p.Number, Flags: flags, Seq: uint32(i)})
@@ -146,7 +146,7 @@ func TestReconfigureKeepsProgress(t *testing.T) {
 	s.send("tcp/7000 udp/8000")
 	cfg := testConfig()
 	cfg.Doors = cfg.Doors[:1]
-	s.Reconfigure(cfg)
+	s.Reconfigure(cfg, SPA{}, s.now)
 	if d := one(t, s.send("tcp/9000")); d.Kind != KindGrant {
 		t.Errorf("%+v, want a grant", d)
 	}
@@ -165,7 +165,7 @@ func TestNewAddressCounts(t *testing.T) {
 }
 
 func TestWatches(t *testing.T) {
-	g := New(testConfig(), testHost(), start)
+	g := New(testConfig(), SPA{}, testHost(), start)
 	for port, want := range map[string]bool{
 		"tcp/7000": true, "udp/8000": true, "udp/40000": true, "tcp/1": true, "udp/1": true, "tcp/50000": true,
 		"tcp/22": false, "tcp/80": false, "tcp/25": false, "udp/53": false, "udp/50000": false, "udp/32768": false, "udp/32767": true,
@@ -176,14 +176,14 @@ func TestWatches(t *testing.T) {
 	}
 	cfg := testConfig()
 	cfg.Doors = cfg.Doors[2:]
-	g.Reconfigure(cfg)
+	g.Reconfigure(cfg, SPA{}, start)
 	if g.Watches(ports("tcp/1")[0]) {
 		t.Error("without any sequence there is nothing to watch")
 	}
 }
 
 func TestObserveDoesNotAllocate(t *testing.T) {
-	g := New(testConfig(), testHost(), start)
+	g := New(testConfig(), SPA{}, testHost(), start)
 	p := &packet.Packet{Dst: here, Proto: packet.TCP, DstPort: 7000, Flags: packet.SYN}
 	i := 0
 	flood := func() {
@@ -201,7 +201,7 @@ func TestObserveDoesNotAllocate(t *testing.T) {
 }
 
 func BenchmarkObserveFirstKnock(b *testing.B) {
-	g := New(testConfig(), testHost(), start)
+	g := New(testConfig(), SPA{}, testHost(), start)
 	p := &packet.Packet{Dst: here, Proto: packet.TCP, DstPort: 7000, Flags: packet.SYN}
 	b.ReportAllocs()
 	for i := range b.N {

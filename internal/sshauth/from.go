@@ -12,6 +12,10 @@ type From struct {
 	allow, deny []netip.Prefix
 }
 
+// FromPrefixes allows what is in any of the prefixes, or everything if there
+// are none.
+func FromPrefixes(prefixes []netip.Prefix) From { return From{allow: prefixes} }
+
 // Allows tells whether the client may knock from source: from anywhere if
 // nothing is said, else from what is listed and not excluded. A list that only
 // excludes allows nothing, as in OpenSSH.

@@ -1,0 +1,62 @@
+package daemon
+
+import (
+	"math"
+	"time"
+
+	"sallyport/internal/gate"
+	"sallyport/internal/spa"
+)
+
+// maxSeconds is the longest time that an acknowledgement can tell.
+const maxSeconds = math.MaxUint16 * time.Second
+
+// message carries out what an authenticated SPA message asks for: recorded
+// first, so that it never works again, then obeyed, then answered.
+func (a *actor) message(o order) {
+	d := o.decision
+	s := a.secrets()
+	if err := s.store.Append(d.Answer.Record); err != nil {
+		d.Kind, d.Reason, d.Grants, d.Detail = gate.KindRefusal, gate.NoRecord, nil, err.Error()
+		a.events.decided(o.at, d)
+		return
+	}
+	reply := spa.Ack{Time: o.at, Source: d.Source}
+	switch d.Kind {
+	case gate.KindGrant:
+		reply.Status = spa.Opened
+		for _, g := range d.Grants {
+			opened, err := a.open(o.at, g, d.Reason)
+			if err != nil {
+				reply.Status, reply.Reason, reply.Doors = spa.Refused, spa.NotOpened, nil
+				break
+			}
+			reply.Doors = append(reply.Doors, spa.AckDoor{
+				ID: spa.DoorID(g.Door), For: min(opened.Until.Sub(o.at), maxSeconds).Truncate(time.Second), Single: opened.Single})
+		}
+	case gate.KindRevocation:
+		reply.Status = spa.Closed
+		for _, g := range d.Grants {
+			// What the client has no grant for is closed already.
+			_, _ = a.revoke(o.at, d.Reason, func(h gate.Grant) bool { return h.Door == g.Door && h.Source == g.Source && h.Client == g.Client })
+			reply.Doors = append(reply.Doors, spa.AckDoor{ID: spa.DoorID(g.Door)})
+		}
+	default:
+		reply.Status, reply.Reason = spa.Refused, spa.Reason(d.Reason)
+		a.events.decided(o.at, d)
+	}
+	if a.answers() && d.Answer.Message.Header.Ack {
+		a.answer(s, d.Answer, reply)
+	}
+}
+
+// answer tells the client. If that fails, the client knocks again.
+func (a *actor) answer(s *secrets, to *gate.Answer, reply spa.Ack) {
+	datagram, err := to.Message.SealAck(reply)
+	if err == nil {
+		err = s.sender.Send(to.From, to.To, datagram)
+	}
+	if err != nil {
+		a.events.put(gate.Event{Time: time.Now(), Kind: gate.KindFailure, Source: reply.Source, Detail: err.Error()})
+	}
+}

@@ -1,0 +1,135 @@
+package daemon
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"sallyport/internal/ack"
+	"sallyport/internal/capture"
+	"sallyport/internal/config"
+	"sallyport/internal/gate"
+	"sallyport/internal/key"
+	"sallyport/internal/keyfile"
+	"sallyport/internal/replay"
+	"sallyport/internal/replay/disk"
+	"sallyport/internal/spa"
+)
+
+// secrets is what the daemon keeps for SPA. It is opened once, when a
+// configuration first turns SPA on, and kept until the end.
+type secrets struct {
+	files  *disk.Dir
+	store  *replay.Store
+	guard  *replay.Guard
+	sender *ack.Sender
+	seed   [2]uint64
+}
+
+// spaOf returns what the gate needs for the SPA part of a configuration. The
+// server key is read each time, so that a reload takes a rotated one into use.
+func (d *Daemon) spaOf(cfg *config.Config) (gate.SPA, error) {
+	if cfg.SPA.Port == 0 {
+		return gate.SPA{}, nil
+	}
+	ring, made, err := d.serverKey(cfg)
+	if err != nil {
+		return gate.SPA{}, err
+	}
+	s := d.secrets.Load()
+	if s == nil {
+		if s, err = d.openSecrets(cfg, made); err != nil {
+			return gate.SPA{}, err
+		}
+		d.secrets.Store(s)
+	}
+	return gate.SPA{Keys: ring, Guard: s.guard, Seed: s.seed}, nil
+}
+
+// serverKey reads the server key, and makes one at the first start.
+func (d *Daemon) serverKey(cfg *config.Config) (ring key.Keyring, made bool, err error) {
+	ring, err = keyfile.Load(cfg.SPA.ServerKey)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return ring, false, err
+	}
+	if ring, err = keyfile.Create(cfg.SPA.ServerKey, key.Hybrid); err != nil {
+		return ring, false, err
+	}
+	d.events.put(gate.Event{Time: time.Now(), Kind: gate.KindKey, Detail: "made the server key " + ring.Current().Public().Fingerprint()})
+	return ring, true, nil
+}
+
+// openSecrets opens the replay guard and the socket for acknowledgements.
+func (d *Daemon) openSecrets(cfg *config.Config, made bool) (*secrets, error) {
+	if err := os.MkdirAll(cfg.Daemon.StateDir, 0o700); err != nil {
+		return nil, fmt.Errorf("make state_dir: %w", err)
+	}
+	s := &secrets{}
+	var err error
+	if s.files, err = disk.Open(filepath.Join(cfg.Daemon.StateDir, "replay")); err != nil {
+		return nil, err
+	}
+	if made {
+		// A key that is new has no messages to be replayed.
+		if err := replay.Create(s.files); err != nil && !errors.Is(err, fs.ErrExist) {
+			d.log.Warn("prepare the replay store", "error", err)
+		}
+	}
+	var notices []replay.Notice
+	s.store, s.guard, notices = replay.Open(s.files, bootID(), cfg.SPA.ClockSkew, time.Now())
+	for _, n := range notices {
+		text := fmt.Sprintf("the replay store is %s: messages stamped before now are refused (%s)", n.Trouble, n.Detail)
+		d.problems.note("replay", text)
+		d.events.put(gate.Event{Time: time.Now(), Kind: gate.KindFailure, Detail: text})
+	}
+	if s.sender, err = ack.Open(); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	var seed [16]byte
+	if _, err := rand.Read(seed[:]); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	s.seed = [2]uint64{binary.NativeEndian.Uint64(seed[:8]), binary.NativeEndian.Uint64(seed[8:])}
+	return s, nil
+}
+
+// bootID tells this run of the machine from others.
+func bootID() string {
+	// Without it every start counts as the first after a reboot, which refuses more.
+	text, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(string(text))
+}
+
+func (s *secrets) close() error {
+	if s == nil {
+		return nil
+	}
+	err := errors.Join(s.store.Close(), s.files.Close())
+	if s.sender != nil {
+		err = errors.Join(err, s.sender.Close())
+	}
+	return err
+}
+
+// spaLengths are the lengths that messages to these keys can have.
+func spaLengths(ring key.Keyring) []capture.Span {
+	var list []capture.Span
+	add := func(p key.Private) {
+		if p.IsZero() {
+			return
+		}
+		for _, s := range spa.Lengths(p.Public().Suite()) {
+			list = append(list, capture.Span(s))
+		}
+	}
+	add(ring.Current())
+	previous, _ := ring.Previous()
+	add(previous)
+	return list
+}

@@ -1,0 +1,265 @@
+package gate
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"sallyport/internal/config"
+	"sallyport/internal/key"
+	"sallyport/internal/limit"
+	"sallyport/internal/packet"
+	"sallyport/internal/replay"
+	"sallyport/internal/spa"
+	"sallyport/internal/sshauth"
+)
+
+// How much work SPA messages may cost. Opening one takes 50 to 100 µs, so this
+// is a fifth of a core at most, whoever sends whatever.
+const (
+	opensPerSecond = 2000
+	diagnoseEvery  = 500 * time.Millisecond // for datagrams that only the clock may have spoilt
+)
+
+// Verifying a signature, in units of opening a message. RSA is cheap to
+// verify; the large curve is not.
+const slowProof = 4
+
+// SPA is what the gate needs for SPA messages. The zero SPA turns them off.
+type SPA struct {
+	Keys  key.Keyring
+	Guard *replay.Guard // used by the gate alone from now on
+	Seed  [2]uint64     // random and secret, for the budget
+}
+
+// Answer is what remains to be done about an authenticated message: record
+// it, on disk, before anything is opened; then tell the client what came of it,
+// if it wants to know.
+type Answer struct {
+	Record  replay.Record
+	Message *spa.Message
+	From    netip.AddrPort // the gate's address and port, as the client knows them
+	To      netip.AddrPort
+}
+
+// messages judges SPA messages.
+type messages struct {
+	SPA
+	config    *config.Config
+	opener    *spa.Opener
+	budget    *limit.Budget
+	clients   map[[6]byte]*config.Client
+	doors     map[[4]byte]*config.Door
+	diagnosed time.Time
+}
+
+func newMessages(cfg *config.Config, s SPA, now time.Time) *messages {
+	m := &messages{SPA: s, budget: limit.New(opensPerSecond, s.Seed, now)}
+	m.reconfigure(cfg, s)
+	return m
+}
+
+func (m *messages) reconfigure(cfg *config.Config, s SPA) {
+	m.config, m.Keys, m.Guard = cfg, s.Keys, s.Guard
+	m.Guard.SetWindow(cfg.SPA.ClockSkew)
+	m.opener = spa.NewOpener(s.Keys, cfg.SPA.ClockSkew)
+	m.clients = make(map[[6]byte]*config.Client, len(cfg.Clients))
+	for i := range cfg.Clients {
+		m.clients[sshauth.ID(cfg.Clients[i].Key)] = &cfg.Clients[i]
+	}
+	m.doors = make(map[[4]byte]*config.Door, len(cfg.Doors))
+	for i := range cfg.Doors {
+		m.doors[spa.DoorID(cfg.Doors[i].Name)] = &cfg.Doors[i]
+	}
+}
+
+// observe judges one datagram to the SPA port, the cheapest check first.
+func (m *messages) observe(now time.Time, p *packet.Packet) Decision {
+	d := Decision{Kind: KindRefusal, Source: p.Src}
+	if len(p.Payload) != p.Length { // captured in part, so longer than any message
+		d.Reason = BadLength
+		return d
+	}
+	tagged, reason := m.opener.Check(now, p.Payload)
+	if reason == spa.BadTag {
+		return m.diagnose(now, p, d)
+	}
+	if reason != "" {
+		d.Reason = Reason(reason)
+		return d
+	}
+	if !m.budget.Allow(now, p.Src) {
+		d.Reason = OverBudget
+		return d
+	}
+	message, reason := tagged.Open()
+	if reason != "" {
+		d.Reason = Reason(reason)
+		return d
+	}
+	return m.judge(now, p, message, d)
+}
+
+// diagnose looks whether only the sender's clock is to blame. Nothing follows
+// from it but an event that says so.
+func (m *messages) diagnose(now time.Time, p *packet.Packet, d Decision) Decision {
+	d.Reason = BadTag
+	if now.Sub(m.diagnosed) < diagnoseEvery {
+		return d
+	}
+	m.diagnosed = now
+	message, ok := m.opener.Diagnose(now, p.Payload)
+	if !ok {
+		return d
+	}
+	d.Kind, d.Reason, d.Client = KindClock, StaleTime, m.claimed(message)
+	d.Detail = clockDetail(message.Header.Time, now)
+	return d
+}
+
+// claimed is the name of the client that a message says it is from.
+func (m *messages) claimed(message *spa.Message) string {
+	if c := m.clients[message.Header.Client]; c != nil {
+		return c.Name
+	}
+	return ""
+}
+
+func clockDetail(stamped, now time.Time) string {
+	off := stamped.Sub(now).Round(time.Second)
+	if off < 0 {
+		return fmt.Sprintf("the clock of this source is %s behind", -off)
+	}
+	return fmt.Sprintf("the clock of this source is %s ahead", off)
+}
+
+// judge decides about a message that was sealed for this server. Until its
+// proof has been verified, everything in it is only claimed.
+func (m *messages) judge(now time.Time, p *packet.Packet, message *spa.Message, d Decision) Decision {
+	h := message.Header
+	client := m.clients[h.Client]
+	if client == nil {
+		d.Reason = UnknownClient
+		return d
+	}
+	d.Client = client.Name
+	if !h.Fresh(now, m.config.SPA.ClockSkew) {
+		d.Reason, d.Detail = StaleTime, clockDetail(h.Time, now)
+		return d
+	}
+	id := replay.Message{Client: h.Client, R: message.Nonce, Mark: mark(p.Payload), Stamped: h.Time, Source: p.Src}
+	if v := m.Guard.Check(id, now); v == replay.Repeated || v == replay.Intercepted {
+		return m.again(d, v)
+	}
+	if len(message.Proof) > ed25519Proofs && client.Key.Type() != ssh.KeyAlgoRSA {
+		m.budget.Spend(slowProof)
+	}
+	if sshauth.Verify(client.Key, message.Signed(p.Src), message.Proof) != nil {
+		d.Reason = BadProof
+		return d
+	}
+	m.budget.Good(now, p.Src)
+	record, v := m.Guard.Admit(id, now)
+	if v != replay.Fresh {
+		return m.again(d, v)
+	}
+	return m.obey(now, p, message, client, record, d)
+}
+
+// ed25519Proofs is the size of the longest proof of an Ed25519 key.
+const ed25519Proofs = 69
+
+// mark tells a copy of a message from another one with the same random bytes.
+func mark(payload []byte) [8]byte {
+	sum := sha256.Sum256(payload)
+	return [8]byte(sum[:8])
+}
+
+// again refuses what the replay guard does not call fresh.
+func (m *messages) again(d Decision, v replay.Verdict) Decision {
+	switch v {
+	case replay.Repeated:
+		d.Reason = Replayed
+	case replay.Intercepted:
+		d.Reason = Intercepted
+		d.Detail = "the same message has come from another source before: somebody on the way has a copy"
+	case replay.Forgotten:
+		d.Reason = StaleTime
+		d.Detail = "stamped before the replay guard's memory begins; a newer message will do"
+	default:
+		d.Reason, d.Detail = NoRecord, v.String()
+	}
+	return d
+}
+
+// obey decides about an authenticated message. It is recorded and, if the
+// client wants that, answered, even if nothing is opened.
+func (m *messages) obey(now time.Time, p *packet.Packet, message *spa.Message, client *config.Client, record replay.Record, d Decision) Decision {
+	h := message.Header
+	d.Answer = &Answer{
+		Record:  record,
+		Message: message,
+		From:    netip.AddrPortFrom(p.Dst, p.DstPort),
+		To:      netip.AddrPortFrom(p.Src, p.SrcPort),
+	}
+	doors, reason := m.wanted(client, h.Door)
+	switch {
+	case !client.Expires.IsZero() && !now.Before(client.Expires):
+		reason = KeyExpired
+	case !client.From.Allows(p.Src):
+		reason = ForbiddenFrom
+	case m.config.SPA.RequireBound && !h.Bound:
+		reason = WrongAddress
+	}
+	if reason != "" {
+		d.Reason = reason
+		return d
+	}
+	d.Kind, d.Reason = KindGrant, BySPA
+	if h.Op == spa.Close {
+		d.Kind, d.Reason = KindRevocation, ByClient
+	}
+	for _, door := range doors {
+		d.Grants = append(d.Grants, Grant{
+			Door: door.Name, Source: p.Src, Client: client.Name,
+			Until:  now.Add(openFor(door, client, h.Seconds)),
+			Single: door.Single || client.Single || h.Single,
+		})
+	}
+	return d
+}
+
+// wanted returns the doors that a client means.
+func (m *messages) wanted(client *config.Client, id [4]byte) ([]*config.Door, Reason) {
+	if id == [4]byte{} {
+		var all []*config.Door
+		for _, name := range client.Doors {
+			all = append(all, m.doors[spa.DoorID(name)])
+		}
+		return all, ""
+	}
+	door := m.doors[id]
+	switch {
+	case door == nil:
+		return nil, UnknownDoor
+	case !slices.Contains(client.Doors, door.Name):
+		return nil, ForbiddenDoor
+	}
+	return []*config.Door{door}, ""
+}
+
+// openFor is what the client asks for, within what it may have.
+func openFor(door *config.Door, client *config.Client, seconds uint16) time.Duration {
+	most := door.OpenFor
+	if client.MaxOpen != 0 {
+		most = client.MaxOpen
+	}
+	if seconds == 0 {
+		return min(door.OpenFor, most)
+	}
+	return min(time.Duration(seconds)*time.Second, most)
+}
