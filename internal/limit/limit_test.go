@@ -63,10 +63,10 @@ func TestFloods(t *testing.T) {
 		{"one /64", func(r *rand.Rand, _ int) netip.Addr { return ipv6(1, r.Uint64()) }, false, 1, 1},
 		{"one /48", func(_ *rand.Rand, n int) netip.Addr { return ipv6(uint64(n%65536), 1) }, false, 1, 1},
 		{"4,000 hosts", func(_ *rand.Rand, n int) netip.Addr { return ipv4(uint32(n%4_000) * 977_777) }, false, 2, 3},
-		{"500 hosts", func(_ *rand.Rand, n int) netip.Addr { return ipv4(uint32(n%500) * 977_777) }, false, 1, 4},
+		{"500 hosts", func(_ *rand.Rand, n int) netip.Addr { return ipv4(uint32(n%500) * 977_777) }, false, 1, 3},
 		{"used two times", again(2), false, 3, 5},
 		{"used five times", again(5), false, 6, 6},
-		{"used ten times", again(10), false, 7, 8},
+		{"used ten times", again(10), false, 7, 7},
 		{"random sources, client known", random, true, 1, 1},
 		{"used ten times, client known", again(10), true, 1, 1},
 	}
@@ -88,7 +88,7 @@ func TestFloods(t *testing.T) {
 	}
 }
 
-const clients = 200
+const clients = 100
 
 // simulate lets clients come one after the other, about 100 ms apart, while a
 // flood is under way for 20 s already, and send a datagram about each second
@@ -98,8 +98,8 @@ func simulate(source func(*rand.Rand, int) netip.Addr, known bool) (tries [12]in
 	r := rand.New(rand.NewPCG(3, 4))
 	b := New(rate, key, start)
 	const (
-		warm    = 20 * flood
-		total   = 55 * flood
+		warm    = 10 * flood
+		total   = 32 * flood
 		between = flood / 10
 	)
 	client := func(i int) netip.Addr { return ipv4(0xcb007100 + uint32(i)*7919*256) }
@@ -157,6 +157,19 @@ func TestFloodInTheNameOfTheClient(t *testing.T) {
 		if share := float64(through) / float64(tries); share < 0.06 {
 			t.Errorf("known %v: %.3f of the client's datagrams were opened: want about 0.1", known, share)
 		}
+	}
+}
+
+// A source that is known gives a forger who knows it no more than one datagram
+// in 64 ms of what others need.
+func TestFloodInTheNameOfAKnownSource(t *testing.T) {
+	b := New(rate, key, start)
+	b.Good(start, home)
+	for n := range 5 * flood {
+		b.Allow(start.Add(time.Duration(n)*time.Second/flood), home)
+	}
+	if !b.Allow(start.Add(5*time.Second), ipv4(7)) {
+		t.Error("a new client was refused")
 	}
 }
 
@@ -220,13 +233,15 @@ func TestSpend(t *testing.T) {
 }
 
 func TestClockSetBack(t *testing.T) {
-	b := New(rate, key, start.Add(time.Hour))
-	b.Good(start.Add(time.Hour), home)
-	for n := range 20_000 {
-		b.Allow(start.Add(time.Duration(n)*time.Second/flood), ipv4(uint32(n)*65537))
+	b := New(rate, key, start.Add(-time.Hour))
+	b.Good(start, home)
+	b.Spend(1e9)
+	now := start.Add(-30 * time.Minute)
+	if b.Allow(now, home) {
+		t.Fatal("the step filled the bucket")
 	}
-	if !b.Allow(start.Add(time.Second), home) {
-		t.Error("a known source was refused after the clock was set back")
+	if !b.Allow(now.Add(time.Second), home) {
+		t.Error("nothing is opened until the clock shows the old time again")
 	}
 }
 
