@@ -75,7 +75,7 @@ func formOf(name string, key crypto.PublicKey) (form, error) {
 
 func typeError(name string) error {
 	switch {
-	case name == ssh.InsecureKeyAlgoDSA:
+	case name == "ssh-dss":
 		return fmt.Errorf("DSA keys are too weak: %s", wantKeyTypes)
 	case strings.Contains(name, "-cert-v0"):
 		return errors.New("certificates are not accepted: want the public key itself")
