@@ -1,6 +1,7 @@
 package spa
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"reflect"
@@ -156,6 +157,40 @@ func TestOpenAckRefuses(t *testing.T) {
 	}
 	if _, err := s.OpenAck(datagram); err != nil {
 		t.Error(err)
+	}
+}
+
+// A server that does not keep to the rules is not believed.
+func TestParseAckRefuses(t *testing.T) {
+	good, err := Ack{Status: Opened, Time: noon, Source: home, Doors: doors(2), Total: 2}.marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := func(at int, value byte) []byte { b := bytes.Clone(good); b[at] = value; return b }
+	for _, tc := range []struct {
+		name  string
+		plain []byte
+		want  bool
+	}{
+		{"as it should be", good, true},
+		{"cut short", good[:ackPlainSize-1], false},
+		{"longer", append(bytes.Clone(good), 0), false},
+		{"status 0", with(0, 0), false},
+		{"status 4", with(0, 4), false},
+		{"refused without a reason", with(0, byte(Refused)), false},
+		{"opened with a reason", with(1, 1), false},
+		{"reason 7", with(1, 7), false},
+		{"flag 0", with(2, 1), true},
+		{"flag 1", with(2, 2), false},
+		{"fewer doors than there are", with(3, 1), false},
+		{"a third door, all zero", with(3, 3), true},
+		{"source none", append(append(bytes.Clone(good[:10]), make([]byte, 16)...), good[26:]...), false},
+		{"flag 1 of a door", with(ackHeadSize+4, 2), false},
+		{"something after the doors", with(ackPlainSize-1, 1), false},
+	} {
+		if _, err := parseAck(tc.plain); (err == nil) != tc.want {
+			t.Errorf("%s: %v", tc.name, err)
+		}
 	}
 }
 

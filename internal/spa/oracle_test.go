@@ -203,6 +203,8 @@ func (a answer) plain() []byte {
 	return cat(b, make([]byte, 90-len(b)))
 }
 
+var errProof = errors.New("proof")
+
 // read opens a knock at time ms with the server's private key, and verifies it
 // with the client's public key and the source it came from.
 func read(knock []byte, privateText string, ms int64, client ed25519.PublicKey, source netip.Addr) (vector, error) {
@@ -229,7 +231,7 @@ func read(knock []byte, privateText string, ms int64, client ed25519.PublicKey, 
 	}
 	v.sign(front, source)
 	if !ed25519.Verify(client, v.Signed, v.Proof) {
-		return v, errors.New("proof")
+		return v, errProof
 	}
 	v.AckKey = ctx.export("sallyport ack v1", 32)
 	return v, nil
