@@ -46,8 +46,8 @@
 // To have n tries a forger must send n datagrams for each that is opened, so
 // no more than λ/n a second can be in that class: where λ/n is below B, all of
 // them are opened, and above eight tries (λ/8 = 2,500 here) four in five. A
-// client should therefore send again 0.6 to 2 s after a datagram that was not
-// answered, and not give up before the eighth. What it sends sooner than half a
+// client should therefore send a new one 0.6 to 2 s after a datagram that was
+// not answered, and not give up before the eighth. What it sends sooner than half a
 // second after the last does not count as a try.
 package limit
 
