@@ -145,6 +145,7 @@ func (c *contestant) prepare(ctx context.Context, n int) ([]attempt, error) {
 type cost struct {
 	daemon, machine []float64
 	rates           []float64 // thousands of packets a second
+	rest            []float64 // cores that were busy just before
 }
 
 // costs floods all systems in turns, at rate packets a second (0: as fast as
@@ -199,6 +200,7 @@ func (c *contestant) burst(ctx context.Context, length time.Duration, rate int, 
 	found.daemon = append(found.daemon, milliseconds(after.daemon-before.daemon)/millions)
 	found.machine = append(found.machine, milliseconds(machine)/millions)
 	found.rates = append(found.rates, result.Rate()/1000)
+	found.rest = append(found.rest, rest)
 	return nil
 }
 
@@ -306,21 +308,36 @@ func withoutEmpty(rows []report.Row) (kept []report.Row) {
 }
 
 func costTable(f *field, key, title string, found map[*contestant]*cost) report.Table {
-	return report.Table{
+	t := report.Table{
 		Key:     key,
 		Title:   title,
 		Columns: []string{"daemon, ms", "whole machine, ms", "junk, thousands/s"},
 		Notes: []string{
 			"median (least–greatest); a daemon that loses packets does not work on them",
-			"the whole machine includes making the junk and the kernel's way to the gate: compare with “nobody listens”",
+			"the whole machine includes making the junk and the kernel's way to the gate: compare with “nobody listens”;",
 			"what the machine did just before, without junk, has been taken off",
 		},
-		Rows: f.rows(func(c *contestant) []report.Cell {
-			daemon := report.Text("none (kernel)")
-			if c.PID != 0 {
-				daemon = report.Spread(stats.Of(found[c].daemon), "")
-			}
-			return []report.Cell{daemon, report.Spread(stats.Of(found[c].machine), ""), report.Spread(stats.Of(found[c].rates), "")}
-		}),
 	}
+	t.Rows = f.rows(func(c *contestant) []report.Cell {
+		daemon := report.Text("none (kernel)")
+		if c.PID != 0 {
+			daemon = report.Spread(stats.Of(found[c].daemon), "")
+		}
+		return []report.Cell{daemon, report.Spread(stats.Of(found[c].machine), ""), report.Spread(stats.Of(found[c].rates), "")}
+	})
+	if busy := busiest(found); busy > tolerable {
+		t.Notes = append(t.Notes, fmt.Sprintf(
+			"up to %.1f cores were busy with something else: the figures of the whole machine mean nothing, those of daemons little", busy))
+	}
+	return t
+}
+
+// tolerable is how many cores may be busy before a run for its figures to count.
+const tolerable = 0.1
+
+func busiest(found map[*contestant]*cost) (cores float64) {
+	for _, c := range found {
+		cores = max(cores, stats.Of(c.rest).Max)
+	}
+	return cores
 }

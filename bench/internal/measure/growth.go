@@ -35,10 +35,10 @@ func Growth(ctx context.Context, systems []peers.System, o Options) (section Sec
 	var sizes []size
 	for _, doors := range o.Doors {
 		ours.Doors = doors
-		sizes = append(sizes, size{name: fmt.Sprintf("%d doors", doors), system: ours})
+		sizes = append(sizes, size{name: plural(doors, "door"), system: ours})
 	}
 	ours.Doors = 1
-	sizes = append(sizes, size{name: fmt.Sprintf("1 door, %d active grants", o.Grants), system: ours, grants: o.Grants})
+	sizes = append(sizes, size{name: "1 door, " + plural(o.Grants, "active grant"), system: ours, grants: o.Grants})
 	grown, err := grow(ctx, sizes, o)
 	if err != nil {
 		return section, err
@@ -211,3 +211,10 @@ func resident(m usage.Memory) report.Cell {
 }
 
 func megabytes(bytes uint64) float64 { return float64(bytes) / (1 << 20) }
+
+func plural(n int, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return fmt.Sprintf("%d %ss", n, word)
+}

@@ -124,7 +124,7 @@ func TestGrowth(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, row := range []string{"1 doors", "50 doors", "1 door, 100 active grants"} {
+	for _, row := range []string{"1 door", "50 doors", "1 door, 100 active grants"} {
 		if got := cell(t, section, "growth", row, "opened"); got.Text != "2/2" {
 			t.Errorf("%s: opened %s, want 2/2", row, got.Text)
 		}

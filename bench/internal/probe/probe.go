@@ -40,7 +40,7 @@ type Pace struct {
 // are being measured waiting. Calm is for the time of a flood.
 var (
 	Quick = Pace{Gap: 5 * time.Millisecond, Every: 50 * time.Microsecond, Limit: 2 * time.Second}
-	Calm  = Pace{Gap: 5 * time.Millisecond, Every: time.Millisecond, Limit: time.Second}
+	Calm  = Pace{Gap: 5 * time.Millisecond, Every: 200 * time.Microsecond, Limit: time.Second}
 )
 
 // Prober knocks and probes from one host at one door. Not for concurrent use.
