@@ -84,7 +84,7 @@ func (d *Daemon) openSecrets(cfg *config.Config, made bool) (*secrets, error) {
 	var notices []replay.Notice
 	s.store, s.guard, notices = replay.Open(s.files, bootID(), cfg.SPA.ClockSkew, time.Now())
 	for _, n := range notices {
-		text := fmt.Sprintf("the replay store is %s: messages stamped before now are refused (%s)", n.Trouble, n.Detail)
+		text := fmt.Sprintf("the replay store is %s: messages stamped before now, and for one clock_skew after, are refused (%s)", n.Trouble, n.Detail)
 		d.problems.note("replay", text)
 		d.events.put(gate.Event{Time: time.Now(), Kind: gate.KindFailure, Detail: text})
 	}

@@ -1,0 +1,329 @@
+package gate
+
+import (
+	"crypto/ed25519"
+	"io/fs"
+	"net/netip"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"sallyport/internal/config"
+	"sallyport/internal/key"
+	"sallyport/internal/packet"
+	"sallyport/internal/replay"
+	"sallyport/internal/spa"
+	"sallyport/internal/sshauth"
+)
+
+const spaPort = 40321
+
+var other = netip.MustParseAddr("203.0.113.66")
+
+// files keeps a replay store in memory.
+type files map[string][]byte
+
+func (f files) Read(name string) ([]byte, error) {
+	b, ok := f[name]
+	if !ok {
+		return nil, fs.ErrNotExist
+	}
+	return b, nil
+}
+func (f files) Replace(name string, data []byte) error {
+	f[name] = append([]byte(nil), data...)
+	return nil
+}
+func (f files) WriteAt(name string, data []byte, offset int64) error {
+	if need := int(offset) + len(data); need > len(f[name]) {
+		f[name] = append(f[name], make([]byte, need-len(f[name]))...)
+	}
+	copy(f[name][offset:], data)
+	return nil
+}
+func (f files) Remove(name string) error { delete(f, name); return nil }
+func (f files) Sync() error              { return nil }
+
+// signer is an SSH key that makes proofs.
+type signer struct{ ssh.Signer }
+
+func newSigner(t testing.TB) signer {
+	t.Helper()
+	_, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := ssh.NewSignerFromKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signer{s}
+}
+
+func (s signer) ProofSize() int                       { n, _ := sshauth.ProofSize(s.PublicKey()); return n }
+func (s signer) Prove(message []byte) ([]byte, error) { return sshauth.Sign(s.Signer, message) }
+func (s signer) id() [6]byte                          { return sshauth.ID(s.PublicKey()) }
+
+// spaGate is a gate with SPA on, and the two clients it knows.
+type spaGate struct {
+	*Gate
+	t          *testing.T
+	alice, bob signer
+	server     key.Public
+	cfg        *config.Config
+	spa        SPA
+}
+
+func newSPAGate(t *testing.T, change func(*config.Config)) *spaGate {
+	t.Helper()
+	private, err := key.Generate(key.X25519)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := files{}
+	if err := replay.Create(f); err != nil {
+		t.Fatal(err)
+	}
+	_, guard, notices := replay.Open(f, "boot", time.Minute, start)
+	if len(notices) != 0 {
+		t.Fatalf("%v", notices)
+	}
+	g := &spaGate{t: t, alice: newSigner(t), bob: newSigner(t), server: private.Public(), cfg: testConfig()}
+	g.cfg.SPA = config.SPA{Port: spaPort, ClockSkew: time.Minute, Ack: true}
+	g.cfg.Clients = []config.Client{
+		{Name: "alice", Key: g.alice.PublicKey(), Doors: []string{"ssh", "db"}},
+		{Name: "bob", Key: g.bob.PublicKey(), Doors: []string{"db"}, MaxOpen: 2 * time.Hour},
+	}
+	if change != nil {
+		change(g.cfg)
+	}
+	g.spa = SPA{Keys: key.NewKeyring(private), Guard: guard}
+	g.Gate = New(g.cfg, g.spa, testHost(), start)
+	return g
+}
+
+func (g *spaGate) seal(s signer, bound netip.Addr, change func(*spa.Header)) []byte {
+	g.t.Helper()
+	h := spa.Header{Op: spa.Open, Ack: true, Client: s.id(), Time: start}
+	if change != nil {
+		change(&h)
+	}
+	sealed, err := spa.Seal(g.server, h, bound, s)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return sealed.Datagram
+}
+
+func (g *spaGate) deliver(now time.Time, from netip.Addr, payload []byte) Decision {
+	g.t.Helper()
+	return one(g.t, g.Observe(now, &packet.Packet{Src: from, Dst: here, Proto: packet.UDP, SrcPort: 5555, DstPort: spaPort, Payload: payload, Length: len(payload)}))
+}
+
+func door(name string) func(*spa.Header) { return func(h *spa.Header) { h.Door = spa.DoorID(name) } }
+
+func TestMessageGrants(t *testing.T) {
+	g := newSPAGate(t, nil)
+	for name, c := range map[string]struct {
+		from   signer
+		change func(*spa.Header)
+		doors  int
+		open   time.Duration
+		single bool
+	}{
+		"a door":                     {g.alice, door("ssh"), 1, 30 * time.Second, false},
+		"default doors":              {g.alice, nil, 2, 30 * time.Second, false},
+		"less time":                  {g.alice, func(h *spa.Header) { h.Door, h.Seconds = spa.DoorID("ssh"), 5 }, 1, 5 * time.Second, false},
+		"more time than allowed":     {g.alice, func(h *spa.Header) { h.Door, h.Seconds = spa.DoorID("ssh"), 3600 }, 1, 30 * time.Second, false},
+		"more time, allowed":         {g.bob, func(h *spa.Header) { h.Seconds = 3600 }, 1, time.Hour, true},
+		"as usual with a high limit": {g.bob, nil, 1, time.Minute, true},
+		"single":                     {g.alice, func(h *spa.Header) { h.Door, h.Single = spa.DoorID("ssh"), true }, 1, 30 * time.Second, true},
+	} {
+		d := g.deliver(start, client, g.seal(c.from, netip.Addr{}, c.change))
+		if d.Kind != KindGrant || d.Reason != BySPA || len(d.Grants) != c.doors || d.Answer == nil || d.Client == "" {
+			t.Errorf("%s: %+v", name, d)
+			continue
+		}
+		if got := d.Grants[0]; got.Until.Sub(start) != c.open || got.Single != c.single || got.Source != client || got.Client != d.Client {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+func TestMessageClosesTheDoor(t *testing.T) {
+	g := newSPAGate(t, nil)
+	d := g.deliver(start, client, g.seal(g.alice, netip.Addr{}, func(h *spa.Header) { h.Op, h.Door = spa.Close, spa.DoorID("ssh") }))
+	if d.Kind != KindRevocation || d.Reason != ByClient || len(d.Grants) != 1 {
+		t.Errorf("%+v", d)
+	}
+}
+
+func TestMessageRefusals(t *testing.T) {
+	stranger := newSigner(t)
+	at := func(d time.Duration) func(*spa.Header) { return func(h *spa.Header) { h.Time = start.Add(d) } }
+	for name, c := range map[string]struct {
+		config  func(*config.Config)
+		message func(*spaGate) []byte
+		reason  Reason
+		told    bool // the client gets an answer
+	}{
+		"too short": {nil, func(*spaGate) []byte { return make([]byte, 20) }, BadLength, false},
+		"junk":      {nil, func(*spaGate) []byte { return make([]byte, 144) }, BadTag, false},
+		"damaged":   {nil, func(g *spaGate) []byte { b := g.seal(g.alice, netip.Addr{}, nil); b[100] ^= 1; return b }, BadSeal, false},
+		"stranger":  {nil, func(g *spaGate) []byte { return g.seal(stranger, netip.Addr{}, nil) }, UnknownClient, false},
+		"in another's name": {nil, func(g *spaGate) []byte {
+			return g.seal(stranger, netip.Addr{}, func(h *spa.Header) { h.Client = g.alice.id() })
+		}, BadProof, false},
+		"too old":         {nil, func(g *spaGate) []byte { return g.seal(g.alice, netip.Addr{}, at(-61*time.Second)) }, StaleTime, false},
+		"too new":         {nil, func(g *spaGate) []byte { return g.seal(g.alice, netip.Addr{}, at(61*time.Second)) }, StaleTime, false},
+		"unknown door":    {nil, func(g *spaGate) []byte { return g.seal(g.alice, netip.Addr{}, door("nosuch")) }, UnknownDoor, true},
+		"forbidden door":  {nil, func(g *spaGate) []byte { return g.seal(g.bob, netip.Addr{}, door("ssh")) }, ForbiddenDoor, true},
+		"bound elsewhere": {nil, func(g *spaGate) []byte { return g.seal(g.alice, other, nil) }, BadProof, false},
+		"unbound": {func(c *config.Config) { c.SPA.RequireBound = true },
+			func(g *spaGate) []byte { return g.seal(g.alice, netip.Addr{}, nil) }, WrongAddress, true},
+		"from elsewhere": {func(c *config.Config) {
+			c.Clients[0].From = sshauth.FromPrefixes([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")})
+		},
+			func(g *spaGate) []byte { return g.seal(g.alice, netip.Addr{}, nil) }, ForbiddenFrom, true},
+		"expired": {func(c *config.Config) { c.Clients[0].Expires = start },
+			func(g *spaGate) []byte { return g.seal(g.alice, netip.Addr{}, nil) }, KeyExpired, true},
+	} {
+		g := newSPAGate(t, c.config)
+		d := g.deliver(start, client, c.message(g))
+		if d.Kind != KindRefusal || d.Reason != c.reason || len(d.Grants) != 0 || (d.Answer != nil) != c.told {
+			t.Errorf("%s: %+v, want refused for %q", name, d, c.reason)
+		}
+	}
+}
+
+func TestBoundMessageFromItsAddress(t *testing.T) {
+	g := newSPAGate(t, func(c *config.Config) { c.SPA.RequireBound = true })
+	if d := g.deliver(start, client, g.seal(g.alice, client, nil)); d.Kind != KindGrant {
+		t.Errorf("%+v", d)
+	}
+}
+
+func TestReplays(t *testing.T) {
+	g := newSPAGate(t, nil)
+	m := g.seal(g.alice, netip.Addr{}, door("ssh"))
+	if d := g.deliver(start, client, m); d.Kind != KindGrant {
+		t.Fatalf("%+v", d)
+	}
+	for from, want := range map[netip.Addr]Reason{client: Replayed, other: Intercepted} {
+		for range 2 {
+			if d := g.deliver(start.Add(time.Second), from, m); d.Kind != KindRefusal || d.Reason != want || d.Client != "alice" || d.Answer != nil {
+				t.Errorf("from %s: %+v, want %q", from, d, want)
+			}
+		}
+	}
+	g.Reconfigure(g.cfg, g.spa, start)
+	if d := g.deliver(start.Add(time.Second), client, m); d.Reason != Replayed {
+		t.Errorf("after a reload: %+v", d)
+	}
+}
+
+func TestClockFarOffIsDiagnosed(t *testing.T) {
+	g := newSPAGate(t, nil)
+	m := g.seal(g.alice, netip.Addr{}, func(h *spa.Header) { h.Time = start.Add(-3*time.Hour - 12*time.Minute) })
+	d := g.deliver(start, client, m)
+	if d.Kind != KindClock || d.Client != "alice" || d.Detail != "the clock of this source is 3h12m0s behind" || d.Answer != nil {
+		t.Errorf("%+v", d)
+	}
+	if d := g.deliver(start, client, m); d.Kind != KindRefusal || d.Reason != BadTag {
+		t.Errorf("the second within a moment: %+v, want no diagnosis", d)
+	}
+}
+
+func TestMessagesToThePreviousKey(t *testing.T) {
+	g := newSPAGate(t, nil)
+	next, err := key.Generate(key.X25519)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.spa.Keys = g.spa.Keys.Rotate(next, start.Add(time.Hour))
+	g.Reconfigure(g.cfg, g.spa, start)
+	if d := g.deliver(start, client, g.seal(g.alice, netip.Addr{}, nil)); d.Kind != KindGrant {
+		t.Errorf("a message to the previous key: %+v", d)
+	}
+	late := start.Add(time.Hour)
+	m := g.seal(g.alice, netip.Addr{}, func(h *spa.Header) { h.Time = late })
+	if d := g.deliver(late, client, m); d.Kind == KindGrant {
+		t.Errorf("a message to a key that has ended: %+v", d)
+	}
+}
+
+func TestMessagesAreNoKnocks(t *testing.T) {
+	g := newSPAGate(t, nil)
+	s := &sender{Gate: g.Gate, now: start, dst: here}
+	s.send("tcp/7000 udp/8000")
+	g.deliver(start, client, g.seal(g.alice, netip.Addr{}, nil))
+	if d := one(t, s.send("tcp/9000")); d.Kind != KindGrant || d.Reason != BySequence {
+		t.Errorf("a message spoilt a sequence: %+v", d)
+	}
+}
+
+// A holder of the public key sends well-tagged junk from everywhere; the
+// client, who repeats his message each second, gets in at the second try.
+func TestWellTaggedJunk(t *testing.T) {
+	g := newSPAGate(t, nil)
+	junk := g.seal(g.alice, netip.Addr{}, nil)
+	junk[100] ^= 1
+	now, n := start, 0
+	p := &packet.Packet{Dst: here, Proto: packet.UDP, DstPort: spaPort, Payload: junk, Length: len(junk)}
+	opened := 0
+	flood := func(packets int) {
+		for range packets {
+			n++
+			now = now.Add(50 * time.Microsecond)
+			p.Src = netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)})
+			if one(t, g.Observe(now, p)).Reason == BadSeal {
+				opened++
+			}
+		}
+	}
+	flood(20_000)
+	if opened > 2*opensPerSecond {
+		t.Errorf("%d junk packets of 20,000 in a second were opened", opened)
+	}
+	for try := 1; ; try++ {
+		m := g.seal(g.alice, netip.Addr{}, func(h *spa.Header) { h.Time = now })
+		if g.deliver(now, client, m).Kind == KindGrant {
+			break
+		}
+		if try == 3 {
+			t.Fatal("an honest client does not get in within three tries")
+		}
+		flood(20_000)
+	}
+}
+
+func TestJunkDoesNotAllocate(t *testing.T) {
+	g := newSPAGate(t, nil)
+	junk := make([]byte, 144)
+	p := &packet.Packet{Src: client, Dst: here, Proto: packet.UDP, DstPort: spaPort, Payload: junk, Length: len(junk)}
+	g.Observe(start, p) // derives the keys of the epoch, and uses up the diagnosis
+	i := 0
+	if n := testing.AllocsPerRun(1000, func() { i++; junk[0] = byte(i); g.Observe(start, p) }); n != 0 {
+		t.Errorf("%v allocations for junk, want none", n)
+	}
+}
+
+func BenchmarkJunk(b *testing.B) {
+	private, err := key.Generate(key.Hybrid)
+	if err != nil {
+		b.Fatal(err)
+	}
+	f := files{}
+	_, guard, _ := replay.Open(f, "boot", time.Minute, start)
+	cfg := testConfig()
+	cfg.SPA = config.SPA{Port: spaPort, ClockSkew: time.Minute}
+	g := New(cfg, SPA{Keys: key.NewKeyring(private), Guard: guard}, testHost(), start)
+	junk := make([]byte, 1232)
+	p := &packet.Packet{Src: client, Dst: here, Proto: packet.UDP, DstPort: spaPort, Payload: junk, Length: len(junk)}
+	b.ReportAllocs()
+	for i := range b.N {
+		junk[0], junk[1] = byte(i), byte(i>>8)
+		g.Observe(start, p)
+	}
+}
