@@ -130,6 +130,7 @@ func TestSealRefuses(t *testing.T) {
 		{"before 1970", small, with(func(h *Header) { h.Time = time.UnixMilli(-1).UTC() }), none, fixed(64), `time 1969-12-31 23:59:59.999 +0000 UTC is out of range: set the clock`},
 		{"zone", small, good, netip.MustParseAddr("fe80::1%eth0"), fixed(64), `cannot be bound to the address fe80::1%eth0: want one that the server can see`},
 		{"unspecified", small, good, netip.IPv4Unspecified(), fixed(64), `cannot be bound to the address 0.0.0.0: want one that the server can see`},
+		{"unspecified, as IPv4 in IPv6", small, good, netip.MustParseAddr("::ffff:0.0.0.0"), fixed(64), `cannot be bound to the address 0.0.0.0: want one that the server can see`},
 		{"prover fails", small, good, none, broken{errors.New("agent refuses")}, `agent refuses`},
 		{"prover lies", small, good, none, broken{nil}, `the proof has 1 bytes: want 64`},
 	} {
@@ -232,6 +233,29 @@ func TestTagWindow(t *testing.T) {
 				if reason == "" && !m.Header.Fresh(now, skew) {
 					t.Errorf("skew %v, phase %v, clock off by %v: not fresh", skew, phase, tc.off)
 				}
+			}
+		}
+	}
+}
+
+// An opener that has been in use for long, through jumps of the clock, says the
+// same as a new one.
+func TestOpenerFollowsTheClock(t *testing.T) {
+	k := newKey(t, key.X25519)
+	old := NewOpener(key.NewKeyring(k), skew)
+	now := noon
+	for _, step := range []time.Duration{0, time.Second, key.EpochLength, key.EpochLength, 5 * key.EpochLength, time.Hour, -3 * key.EpochLength, -time.Hour, 365 * 24 * time.Hour, -20 * 365 * 24 * time.Hour} {
+		now = now.Add(step)
+		for off := -3 * key.EpochLength; off <= 3*key.EpochLength; off += key.EpochLength / 2 {
+			datagram := sealed(t, k, request(now.Add(off)), fixed(64)).Datagram
+			_, got := old.Check(now, datagram)
+			_, want := NewOpener(key.NewKeyring(k), skew).Check(now, datagram)
+			if got != want {
+				t.Errorf("after a step of %v, off by %v: got %q, want %q", step, off, got, want)
+			}
+			_, gotDay := old.Diagnose(now, datagram)
+			if !gotDay {
+				t.Errorf("after a step of %v, off by %v: not diagnosed", step, off)
 			}
 		}
 	}
