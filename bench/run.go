@@ -77,11 +77,10 @@ func parse(args []string) (s settings, err error) {
 	flags.IntVar(&s.Rounds, "rounds", 60, "knocks of each system in the latency section")
 	flags.IntVar(&s.Knocks, "knocks", 10, "honest knocks of each system during a flood")
 	flags.IntVar(&s.Repeats, "repeats", 3, "repetitions of each measurement of processor time")
-	flags.DurationVar(&s.Burst, "burst", 3*time.Second, "junk in each such measurement")
-	flags.IntVar(&s.Rate, "rate", 10_000, "packets a second of junk at a rate that all can follow")
+	flags.DurationVar(&s.Burst, "burst", 2*time.Second, "junk in each such measurement")
 	flags.IntVar(&s.Grants, "grants", 100_000, "active grants in the growth section")
 	flags.Uint64Var(&s.Sources, "sources", 1_000_000, "spoofed sources in the growth section")
-	s.Doors = []int{1, 1000, 10_000}
+	s.Rates, s.Doors = []int{10_000, 100_000, 0}, []int{1, 1000, 10_000}
 	s.Progress, s.Settle = os.Stderr, 20*time.Second
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -115,8 +114,6 @@ func (s *settings) check() error {
 		return errors.New("knocks: want at least 1")
 	case s.Repeats < 1:
 		return errors.New("repeats: want at least 1")
-	case s.Rate < 1:
-		return errors.New("rate: want at least 1")
 	case s.Burst <= 0:
 		return errors.New("burst: want more than 0s")
 	case s.Grants < 0:

@@ -26,7 +26,7 @@ type Options struct {
 	Knocks    int           // honest ones during a flood
 	Repeats   int           // of each measurement of processor time
 	Burst     time.Duration // of junk in each such measurement
-	Rate      int           // of junk in packets a second that all can follow
+	Rates     []int         // of junk in packets a second; 0: as many as possible
 	Doors     []int         // sizes of the configuration
 	Grants    int           // active ones
 	Sources   uint64        // spoofed ones that send a first knock

@@ -28,19 +28,16 @@ func Flood(ctx context.Context, systems []peers.System, o Options) (section Sect
 	if err != nil {
 		return section, err
 	}
-	slow, err := costs(ctx, f, o, o.Rate)
-	if err != nil {
-		return section, err
+	section.Tables = append(section.Tables, honestTable(f, through))
+	for _, rate := range o.Rates {
+		found, err := costs(ctx, f, o, rate)
+		if err != nil {
+			return section, err
+		}
+		section.Tables = append(section.Tables, costTable(f, rate, found))
 	}
-	fast, err := costs(ctx, f, o, 0)
-	if err != nil {
-		return section, err
-	}
-	return Section{f.abouts(), []report.Table{
-		honestTable(f, through, o),
-		costTable(f, "cpu-rate", fmt.Sprintf("processor time for a million packets of junk, at %d a second", o.Rate), slow),
-		costTable(f, "cpu-max", "processor time for a million packets of junk, as fast as one core makes them", fast),
-	}}, nil
+	section.Systems = f.abouts()
+	return section, nil
 }
 
 // goodput is what became of honest knocks.
@@ -154,7 +151,7 @@ func costs(ctx context.Context, f *field, o Options, rate int) (map[*contestant]
 	found := map[*contestant]*cost{}
 	for turn := range o.Repeats {
 		for _, c := range f.turns(turn) {
-			fmt.Fprintf(o.Progress, "flood: processor time, turn %d of %d: %s\n", turn+1, o.Repeats, c.system.Name())
+			fmt.Fprintf(o.Progress, "flood: processor time, %d packets a second, turn %d of %d: %s\n", rate, turn+1, o.Repeats, c.system.Name())
 			if found[c] == nil {
 				found[c] = new(cost)
 			}
@@ -167,7 +164,7 @@ func costs(ctx context.Context, f *field, o Options, rate int) (map[*contestant]
 }
 
 func (c *contestant) burst(ctx context.Context, length time.Duration, rate int, found *cost) error {
-	rest, err := background(ctx, length)
+	rest, err := background(ctx, length/2)
 	if err != nil {
 		return err
 	}
@@ -261,7 +258,7 @@ func (c *contestant) idle(ctx context.Context) error {
 	return nil
 }
 
-func honestTable(f *field, found map[*contestant]*goodput, o Options) report.Table {
+func honestTable(f *field, found map[*contestant]*goodput) report.Table {
 	t := report.Table{
 		Key:     "flood",
 		Title:   "honest knocks that open the door within a second, while junk from random sources arrives",
@@ -307,13 +304,17 @@ func withoutEmpty(rows []report.Row) (kept []report.Row) {
 	return kept
 }
 
-func costTable(f *field, key, title string, found map[*contestant]*cost) report.Table {
+func costTable(f *field, rate int, found map[*contestant]*cost) report.Table {
+	key, speed := fmt.Sprintf("cpu-%d", rate), fmt.Sprintf("%d a second", rate)
+	if rate == 0 {
+		key, speed = "cpu-max", "as fast as one core makes them"
+	}
 	t := report.Table{
 		Key:     key,
-		Title:   title,
+		Title:   "processor time for a million packets of junk, " + speed,
 		Columns: []string{"daemon, ms", "whole machine, ms", "junk, thousands/s"},
 		Notes: []string{
-			"median (least–greatest); a daemon that loses packets does not work on them",
+			"median (least–greatest); a daemon that loses packets does not work on them, one that is woken for each pays for that",
 			"the whole machine includes making the junk and the kernel's way to the gate: compare with “nobody listens”;",
 			"what the machine did just before, without junk, has been taken off",
 		},
