@@ -1,3 +1,5 @@
+//go:build linux
+
 // Bench compares Sallyport, side by side on one machine, with what others use
 // for the same purpose: how soon a door opens, how many honest knocks get
 // through while junk arrives as fast as the machine can make it, what the junk

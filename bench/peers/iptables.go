@@ -1,3 +1,5 @@
+//go:build linux
+
 package peers
 
 // closedHost is the firewall of a host whose doors another program opens with

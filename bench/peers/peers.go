@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package peers sets up the systems that are compared, each on a gate of its
 // own: ours, other people's as Debian ships them, a ruleset that needs no
 // program, and the least that any program could do.

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package flood sends junk, as much of it as one processor core can: UDP
 // datagrams to one port, from sources that do not exist. It is a process of its
 // own, so that its work can be told from that of the harness and bound to a core.

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package machine says what a benchmark ran on: figures of different machines
 // cannot be compared.
 package machine

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package measure holds the benchmarks: knock-to-open latency, honest knocks
 // under a flood, and growth. Each builds labs, one for every system, and takes
 // turns between the systems, so that whatever else the machine does meets all
@@ -122,6 +124,9 @@ func (c *contestant) nextSource() netip.Addr {
 // knock shows the door closed to the next source, knocks, and tells how long
 // the door took to open, if it did.
 func (c *contestant) knock(ctx context.Context, pace probe.Pace) (took time.Duration, ok bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return 0, false, err
+	}
 	source := c.nextSource()
 	if err := c.awaitClosed(ctx, source); err != nil {
 		return 0, false, err

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package probe knocks, and measures when a door opens: the time from the last
 // packet of the knock to the first answer of a UDP service behind the door.
 //

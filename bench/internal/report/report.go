@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package report is what a benchmark run tells: which machine, which systems
 // with which configuration, and tables of figures, as text for people and as
 // JSON for programs. It is pure but for the writers it is given.
