@@ -51,7 +51,7 @@ func TestAck(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if len(datagram) != AckSize || AckSize >= Lengths(key.X25519)[0].First {
+				if len(datagram) != 118 || len(datagram) >= Lengths(key.X25519)[0].First {
 					t.Errorf("%d bytes", len(datagram))
 				}
 				got, err := s.OpenAck(datagram)
