@@ -36,8 +36,8 @@ func subscribe(own uint32) (*netlink.Conn, error) {
 	return conn, nil
 }
 
-// Watch calls changed whenever somebody else has changed or removed the table
-// since New, until the context ends; then it returns nil. It never calls it
+// Watch calls changed once for each transaction in which somebody else has
+// changed or removed the table since New, until the context ends; then it returns nil. It never calls it
 // for a change made by this Firewall. When it has been told of more changes
 // than it could take, it assumes that the table was among them. One Watch at a
 // time.
@@ -47,6 +47,7 @@ func (f *Firewall) Watch(ctx context.Context, changed func()) error {
 	}
 	stop := context.AfterFunc(ctx, func() { _ = f.events.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
+	var ours bool // the transaction that is being told about concerns our table
 	for ctx.Err() == nil {
 		messages, err := f.events.Receive()
 		switch {
@@ -54,28 +55,30 @@ func (f *Firewall) Watch(ctx context.Context, changed func()) error {
 			return nil
 		case errors.Is(err, unix.ENOBUFS):
 			changed()
+			continue
 		case err != nil:
 			return fmt.Errorf("watch nf_tables: %w", err)
-		case concern(messages):
-			changed()
+		}
+		for _, m := range messages {
+			switch {
+			case m.Header.Type == newGeneration && ours:
+				ours = false
+				changed()
+			case m.Header.Type != newGeneration && m.Header.Type>>8 == unix.NFNL_SUBSYS_NFTABLES:
+				ours = ours || inOurTable(m.Data)
+			}
 		}
 	}
 	return nil
 }
 
-// concern tells whether one of the changes is to our table.
-func concern(messages []netlink.Message) bool {
-	for _, m := range messages {
-		if m.Header.Type>>8 == unix.NFNL_SUBSYS_NFTABLES && m.Header.Type&0xff != unix.NFT_MSG_NEWGEN && tableOf(m.Data) {
-			return true
-		}
-	}
-	return false
-}
+// newGeneration is the message that ends what the kernel tells about a
+// transaction.
+const newGeneration = unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_NEWGEN
 
-// tableOf tells whether an object belongs to our table, or is it. Attribute 1
+// inOurTable tells whether an object belongs to our table, or is it. Attribute 1
 // of every kind of object is the name of its table.
-func tableOf(data []byte) bool {
+func inOurTable(data []byte) bool {
 	const header = 4 // struct nfgenmsg, which begins with the family
 	if len(data) < header || data[0] != unix.NFPROTO_INET {
 		return false
