@@ -1,0 +1,42 @@
+# Everything is done by go; this file only remembers how.
+
+GO       ?= go
+BENCH    ?= .
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null)
+LDFLAGS  := -s -w -X sallyport/internal/build.version=$(VERSION)
+FUZZTIME ?= 20s
+
+.PHONY: build demo test peers long fuzz bench bench-peers lint generate clean
+
+build: ## the program, in bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/sallyport ./cmd/sallyport
+
+demo: build ## a closed door, a knock, an open door, closed again
+	bin/sallyport demo
+
+test: peers ## all tests that finish in a minute
+	$(GO) test ./...
+
+peers: ## the programs that tests use as real peers (Debian packages)
+	scripts/install-peers
+
+long: peers ## more rounds, and with the race detector
+	$(GO) test -race -count=3 ./...
+
+fuzz: ## each fuzz target for FUZZTIME
+	GO=$(GO) scripts/fuzz $(FUZZTIME)
+
+bench: ## the benchmarks of the code, e.g. make bench BENCH=Observe
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+bench-peers: peers ## side by side with knockd, fwknopd and others, in bench/out/
+	$(GO) run ./bench
+
+lint: ## gofmt, vet, staticcheck, and that it builds elsewhere
+	scripts/lint
+
+generate: ## files made from others
+	$(GO) generate ./...
+
+clean:
+	rm -rf bin bench/out
