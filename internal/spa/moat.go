@@ -29,20 +29,20 @@ type window struct {
 // derives only what it did not hold before.
 func (w *window) cover(server key.Public, now time.Time, skew time.Duration) {
 	first, last := epochs(now, skew)
-	if count := int(last - first + 1); w.first != first || len(w.moats) != count {
-		moats := make([]moat, count)
-		for i := range moats {
-			moats[i] = w.at(server, first+int64(i))
+	count := int(last - first + 1)
+	if w.first == first && len(w.moats) == count {
+		return
+	}
+	moats, derive := make([]moat, count), server.Moats()
+	for i := range moats {
+		epoch := first + int64(i)
+		if old := epoch - w.first; old >= 0 && old < int64(len(w.moats)) {
+			moats[i] = w.moats[old]
+		} else {
+			moats[i] = newMoat(derive(epoch))
 		}
-		w.first, w.moats = first, moats
 	}
-}
-
-func (w *window) at(server key.Public, epoch int64) moat {
-	if i := epoch - w.first; i >= 0 && i < int64(len(w.moats)) {
-		return w.moats[i]
-	}
-	return newMoat(server.Moat(epoch))
+	w.first, w.moats = first, moats
 }
 
 // find returns the epoch whose tag of R is T.
