@@ -83,7 +83,7 @@ func parse(args []string) (s settings, err error) {
 	flags.IntVar(&s.Grants, "grants", 100_000, "active grants in the growth section")
 	flags.Uint64Var(&s.Sources, "sources", 1_000_000, "spoofed sources in the growth section")
 	s.Rates, s.Doors = []int{10_000, 100_000, 0}, []int{1, 1000, 10_000}
-	s.Progress, s.Settle = os.Stderr, 20*time.Second
+	s.Progress, s.Settle = os.Stderr, 10*time.Second
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			flags.SetOutput(os.Stdout)

@@ -13,6 +13,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"slices"
 	"time"
 
 	"sallyport/bench/internal/flood"
@@ -46,12 +47,14 @@ type contestant struct {
 	prober  *probe.Prober
 	echo    *probe.Echo
 	sources []netip.Addr
-	turn    int           // counts the knocks, to take the sources in turn
+	turn    int // counts the knocks, to take the sources in turn
+	knocked map[netip.Addr]bool
+	stuck   int           // doors that never closed again
 	settles time.Duration // as in Options
 }
 
-// sources is how many addresses the client of a lab has. A door that a knock
-// has opened is closed again before its source's turn comes.
+// sources is how many addresses the client of a lab has, so that the doors
+// which some have opened can close while others knock.
 const sources = 16
 
 // closedPace is how a door is shown to be closed: five probes in 10 ms, of
@@ -60,7 +63,7 @@ var closedPace = probe.Pace{Every: 2 * time.Millisecond, Limit: 10 * time.Millis
 
 // enter sets a system up.
 func enter(ctx context.Context, s peers.System, o Options) (c *contestant, err error) {
-	c = &contestant{system: s, settles: o.Settle}
+	c = &contestant{system: s, settles: o.Settle, knocked: map[netip.Addr]bool{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("set up %q: %w", s.Name(), err), c.leave())
@@ -116,49 +119,60 @@ type attempt struct {
 	knock  probe.Knock
 }
 
-func (c *contestant) nextSource() netip.Addr {
-	c.turn++
-	return c.sources[c.turn%len(c.sources)]
-}
-
 // knock shows the door closed to the next source, knocks, and tells how long
 // the door took to open, if it did.
 func (c *contestant) knock(ctx context.Context, pace probe.Pace) (took time.Duration, ok bool, err error) {
-	if err := ctx.Err(); err != nil {
-		return 0, false, err
-	}
-	source := c.nextSource()
-	if err := c.awaitClosed(ctx, source); err != nil {
-		return 0, false, err
-	}
-	k, err := c.Knock(ctx, source)
+	a, err := c.prepare(ctx)
 	if err != nil {
 		return 0, false, err
 	}
-	return c.prober.Open(source, k, pace)
+	return c.prober.Open(a.source, a.knock, pace)
+}
+
+// prepare makes a knock for the next source to which the door is closed.
+func (c *contestant) prepare(ctx context.Context) (attempt, error) {
+	if len(c.sources) == 0 {
+		return attempt{}, errors.New("the door has stayed open to every source")
+	}
+	c.turn++
+	source := c.sources[c.turn%len(c.sources)]
+	closed, err := c.awaitClosed(ctx, source)
+	if err != nil {
+		return attempt{}, err
+	}
+	if !closed {
+		return c.prepare(ctx)
+	}
+	c.knocked[source] = true
+	k, err := c.Knock(ctx, source)
+	return attempt{source, k}, err
 }
 
 // awaitClosed waits until a door of one second has closed. Systems that look at
-// their timers once a second need two.
-func (c *contestant) awaitClosed(ctx context.Context, source netip.Addr) error {
-	for deadline := time.Now().Add(c.settles); ; {
+// their timers once a second need two. Where a door stays open it says so, and
+// the source is not used again; a door that was open to begin with is an error.
+func (c *contestant) awaitClosed(ctx context.Context, source netip.Addr) (closed bool, err error) {
+	for deadline := time.Now().Add(c.settles); time.Now().Before(deadline); {
 		closed, err := c.prober.Closed(source, closedPace)
 		if err != nil || closed {
-			return err
+			return closed, err
 		}
 		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("%s: the door is still open to %s after %v", c.system.Name(), source, c.settles)
+			return false, err
 		}
 	}
+	if !c.knocked[source] {
+		return false, fmt.Errorf("the door is open to %s, which has not knocked", source)
+	}
+	c.stuck++
+	c.sources = slices.DeleteFunc(slices.Clone(c.sources), func(a netip.Addr) bool { return a == source })
+	return false, nil
 }
 
-// allClosed shows that every door which was opened has closed again.
+// allClosed looks whether every door that was opened has closed again.
 func (c *contestant) allClosed(ctx context.Context) error {
 	for _, source := range c.sources {
-		if err := c.awaitClosed(ctx, source); err != nil {
+		if _, err := c.awaitClosed(ctx, source); err != nil {
 			return err
 		}
 	}
@@ -179,7 +193,7 @@ func (c *contestant) settle(ctx context.Context) error {
 			return err
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("%s: no knock opens the door", c.system.Name())
+			return errors.New("no knock opens the door")
 		}
 	}
 }
@@ -209,7 +223,7 @@ func enterAll(ctx context.Context, systems []peers.System, o Options) (*field, e
 			continue
 		}
 		if err := c.settle(ctx); err != nil {
-			return nil, errors.Join(err, f.leave())
+			return nil, errors.Join(fmt.Errorf("%s: %w", s.Name(), err), f.leave())
 		}
 	}
 	return f, nil

@@ -52,12 +52,16 @@ type goodput struct {
 // floodCore is the processor that makes the junk: the last one.
 func floodCore() int { return runtime.NumCPU() - 1 }
 
-// honest knocks at each system while it is flooded, in two turns.
+// knocksAtOnce is how many knocks are sent in one flood. Each needs a source of
+// its own: there is no time to wait until a door has closed again.
+const knocksAtOnce = sources / 2
+
+// honest knocks at each system while it is flooded, in turns.
 func honest(ctx context.Context, f *field, o Options) (map[*contestant]*goodput, error) {
-	const turns = 2
+	turns := max(2, (o.Knocks+knocksAtOnce-1)/knocksAtOnce)
 	found := map[*contestant]*goodput{}
 	for turn := range turns {
-		knocks := (o.Knocks + turn) / turns
+		knocks := (o.Knocks + turn) / turns // adds up to o.Knocks
 		for _, c := range f.turns(turn) {
 			if c.Knock == nil {
 				continue
@@ -89,9 +93,13 @@ func (c *contestant) underFlood(ctx context.Context, knocks int, g *goodput) err
 			g.quiet = append(g.quiet, milliseconds(took))
 		}
 	}
-	prepared, err := c.prepare(ctx, knocks)
-	if err != nil {
-		return err
+	var prepared []attempt
+	for range min(knocks, len(c.sources)) {
+		a, err := c.prepare(ctx)
+		if err != nil {
+			return err
+		}
+		prepared = append(prepared, a)
 	}
 	bound := ramp + time.Duration(knocks+1)*(probe.Calm.Limit+100*time.Millisecond)
 	junk, err := flood.Start(ctx, c.lab, flood.Orders{Junk: c.Junk, For: bound, Core: floodCore()})
@@ -120,24 +128,6 @@ func (c *contestant) underFlood(ctx context.Context, knocks int, g *goodput) err
 		return err
 	}
 	return c.allClosed(ctx)
-}
-
-// prepare makes knocks before the flood begins, for sources to which the
-// door has been shown to be closed.
-func (c *contestant) prepare(ctx context.Context, n int) ([]attempt, error) {
-	var prepared []attempt
-	for range n {
-		source := c.nextSource()
-		if err := c.awaitClosed(ctx, source); err != nil {
-			return nil, err
-		}
-		k, err := c.Knock(ctx, source)
-		if err != nil {
-			return nil, err
-		}
-		prepared = append(prepared, attempt{source, k})
-	}
-	return prepared, nil
 }
 
 // cost is processor time for a million packets, in milliseconds.
@@ -264,7 +254,7 @@ func honestTable(f *field, found map[*contestant]*goodput) report.Table {
 	t := report.Table{
 		Key:     "flood",
 		Title:   "honest knocks that open the door within a second, while junk from random sources arrives",
-		Columns: []string{"opened", "p50", "p90", "p50 without junk", "junk, thousands/s"},
+		Columns: []string{"opened", "p50", "p90", "p50 without junk", "junk, thousands/s", "stayed open"},
 		Notes: []string{
 			"junk: first knocks of the sequence, or for SPA messages of the right form; made by one core as fast as it can",
 			"every packet of a knock is sent once; each knock comes from another source, to which the door was closed",
@@ -281,7 +271,7 @@ func honestTable(f *field, found map[*contestant]*goodput) report.Table {
 			cells[1] = report.Cell{Text: report.Number(s.P50, "ms").Text, Value: s}
 			cells[2] = report.Number(s.P90, "ms")
 		}
-		return append(cells, median(g.quiet, "ms"), report.Spread(stats.Of(g.rates), ""))
+		return append(cells, median(g.quiet, "ms"), report.Spread(stats.Of(g.rates), ""), report.Count(c.stuck))
 	})
 	t.Rows = withoutEmpty(t.Rows)
 	return t

@@ -46,7 +46,7 @@ func Latency(ctx context.Context, systems []peers.System, o Options) (section Se
 	}
 	for _, c := range f.present {
 		if err := c.allClosed(ctx); err != nil {
-			return section, err
+			return section, fmt.Errorf("%s: %w", c.system.Name(), err)
 		}
 	}
 	return Section{f.abouts(), []report.Table{latencyTable(f, took, failed)}}, nil
@@ -56,9 +56,9 @@ func latencyTable(f *field, took map[*contestant][]float64, failed map[*contesta
 	t := report.Table{
 		Key:     "latency",
 		Title:   "last packet of the knock → first answer from behind the door",
-		Columns: []string{"opened", "min", "p50", "p90", "p99", "p50 / floor"},
+		Columns: []string{"opened", "min", "p50", "p90", "p99", "p50 / floor", "stayed open"},
 		Notes: []string{
-			"before each knock the door is shown to be closed to its source, and at the end to all of them",
+			"before each knock the door is shown to be closed to its source, and at the end to all; stayed open: long after its one second",
 			fmt.Sprintf("probes every %v from one thread; packets of a sequence %v apart", probe.Quick.Every, probe.Quick.Gap),
 		},
 	}
@@ -81,6 +81,7 @@ func latencyTable(f *field, took map[*contestant][]float64, failed map[*contesta
 			report.Number(s.P90, "ms"),
 			report.Number(s.P99, "ms"),
 			ratio,
+			report.Count(c.stuck),
 		}
 	})
 	return t

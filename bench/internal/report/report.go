@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"time"
 
 	"sallyport/bench/internal/machine"
@@ -72,6 +73,9 @@ func (r *Report) WriteJSON(w io.Writer) error {
 
 // Number shows a figure with three digits that matter, and its unit.
 func Number(v float64, unit string) Cell { return Cell{digits(v) + space(unit), v} }
+
+// Count shows a whole number.
+func Count(n int) Cell { return Cell{strconv.Itoa(n), n} }
 
 // Text shows words.
 func Text(s string) Cell { return Cell{s, s} }
