@@ -156,9 +156,14 @@ func (p *Profile) Marshal() []byte {
 
 // Validate says what is wrong with a profile that a program made.
 func (p *Profile) Validate() error {
-	_, err := parse(p.Marshal())
+	read, err := parse(p.Marshal())
 	if err != nil {
 		return fmt.Errorf("check the profile %q: %w", p.Name, err)
+	}
+	for _, f := range fields { // a line end in a value would begin another field
+		if f.get(read) != f.get(p) {
+			return fmt.Errorf("check the profile %q: %s = %s: want %s", p.Name, f.key, quoted(f.get(p)), f.want)
+		}
 	}
 	return nil
 }

@@ -1,0 +1,152 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"sallyport/internal/key"
+	"sallyport/internal/spa"
+	"sallyport/internal/sshauth"
+)
+
+// Options say how to knock. The zero Options are right for most.
+type Options struct {
+	Doors      []string                          // doors to knock at; empty: the profile's first one
+	For        time.Duration                     // how long to open, whole seconds; the server may grant less; 0: as long as usual
+	Single     bool                              // let in one connection only
+	Network    string                            // "ip4" or "ip6" to use only that family; "": both
+	Identity   string                            // SSH key to use instead of the profile's
+	Passphrase func(path string) ([]byte, error) // asks for the passphrase of a key file; nil: nobody can be asked
+	Timeout    time.Duration                     // how long to wait for an answer once a message is out; 0: DefaultTimeout
+	First      bool                              // return with the first answer, from whichever address; else wait a little for the other family
+	Now        func() time.Time                  // the clock, for hosts whose own is known to be off; nil: time.Now
+}
+
+// DefaultTimeout is how long Knock waits for an answer: four tries.
+const DefaultTimeout = 4 * time.Second
+
+// Result is what a server answered.
+type Result struct {
+	Grants []Grant       // what is open now; after Close: what no longer is
+	Took   time.Duration // from sending a message to the first answer
+	Clock  time.Duration // by how much the server's clock is ahead of ours
+	OldKey bool          // the server is about to change its key: fetch a new profile
+}
+
+// Grant is a door that is open for one address.
+type Grant struct {
+	Door   string         // by name, or in hex if neither profile nor options name it
+	Source netip.Addr     // this client, as the server sees it
+	Server netip.AddrPort // the address that was knocked at, with the port for messages
+	For    time.Duration  // how long the server opened it, in seconds of its own
+	Until  time.Time      // on this host's clock; not later than the server closes it
+	Single bool           // it lets in one connection only
+}
+
+// Knock asks the server to open doors and waits until it says that they are
+// open.
+//
+// Messages go out over IPv4 and IPv6 at once, each from a socket of its own,
+// since a door opens for the address that the server sees. Each try is a new
+// message, except with FIDO2 keys, where every message costs its user a touch.
+//
+// The error is a *NoAnswerError if nobody answered, a *RefusedError if the
+// server said no. It may have a method Hint() string that says what to do.
+func Knock(ctx context.Context, p *Profile, opts Options) (Result, error) {
+	r, err := request(ctx, p, spa.Open, opts)
+	if err != nil {
+		return r, fmt.Errorf("knock at %q: %w", p.Name, err)
+	}
+	return r, nil
+}
+
+// Close gives grants back before their time. Of the options For and Single
+// have no meaning. Established connections go on.
+func Close(ctx context.Context, p *Profile, opts Options) (Result, error) {
+	opts.For, opts.Single = 0, false
+	r, err := request(ctx, p, spa.Close, opts)
+	if err != nil {
+		return r, fmt.Errorf("close %q: %w", p.Name, err)
+	}
+	return r, nil
+}
+
+// request sends the messages for each door to each address, and gathers what
+// comes back.
+func request(ctx context.Context, p *Profile, op spa.Op, opts Options) (Result, error) {
+	headers, err := headersFor(p, op, &opts)
+	if err != nil {
+		return Result{}, err
+	}
+	server, err := parseServerKey(p)
+	if err != nil {
+		return Result{}, err
+	}
+	addrs, err := resolve(ctx, p.Host, opts.Network)
+	if err != nil {
+		return Result{}, err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	id, done, err := findIdentity(ctx, p, server.Suite(), opts)
+	if err != nil {
+		return Result{}, err
+	}
+	defer done()
+
+	s := sender{profile: p, server: server, id: id, opts: opts}
+	var flights []*flight
+	for _, h := range headers {
+		h.Client = sshauth.ID(id.signer.PublicKey())
+		for _, a := range firstOfEach(addrs, s.perFamily()) {
+			flights = append(flights, &flight{sender: &s, header: h, to: netip.AddrPortFrom(a, p.Port)})
+		}
+	}
+	s.gather(ctx, func() { cancel(errEnough) }, flights)
+	return s.result(flights), s.failure(ctx, flights)
+}
+
+func parseServerKey(p *Profile) (key.Public, error) {
+	server, err := key.ParsePublic(p.ServerKey)
+	if err != nil {
+		return server, advise("fetch the profile again: sallyport client profile, on the server", "read the server key: %w", err)
+	}
+	return server, nil
+}
+
+// headersFor returns the request for each door, without the client and the
+// time, and fills in what the options leave open.
+func headersFor(p *Profile, op spa.Op, opts *Options) ([]spa.Header, error) {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Timeout <= 0 {
+		opts.Timeout = DefaultTimeout
+	}
+	seconds := opts.For / time.Second
+	if opts.For < 0 || opts.For%time.Second != 0 || seconds > 65535 {
+		return nil, fmt.Errorf("cannot ask for %v: want whole seconds, at most 65535", opts.For)
+	}
+	h := spa.Header{Op: op, Ack: true, Single: opts.Single, Seconds: uint16(seconds)}
+	if len(opts.Doors) == 0 && len(p.Doors) == 0 {
+		return []spa.Header{h}, nil // the client's default doors
+	}
+	if len(opts.Doors) == 0 {
+		opts.Doors = p.Doors[:1]
+	}
+	var headers []spa.Header
+	for i, d := range opts.Doors {
+		if !validName(d) {
+			return nil, fmt.Errorf("%q is not the name of a door: want %s", d, wantName)
+		}
+		if slices.Contains(opts.Doors[:i], d) {
+			return nil, fmt.Errorf("the door %q is named twice", d)
+		}
+		h.Door = spa.DoorID(d)
+		headers = append(headers, h)
+	}
+	return headers, nil
+}

@@ -1,0 +1,129 @@
+package client
+
+import (
+	"context"
+	"encoding/hex"
+	"net/netip"
+	"time"
+
+	"sallyport/internal/key"
+	"sallyport/internal/spa"
+)
+
+// linger is how long to wait for the answers of other addresses when each
+// door has been answered for once.
+const linger = 150 * time.Millisecond
+
+// sender is what all messages of one request have in common.
+type sender struct {
+	profile *Profile
+	server  key.Public
+	id      *identity
+	opts    Options
+}
+
+// perFamily is how many of a name's addresses of one family get a message.
+func (s *sender) perFamily() int {
+	if s.id.touched() {
+		return 1
+	}
+	return 2
+}
+
+// gather runs the flights until all have landed, or until there is nothing
+// worth waiting for and cancel ends the rest.
+func (s *sender) gather(ctx context.Context, cancel func(), flights []*flight) {
+	landed := make(chan *flight)
+	waiting := map[[4]byte]bool{} // doors that nobody has answered for
+	for _, f := range flights {
+		waiting[f.header.Door] = true
+		go func() {
+			f.fly(ctx)
+			landed <- f
+		}()
+	}
+	for range flights {
+		f := <-landed
+		if f.answered == nil {
+			continue
+		}
+		delete(waiting, f.header.Door)
+		switch {
+		case len(waiting) > 0:
+		case s.opts.First && f.answered.Status != spa.Refused:
+			cancel()
+		default:
+			time.AfterFunc(linger, cancel)
+		}
+	}
+}
+
+// result gathers what the flights were answered.
+func (s *sender) result(flights []*flight) Result {
+	var r Result
+	for _, f := range flights {
+		if f.answered == nil {
+			continue
+		}
+		if r.Took == 0 || f.took < r.Took {
+			r.Took, r.Clock = f.took, f.answered.Time.Sub(f.sent.Add(f.took/2))
+		}
+		r.OldKey = r.OldKey || f.answered.OldKey
+		if f.answered.Status == spa.Refused {
+			continue
+		}
+		for _, d := range f.answered.Doors {
+			r.Grants = append(r.Grants, Grant{
+				Door:   s.doorName(d.ID),
+				Source: f.answered.Source,
+				Server: f.to,
+				For:    d.For,
+				Until:  f.sent.Add(d.For),
+				Single: d.Single,
+			})
+		}
+	}
+	return r
+}
+
+// failure returns why a door has not been opened (or closed) for any address.
+func (s *sender) failure(ctx context.Context, flights []*flight) error {
+	byDoor := map[[4]byte][]*flight{}
+	for _, f := range flights {
+		byDoor[f.header.Door] = append(byDoor[f.header.Door], f)
+	}
+	for _, f := range flights {
+		if err := s.doorFailure(byDoor[f.header.Door]); err != nil {
+			if ctx.Err() != nil && context.Cause(ctx) != errEnough {
+				return context.Cause(ctx)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// doorName returns the name of a door that an acknowledgement names.
+func (s *sender) doorName(id [4]byte) string {
+	for _, list := range [][]string{s.opts.Doors, s.profile.Doors} {
+		for _, name := range list {
+			if spa.DoorID(name) == id {
+				return name
+			}
+		}
+	}
+	return hex.EncodeToString(id[:])
+}
+
+// firstOfEach returns the first n addresses of each family.
+func firstOfEach(addrs []netip.Addr, n int) []netip.Addr {
+	var first []netip.Addr
+	taken := map[bool]int{}
+	for _, a := range addrs {
+		if taken[a.Is4()] < n {
+			taken[a.Is4()]++
+			first = append(first, a)
+		}
+	}
+	return first
+}
