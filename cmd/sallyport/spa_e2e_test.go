@@ -169,18 +169,6 @@ func TestMessageGivesTheGrantBack(t *testing.T) {
 	w.closed(w.Client, "tcp", at(w.Client, 22))
 }
 
-func TestForbiddenDoorIsTold(t *testing.T) {
-	t.Parallel()
-	w := newSPAWorld(t, "")
-	ack := w.ask(w.Client, w.Client.Gate4, w.seal(w.alice, netip.Addr{}, func(h *spa.Header) { h.Door = spa.DoorID("other") }))
-	if ack.Status != spa.Refused || ack.Reason != spa.ForbiddenDoor {
-		t.Errorf("acknowledgement %+v", ack)
-	}
-	if grants := w.status().Grants; len(grants) != 0 {
-		t.Errorf("granted %+v", grants)
-	}
-}
-
 // A message works once: not from the same source, not from another, not after
 // a restart, not after the daemon was killed, not with its memory damaged or gone.
 func TestReplaysOpenNothing(t *testing.T) {
@@ -288,6 +276,8 @@ func TestNobodyElseIsAnswered(t *testing.T) {
 		"wrongly signed":      w.seal(stranger, netip.Addr{}, func(h *spa.Header) { h.Client = sshauth.ID(w.alice.PublicKey()) }).Datagram,
 		"unknown client":      w.seal(stranger, netip.Addr{}, nil).Datagram,
 		"bound elsewhere":     w.seal(w.alice, netip.MustParseAddr("203.0.113.9"), nil).Datagram,
+		"forbidden door":      w.seal(w.alice, netip.Addr{}, func(h *spa.Header) { h.Door = spa.DoorID("other") }).Datagram,
+		"no such door":        w.seal(w.alice, netip.Addr{}, func(h *spa.Header) { h.Door = spa.DoorID("none") }).Datagram,
 		"no answer asked for": w.seal(w.alice, netip.Addr{}, func(h *spa.Header) { h.Ack = false }).Datagram,
 	} {
 		for _, to := range []netip.Addr{w.Attacker.Gate4, w.Attacker.Gate6} {
@@ -302,7 +292,7 @@ func TestNobodyElseIsAnswered(t *testing.T) {
 		for _, n := range w.status().Refusals {
 			sum += n
 		}
-		return sum >= 14
+		return sum >= 18
 	})
 	for deadline := time.Now().Add(300 * time.Millisecond); time.Now().Before(deadline); {
 		select {

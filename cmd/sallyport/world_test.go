@@ -43,6 +43,8 @@ type world struct {
 	socket string
 	config string
 
+	command []string // to start the daemon with; nil: serve, as this user
+
 	daemon *lab.Cmd
 	ended  chan error
 	log    *lockedBuffer
@@ -177,6 +179,9 @@ func (w *world) launch() <-chan struct{} {
 	notify := filepath.Join(w.dir, "notify.sock")
 	os.Remove(notify)
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: notify, Net: "unixgram"})
+	if err == nil {
+		err = os.Chmod(notify, 0o666) // the daemon may be another user
+	}
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -196,7 +201,11 @@ func (w *world) launch() <-chan struct{} {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.daemon = w.Gate.Command(context.Background(), self, "serve", "-c", w.config)
+	command := w.command
+	if command == nil {
+		command = []string{self, "serve", "-c", w.config}
+	}
+	w.daemon = w.Gate.Command(context.Background(), command[0], command[1:]...)
 	w.daemon.Env = append(os.Environ(), actAsCommand+"=1", "NOTIFY_SOCKET="+notify)
 	w.daemon.Stdout, w.daemon.Stderr = w.log, w.log
 	if err := w.daemon.Start(); err != nil {

@@ -1,15 +1,11 @@
 package daemon
 
 import (
-	"math"
 	"time"
 
 	"sallyport/internal/gate"
 	"sallyport/internal/spa"
 )
-
-// maxSeconds is the longest time that an acknowledgement can tell.
-const maxSeconds = math.MaxUint16 * time.Second
 
 // message carries out what an authenticated SPA message asks for: recorded
 // first, so that it never works again, then obeyed, then answered.
@@ -32,7 +28,7 @@ func (a *actor) message(o order) {
 				break
 			}
 			reply.Doors = append(reply.Doors, spa.AckDoor{
-				ID: spa.DoorID(g.Door), For: min(opened.Until.Sub(o.at), maxSeconds).Truncate(time.Second), Single: opened.Single})
+				ID: spa.DoorID(g.Door), For: opened.Until.Sub(o.at).Truncate(time.Second), Single: opened.Single})
 		}
 	case gate.KindRevocation:
 		reply.Status = spa.Closed
@@ -42,8 +38,9 @@ func (a *actor) message(o order) {
 			reply.Doors = append(reply.Doors, spa.AckDoor{ID: spa.DoorID(g.Door)})
 		}
 	default:
-		reply.Status, reply.Reason = spa.Refused, spa.Reason(d.Reason)
+		// Refused, and not told so: silence is all that a stolen key gets.
 		a.events.decided(o.at, d)
+		return
 	}
 	if a.answers() && d.Answer.Message.Header.Ack {
 		a.answer(s, d.Answer, reply)

@@ -37,8 +37,8 @@ type SPA struct {
 }
 
 // Answer is what remains to be done about an authenticated message: record
-// it, on disk, before anything is opened; then tell the client what came of it,
-// if it wants to know.
+// it, on disk, before anything is opened; then, if it was obeyed, tell the client
+// what came of it.
 type Answer struct {
 	Record  replay.Record
 	Message *spa.Message
@@ -196,8 +196,8 @@ func (m *messages) again(d Decision, v replay.Verdict) Decision {
 	return d
 }
 
-// obey decides about an authenticated message. It is recorded and, if the
-// client wants that, answered, even if nothing is opened.
+// obey decides about an authenticated message. It is recorded even if nothing
+// is opened.
 func (m *messages) obey(now time.Time, p *packet.Packet, message *spa.Message, client *config.Client, record replay.Record, d Decision) Decision {
 	h := message.Header
 	d.Answer = &Answer{
