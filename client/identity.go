@@ -46,18 +46,23 @@ type Key struct {
 }
 
 // FindKey returns the key that Knock would use for the profile, without using
-// it. The errors are those of Knock. It may ask for a passphrase.
+// it. The errors are those of Knock. It may ask for a passphrase. A profile
+// without a server key stands for one of a server with the default suite.
 func FindKey(ctx context.Context, p *Profile, opts Options) (Key, error) {
-	server, err := key.ParsePublic(p.ServerKey)
-	if err != nil {
-		return Key{}, fmt.Errorf("read the server key of the profile %q: %w", p.Name, err)
+	suite := key.Hybrid
+	if p.ServerKey != "" {
+		server, err := parseServerKey(p)
+		if err != nil {
+			return Key{}, err
+		}
+		suite = server.Suite()
 	}
-	id, done, err := findIdentity(ctx, p, server.Suite(), opts)
+	id, done, err := findIdentity(ctx, p, suite, opts)
 	if err != nil {
 		return Key{}, err
 	}
 	defer done()
-	length, err := spa.Length(server.Suite(), id.size)
+	length, err := spa.Length(suite, id.size)
 	pub := id.signer.PublicKey()
 	return Key{
 		Fingerprint: ssh.FingerprintSHA256(pub),
@@ -94,7 +99,7 @@ func findIdentity(ctx context.Context, p *Profile, suite key.Suite, opts Options
 	}
 	if err != nil {
 		a.Close()
-		return nil, nil, fmt.Errorf("find the SSH key for %q: %w", p.Name, err)
+		return nil, nil, fmt.Errorf("find the SSH key: %w", err)
 	}
 	return id, a.Close, nil
 }
