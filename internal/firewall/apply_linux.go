@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/google/nftables"
 	"golang.org/x/sys/unix"
@@ -28,7 +27,7 @@ type installed struct {
 // Apply closes what the configuration says, in one batch, and can be repeated:
 // it also puts right what somebody else has changed. Grants of doors that still
 // exist go on, for the door's new ports too; the others end. (A single grant
-// ends when its door's ports change.) Sessions under way go on, also those that
+// gets no new ports: it may be used while we look.) Sessions under way go on, also those that
 // are older than connection tracking. On an error the firewall is what it was.
 func (f *Firewall) Apply(cfg *config.Config) error {
 	f.mu.Lock()
@@ -84,25 +83,19 @@ func (f *Firewall) Present() (bool, error) {
 
 // inspect reads what there is.
 func (f *Firewall) inspect() (*installed, error) {
-	t, err := f.conn.ListTableOfFamily(tableName, nftables.TableFamilyINet)
-	if errors.Is(err, unix.ENOENT) {
-		return &installed{}, nil
-	}
-	if err != nil {
-		return nil, err
+	t, err := f.reader.table(f.table)
+	if err != nil || t == nil {
+		return &installed{}, err
 	}
 	if t.Owner != 0 && t.Owner != f.id {
 		return nil, fmt.Errorf("it belongs to another process (netlink port %d): is another sallyport serve running?", t.Owner)
 	}
 	was := &installed{table: true}
-	marker, err := f.conn.GetSetByName(f.table, f.sets.doors.Name)
-	if err != nil || marker.Comment != layout {
-		return was, nil
+	marker, err := f.reader.comment(f.sets.doors)
+	if err != nil || marker != layout {
+		return was, err
 	}
-	if was.own, err = f.ownSets(); err != nil {
-		return nil, err
-	}
-	if was.grants, err = f.entries(append(f.sets.grants(), was.own...)); err != nil {
+	if was.grants, err = f.entries(); err != nil {
 		return nil, err
 	}
 	const persist = nftables.TableFlagPersist
@@ -112,24 +105,13 @@ func (f *Firewall) inspect() (*installed, error) {
 	return was, err
 }
 
-// ownSets lists the sets for single grants of doors with several ports.
-func (f *Firewall) ownSets() (own []*nftables.Set, err error) {
-	all, err := f.conn.GetSets(f.table)
-	for _, s := range all {
-		if strings.HasPrefix(s.Name, ownPrefix(families[0])) || strings.HasPrefix(s.Name, ownPrefix(families[1])) {
-			own = append(own, s)
-		}
-	}
-	return own, err
-}
-
 // inspectContents reads what can stay.
 func (f *Firewall) inspectContents(was *installed) error {
 	var err error
-	if was.refused, err = f.conn.GetSetElements(f.sets.refused); err != nil {
+	if was.refused, err = f.reader.elements(f.sets.refused); err != nil {
 		return err
 	}
-	doors, err := f.conn.GetSetElements(f.sets.doors)
+	doors, err := f.reader.elements(f.sets.doors)
 	if err != nil {
 		return err
 	}
@@ -144,12 +126,7 @@ func (f *Firewall) inspectContents(was *installed) error {
 			return err
 		}
 	}
-	chains, err := f.conn.ListChainsOfTableFamily(nftables.TableFamilyINet)
-	for _, c := range chains {
-		if c.Table.Name == tableName {
-			was.chains = append(was.chains, c.Name)
-		}
-	}
+	was.chains, err = f.reader.chains(f.table)
 	return err
 }
 
@@ -165,7 +142,7 @@ func (b *batch) install(p *plan, was *installed) {
 	if was.same {
 		b.conn.FlushTable(b.table)
 	}
-	for _, s := range slices.Concat(p.sets.fixed(), p.sets.live(), p.ownSets()) {
+	for _, s := range append(p.sets.fixed(), p.sets.live()...) {
 		b.addSet(s)
 	}
 	chains := b.addChains(p)
@@ -176,7 +153,7 @@ func (b *batch) install(p *plan, was *installed) {
 		b.add(s, p.fixed[s]...)
 	}
 	if was.same {
-		b.removeOld(p, chains, was)
+		b.removeOld(chains, was)
 	}
 	b.addRefused(p, was)
 	for _, c := range chains {
@@ -200,9 +177,9 @@ func (b *batch) addChains(p *plan) []chain {
 	return chains
 }
 
-// removeOld removes the chains and sets of doors that are gone. Nothing refers
-// to them any more by then.
-func (b *batch) removeOld(p *plan, wanted []chain, was *installed) {
+// removeOld removes the chains of doors that are gone. Nothing refers to them
+// any more by then.
+func (b *batch) removeOld(wanted []chain, was *installed) {
 	names := make(map[string]bool, len(wanted))
 	for _, c := range wanted {
 		names[c.name] = true
@@ -210,11 +187,6 @@ func (b *batch) removeOld(p *plan, wanted []chain, was *installed) {
 	for _, name := range was.chains {
 		if !names[name] {
 			b.conn.DelChain(&nftables.Chain{Name: name, Table: b.table})
-		}
-	}
-	for _, s := range was.own {
-		if _, name, _ := strings.Cut(s.Name, "-"); !p.doors[name].several() {
-			b.conn.DelSet(s)
 		}
 	}
 }
@@ -247,13 +219,13 @@ func (b *batch) keepGrants(p *plan, was *installed) {
 		}
 	}
 	for _, e := range was.grants {
-		if d := p.doors[e.door]; was.same && !e.fits(d) && e.port != (packet.Port{}) {
-			b.discard(e)
+		if was.same && !slices.Contains(p.doors[e.door], e.port) {
+			b.discard([]entry{e})
 		}
 		if e.single() {
 			continue
 		}
-		for _, e.port = range p.doors[e.door].ports {
+		for _, e.port = range p.doors[e.door] {
 			if !have[e.id()] {
 				have[e.id()] = true
 				b.add(e.set, e.full())

@@ -34,15 +34,13 @@ func (b *batch) remove(s *nftables.Set, elements ...nftables.SetElement) {
 	_ = b.conn.SetDeleteElements(s, elements)
 }
 
-// discard removes elements of one set whether or not they are there. Kernels
-// before 6.3 have no message for that and refuse to delete what is missing.
-func (b *batch) discard(entries ...entry) {
-	elements := make([]nftables.SetElement, len(entries))
-	for i, e := range entries {
-		elements[i] = e.bare()
+// discard removes elements whether or not they are there. Kernels before 6.3
+// have no message for that and refuse to delete what is missing.
+func (b *batch) discard(entries []entry) {
+	for _, e := range entries {
+		b.add(e.set, e.bare())
+		b.remove(e.set, e.bare())
 	}
-	b.add(entries[0].set, elements...)
-	b.remove(entries[0].set, elements...)
 }
 
 // anonymous adds a set that belongs to one rule.

@@ -19,11 +19,11 @@ import (
 // configuration accepts.
 const maxName = 32
 
-// entry is one element of a set of grants.
+// entry is one element of a set of grants: a grant for one port of a door.
 type entry struct {
 	set    *nftables.Set
 	source netip.Addr
-	port   packet.Port // zero in a set of one door's own
+	port   packet.Port
 	door   string
 	client string
 	left   time.Duration
@@ -31,10 +31,9 @@ type entry struct {
 
 func (e entry) single() bool { return e.set.Dynamic }
 
-// key returns the element's key.
 func (e entry) key() []byte {
-	if e.port == (packet.Port{}) {
-		return e.source.AsSlice()
+	if e.single() {
+		return singleKey(e.source, e.port)
 	}
 	return addressPortKey(e.source, e.port)
 }
@@ -48,14 +47,6 @@ func (e entry) bare() nftables.SetElement { return nftables.SetElement{Key: e.ke
 // full is the element as the kernel takes it.
 func (e entry) full() nftables.SetElement {
 	return nftables.SetElement{Key: e.key(), Timeout: e.left, Comment: comment(e.door, e.client)}
-}
-
-// fits tells whether a grant of such a door has such an element.
-func (e entry) fits(d door) bool {
-	if e.single() && d.several() {
-		return e.port == packet.Port{}
-	}
-	return slices.Contains(d.ports, e.port)
 }
 
 // comment is how door and client stand in an element: "ssh alice", or "ssh".
@@ -82,70 +73,77 @@ func validName(s string) bool {
 	return len(s) >= 1 && len(s) <= maxName && strings.IndexByte("._-", s[0]) < 0
 }
 
-// parseEntry reads an element, unless it is not one that we would write.
-func parseEntry(s *nftables.Set, element nftables.SetElement) (entry, bool) {
+// parseEntry reads an element, unless it is not one that we would write. The
+// protocol is that of the set, or 0 if it stands in the key.
+func parseEntry(s *nftables.Set, protocol packet.Proto, element nftables.SetElement) (entry, bool) {
 	e := entry{set: s, left: element.Expires}
 	var keyOK, namesOK bool
-	if s.Concatenation {
-		e.source, e.port, keyOK = readAddressPortKey(element.Key)
-	} else {
-		e.source, keyOK = netip.AddrFromSlice(element.Key)
-	}
+	e.source, e.port, keyOK = readAddressPortKey(element.Key, protocol)
 	e.door, e.client, namesOK = parseComment(element.Comment)
 	return e, keyOK && namesOK && e.left > 0
 }
 
-// entries reads grants back from the kernel. Elements that somebody else has
-// put there are left out and reported.
-func (f *Firewall) entries(sets []*nftables.Set) ([]entry, error) {
+// entries reads all grants back from the kernel. Elements that somebody else
+// has put there are left out and reported.
+func (f *Firewall) entries() ([]entry, error) {
 	var all []entry
 	foreign := 0
-	for _, s := range sets {
-		elements, err := f.conn.GetSetElements(s)
-		if err != nil {
-			return nil, fmt.Errorf("read set %q: %w", s.Name, err)
-		}
-		for _, element := range elements {
-			if e, ok := parseEntry(s, element); ok {
-				all = append(all, e)
-			} else {
-				foreign++
+	read := func(p pair, protocol packet.Proto) error {
+		for _, s := range p {
+			elements, err := f.reader.elements(s)
+			if err != nil {
+				return err
+			}
+			for _, element := range elements {
+				if e, ok := parseEntry(s, protocol, element); ok {
+					all = append(all, e)
+				} else {
+					foreign++
+				}
 			}
 		}
+		return nil
 	}
+	err := errors.Join(
+		read(f.sets.granted, 0),
+		read(f.sets.single[packet.TCP], packet.TCP),
+		read(f.sets.single[packet.UDP], packet.UDP),
+	)
 	if foreign > 0 {
 		f.log.Warn("the firewall table holds elements that Sallyport did not put there", "elements", foreign)
 	}
-	return all, nil
+	return all, err
 }
 
 // Grants reads the grants in force back from the kernel, in the order of doors
-// and sources, once Apply has taken the table over.
+// and sources, once Apply has taken the table over. Many grants take a while
+// (100,000 about two seconds), in which others can be given.
 func (f *Firewall) Grants(now time.Time) ([]gate.Grant, error) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.applied == nil {
+	applied := f.applied
+	f.mu.Unlock()
+	if applied == nil {
 		return nil, nil
 	}
-	entries, err := f.entries(append(f.sets.grants(), f.applied.ownSets()...))
+	entries, err := f.entries()
 	if errors.Is(err, unix.ENOENT) {
 		return nil, nil // no table, no grants
 	}
 	if err != nil {
 		return nil, fmt.Errorf("list grants: %w", err)
 	}
-	return f.group(entries, now), nil
+	return group(entries, applied, now), nil
 }
 
 // group makes one grant of the elements for the ports of a door.
-func (f *Firewall) group(entries []entry, now time.Time) []gate.Grant {
+func group(entries []entry, p *plan, now time.Time) []gate.Grant {
 	type key struct {
 		door   string
 		source netip.Addr
 	}
 	grants := make(map[key]gate.Grant)
 	for _, e := range entries {
-		if !e.fits(f.applied.doors[e.door]) {
+		if !slices.Contains(p.doors[e.door], e.port) {
 			continue
 		}
 		g := gate.Grant{Door: e.door, Source: e.source, Client: e.client, Until: now.Add(e.left), Single: e.single()}

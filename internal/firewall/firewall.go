@@ -11,7 +11,8 @@
 //	prerouting  everything that is none of our business, then sessions under way, leave here
 //	own         what is addressed to this host: which ports are closed
 //	door        a closed door: let in whoever has a grant, a single grant once
-//	single-NAME the same for single grants of a door with several ports
+//	spent       let in the connection that used up a single grant
+//	spent-NAME  end what that grant has for the other ports of the door
 //	closed      let in sessions older than connection tracking; count, then drop or reject
 //
 // Grants are elements of sets with a timeout, one element for each port of the

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/internal/gate"
+	"sallyport/internal/packet"
 )
 
 var errNoTable = fmt.Errorf("the table inet %s is not there", tableName)
@@ -43,7 +44,7 @@ func (f *Firewall) GrantAll(grants []gate.Grant, now time.Time) error {
 	for part := range slices.Chunk(grants, grantsAtOnce) {
 		b := f.newBatch()
 		for _, g := range part {
-			if f.applied == nil || f.applied.doors[g.Door].ports == nil || g.Until.Sub(now) < time.Millisecond {
+			if f.applied == nil || f.applied.doors[g.Door] == nil || g.Until.Sub(now) < time.Millisecond {
 				continue
 			}
 			if err := f.grant(b, g, now); err != nil {
@@ -59,7 +60,7 @@ func (f *Firewall) GrantAll(grants []gate.Grant, now time.Time) error {
 
 // grant gathers what Grant does.
 func (f *Firewall) grant(b *batch, g gate.Grant, now time.Time) error {
-	source, d, err := f.lookUp(g.Source, g.Door)
+	source, ports, err := f.lookUp(g.Source, g.Door)
 	if err != nil {
 		return err
 	}
@@ -70,11 +71,11 @@ func (f *Firewall) grant(b *batch, g gate.Grant, now time.Time) error {
 	if !validName(g.Door) || g.Client != "" && !validName(g.Client) {
 		return fmt.Errorf("%q and %q cannot be the names of a door and a client", g.Door, g.Client)
 	}
-	e := entry{source: source, door: g.Door, client: g.Client, left: left}
-	b.discard(f.entriesOf(d, e, !g.Single)...)
-	replaced := f.entriesOf(d, e, g.Single)
-	b.discard(replaced...)
-	for _, e := range replaced {
+	b.discard(f.entriesFor(source, ports, !g.Single))
+	entries := f.entriesFor(source, ports, g.Single)
+	b.discard(entries)
+	for _, e := range entries {
+		e.door, e.client, e.left = g.Door, g.Client, left
 		b.add(e.set, e.full())
 	}
 	return nil
@@ -85,41 +86,36 @@ func (f *Firewall) grant(b *batch, g gate.Grant, now time.Time) error {
 func (f *Firewall) Revoke(source netip.Addr, name string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	source, d, err := f.lookUp(source, name)
+	source, ports, err := f.lookUp(source, name)
 	if err != nil {
 		return err
 	}
 	b := f.newBatch()
-	b.discard(f.entriesOf(d, entry{source: source}, false)...)
-	b.discard(f.entriesOf(d, entry{source: source}, true)...)
+	b.discard(f.entriesFor(source, ports, false))
+	b.discard(f.entriesFor(source, ports, true))
 	return missing(b.flush())
 }
 
 // lookUp returns the source as the kernel knows it, and the door.
-func (f *Firewall) lookUp(source netip.Addr, name string) (netip.Addr, door, error) {
-	if f.applied == nil || f.applied.doors[name].ports == nil {
-		return source, door{}, fmt.Errorf("the firewall has no door %q", name)
+func (f *Firewall) lookUp(source netip.Addr, name string) (netip.Addr, []packet.Port, error) {
+	if f.applied == nil || f.applied.doors[name] == nil {
+		return source, nil, fmt.Errorf("the firewall has no door %q", name)
 	}
 	if !source.IsValid() {
-		return source, door{}, errors.New("a grant needs the address of its source")
+		return source, nil, errors.New("a grant needs the address of its source")
 	}
 	return source.Unmap().WithZone(""), f.applied.doors[name], nil
 }
 
-// entriesOf returns the elements that make up a lasting or a single grant,
-// which are like e.
-func (f *Firewall) entriesOf(d door, e entry, single bool) []entry {
-	if single && d.several() {
-		e.set = d.own.of(e.source)
-		return []entry{e}
-	}
-	e.set = f.sets.granted.of(e.source)
-	if single {
-		e.set = f.sets.single.of(e.source)
-	}
-	list := make([]entry, len(d.ports))
-	for i := range list {
-		list[i], list[i].port = e, d.ports[i]
+// entriesFor returns the elements that make up a lasting or a single grant,
+// without time and names.
+func (f *Firewall) entriesFor(source netip.Addr, ports []packet.Port, single bool) []entry {
+	list := make([]entry, len(ports))
+	for i, port := range ports {
+		list[i] = entry{set: f.sets.granted.of(source), source: source, port: port}
+		if single {
+			list[i].set = f.sets.single[port.Proto].of(source)
+		}
 	}
 	return list
 }

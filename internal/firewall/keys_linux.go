@@ -24,15 +24,22 @@ func addressPortKey(a netip.Addr, p packet.Port) []byte {
 	return append(a.AsSlice(), portKey(p)...)
 }
 
-// readAddressPortKey is the inverse of addressPortKey.
-func readAddressPortKey(key []byte) (netip.Addr, packet.Port, bool) {
-	n := len(key) - 8
+// readAddressPortKey is the inverse of addressPortKey, and, for a set of one
+// protocol, of singleKey.
+func readAddressPortKey(key []byte, protocol packet.Proto) (netip.Addr, packet.Port, bool) {
+	fields := 8
+	if protocol != 0 {
+		fields = 4
+	}
+	n := len(key) - fields
 	if n != 4 && n != 16 {
 		return netip.Addr{}, packet.Port{}, false
 	}
+	if protocol == 0 {
+		protocol = packet.Proto(key[n])
+	}
 	a, _ := netip.AddrFromSlice(key[:n])
-	p, ok := readPortKey(key[n:])
-	return a, p, ok
+	return a, packet.Port{Proto: protocol, Number: binary.BigEndian.Uint16(key[len(key)-4:])}, true
 }
 
 func readPortKey(key []byte) (packet.Port, bool) {
@@ -40,6 +47,12 @@ func readPortKey(key []byte) (packet.Port, bool) {
 		return packet.Port{}, false
 	}
 	return packet.Port{Proto: packet.Proto(key[0]), Number: binary.BigEndian.Uint16(key[4:])}, true
+}
+
+// singleKey is an address and inet_service: the source and port of a single
+// grant, in a set for the protocol.
+func singleKey(a netip.Addr, p packet.Port) []byte {
+	return append(a.AsSlice(), portKey(p)[4:]...)
 }
 
 // interfaceKey is a name, padded to IFNAMSIZ.

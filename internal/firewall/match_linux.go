@@ -80,6 +80,14 @@ func (f family) after(n uint32) uint32 { return unix.NFT_REG32_00 + f.length/4 +
 // ip saddr . meta l4proto . th dport: source and port of a grant
 func (f family) loadGrantKey() []expr.Any { return append(f.loadSource(), f.loadPort()...) }
 
+// ip saddr . th dport: source and port of a single grant
+func (f family) loadSingleKey() []expr.Any {
+	return append(f.loadSource(),
+		// [ payload load 2b @ transport header + 2 => reg 9 ]
+		payload(transport, 2, 2, f.after(0)),
+	)
+}
+
 // ip daddr . meta l4proto . th dport: what a forwarded packet is addressed to
 func (f family) loadForwardKey() []expr.Any { return append(f.loadDest(), f.loadPort()...) }
 

@@ -160,7 +160,7 @@ func (f *Firewall) addLateSessions(wanted func(packet.Port) bool) {
 // recall learns what an earlier process put there.
 func (f *Firewall) recall() error {
 	for _, s := range f.sets.midstream {
-		elements, err := f.conn.GetSetElements(s)
+		elements, err := f.reader.elements(s)
 		if err != nil {
 			return err
 		}

@@ -25,6 +25,8 @@ type Firewall struct {
 	table *nftables.Table
 	sets  *sets
 
+	reader *reader // nil with a simulated kernel
+
 	mu        sync.Mutex
 	conn      *nftables.Conn       // one for the whole life: it owns the table
 	events    *netlink.Conn        // changes made by others; nil with a simulated kernel
@@ -43,8 +45,11 @@ func New(log *slog.Logger, opts Options) (*Firewall, error) {
 	if err != nil {
 		return nil, err
 	}
-	if f.events, err = subscribe(f.id); err != nil {
-		return nil, errors.Join(fmt.Errorf("watch nf_tables: %w", err), f.Close())
+	if f.reader, err = newReader(); err == nil {
+		f.events, err = subscribe(f.id)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("reach nf_tables: %w", err), f.Close())
 	}
 	return f, nil
 }
@@ -113,6 +118,9 @@ func (f *Firewall) Close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	err := f.conn.CloseLasting()
+	if f.reader != nil {
+		err = errors.Join(err, f.reader.close())
+	}
 	if f.events != nil {
 		err = errors.Join(err, f.events.Close())
 	}

@@ -15,24 +15,16 @@ type plan struct {
 	config *config.Config
 	sets   *sets
 	fixed  map[*nftables.Set][]nftables.SetElement
-	doors  map[string]door
-	ports  map[packet.Port]struct{} // of all doors
+	doors  map[string][]packet.Port
+	ports  map[packet.Port]struct{} // the ports of all doors
 }
-
-// door is what a grant must know about a door.
-type door struct {
-	ports []packet.Port
-	own   pair // with several ports: sets for its single grants, so that one connection to any port ends them
-}
-
-func (d door) several() bool { return len(d.ports) > 1 }
 
 func newPlan(t *nftables.Table, cfg *config.Config) *plan {
 	p := &plan{
 		config: cfg,
 		sets:   newSets(t),
 		fixed:  make(map[*nftables.Set][]nftables.SetElement),
-		doors:  make(map[string]door, len(cfg.Doors)),
+		doors:  make(map[string][]packet.Port, len(cfg.Doors)),
 		ports:  make(map[packet.Port]struct{}),
 	}
 	for _, name := range cfg.Gate.Interfaces {
@@ -54,18 +46,14 @@ func (p *plan) add(s *nftables.Set, elements ...nftables.SetElement) {
 	p.fixed[s] = append(p.fixed[s], elements...)
 }
 
-func (p *plan) addDoor(d config.Door) {
-	guarded := door{ports: d.Ports}
-	if guarded.several() {
-		guarded.own = newOwn(p.sets, d.Name)
-	}
-	p.doors[d.Name] = guarded
-	to := outermost(d.To)
-	for _, port := range d.Ports {
+func (p *plan) addDoor(door config.Door) {
+	p.doors[door.Name] = door.Ports
+	to := outermost(door.To)
+	for _, port := range door.Ports {
 		p.ports[port] = struct{}{}
 		p.add(p.sets.doors, nftables.SetElement{Key: portKey(port)})
-		if guarded.several() {
-			verdict := expr.Verdict{Kind: expr.VerdictGoto, Chain: singleChain(d.Name)}
+		if len(door.Ports) > 1 {
+			verdict := expr.Verdict{Kind: expr.VerdictJump, Chain: spentChain(door.Name)}
 			p.add(p.sets.several, nftables.SetElement{Key: portKey(port), VerdictData: &verdict})
 		}
 		for _, prefix := range to {
@@ -74,17 +62,6 @@ func (p *plan) addDoor(d config.Door) {
 			})
 		}
 	}
-}
-
-// ownSets returns the sets for single grants of doors with several ports, in
-// the order of the doors.
-func (p *plan) ownSets() (own []*nftables.Set) {
-	for _, d := range p.config.Doors {
-		if d := p.doors[d.Name]; d.several() {
-			own = append(own, d.own[0], d.own[1])
-		}
-	}
-	return own
 }
 
 // closes tells whether a port of this host is closed but for grants.

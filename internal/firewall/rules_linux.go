@@ -1,12 +1,15 @@
 package firewall
 
 import (
+	"slices"
+
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 
 	"sallyport/internal/config"
+	"sallyport/internal/packet"
 )
 
 // Bits of ct state and ct status (include/uapi/linux/netfilter/nf_conntrack_common.h).
@@ -25,8 +28,11 @@ const (
 	tcpACK = 0x10
 )
 
-// singleChain is the chain for single grants of a door with several ports.
-func singleChain(door string) string { return "single-" + door }
+// spentChain is the chain that ends a single grant of a door with several ports.
+func spentChain(door string) string { return "spent-" + door }
+
+// portsPerRule keeps a rule below the kernel's limit of 128 expressions.
+const portsPerRule = 32
 
 // chain is a chain with its rules, in order.
 type chain struct {
@@ -38,12 +44,13 @@ type chain struct {
 // chains returns all chains for a configuration, those that others jump to first.
 func (p *plan) chains(b *batch) []chain {
 	list := []chain{{name: "closed", rules: p.closed(b)}}
-	for _, d := range p.config.Doors {
-		if guarded := p.doors[d.Name]; guarded.several() {
-			list = append(list, chain{name: singleChain(d.Name), rules: singleDoor(guarded)})
+	for _, door := range p.config.Doors {
+		if len(door.Ports) > 1 {
+			list = append(list, chain{name: spentChain(door.Name), rules: p.spentDoor(door.Ports)})
 		}
 	}
 	return append(list,
+		chain{name: "spent", rules: p.spent()},
 		chain{name: "door", rules: p.door()},
 		chain{name: "own", rules: p.own(b)},
 		chain{name: "prerouting", base: true, rules: p.prerouting(b)},
@@ -108,20 +115,41 @@ func (p *plan) door() [][]expr.Any {
 	for i, f := range families {
 		rules = append(rules, rule(f.loadGrantKey(), in(p.sets.granted[i]), accept))
 	}
-	for i, f := range families {
-		single := p.sets.single[i]
-		rules = append(rules, rule(f.loadGrantKey(), in(single), f.loadGrantKey(), remove(single), accept))
-	}
-	return append(rules, rule(loadPort(), verdictOf(p.sets.several)), goTo("closed"))
-}
-
-// singleDoor lets in whoever has a single grant for a door with several ports.
-func singleDoor(d door) [][]expr.Any {
-	var rules [][]expr.Any
-	for i, f := range families {
-		rules = append(rules, rule(f.loadSource(), in(d.own[i]), f.loadSource(), remove(d.own[i]), verdict(expr.VerdictAccept)))
+	for _, protocol := range []packet.Proto{packet.TCP, packet.UDP} {
+		for i, f := range families {
+			single := p.sets.single[protocol][i]
+			rules = append(rules, rule(
+				proto(byte(protocol)), f.loadSingleKey(), in(single), f.loadSingleKey(), remove(single), goTo("spent"),
+			))
+		}
 	}
 	return append(rules, goTo("closed"))
+}
+
+// spent lets in a connection that has used up a single grant, and ends what
+// that grant has for other ports of the door.
+func (p *plan) spent() [][]expr.Any {
+	return [][]expr.Any{
+		rule(loadPort(), verdictOf(p.sets.several)),
+		verdict(expr.VerdictAccept),
+	}
+}
+
+// spentDoor ends a single grant for all ports of a door.
+func (p *plan) spentDoor(ports []packet.Port) [][]expr.Any {
+	var rules [][]expr.Any
+	for i, f := range families {
+		for part := range slices.Chunk(ports, portsPerRule) {
+			r := f.loadSource()
+			for _, port := range part {
+				// [ immediate reg 9 0x00005000 ]
+				r = append(r, &expr.Immediate{Register: f.after(0), Data: binaryutil.BigEndian.PutUint16(port.Number)})
+				r = append(r, remove(p.sets.single[port.Proto][i])...)
+			}
+			rules = append(rules, r)
+		}
+	}
+	return rules
 }
 
 // closed refuses. Reject answers as a port without a listener would; but never

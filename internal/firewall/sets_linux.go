@@ -6,6 +6,8 @@ import (
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
+
+	"sallyport/internal/packet"
 )
 
 const (
@@ -44,7 +46,8 @@ type sets struct {
 	interfaces, doors, public, several *nftables.Set
 	refused                            *nftables.Set
 	trusted, forward                   pair
-	granted, single, midstream         pair
+	granted, midstream                 pair
+	single                             map[packet.Proto]pair
 }
 
 // pair is a set for IPv4 and one for IPv6.
@@ -77,6 +80,7 @@ func newSets(t *nftables.Table) *sets {
 	doors.Comment = layout
 	refused.Counter = true
 	several.IsMap, several.DataType = true, nftables.TypeVerdict
+	single := nftables.Set{HasTimeout: true, Concatenation: true, Dynamic: true, Size: maxSingles}
 	s := &sets{
 		interfaces: named("interfaces", nftables.Set{KeyType: nftables.TypeIFName, KeyByteOrder: binaryutil.NativeEndian}),
 		doors:      named("doors", doors),
@@ -86,7 +90,10 @@ func newSets(t *nftables.Table) *sets {
 		trusted:    both("trusted", nftables.Set{Interval: true}),
 		forward:    both("forward", nftables.Set{Interval: true, Concatenation: true}, proto, port),
 		granted:    both("granted", nftables.Set{HasTimeout: true, Concatenation: true}, proto, port),
-		single:     both("single", nftables.Set{HasTimeout: true, Concatenation: true, Dynamic: true, Size: maxSingles}, proto, port),
+		single: map[packet.Proto]pair{
+			packet.TCP: both("single-tcp", single, port),
+			packet.UDP: both("single-udp", single, port),
+		},
 	}
 	for i, f := range families {
 		s.midstream[i] = named("midstream"+f.name, nftables.Set{
@@ -97,27 +104,15 @@ func newSets(t *nftables.Table) *sets {
 	return s
 }
 
-// newOwn describes the sets for single grants of one door with several ports.
-func newOwn(s *sets, door string) (own pair) {
-	for i, f := range families {
-		own[i] = &nftables.Set{
-			Table: s.doors.Table, Name: ownPrefix(f) + door,
-			KeyType: f.address, HasTimeout: true, Dynamic: true, Size: maxSingles,
-		}
-	}
-	return own
-}
-
-func ownPrefix(f family) string { return "single" + f.name + "-" }
-
 // fixed returns the sets that follow from the configuration alone.
 func (s *sets) fixed() []*nftables.Set {
 	return []*nftables.Set{s.interfaces, s.doors, s.public, s.several, s.trusted[0], s.trusted[1], s.forward[0], s.forward[1]}
 }
 
-// grants returns the sets that hold grants of all doors.
+// grants returns the sets that hold grants.
 func (s *sets) grants() []*nftables.Set {
-	return []*nftables.Set{s.granted[0], s.granted[1], s.single[0], s.single[1]}
+	tcp, udp := s.single[packet.TCP], s.single[packet.UDP]
+	return []*nftables.Set{s.granted[0], s.granted[1], tcp[0], tcp[1], udp[0], udp[1]}
 }
 
 // live returns the sets that change between configurations.

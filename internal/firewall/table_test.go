@@ -30,7 +30,7 @@ var update = flag.Bool("update", false, "write the golden rulesets anew")
 
 // everything uses all that a configuration can say.
 func everything() *config.Config {
-	web := doorTo("web", "tcp/80", "tcp/443")
+	web := doorTo("web", "tcp/443", "udp/443")
 	web.To = prefixes("203.0.113.0/24", "2001:db8:3::/64")
 	cfg := guarding(doorTo("ssh", "tcp/22"), web)
 	cfg.Gate = config.Gate{
