@@ -1,0 +1,187 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"sallyport/internal/capture"
+	"sallyport/internal/config"
+	"sallyport/internal/gate"
+	"sallyport/internal/grant"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var (
+	start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	alice = netip.MustParseAddr("192.0.2.10")
+)
+
+// An attacker decides how many refusals there are, but not how long the log gets.
+func TestRefusalsAreAllCountedAndFewWritten(t *testing.T) {
+	var log bytes.Buffer
+	e := newEvents(slog.New(slog.NewTextHandler(&log, nil)))
+	for i := range 10_000 {
+		e.decided(start.Add(time.Duration(i)*time.Millisecond), gate.Decision{Kind: gate.KindRefusal, Reason: gate.WrongKnock, Source: alice})
+	}
+	e.flush()
+	if n := e.refused()[gate.WrongKnock]; n != 10_000 {
+		t.Errorf("counted %d refusals, want 10,000", n)
+	}
+	if n := strings.Count(log.String(), "reason=wrong-knock"); n != refusalBurst {
+		t.Errorf("wrote %d refusals in ten seconds, want %d", n, refusalBurst)
+	}
+	if !strings.Contains(log.String(), "refusals_left_out=9950") {
+		t.Error("it is not told that refusals were left out")
+	}
+	log.Reset()
+	e.decided(start.Add(time.Minute), gate.Decision{Kind: gate.KindRefusal, Reason: gate.TooSlow, Source: alice})
+	e.flush()
+	if !strings.Contains(log.String(), "reason=too-slow") {
+		t.Errorf("after a pause the log says %q", log.String())
+	}
+}
+
+func TestGrantsAreAlwaysWritten(t *testing.T) {
+	var log bytes.Buffer
+	e := newEvents(slog.New(slog.NewTextHandler(&log, nil)))
+	for range 1000 {
+		e.put(gate.Event{Kind: gate.KindGrant, Door: "ssh"})
+	}
+	e.flush()
+	if n := strings.Count(log.String(), "msg=grant"); n != 1000 {
+		t.Errorf("wrote %d grants, want 1000", n)
+	}
+}
+
+// When the log is slower than what happens, nothing waits for it.
+func TestFullQueueIsTold(t *testing.T) {
+	var log bytes.Buffer
+	e := newEvents(slog.New(slog.NewTextHandler(&log, nil)))
+	for range cap(e.queue) + 7 {
+		e.put(gate.Event{Kind: gate.KindExpiry})
+	}
+	e.flush()
+	if !strings.Contains(log.String(), "events_lost=7") {
+		t.Errorf("the loss of 7 events is not told")
+	}
+}
+
+func TestHostileTextStaysOnItsLine(t *testing.T) {
+	var log bytes.Buffer
+	e := newEvents(slog.New(slog.NewTextHandler(&log, nil)))
+	e.put(gate.Event{Kind: gate.KindRefusal, Detail: "x\ntime=now msg=grant door=ssh\x1b[2J"})
+	e.flush()
+	if strings.Count(log.String(), "\n") != 1 || strings.Contains(log.String(), "\x1b") {
+		t.Errorf("%q", log.String())
+	}
+}
+
+func TestNotifier(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notify")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	env := map[string]string{"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "3000000"}
+	n := newNotifier(func(name string) string { return env[name] })
+	if n.watchdog != 3*time.Second {
+		t.Errorf("watchdog %s", n.watchdog)
+	}
+	if err := n.send(reloading()...); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 100)
+	size, err := conn.Read(buf)
+	if got := string(buf[:size]); err != nil || !strings.HasPrefix(got, "RELOADING=1\nMONOTONIC_USEC=") {
+		t.Errorf("%q, %v", got, err)
+	}
+	if err := newNotifier(func(string) string { return "" }).send("READY=1"); err != nil {
+		t.Errorf("without a service manager: %v", err)
+	}
+	env["WATCHDOG_PID"] = "1"
+	if n := newNotifier(func(name string) string { return env[name] }); n.watchdog != 0 && os.Getpid() != 1 {
+		t.Error("a watchdog meant for another process counts")
+	}
+}
+
+// still is a capture to which nothing arrives.
+type still struct{ woken chan struct{} }
+
+func (s still) Receive(func(time.Time, []byte)) error { <-s.woken; return nil }
+func (s still) Wake() {
+	select {
+	case s.woken <- struct{}{}:
+	default:
+	}
+}
+func (s still) Stats() (capture.Stats, error) { return nil, nil }
+func (s still) Close() error                  { return nil }
+
+func TestPumpDoesWhatItIsTold(t *testing.T) {
+	p := newPump(still{make(chan struct{}, 1)}, gate.New(&config.Config{}, gate.SPA{}, gate.Host{}, start), nil)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- p.Run(ctx) }()
+	for i := range 100 {
+		ran := false
+		if err := p.do(t.Context(), func() { ran = true }); err != nil || !ran {
+			t.Fatalf("command %d: ran %v, %v", i, ran, err)
+		}
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if err := p.do(ctx, func() { t.Error("ran after the end") }); err == nil {
+		t.Error("no error after the end")
+	}
+}
+
+// broken is a firewall that takes nothing.
+type broken struct{}
+
+func (broken) Grant(gate.Grant, time.Time) error { return errors.New("no buffer space available") }
+func (broken) Revoke(netip.Addr, string) error   { return nil }
+
+func TestFailedGrantIsAnEvent(t *testing.T) {
+	var log bytes.Buffer
+	e := newEvents(slog.New(slog.NewTextHandler(&log, nil)))
+	a := newActor(grant.New(broken{}), e)
+	a.carryOut(order{start, gate.Decision{Kind: gate.KindGrant, Reason: gate.BySequence, Source: alice,
+		Grants: []gate.Grant{{Door: "ssh", Source: alice, Until: start.Add(time.Minute)}}}})
+	e.flush()
+	if !strings.Contains(log.String(), "msg=failure") || !strings.Contains(log.String(), "no buffer space") {
+		t.Errorf("%s", log.String())
+	}
+}
+
+// A queue that is full loses a grant and says so; the pump goes on.
+func TestPumpNeverWaitsForTheFirewall(t *testing.T) {
+	e := newEvents(slog.New(slog.DiscardHandler))
+	a := newActor(grant.New(broken{}), e)
+	for range cap(a.queue) + 5 {
+		a.decided(start, gate.Decision{Kind: gate.KindGrant, Source: alice})
+	}
+	overloads := 0
+	for range len(e.queue) {
+		if (<-e.queue).Kind == gate.KindOverload {
+			overloads++
+		}
+	}
+	if overloads != 5 {
+		t.Errorf("%d overloads told, want 5", overloads)
+	}
+}
