@@ -1,55 +1,109 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"sallyport/client"
 	"sallyport/internal/knock"
 	"sallyport/internal/packet"
 )
 
 func newKnock(std stdio) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "knock HOST tcp/PORT udp/PORT ...",
-		Short:   "Send a sequence of knocks",
+		Use:     "knock PROFILE [DOOR ...] | HOST tcp/PORT udp/PORT ...",
+		Short:   "Open a door",
 		GroupID: "client",
-		Long: `Sends a sequence, one packet a knock, to every address of the host. Needs no special rights.
+		Long: `Opens doors of the server that a profile describes: with one message, signed with your SSH
+key, over IPv4 and IPv6. It waits until the server says that the doors are open.
 
-Knocks are never answered: whether the door is open shows when you use it.`,
-		Example: "  sallyport knock gate.example.org tcp/7000 udp/8000 tcp/9000 && ssh gate.example.org",
-		Args:    args(cobra.MinimumNArgs(2)),
+With a host and ports it sends a plain sequence, one packet a knock, to every address of the
+host. Such knocks are never answered: whether the door is open shows when you use it.
+
+Neither needs special rights.`,
+		Example: `  sallyport knock office
+  sallyport knock office db --for 10m
+  sallyport knock gate.example.org tcp/7000 udp/8000 tcp/9000 && ssh gate.example.org`,
+		Args: args(cobra.MinimumNArgs(1)),
 	}
-	gap := cmd.Flags().Duration("gap", knock.DefaultGap, "time between two knocks")
-	only4 := cmd.Flags().BoolP("ipv4", "4", false, "IPv4 only")
-	only6 := cmd.Flags().BoolP("ipv6", "6", false, "IPv6 only")
+	flags := addAskFlags(cmd, std)
+	duration := cmd.Flags().Duration("for", 0, "how long to open (default: the door's open_for)")
+	single := cmd.Flags().Bool("single", false, "let in one connection only")
+	gap := cmd.Flags().Duration("gap", knock.DefaultGap, "with ports: time between two knocks")
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
-	cmd.MarkFlagsMutuallyExclusive("ipv4", "ipv6")
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
-		opts := knock.Options{Host: list[0], Gap: *gap}
-		switch {
-		case *only4:
-			opts.Family = knock.IPv4
-		case *only6:
-			opts.Family = knock.IPv6
-		}
-		for _, word := range list[1:] {
-			port, err := packet.ParsePort(word)
-			if err != nil {
-				return usageError{err}
+		if isSequence(list[1:]) {
+			if err := useless(cmd, "a sequence", "for", "single", "identity", "timeout"); err != nil {
+				return err
 			}
-			opts.Sequence = append(opts.Sequence, port)
+			return sendSequence(cmd, std.out, list, knock.Options{Gap: *gap, Family: flags.family()}, *asJSON)
 		}
-		attempts, err := knock.Send(cmd.Context(), opts)
-		if *asJSON {
-			printJSON(std.out, attempts)
+		if err := useless(cmd, "a profile", "gap"); err != nil {
+			return err
+		}
+		if cmd.Flags().Changed("for") && (*duration < time.Second || *duration%time.Second != 0) {
+			return usageError{fmt.Errorf("--for %s: want whole seconds, such as 30s or 10m", *duration)}
+		}
+		profile, err := loadProfile(list[0])
+		if err != nil {
+			return err
+		}
+		opts := flags.options()
+		opts.Doors, opts.For, opts.Single = list[1:], *duration, *single
+		result, err := client.Knock(cmd.Context(), profile, opts)
+		if *asJSON && (err == nil || len(result.Grants) > 0) {
+			printJSON(std.out, resultJSON(result))
 		} else {
-			printAttempts(std.out, attempts)
+			printOpened(std.out, result)
 		}
+		warnOf(std.err, profile, result)
 		return err
 	}
 	return cmd
+}
+
+// isSequence tells ports from the names of doors.
+func isSequence(words []string) bool {
+	for _, w := range words {
+		if strings.Contains(w, "/") || strings.Trim(w, "0123456789") == "" {
+			return true
+		}
+	}
+	return false
+}
+
+// useless refuses flags that have no meaning here, rather than ignoring them.
+func useless(cmd *cobra.Command, with string, flags ...string) error {
+	for _, f := range flags {
+		if cmd.Flags().Changed(f) {
+			return usageError{fmt.Errorf("--%s has no meaning with %s", f, with)}
+		}
+	}
+	return nil
+}
+
+// sendSequence sends plain knocks.
+func sendSequence(cmd *cobra.Command, w io.Writer, list []string, opts knock.Options, asJSON bool) error {
+	opts.Host = list[0]
+	for _, word := range list[1:] {
+		port, err := packet.ParsePort(word)
+		if err != nil {
+			return usageError{err}
+		}
+		opts.Sequence = append(opts.Sequence, port)
+	}
+	attempts, err := knock.Send(cmd.Context(), opts)
+	if asJSON {
+		printJSON(w, attempts)
+	} else {
+		printAttempts(w, attempts)
+	}
+	return err
 }
 
 func printAttempts(w io.Writer, attempts []knock.Attempt) {
@@ -60,4 +114,70 @@ func printAttempts(w io.Writer, attempts []knock.Attempt) {
 		}
 		fmt.Fprintln(w)
 	}
+}
+
+// printOpened prints what a server has opened.
+func printOpened(w io.Writer, r client.Result) {
+	for _, g := range r.Grants {
+		single := ""
+		if g.Single {
+			single = " for one connection"
+		}
+		fmt.Fprintf(w, "door %q is open for %s%s until %s (%s), answered in %s\n",
+			g.Door, g.Source, single, g.Until.Local().Format(time.TimeOnly), g.For, milliseconds(r.Took))
+	}
+}
+
+// milliseconds writes a short time: "0.9 ms".
+func milliseconds(d time.Duration) string {
+	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
+}
+
+// warnOf tells what will become a problem.
+func warnOf(w io.Writer, p *client.Profile, r client.Result) {
+	if r.OldKey {
+		fmt.Fprintf(w, "note: the server is changing its key; fetch the profile %q again before the old key ends\n", p.Name)
+	}
+	skew := p.Skew
+	if skew == 0 {
+		skew = client.DefaultSkew
+	}
+	if r.Clock.Abs() > skew/2 {
+		fmt.Fprintf(w, "note: this clock and the server's differ by %s; knocks fail from %s on\n", r.Clock.Abs().Round(time.Second), skew)
+	}
+}
+
+// grantJSON is a grant for programs.
+type grantJSON struct {
+	Door   string    `json:"door"`
+	Source string    `json:"source"`
+	Server string    `json:"server"`
+	For    string    `json:"for"`
+	Until  time.Time `json:"until"`
+	Single bool      `json:"single"`
+}
+
+// answerJSON is a server's answer for programs.
+type answerJSON struct {
+	Grants []grantJSON `json:"grants"`
+	Took   float64     `json:"took_ms"`
+	Clock  float64     `json:"clock_ms"` // by how much the server's clock is ahead
+	OldKey bool        `json:"old_key"`
+}
+
+func resultJSON(r client.Result) answerJSON {
+	a := answerJSON{Grants: []grantJSON{}, Took: r.Took.Seconds() * 1000, Clock: r.Clock.Seconds() * 1000, OldKey: r.OldKey}
+	for _, g := range r.Grants {
+		a.Grants = append(a.Grants, grantJSON{g.Door, g.Source.String(), g.Server.String(), g.For.String(), g.Until.Round(time.Millisecond), g.Single})
+	}
+	return a
+}
+
+// tolerant returns nil for an error that leaves it open whether a door opened:
+// the server may be one that does not answer.
+func tolerant(err error) error {
+	if none := (*client.NoAnswerError)(nil); errors.As(err, &none) && len(none.Asked) > 0 {
+		return nil
+	}
+	return err
 }

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sallyport/client"
+	"sallyport/internal/knock"
+)
+
+// askFlags are the flags of every command that asks a server for something.
+type askFlags struct {
+	only4, only6 *bool
+	identity     *string
+	timeout      *time.Duration
+	ask          func(path string) ([]byte, error)
+}
+
+func addAskFlags(cmd *cobra.Command, std stdio) *askFlags {
+	f := &askFlags{
+		only4:    cmd.Flags().BoolP("ipv4", "4", false, "IPv4 only"),
+		only6:    cmd.Flags().BoolP("ipv6", "6", false, "IPv6 only"),
+		identity: cmd.Flags().StringP("identity", "i", "", "SSH key to use: a `FILE`, or a fingerprint SHA256:..."),
+		timeout:  cmd.Flags().Duration("timeout", client.DefaultTimeout, "how long to wait for an answer"),
+		ask:      askOnce(askPassphrase),
+	}
+	cmd.MarkFlagsMutuallyExclusive("ipv4", "ipv6")
+	return f
+}
+
+// options returns what the flags say.
+func (f *askFlags) options() client.Options {
+	opts := client.Options{Identity: *f.identity, Timeout: *f.timeout, Passphrase: f.ask}
+	switch {
+	case *f.only4:
+		opts.Network = "ip4"
+	case *f.only6:
+		opts.Network = "ip6"
+	}
+	return opts
+}
+
+func (f *askFlags) family() knock.Family {
+	switch {
+	case *f.only4:
+		return knock.IPv4
+	case *f.only6:
+		return knock.IPv6
+	}
+	return knock.Both
+}
+
+// loadProfile reads a profile of this user.
+func loadProfile(name string) (*client.Profile, error) {
+	p, err := client.Load(name)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return p, err
+	}
+	hint := "sallyport add FILE adds one that the server printed (sallyport client profile), sallyport pair fetches it"
+	if names, _ := client.List(); len(names) > 0 {
+		hint = fmt.Sprintf("there is %s; %s", strings.Join(names, ", "), hint)
+	}
+	return nil, hinted{fmt.Errorf("there is no profile %q", name), hint}
+}

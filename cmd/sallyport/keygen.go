@@ -1,0 +1,159 @@
+package main
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/crypto/ssh"
+)
+
+func newKeygen(std stdio) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "keygen",
+		Short:   "Make an SSH key, for those who have none",
+		GroupID: "client",
+		Long: `Makes an ed25519 key in the format of OpenSSH, which ssh can use as well: the private key in
+FILE, for you alone, and the public key in FILE.pub. Overwrites nothing.`,
+		Args: args(cobra.NoArgs),
+	}
+	path := cmd.Flags().StringP("file", "f", "", "where to put the key (default: ~/.ssh/id_ed25519)")
+	comment := cmd.Flags().StringP("comment", "C", "", "comment in the public key (default: you@this-host)")
+	none := cmd.Flags().Bool("no-passphrase", false, "do not encrypt the key")
+	cmd.RunE = func(*cobra.Command, []string) error {
+		if *path == "" {
+			home, err := os.UserHomeDir()
+			if err != nil {
+				return err
+			}
+			*path = filepath.Join(home, ".ssh", "id_ed25519")
+		}
+		if *comment == "" {
+			*comment = defaultComment()
+		}
+		if strings.ContainsAny(*comment, "\r\n") {
+			return usageError{fmt.Errorf("--comment %q: want one line", *comment)}
+		}
+		if err := free(*path, *path+".pub"); err != nil {
+			return err
+		}
+		passphrase, err := newPassphrase(*none)
+		if err != nil {
+			return err
+		}
+		public, err := makeKey(*path, *comment, passphrase)
+		if err != nil {
+			return fmt.Errorf("make an SSH key: %w", err)
+		}
+		fmt.Fprintf(std.out, "made the key %s (%s)\nthe server wants its public half:\n%s\n",
+			*path, ssh.FingerprintSHA256(public), authorizedLine(public, *comment))
+		return nil
+	}
+	return cmd
+}
+
+// free makes sure that there is nothing at the paths yet.
+func free(paths ...string) error {
+	for _, p := range paths {
+		if _, err := os.Lstat(p); err == nil {
+			return hinted{fmt.Errorf("%s is there already, and is left alone", p), "use that key, or name another file with -f"}
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// newPassphrase asks twice for a passphrase. None is no passphrase too.
+func newPassphrase(none bool) ([]byte, error) {
+	if none {
+		return nil, nil
+	}
+	first, err := askSecret("Passphrase for the new key (empty: none): ")
+	if errors.Is(err, errNoTerminal) {
+		return nil, hinted{fmt.Errorf("ask for a passphrase: %w", err), "--no-passphrase makes a key without one"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(first) == 0 {
+		return nil, nil
+	}
+	second, err := askSecret("The same again: ")
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(first, second) {
+		return nil, hinted{errors.New("the two passphrases differ"), "try again"}
+	}
+	return first, nil
+}
+
+// makeKey makes a key and writes both halves.
+func makeKey(path, comment string, passphrase []byte) (ssh.PublicKey, error) {
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	public, err := ssh.NewPublicKey(private.Public())
+	if err != nil {
+		return nil, err
+	}
+	var block *pem.Block
+	if len(passphrase) > 0 {
+		block, err = ssh.MarshalPrivateKeyWithPassphrase(private, comment, passphrase)
+	} else {
+		block, err = ssh.MarshalPrivateKey(private, comment)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	if err := writeNew(path, pem.EncodeToMemory(block), 0o600); err != nil {
+		return nil, err
+	}
+	return public, writeNew(path+".pub", []byte(authorizedLine(public, comment)+"\n"), 0o644)
+}
+
+// writeNew writes a file that is not there yet.
+func writeNew(path string, text []byte, mode os.FileMode) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(text)
+	if err := errors.Join(err, file.Close()); err != nil {
+		os.Remove(path)
+		return err
+	}
+	return nil
+}
+
+// authorizedLine writes a public key as a line of an authorized_keys file.
+func authorizedLine(public ssh.PublicKey, comment string) string {
+	line := string(bytes.TrimSpace(ssh.MarshalAuthorizedKey(public)))
+	if comment != "" {
+		line += " " + comment
+	}
+	return line
+}
+
+// defaultComment is user@host, as ssh-keygen has it.
+func defaultComment() string {
+	host, _ := os.Hostname()
+	if u, err := user.Current(); err == nil {
+		return filepath.Base(u.Username) + "@" + host
+	}
+	return host
+}

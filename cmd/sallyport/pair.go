@@ -1,0 +1,147 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"regexp"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"sallyport/client"
+)
+
+func newPair(std stdio) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "pair [USER@]HOST",
+		Short:   "Fetch a profile and enrol your key, over ssh",
+		GroupID: "client",
+		Long: `Over an ssh login that works already, it makes the server know your SSH key as a client, fetches
+the profile, and adds it. Do this before the door is closed.`,
+		Example: "  sallyport pair root@gate.example.org --door ssh",
+		Args:    args(cobra.ExactArgs(1)),
+	}
+	p := pairing{std: std}
+	flags := addAskFlags(cmd, std)
+	cmd.Flags().StringVar(&p.client, "name", "", "what the server calls this client (default: you-this-host)")
+	cmd.Flags().StringVar(&p.profile, "as", "", "what you call the server (default: the first part of its name)")
+	cmd.Flags().StringArrayVar(&p.doors, "door", []string{"ssh"}, "a `DOOR` that this client may open; may be repeated")
+	cmd.Flags().BoolVar(&p.sudo, "sudo", false, "use sudo on the server")
+	cmd.Flags().BoolVar(&p.replace, "replace", false, "in the place of a profile with the same name")
+	cmd.RunE = func(cmd *cobra.Command, list []string) error {
+		p.opts = flags.options()
+		return p.run(cmd.Context(), list[0])
+	}
+	return cmd
+}
+
+// pairing makes a server and this client known to each other.
+type pairing struct {
+	std             stdio
+	opts            client.Options
+	client, profile string
+	doors           []string
+	sudo, replace   bool
+}
+
+// word is what may be given to the shell of the server: no name needs more.
+var word = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,31}$`)
+
+func (p *pairing) run(ctx context.Context, login string) error {
+	_, host, _ := cutUser(login)
+	if p.client == "" {
+		p.client = defaultClient()
+	}
+	if p.profile == "" {
+		p.profile = shortName(host)
+	}
+	for _, name := range append([]string{p.client, p.profile}, p.doors...) {
+		if !word.MatchString(name) {
+			return usageError{fmt.Errorf("%q is not a name: want 1 to 32 characters, a-z 0-9 . _ -; see --name, --as and --door", name)}
+		}
+	}
+	if strings.HasPrefix(login, "-") || host == "" {
+		return usageError{fmt.Errorf("%q is not a login: want [USER@]HOST", login)}
+	}
+	key, err := client.FindKey(ctx, &client.Profile{Name: p.profile}, p.opts)
+	if err != nil {
+		return err
+	}
+	add := []string{"client", "add", p.client, "--key", "-"}
+	for _, d := range p.doors {
+		add = append(add, "--door", d)
+	}
+	if _, err := p.remote(ctx, login, key.Authorized+"\n", add...); err != nil {
+		return fmt.Errorf("enrol this client as %q: %w", p.client, err)
+	}
+	text, err := p.remote(ctx, login, "", "client", "profile", p.client, "--host", host)
+	if err != nil {
+		return fmt.Errorf("fetch the profile: %w", err)
+	}
+	profile, err := client.ParseProfile(text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", login, err)
+	}
+	profile.Name = p.profile
+	if err := saveProfile(profile, p.replace); err != nil {
+		return err
+	}
+	printAdded(p.std, profile)
+	return nil
+}
+
+// remote runs sallyport on the server and returns what it prints. What ssh and
+// the server have to say to the user goes to standard error.
+func (p *pairing) remote(ctx context.Context, login, input string, args ...string) ([]byte, error) {
+	command := append([]string{"sallyport"}, args...)
+	if p.sudo {
+		command = append([]string{"sudo"}, command...)
+	}
+	var said bytes.Buffer
+	cmd := exec.CommandContext(ctx, "ssh", append([]string{"--", login}, command...)...)
+	cmd.Stdin, cmd.Stderr = strings.NewReader(input), &said
+	out, err := cmd.Output()
+	p.std.err.Write(said.Bytes())
+	if err == nil {
+		return out, nil
+	}
+	hint := "the login has to work: ssh " + login + "; and sallyport has to be installed there"
+	if strings.Contains(strings.ToLower(said.String()), "permission denied") && !p.sudo {
+		hint = "if the login works, it has not got the right there: log in as root, or use --sudo"
+	}
+	return nil, hinted{fmt.Errorf("%s on %s: %w", strings.Join(command[:len(command)-len(args)+2], " "), login, err), hint}
+}
+
+// defaultClient is you-this-host, in the characters that names may have.
+func defaultClient() string {
+	name, _ := os.Hostname()
+	name, _, _ = strings.Cut(name, ".")
+	if u, err := user.Current(); err == nil {
+		name = u.Username[strings.LastIndexByte(u.Username, '\\')+1:] + "-" + name
+	}
+	return asName(name)
+}
+
+// shortName makes the name of a profile from that of a host.
+func shortName(host string) string {
+	if first, _, _ := strings.Cut(host, "."); strings.Trim(first, "0123456789") != "" && !strings.Contains(host, ":") {
+		host = first
+	}
+	return asName(host)
+}
+
+// asName replaces what a name may not have.
+func asName(s string) string {
+	name := strings.Map(func(r rune) rune {
+		if (r < 'a' || r > 'z') && (r < '0' || r > '9') && !strings.ContainsRune("._-", r) {
+			return '-'
+		}
+		return r
+	}, strings.ToLower(s))
+	name = strings.TrimLeft(name, "._-")
+	return name[:min(len(name), 32)]
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sallyport/client"
+)
+
+func newWatch(std stdio) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "watch PROFILE [DOOR ...]",
+		Short:   "Keep a door open while this runs",
+		GroupID: "client",
+		Long: `Knocks again before the door closes, and at once when this host gets another address. At the
+end (Ctrl-C) it gives the grant back. Established connections go on.`,
+		Args: args(cobra.MinimumNArgs(1)),
+	}
+	flags := addAskFlags(cmd, std)
+	cmd.RunE = func(cmd *cobra.Command, list []string) error {
+		profile, err := loadProfile(list[0])
+		if err != nil {
+			return err
+		}
+		opts := flags.options()
+		opts.Doors = list[1:]
+		w := watch{std: std, profile: profile, opts: opts, local: localAddress, look: 2 * time.Second}
+		return w.run(cmd.Context())
+	}
+	return cmd
+}
+
+// watch keeps doors open.
+type watch struct {
+	std     stdio
+	profile *client.Profile
+	opts    client.Options
+	local   func(server netip.AddrPort) netip.Addr // the address that packets to the server leave from
+	look    time.Duration                          // how often to look whether it has changed
+
+	sources map[string]bool // what has been told
+}
+
+// run knocks until ctx ends. The first knock has to succeed; later ones may
+// fail for a while, as on the way from one network to another.
+func (w *watch) run(ctx context.Context) error {
+	w.sources = map[string]bool{}
+	result, err := client.Knock(ctx, w.profile, w.opts)
+	if err != nil {
+		return err
+	}
+	for {
+		w.tell(result)
+		if !w.wait(ctx, result) {
+			return w.giveBack()
+		}
+		again, err := client.Knock(ctx, w.profile, w.opts)
+		switch {
+		case ctx.Err() != nil:
+			return w.giveBack()
+		case err != nil:
+			report(w.std.err, err)
+			clear(w.sources) // what comes next is news
+			again.Grants = nil
+		}
+		result = again
+	}
+}
+
+// tell reports the doors that are open for an address that is new.
+func (w *watch) tell(r client.Result) {
+	now := map[string]bool{}
+	var fresh client.Result
+	fresh.Took = r.Took
+	for _, g := range r.Grants {
+		id := g.Door + " " + g.Source.String()
+		now[id] = true
+		if !w.sources[id] {
+			fresh.Grants = append(fresh.Grants, g)
+		}
+	}
+	for _, g := range fresh.Grants {
+		fmt.Fprintf(w.std.out, "door %q is kept open for %s, answered in %s\n", g.Door, g.Source, milliseconds(r.Took))
+	}
+	if len(now) > 0 {
+		w.sources = now
+	}
+	warnOf(w.std.err, w.profile, r)
+}
+
+// wait waits until it is time to knock again: with a third of the grant left,
+// or when the address has changed. It returns false if ctx has ended.
+func (w *watch) wait(ctx context.Context, r client.Result) bool {
+	due, servers := time.Second, map[netip.AddrPort]netip.Addr{}
+	for i, g := range r.Grants {
+		if left := g.For * 2 / 3; i == 0 || left < due {
+			due = left
+		}
+		servers[g.Server] = w.local(g.Server)
+	}
+	timer := time.NewTimer(due)
+	defer timer.Stop()
+	ticker := time.NewTicker(w.look)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-timer.C:
+			return true
+		case <-ticker.C:
+			for server, before := range servers {
+				if w.local(server) != before {
+					return true
+				}
+			}
+		}
+	}
+}
+
+// giveBack closes what is open.
+func (w *watch) giveBack() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	defer cancel()
+	opts := w.opts
+	opts.Timeout = 2 * time.Second
+	result, err := client.Close(ctx, w.profile, opts)
+	printClosed(w.std, result)
+	return err
+}
+
+// localAddress asks the routes of this host, without sending anything.
+func localAddress(server netip.AddrPort) netip.Addr {
+	conn, err := net.Dial("udp", server.String())
+	if err != nil {
+		return netip.Addr{}
+	}
+	defer conn.Close()
+	return conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr()
+}
