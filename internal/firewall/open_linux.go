@@ -69,13 +69,33 @@ func newFirewall(log *slog.Logger, opts Options, conn *nftables.Conn) (*Firewall
 }
 
 // prepare makes room for large batches, and has errors come back without a
-// copy of the message that caused them.
+// copy of the message that caused them. The library asks for an echo of every
+// rule, and has no use for it: where there is no room for all of them, that must
+// not look as if the batch had failed.
 func prepare(c *netlink.Conn) error {
 	return errors.Join(
+		selectable(c),
 		c.SetWriteBuffer(bufferSize),
 		c.SetReadBuffer(bufferSize),
 		c.SetOption(netlink.CapAcknowledge, true),
+		c.SetOption(netlink.NoENOBUFS, true),
 	)
+}
+
+// selectable refuses a descriptor that the library cannot wait for: it uses
+// pselect, and would panic.
+func selectable(c *netlink.Conn) error {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var high error
+	err = raw.Control(func(fd uintptr) {
+		if fd >= unix.FD_SETSIZE {
+			high = fmt.Errorf("the process has too many files open: the firewall's is number %d, want one below %d", fd, unix.FD_SETSIZE)
+		}
+	})
+	return errors.Join(err, high)
 }
 
 // probe makes a table with both flags and removes it in the same batch, so
