@@ -198,7 +198,7 @@ func (d *drill) knock(ctx context.Context) error {
 // connect gets through the door, as soon as it is open.
 func (d *drill) connect(ctx context.Context) error {
 	for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); {
-		try, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+		try, cancel := context.WithTimeout(ctx, 2*time.Millisecond) // a first SYN may still be dropped
 		conn, err := d.lab.Client.Dial(try, "tcp", at(d.lab.Client).String())
 		cancel()
 		if err != nil {

@@ -1,0 +1,53 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"sallyport/internal/drill"
+	"sallyport/internal/lab/labtest"
+)
+
+func TestDemo(t *testing.T) {
+	t.Parallel()
+	labtest.Need(t, "netns")
+	var out bytes.Buffer
+	err := drill.Run(t.Context(), drill.Options{Out: &out, Executable: "/proc/self/exe", Env: []string{actAsCommand + "=1"}})
+	if err != nil {
+		t.Errorf("%v\n%s", err, &out)
+	}
+	if text := out.String(); strings.Contains(text, "\x1b") || !strings.Contains(text, "Everything held") {
+		t.Errorf("%s", text)
+	}
+}
+
+// Without a daemon the door is open, and the demo must say so.
+func TestDemoFailsWhereNothingIsGuarded(t *testing.T) {
+	t.Parallel()
+	labtest.Need(t, "netns")
+	var out bytes.Buffer
+	err := drill.Run(t.Context(), drill.Options{Out: &out, Executable: "/proc/self/exe", NoDaemon: true})
+	if err == nil || !strings.Contains(err.Error(), "step 1, the door is closed") {
+		t.Errorf("%v\n%s", err, &out)
+	}
+}
+
+// The command itself, from outside any lab, as a user starts it.
+func TestDemoCommand(t *testing.T) {
+	t.Parallel()
+	labtest.Need(t, "netns")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self, "demo")
+	cmd.Env = append(os.Environ(), actAsCommand+"=1", "SALLYPORT_LAB_OUTSIDE=")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
