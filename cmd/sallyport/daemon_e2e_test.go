@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -252,11 +251,12 @@ func TestHelpIsThere(t *testing.T) {
 			t.Errorf("sallyport %s prints %q", strings.Join(args, " "), out)
 		}
 	}
+	if _, errs, _ := w.run(w.Gate, "open", "ssh"); !strings.Contains(errs, "\nhint: ") {
+		t.Errorf("no hint in %q", errs)
+	}
 	for _, wrong := range [][]string{{"nosuch"}, {"serve", "extra"}, {"serve", "--nosuch"}, {"knock"}, {"knock", "192.0.2.1", "7000"}} {
 		if _, errs, status := w.run(w.Gate, wrong...); status != 2 || !strings.HasPrefix(errs, "sallyport: ") {
 			t.Errorf("sallyport %s: status %d, %q; want 2 and a message", strings.Join(wrong, " "), status, errs)
 		}
 	}
 }
-
-var _ = filepath.Join

@@ -72,6 +72,8 @@ var errSilent = errors.New("failed")
 // usageError is a command line that makes no sense.
 type usageError struct{ error }
 
+func (u usageError) Unwrap() error { return u.error }
+
 // hinted adds a remedy to an error.
 type hinted struct {
 	error

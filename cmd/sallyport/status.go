@@ -93,8 +93,11 @@ func printStatus(w io.Writer, s control.Status, now time.Time) {
 func table(w io.Writer, rows func(row func(cells ...any))) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	rows(func(cells ...any) {
-		for _, c := range cells {
-			fmt.Fprintf(t, "%v\t", c)
+		for i, c := range cells {
+			if i > 0 {
+				fmt.Fprint(t, "\t")
+			}
+			fmt.Fprint(t, c)
 		}
 		fmt.Fprintln(t)
 	})
