@@ -44,9 +44,8 @@ func (t *sources[S]) get(s source) *S {
 	return &t.slots[i].state
 }
 
-// put makes the source's state a new zero one and returns it.
+// put gives a source that has no state a zero one and returns it.
 func (t *sources[S]) put(s source) *S {
-	t.drop(s)
 	if len(t.slots) < t.limit {
 		t.slots = append(t.slots, slot[S]{})
 		t.next = len(t.slots) - 1

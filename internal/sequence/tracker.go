@@ -105,14 +105,15 @@ func (t *Tracker) Observe(now time.Time, p *packet.Packet) Outcome {
 	s := sourceOf(p.Src)
 	k := knock{at: max(int64(now.Sub(t.epoch)), 1), port: p.Port(), from: p.SrcPort, seq: p.Seq}
 	if t.scanners.scanning(s, k.at) {
-		t.forget(s)
+		t.begun.drop(s)
+		t.further.drop(s)
 		return Outcome{Ignored: true}
 	}
 	if f := t.further.get(s); f != nil {
 		if f.seen(k) {
 			return Outcome{}
 		}
-		return t.step(s, f, k)
+		return t.step(s, f, inFurther, k)
 	}
 	if b := t.begun.get(s); b != nil {
 		if b.copies(k) {
@@ -120,10 +121,20 @@ func (t *Tracker) Observe(now time.Time, p *packet.Packet) Outcome {
 		}
 		f := further{node: b.node, n: 1}
 		f.knocks[0] = b.knock
-		return t.step(s, &f, k)
+		return t.step(s, &f, inBegun, k)
 	}
-	return t.step(s, &further{}, k)
+	return t.step(s, &further{}, nowhere, k)
 }
+
+// stored says where a source's state is. Looking it up again costs a cache
+// miss, which is most of what a flood of first knocks costs.
+type stored uint8
+
+const (
+	nowhere stored = iota
+	inBegun
+	inFurther
+)
 
 // seen tells whether k is a copy of a knock that counts already. A TCP
 // sequence number is random, so any earlier knock is recognised; UDP datagrams
@@ -141,7 +152,7 @@ func (f *further) seen(k knock) bool {
 }
 
 // step moves a source, whose state so far is f, on by one knock.
-func (t *Tracker) step(s source, f *further, k knock) Outcome {
+func (t *Tracker) step(s source, f *further, was stored, k knock) Outcome {
 	var o Outcome
 	before := &t.table.nodes[f.node]
 	f.node = t.table.next(f.node, k.port)
@@ -152,7 +163,7 @@ func (t *Tracker) step(s source, f *further, k knock) Outcome {
 	}
 	f.push(k, int(at.depth))
 	t.complete(&o, f, at)
-	t.keep(s, f)
+	t.keep(s, f, was)
 	return o
 }
 
@@ -194,26 +205,25 @@ func (t *Tracker) complete(o *Outcome, f *further, at *node) {
 	o.Done, o.Late = t.done, t.late
 }
 
-// keep stores the state where its size belongs. f may be the stored state.
-func (t *Tracker) keep(s source, f *further) {
-	switch f.n {
-	case 0:
-		t.forget(s)
-	case 1:
-		b := begun{node: f.node, knock: f.knocks[0]}
-		t.further.drop(s)
-		*t.begun.put(s) = b
-	default:
-		if stored := t.further.get(s); stored != f {
-			t.begun.drop(s)
+// keep stores the state where its size belongs. A state in further is changed
+// in place; any other is put there anew, as the youngest.
+func (t *Tracker) keep(s source, f *further, was stored) {
+	if was == inBegun {
+		t.begun.drop(s)
+	}
+	if f.n >= 2 {
+		if was != inFurther {
 			*t.further.put(s) = *f
 		}
+		return
 	}
-}
-
-func (t *Tracker) forget(s source) {
-	t.begun.drop(s)
-	t.further.drop(s)
+	b := begun{node: f.node, knock: f.knocks[0]} // before f, which may be the stored one, goes
+	if was == inFurther {
+		t.further.drop(s)
+	}
+	if f.n == 1 {
+		*t.begun.put(s) = b
+	}
 }
 
 // Replace puts another table in the place of the present one. Progress in
@@ -228,9 +238,7 @@ func (t *Tracker) Replace(table *Table) {
 	})
 	t.further.each(func(s source, f *further) {
 		if f.follow(table); f.n < 2 {
-			shallow := *f
-			t.further.drop(s)
-			t.keep(s, &shallow)
+			t.keep(s, f, inFurther)
 		}
 	})
 }
