@@ -24,7 +24,6 @@ const (
 // TCP flags.
 const (
 	tcpSYN = 0x02
-	tcpRST = 0x04
 	tcpACK = 0x10
 )
 
@@ -152,9 +151,9 @@ func (p *plan) spentDoor(ports []packet.Port) [][]expr.Any {
 	return rules
 }
 
-// closed refuses. Reject answers as a port without a listener would; but never
-// a packet that may belong to a session, only out of its window: a reset would
-// end it.
+// closed refuses. Reject answers as a port without a listener would (the kernel
+// itself answers no reset with a reset, and no broadcast); but never a packet
+// that may belong to a session, only out of its window: a reset would end it.
 func (p *plan) closed(b *batch) [][]expr.Any {
 	drop := verdict(expr.VerdictDrop)
 	var rules [][]expr.Any
@@ -169,7 +168,6 @@ func (p *plan) closed(b *batch) [][]expr.Any {
 		return append(rules, drop)
 	}
 	return append(rules,
-		rule(tcpFlags(expr.CmpOpNeq, tcpRST), drop),
 		rule(ctState(ctInvalid), tcpFlags(expr.CmpOpNeq, tcpACK), drop),
 		rule(proto(unix.IPPROTO_TCP), reset()),
 		rule(proto(unix.IPPROTO_UDP), unreachable()),

@@ -67,6 +67,22 @@ func TestSessionsGoOn(t *testing.T) {
 	w.closed(w.Client, "tcp", at(w.Client.Gate4, 22))
 }
 
+// A connection that was made after the sessions had been listed and before the
+// table was there.
+func TestLateSessionGoesOn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, lab.Options{})
+	s := w.connect(w.Client, at(w.Client.Gate4, 22))
+	w.f = w.newFirewall(Options{Unowned: true})
+	w.apply(guarding(doorTo("ssh", "tcp/22")))
+	w.nft("flush", "set", "inet", tableName, "midstream4")
+	w.f.midstream = nil
+	w.do(func() error {
+		return w.Gate.Do(func() error { w.f.addLateSessions(w.f.applied.closes); return nil })
+	})
+	w.lives(s, "after a second look")
+}
+
 // A session that says nothing until its table was removed and put back.
 func TestIdleSessionOutlivesFlushedTable(t *testing.T) {
 	t.Parallel()
@@ -198,7 +214,7 @@ func TestRejectResetsNoSession(t *testing.T) {
 	send(tcpACK, local.Port) // a session, far out of its window
 	w.eventually("the packet is refused", func() bool { return refused() > before })
 	before = refused()
-	send(tcpRST, 9) // a reset is never answered
+	send(1<<2, 9) // a reset is never answered
 	w.eventually("the reset is refused", func() bool { return refused() > before })
 	w.lives(s, "after a packet out of its window")
 	if list := w.nftOn(w.Client, "list", "counter", "inet", "count", "resets"); !strings.Contains(list, "packets 0 ") {
