@@ -256,13 +256,12 @@ func TestOneTouchIsEnough(t *testing.T) {
 	k := newToken(t)
 	runAgent(t, k)
 	s := newServer(t, key.Hybrid, k.public)
-	honest := s.respond
-	s.respond = func(n int, m *spa.Message, source netip.AddrPort) [][]byte {
+	s.answer(func(n int, m *spa.Message, source netip.AddrPort) [][]byte {
 		if n == 1 {
 			return nil // lost
 		}
-		return honest(n, m, source)
-	}
+		return s.grant(n, m, source)
+	})
 	if _, err := client.Knock(t.Context(), s.profile(), client.Options{Timeout: 3 * time.Second}); err != nil {
 		t.Fatal(err)
 	}

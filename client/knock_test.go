@@ -96,19 +96,18 @@ func TestDefaultDoorsAreUpToTheServer(t *testing.T) {
 // keeps the real one from being heard.
 func TestJunkIsNoAnswer(t *testing.T) {
 	s := known(t)
-	honest := s.respond
-	s.respond = func(n int, m *spa.Message, source netip.AddrPort) [][]byte {
-		real := honest(n, m, source)[0]
+	s.answer(func(n int, m *spa.Message, source netip.AddrPort) [][]byte {
+		real := s.grant(n, m, source)[0]
 		bent := slices.Clone(real)
 		bent[40] ^= 1
 		return [][]byte{{}, {0}, make([]byte, len(real)), bent, slices.Concat(real, []byte{0}), make([]byte, 60000), real}
-	}
+	})
 	if _, err := client.Knock(t.Context(), s.profile(), client.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	s.respond = func(n int, m *spa.Message, source netip.AddrPort) [][]byte {
-		return honest(n, m, source)[:0]
-	}
+	s.answer(func(n int, m *spa.Message, source netip.AddrPort) [][]byte {
+		return s.grant(n, m, source)[:0]
+	})
 	if _, err := client.Knock(t.Context(), s.profile(), client.Options{Timeout: 50 * time.Millisecond}); !errors.As(err, new(*client.NoAnswerError)) {
 		t.Errorf("got %v", err)
 	}
@@ -116,13 +115,12 @@ func TestJunkIsNoAnswer(t *testing.T) {
 
 func TestRetriesAreNewMessages(t *testing.T) {
 	s := known(t)
-	honest := s.respond
-	s.respond = func(n int, m *spa.Message, source netip.AddrPort) [][]byte {
+	s.answer(func(n int, m *spa.Message, source netip.AddrPort) [][]byte {
 		if n == 1 {
 			return nil // lost
 		}
-		return honest(n, m, source)
-	}
+		return s.grant(n, m, source)
+	})
 	if _, err := client.Knock(t.Context(), s.profile(), client.Options{}); err != nil {
 		t.Fatal(err)
 	}
@@ -134,15 +132,14 @@ func TestRetriesAreNewMessages(t *testing.T) {
 // The answer to the first try is as good when it comes after the second.
 func TestLateAnswer(t *testing.T) {
 	s := known(t)
-	honest := s.respond
 	var late []byte
-	s.respond = func(n int, m *spa.Message, source netip.AddrPort) [][]byte {
+	s.answer(func(n int, m *spa.Message, source netip.AddrPort) [][]byte {
 		if n == 1 {
-			late = honest(n, m, source)[0]
+			late = s.grant(n, m, source)[0]
 			return nil
 		}
 		return [][]byte{late}
-	}
+	})
 	r, err := client.Knock(t.Context(), s.profile(), client.Options{})
 	if err != nil || r.Took < 200*time.Millisecond {
 		t.Errorf("got %+v, %v", r, err)
@@ -152,9 +149,9 @@ func TestLateAnswer(t *testing.T) {
 func TestRefusal(t *testing.T) {
 	s := known(t)
 	for _, reason := range []spa.Reason{spa.UnknownDoor, spa.ForbiddenDoor, spa.ForbiddenFrom, spa.KeyExpired, spa.WrongAddress, spa.NotOpened} {
-		s.respond = func(_ int, m *spa.Message, source netip.AddrPort) [][]byte {
+		s.answer(func(_ int, m *spa.Message, source netip.AddrPort) [][]byte {
 			return [][]byte{s.ack(m, spa.Ack{Status: spa.Refused, Reason: reason, Time: time.Now(), Source: source.Addr()})}
-		}
+		})
 		r, err := client.Knock(t.Context(), s.profile(), client.Options{})
 		var refused *client.RefusedError
 		if !errors.As(err, &refused) || refused.Reason != string(reason) || refused.Door != "ssh" || len(r.Grants) > 0 {
@@ -270,7 +267,7 @@ func TestBadOptions(t *testing.T) {
 func TestKnockEndsWithItsContext(t *testing.T) {
 	s := known(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	s.respond = func(int, *spa.Message, netip.AddrPort) [][]byte { cancel(); return nil }
+	s.answer(func(int, *spa.Message, netip.AddrPort) [][]byte { cancel(); return nil })
 	start := time.Now()
 	if _, err := client.Knock(ctx, s.profile(), client.Options{Timeout: time.Minute}); err == nil || !strings.Contains(err.Error(), "canceled") {
 		t.Errorf("got %v", err)

@@ -33,15 +33,25 @@ func home(t *testing.T) string {
 
 // server is a server of the protocol on loopback. It answers as a test says.
 type server struct {
-	t       *testing.T
-	conn    *net.UDPConn
-	opener  *spa.Opener
-	public  key.Public
-	client  ssh.PublicKey
-	respond func(n int, m *spa.Message, source netip.AddrPort) [][]byte
+	t      *testing.T
+	conn   *net.UDPConn
+	opener *spa.Opener
+	public key.Public
+	client ssh.PublicKey
 
-	mu  sync.Mutex
-	got []*spa.Message
+	mu      sync.Mutex
+	got     []*spa.Message
+	respond respond
+}
+
+// respond makes the answers to the n-th message, from 1.
+type respond func(n int, m *spa.Message, source netip.AddrPort) [][]byte
+
+// answer sets how the server answers from now on.
+func (s *server) answer(r respond) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.respond = r
 }
 
 // newServer starts a server that knows one client and grants what is asked.
@@ -57,9 +67,7 @@ func newServer(t *testing.T, suite key.Suite, client ssh.PublicKey) *server {
 	}
 	s := &server{t: t, conn: conn, public: private.Public(), client: client,
 		opener: spa.NewOpener(key.NewKeyring(private), time.Minute)}
-	s.respond = func(_ int, m *spa.Message, source netip.AddrPort) [][]byte {
-		return [][]byte{s.ack(m, s.granted(m, source))}
-	}
+	s.respond = s.grant
 	ended := make(chan struct{})
 	go func() { defer close(ended); s.serve() }()
 	t.Cleanup(func() { conn.Close(); <-ended })
@@ -92,9 +100,9 @@ func (s *server) take(datagram []byte, source netip.AddrPort) [][]byte {
 	}
 	s.mu.Lock()
 	s.got = append(s.got, m)
-	n := len(s.got)
+	n, answer := len(s.got), s.respond
 	s.mu.Unlock()
-	return s.respond(n, m, source)
+	return answer(n, m, source)
 }
 
 // messages returns the authentic messages so far.
@@ -102,6 +110,11 @@ func (s *server) messages() []*spa.Message {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]*spa.Message(nil), s.got...)
+}
+
+// grant is how an honest server answers.
+func (s *server) grant(_ int, m *spa.Message, source netip.AddrPort) [][]byte {
+	return [][]byte{s.ack(m, s.granted(m, source))}
 }
 
 // granted is the answer that the door asked for is open, 30s or as asked.
