@@ -14,7 +14,10 @@ import (
 
 func addCommands(root *cobra.Command, std stdio) {
 	root.AddCommand(
+		newInit(std),
 		newServe(std),
+		newClient(std),
+		newServerKeyCommand(std),
 		newCheck(std),
 		newStatus(std),
 		newOpen(std),

@@ -43,6 +43,7 @@ type world struct {
 	socket string
 	config string
 
+	env     []string // more environment for commands
 	command []string // to start the daemon with; nil: serve, as this user
 
 	daemon *lab.Cmd
@@ -130,7 +131,7 @@ func (w *world) sallyport(h *lab.Host, args ...string) *lab.Cmd {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	w.t.Cleanup(cancel)
 	cmd := h.Command(ctx, self, args...)
-	cmd.Env = append(os.Environ(), actAsCommand+"=1")
+	cmd.Env = append(append(os.Environ(), actAsCommand+"=1"), w.env...)
 	return cmd
 }
 

@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // notifier tells the service manager how the daemon is, by the protocol of
@@ -44,14 +42,4 @@ func (n notifier) send(state ...string) error {
 	defer conn.Close()
 	_, err = conn.Write([]byte(strings.Join(state, "\n")))
 	return err
-}
-
-// reloading is the state that Type=notify-reload wants, with the monotonic
-// time in microseconds.
-func reloading() []string {
-	var ts unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
-		return []string{"RELOADING=1"}
-	}
-	return []string{"RELOADING=1", "MONOTONIC_USEC=" + strconv.FormatInt(ts.Nano()/1000, 10)}
 }

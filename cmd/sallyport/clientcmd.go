@@ -1,0 +1,374 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/crypto/ssh"
+
+	"sallyport/client"
+	"sallyport/internal/config"
+	"sallyport/internal/control"
+	"sallyport/internal/keyfile"
+)
+
+func newClient(std stdio) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "client",
+		Short:   "Enrol clients on the server",
+		GroupID: "server",
+		Args:    args(cobra.NoArgs),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newClientAdd(std), newClientList(std), newClientRemove(std), newClientProfile(std))
+	return cmd
+}
+
+// enrolment is a client as the command line describes it.
+type enrolment struct {
+	name, key   string
+	doors, from []string
+	expires     string
+	maxOpen     time.Duration
+	single      bool
+}
+
+func newClientAdd(std stdio) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "add NAME --key FILE|- --door DOOR",
+		Short:   "Let the holder of an SSH key knock",
+		Example: "  sallyport client add alice --key alice.pub --door ssh",
+		Long: `Writes conf.d/client-NAME.toml beside the configuration, and has the daemon take it into use.
+Nothing is written that the configuration would not accept.`,
+		Args: args(cobra.ExactArgs(1)),
+	}
+	path := configFlag(cmd)
+	var e enrolment
+	cmd.Flags().StringVar(&e.key, "key", "", "public key `FILE`, or - for standard input")
+	cmd.Flags().StringArrayVar(&e.doors, "door", nil, "a `DOOR` that the client may open (again for more)")
+	cmd.Flags().StringArrayVar(&e.from, "from", nil, "a `PREFIX` that the client may knock from (again for more; default: anywhere)")
+	cmd.Flags().StringVar(&e.expires, "expires", "", "`DATE` from which the key is refused, such as 2027-01-31")
+	cmd.Flags().DurationVar(&e.maxOpen, "max-open", 0, "the longest grant (default: the door's open_for)")
+	cmd.Flags().BoolVar(&e.single, "single", false, "grants let in one connection only")
+	cmd.RunE = func(cmd *cobra.Command, list []string) error {
+		e.name = list[0]
+		if e.key == "" || len(e.doors) == 0 {
+			return usageError{hinted{errors.New("--key and --door are needed"), "usage: " + cmd.UseLine()}}
+		}
+		key, err := readKey(std.in, e.key)
+		if err != nil {
+			return err
+		}
+		e.key = key
+		return e.add(cmd.Context(), std.out, *path)
+	}
+	return cmd
+}
+
+// readKey reads one public key line.
+func readKey(stdin io.Reader, name string) (string, error) {
+	in := stdin
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return "", fmt.Errorf("read public key: %w", err)
+		}
+		defer f.Close()
+		in = f
+	}
+	const limit = 16 << 10
+	text, err := io.ReadAll(io.LimitReader(in, limit))
+	if err != nil {
+		return "", fmt.Errorf("read public key: %w", err)
+	}
+	if bytes.Contains(text, []byte("PRIVATE KEY")) {
+		return "", hinted{errors.New("this is a private key, which nobody else should have"), "give its public half: the file whose name ends in .pub"}
+	}
+	return strings.TrimSpace(string(text)), nil
+}
+
+// toml is the file that adds the client.
+func (e enrolment) toml() []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "# Made by sallyport client add on %s.\n\n[[client]]\nname  = %q\ndoors = [%s]\nkey   = %q\n",
+		time.Now().Format(time.DateOnly), e.name, quoted(e.doors), e.key)
+	if len(e.from) > 0 {
+		fmt.Fprintf(&b, "from  = [%s]\n", quoted(e.from))
+	}
+	if e.expires != "" {
+		fmt.Fprintf(&b, "expires = %q\n", e.expires)
+	}
+	if e.maxOpen != 0 {
+		fmt.Fprintf(&b, "max_open = %q\n", e.maxOpen)
+	}
+	if e.single {
+		b.WriteString("single = true\n")
+	}
+	return b.Bytes()
+}
+
+func quoted(list []string) string {
+	var words []string
+	for _, s := range list {
+		words = append(words, strconv.Quote(s))
+	}
+	return strings.Join(words, ", ")
+}
+
+// add writes the file, if the configuration is good with it, and has it used.
+func (e enrolment) add(ctx context.Context, w io.Writer, path string) error {
+	file, err := clientFile(path, e.name)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(file); err == nil {
+		return hinted{fmt.Errorf("client %q is there already: %s", e.name, file), "sallyport client remove " + e.name + " removes it"}
+	}
+	if _, err := loadConfig(path); err != nil {
+		return hinted{err, "the configuration must be good before a client can be added"}
+	}
+	if err := writeBeside(path, file, e.toml()); err != nil {
+		return advise(fmt.Errorf("add client %q: %w", e.name, err))
+	}
+	cfg, err := loadConfig(path)
+	if err == nil {
+		err = reloadIfRunning(ctx, w, cfg)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("add client %q: %w", e.name, err), os.Remove(file))
+	}
+	fmt.Fprintf(w, "client %q may open %s (%s)\n", e.name, strings.Join(e.doors, ", "), file)
+	if cfg.SPA.Port == 0 {
+		fmt.Fprintln(w, "SPA is off: set port in [spa], or nobody can use a key")
+	}
+	return nil
+}
+
+// clientFile is where a client's file belongs. The name must be fit for one.
+func clientFile(path, name string) (string, error) {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return "", fmt.Errorf("find the configuration: %w", err)
+	}
+	plain := name != "" && len(name) <= 32 && !strings.HasPrefix(name, ".") && !strings.ContainsFunc(name, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && !strings.ContainsRune("._-", r)
+	})
+	if !plain {
+		return "", usageError{fmt.Errorf("client name %q: want 1 to 32 of a-z, 0-9, dot, dash and underscore", name)}
+	}
+	return filepath.Join(filepath.Dir(absolute), "conf.d", "client-"+name+".toml"), nil
+}
+
+// writeBeside writes a new file that belongs to a configuration, with its owner
+// and mode, as a whole or not at all.
+func writeBeside(config, file string, text []byte) error {
+	info, err := os.Stat(config)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Dir(file)
+	if err := os.Mkdir(dir, 0o750); err == nil {
+		if err := keepOwner(dir, info); err != nil {
+			return err
+		}
+	} else if !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	f, err := os.CreateTemp(dir, ".client-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Chmod(info.Mode().Perm()&0o640), f.Sync(), f.Close()); err == nil {
+		err = keepOwner(f.Name(), info)
+	}
+	if err == nil {
+		err = os.Link(f.Name(), file) // fails if it is there
+	}
+	return errors.Join(err, os.Remove(f.Name()))
+}
+
+// advise adds the usual remedy to a failure of the file system.
+func advise(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return hinted{err, "run it as root (sudo)"}
+	}
+	return err
+}
+
+// reloadIfRunning has a running daemon take the configuration into use.
+func reloadIfRunning(ctx context.Context, w io.Writer, cfg *config.Config) error {
+	err := control.Dial(cfg.Daemon.Socket).Reload(ctx)
+	switch {
+	case err == nil:
+		fmt.Fprintln(w, "the daemon has taken it into use")
+		return nil
+	case control.NotRunning(err):
+		fmt.Fprintln(w, "no daemon is running; the next one will know")
+		return nil
+	}
+	return fmt.Errorf("have the daemon use it: %w", err)
+}
+
+func newClientList(std stdio) *cobra.Command {
+	cmd := &cobra.Command{Use: "list", Short: "List clients", Args: args(cobra.NoArgs)}
+	path := configFlag(cmd)
+	asJSON := cmd.Flags().Bool("json", false, "print JSON")
+	cmd.RunE = func(*cobra.Command, []string) error {
+		cfg, err := loadConfig(*path)
+		if err != nil {
+			return err
+		}
+		list := listed(cfg)
+		if *asJSON {
+			printJSON(std.out, list)
+			return nil
+		}
+		table(std.out, func(row func(...any)) {
+			row("CLIENT", "DOORS", "KEY", "EXPIRES", "DEFINED AT")
+			for _, c := range list {
+				row(c.Name, strings.Join(c.Doors, " "), c.Key, cmp.Or(c.Expires, "never"), c.Place)
+			}
+		})
+		return nil
+	}
+	return cmd
+}
+
+// listedClient is a client as it is shown.
+type listedClient struct {
+	Name    string   `json:"name"`
+	Doors   []string `json:"doors"`
+	Key     string   `json:"key"` // type and fingerprint
+	Expires string   `json:"expires,omitempty"`
+	Place   string   `json:"place"`
+}
+
+func listed(cfg *config.Config) []listedClient {
+	list := []listedClient{}
+	for _, c := range cfg.Clients {
+		entry := listedClient{Name: c.Name, Doors: c.Doors, Key: c.Key.Type() + " " + ssh.FingerprintSHA256(c.Key), Place: c.Place.String()}
+		if !c.Expires.IsZero() {
+			entry.Expires = c.Expires.Format(time.RFC3339)
+		}
+		list = append(list, entry)
+	}
+	return list
+}
+
+func newClientRemove(std stdio) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "remove NAME",
+		Short: "Take a client's right to knock away, and its grants",
+		Args:  args(cobra.ExactArgs(1)),
+	}
+	path := configFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, list []string) error {
+		file, err := clientFile(*path, list[0])
+		if err != nil {
+			return err
+		}
+		err = os.Remove(file)
+		if errors.Is(err, fs.ErrNotExist) {
+			return notHere(*path, list[0])
+		}
+		if err != nil {
+			return advise(fmt.Errorf("remove client %q: %w", list[0], err))
+		}
+		fmt.Fprintf(std.out, "client %q is removed\n", list[0])
+		cfg, err := loadConfig(*path)
+		if err != nil {
+			return err
+		}
+		return reloadIfRunning(cmd.Context(), std.out, cfg)
+	}
+	return cmd
+}
+
+// notHere says where a client is defined that has no file of its own.
+func notHere(path, name string) error {
+	cfg, err := loadConfig(path)
+	if err != nil {
+		return err
+	}
+	if c := findClient(cfg, name); c != nil {
+		return hinted{fmt.Errorf("client %q is defined at %s", name, c.Place), "remove it there, then: sallyport reload"}
+	}
+	return hinted{fmt.Errorf("there is no client %q", name), "sallyport client list shows them"}
+}
+
+func findClient(cfg *config.Config, name string) *config.Client {
+	i := slices.IndexFunc(cfg.Clients, func(c config.Client) bool { return c.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &cfg.Clients[i]
+}
+
+func newClientProfile(std stdio) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "profile NAME --host HOST",
+		Short: "Print what a client needs to know of this server",
+		Long: `Prints a profile, which the client reads with "sallyport add". It holds the server's public key,
+which is for clients only: whoever has it can make the server do work, though never open a door.`,
+		Example: "  sallyport client profile alice --host gate.example.org > alice.profile",
+		Args:    args(cobra.ExactArgs(1)),
+	}
+	path := configFlag(cmd)
+	host := cmd.Flags().String("host", "", "name or address by which the client reaches this server")
+	port := cmd.Flags().Uint16("port", 0, "UDP port by which it does (default: the SPA port)")
+	cmd.RunE = func(cmd *cobra.Command, list []string) error {
+		if *host == "" {
+			return usageError{hinted{errors.New("--host is missing"), "usage: " + cmd.UseLine()}}
+		}
+		cfg, err := loadConfig(*path)
+		if err != nil {
+			return err
+		}
+		c := findClient(cfg, list[0])
+		if c == nil {
+			return hinted{fmt.Errorf("there is no client %q", list[0]), "sallyport client add adds one"}
+		}
+		text, err := profileOf(cfg, c, *host, *port)
+		if err != nil {
+			return err
+		}
+		_, err = std.out.Write(text)
+		return err
+	}
+	return cmd
+}
+
+func profileOf(cfg *config.Config, c *config.Client, host string, port uint16) ([]byte, error) {
+	if cfg.SPA.Port == 0 {
+		return nil, hinted{errors.New("SPA is off"), "set port in [spa]"}
+	}
+	ring, err := keyfile.Load(cfg.SPA.ServerKey)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, hinted{err, "start the daemon once, or run sallyport init: both make the server key"}
+	}
+	if err != nil {
+		return nil, advise(err)
+	}
+	p := &client.Profile{
+		Name: host, Host: host, Port: cmp.Or(port, cfg.SPA.Port),
+		ServerKey: ring.Current().Public().Text(), Doors: c.Doors,
+		Identity: ssh.FingerprintSHA256(c.Key), Skew: cfg.SPA.ClockSkew,
+	}
+	if err := p.Validate(); err != nil {
+		return nil, fmt.Errorf("make a profile: %w", err)
+	}
+	return p.Marshal(), nil
+}

@@ -1,0 +1,5 @@
+//go:build !unix
+
+package daemon
+
+func reloading() []string { return []string{"RELOADING=1"} }
