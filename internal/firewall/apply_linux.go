@@ -18,7 +18,6 @@ type installed struct {
 	table   bool
 	same    bool // in our layout and with our flags: it can be changed in place
 	chains  []string
-	own     []*nftables.Set      // for single grants of doors with several ports
 	doors   map[packet.Port]bool // closed already
 	refused []nftables.SetElement
 	grants  []entry
@@ -39,7 +38,7 @@ func (f *Firewall) Apply(cfg *config.Config) error {
 }
 
 // apply installs the table. One that has vanished gets the sessions back that
-// it had, and none that began since: the doors were open to everybody.
+// it had.
 func (f *Firewall) apply(cfg *config.Config) error {
 	was, err := f.inspect()
 	if err != nil {
@@ -74,32 +73,44 @@ func explainInstall(err error) error {
 func (f *Firewall) Present() (bool, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	was, err := f.inspect()
+	t, ours, err := f.look()
 	if err != nil {
 		return false, fmt.Errorf("look at table inet %s: %w", tableName, err)
 	}
-	return was.same, nil
+	return ours && f.changeable(t), nil
+}
+
+// look finds the table, nil if there is none, and tells whether it has our
+// layout.
+func (f *Firewall) look() (t *nftables.Table, ours bool, err error) {
+	t, err = f.reader.table(f.table)
+	if err != nil || t == nil {
+		return nil, false, err
+	}
+	if t.Owner != 0 && t.Owner != f.id {
+		return nil, false, fmt.Errorf("it belongs to another process (netlink port %d): is another sallyport serve running?", t.Owner)
+	}
+	mark, err := f.reader.comment(f.sets.doors)
+	return t, mark == layout, err
+}
+
+// changeable tells whether the table can get our flags. The kernel gives the
+// owner flag to a table whose owner has gone, and no table the other one.
+func (f *Firewall) changeable(t *nftables.Table) bool {
+	return t.Flags&nftables.TableFlagPersist == f.table.Flags&nftables.TableFlagPersist
 }
 
 // inspect reads what there is.
 func (f *Firewall) inspect() (*installed, error) {
-	t, err := f.reader.table(f.table)
-	if err != nil || t == nil {
-		return &installed{}, err
-	}
-	if t.Owner != 0 && t.Owner != f.id {
-		return nil, fmt.Errorf("it belongs to another process (netlink port %d): is another sallyport serve running?", t.Owner)
-	}
-	was := &installed{table: true}
-	marker, err := f.reader.comment(f.sets.doors)
-	if err != nil || marker != layout {
+	t, ours, err := f.look()
+	was := &installed{table: t != nil}
+	if err != nil || !ours {
 		return was, err
 	}
 	if was.grants, err = f.entries(); err != nil {
 		return nil, err
 	}
-	const persist = nftables.TableFlagPersist
-	if was.same = t.Flags&persist == f.table.Flags&persist; was.same {
+	if was.same = f.changeable(t); was.same {
 		err = f.inspectContents(was)
 	}
 	return was, err

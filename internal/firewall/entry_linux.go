@@ -1,6 +1,7 @@
 package firewall
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -80,7 +81,7 @@ func parseEntry(s *nftables.Set, protocol packet.Proto, element nftables.SetElem
 	var keyOK, namesOK bool
 	e.source, e.port, keyOK = readAddressPortKey(element.Key, protocol)
 	e.door, e.client, namesOK = parseComment(element.Comment)
-	return e, keyOK && namesOK && e.left > 0
+	return e, keyOK && namesOK && e.left > 0 && !e.source.Is4In6() && bytes.Equal(e.key(), element.Key)
 }
 
 // entries reads all grants back from the kernel. Elements that somebody else

@@ -1,6 +1,7 @@
 package firewall
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net/netip"
 
@@ -24,15 +25,16 @@ func (s session) key() []byte {
 
 // parseSessionKey is the inverse of key.
 func parseSessionKey(b []byte) (session, bool) {
-	half := len(b) / 2
 	if len(b) != 16 && len(b) != 40 {
 		return session{}, false
 	}
+	half := len(b) / 2
 	side := func(b []byte) netip.AddrPort {
 		a, _ := netip.AddrFromSlice(b[:len(b)-4])
 		return netip.AddrPortFrom(a, binary.BigEndian.Uint16(b[len(b)-4:]))
 	}
-	return session{peer: side(b[:half]), local: side(b[half:])}, true
+	s := session{peer: side(b[:half]), local: side(b[half:])}
+	return s, bytes.Equal(s.key(), b)
 }
 
 // Socket states (include/net/tcp_states.h) in which a connection carries data
@@ -93,24 +95,24 @@ func parseSession(b []byte) (session, bool) {
 		local: netip.AddrPortFrom(address(b[8:], b[0]), binary.BigEndian.Uint16(b[4:])),
 		peer:  netip.AddrPortFrom(address(b[24:], b[0]), binary.BigEndian.Uint16(b[6:])),
 	}
-	return s, !s.peer.Addr().IsLoopback() && s.peer.Port() != 0
+	ok := s.peer.Port() != 0 && !s.peer.Addr().IsLoopback() && s.local.Addr().Is4() == s.peer.Addr().Is4()
+	return s, ok
 }
 
 // newlyClosed tells which ports a plan closes that have been open until now,
-// or returns nil if there are none.
+// or returns nil if there are none. A port that we closed counts as closed, even
+// if somebody has removed the table since: who got in then must get out again.
 func (f *Firewall) newlyClosed(p *plan, was *installed) func(packet.Port) bool {
-	switch {
-	case !was.table && f.applied != nil:
-		return nil // it was closed until somebody removed the table
-	case !was.same:
-		return p.closes
-	case f.applied == nil: // an earlier process closed the doors that are there
-		return func(port packet.Port) bool { return p.closes(port) && !was.doors[port] }
-	case p.closesNoMoreThan(f.applied):
-		return nil
-	}
 	before := f.applied
-	return func(port packet.Port) bool { return p.closes(port) && !before.closes(port) }
+	switch {
+	case before != nil && p.closesNoMoreThan(before):
+		return nil
+	case before != nil:
+		return func(port packet.Port) bool { return p.closes(port) && !before.closes(port) }
+	case was.same: // an earlier process closed the doors that are there
+		return func(port packet.Port) bool { return p.closes(port) && !was.doors[port] }
+	}
+	return p.closes
 }
 
 // sessions lists the connections with a wanted port, and warns if it cannot.

@@ -14,7 +14,8 @@ const (
 	tableName = "sallyport"
 
 	// layout names the arrangement of chains and sets. It is the comment of
-	// the map of doors; a table in which it stands differently is built anew.
+	// the set of doors. A table with another one is built anew, without its
+	// grants.
 	layout = "sallyport layout 1"
 
 	// midstreamFor is how long the kernel remembers an idle connection by

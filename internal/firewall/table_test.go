@@ -3,27 +3,21 @@
 package firewall
 
 import (
-	"context"
-	"encoding/binary"
+	"errors"
 	"flag"
 	"fmt"
 	"net/netip"
 	"os"
 	"regexp"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/google/nftables"
-	"github.com/mdlayher/netlink"
-	"github.com/mdlayher/netlink/nltest"
-	"golang.org/x/sys/unix"
+	"golang.org/x/sync/errgroup"
 
 	"sallyport/internal/config"
 	"sallyport/internal/gate"
 	"sallyport/internal/lab"
-	"sallyport/internal/lab/labtest"
 )
 
 var update = flag.Bool("update", false, "write the golden rulesets anew")
@@ -176,240 +170,10 @@ func TestNothingForeignIsTouched(t *testing.T) {
 	}
 }
 
-func TestDown(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, lab.Options{})
-	w.apply(guarding(doorTo("ssh", "tcp/22")))
-	w.closed(w.Client, "tcp", at(w.Client.Gate4, 22))
-	for range 2 {
-		w.do(func() error { return w.f.Down() })
-	}
-	w.open(w.Client, "tcp", at(w.Client.Gate4, 22))
-	if err := w.f.Grant(gate.Grant{Door: "ssh", Source: w.Client.IP4, Until: time.Now().Add(time.Hour)}, time.Now()); err == nil {
-		t.Error("granted without a table")
-	}
-	w.apply(guarding(doorTo("ssh", "tcp/22")))
-	w.closed(w.Client, "tcp", at(w.Client.Gate4, 22))
-	// A process that has died leaves a table to which nobody holds the keys.
-	w.do(func() error { return w.f.Close() })
-	w.closed(w.Client, "tcp", at(w.Client.Gate4, 22))
-	w.do(w.newFirewall(Options{}).Down)
-	w.open(w.Client, "tcp", at(w.Client.Gate4, 22))
-}
-
 // To the kernel a closed socket and a killed process are the same.
-func TestTableOutlivesItsProcess(t *testing.T) {
-	t.Parallel()
-	for name, opts := range map[string]Options{"owned": {}, "unowned": {Unowned: true}} {
-		w := newWorld(t, lab.Options{})
-		w.f = w.newFirewall(opts)
-		cfg := guarding(doorTo("ssh", "tcp/22"), doorTo("both", "tcp/80", "udp/53"))
-		w.apply(cfg)
-		w.grant("ssh", w.Client, time.Hour)
-		w.grantSingle("both", w.Client)
-		before := w.grants()
-		w.do(w.f.Close)
-		w.closed(w.Attacker, "tcp", at(w.Attacker.Gate4, 22))
-		w.open(w.Client, "tcp", at(w.Client.Gate4, 22))
-		w.f = w.newFirewall(opts)
-		w.apply(cfg)
-		w.closed(w.Attacker, "tcp", at(w.Attacker.Gate4, 22))
-		after := w.grants()
-		if len(before) != 4 || len(after) != len(before) {
-			t.Fatalf("%s: grants %+v, want %+v", name, after, before)
-		}
-		for i, g := range after {
-			if off := g.Until.Sub(before[i].Until).Abs(); off > time.Second || g.Client != "client" || g.Single != (g.Door == "both") {
-				t.Errorf("%s: grant %+v, want %+v", name, g, before[i])
-			}
-		}
-		w.open(w.Client, "tcp", at(w.Client.Gate4, 80))
-		w.closed(w.Client, "tcp", at(w.Client.Gate4, 80))
-	}
-}
-
 // From a table without owner to one with, as after an update of the kernel.
-func TestTableWithOtherFlagsIsBuiltAnew(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, lab.Options{})
-	if !w.f.Owned() {
-		t.Skip("the kernel has no persistent owned tables")
-	}
-	cfg := guarding(doorTo("ssh", "tcp/22"))
-	w.f = w.newFirewall(Options{Unowned: true})
-	w.apply(cfg)
-	w.grant("ssh", w.Client, time.Hour)
-	w.grantSingle("ssh", w.Attacker)
-	w.do(w.f.Close)
-	w.f = w.newFirewall(Options{})
-	w.apply(cfg)
-	if grants := w.grants(); len(grants) != 2 || grants[0].Client != "client" {
-		t.Errorf("grants %+v, want the two lasting ones", grants)
-	}
-	w.open(w.Client, "tcp", at(w.Client.Gate4, 22))
-	w.closed(w.Attacker, "tcp", at(w.Attacker.Gate4, 22))
-}
-
-func TestTableOfAnUnknownLayoutIsBuiltAnew(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, lab.Options{})
-	w.nft(`table inet sallyport { set doors { type ipv4_addr; }; chain prerouting { type filter hook input priority 0; }; }`)
-	w.open(w.Client, "tcp", at(w.Client.Gate4, 22))
-	w.apply(guarding(doorTo("ssh", "tcp/22")))
-	w.closed(w.Client, "tcp", at(w.Client.Gate4, 22))
-	w.grant("ssh", w.Client, time.Hour)
-	w.open(w.Client, "tcp", at(w.Client.Gate4, 22))
-}
-
-func TestTableOfALivingProcessIsLeftAlone(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, lab.Options{})
-	if !w.f.Owned() {
-		t.Skip("the kernel has no persistent owned tables")
-	}
-	w.apply(guarding(doorTo("ssh", "tcp/22")))
-	second := w.newFirewall(Options{})
-	err := w.Gate.Do(func() error { return second.Apply(guarding()) })
-	if err == nil || !strings.Contains(err.Error(), "belongs to another process") {
-		t.Errorf("apply: %v", err)
-	}
-	if err := second.Down(); err == nil || !strings.Contains(err.Error(), "belongs to another process") {
-		t.Errorf("down: %v", err)
-	}
-	w.closed(w.Client, "tcp", at(w.Client.Gate4, 22))
-}
-
-func TestOwnedTableCannotBeFlushed(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, lab.Options{})
-	if !w.f.Owned() {
-		t.Skip("the kernel has no persistent owned tables")
-	}
-	w.apply(guarding(doorTo("ssh", "tcp/22")))
-	w.nft("flush", "ruleset")
-	w.closed(w.Client, "tcp", at(w.Client.Gate4, 22))
-	w.grant("ssh", w.Client, time.Hour)
-	w.open(w.Client, "tcp", at(w.Client.Gate4, 22))
-}
-
 // watch counts how often somebody else has changed the table.
-func (w *world) watch(changed func()) *atomic.Int64 {
-	w.t.Helper()
-	var n atomic.Int64
-	ctx, stop := context.WithCancel(w.t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- w.f.Watch(ctx, func() { changed(); n.Add(1) }) }()
-	w.t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			w.t.Errorf("watch: %v", err)
-		}
-	})
-	return &n
-}
-
-func TestFlushedTableComesBackWithinASecond(t *testing.T) {
-	t.Parallel()
-	labtest.Need(t, "peers", "nft")
-	w := newWorld(t, lab.Options{})
-	w.f = w.newFirewall(Options{Unowned: true})
-	cfg := guarding(doorTo("ssh", "tcp/22"))
-	w.apply(cfg)
-	w.grant("ssh", w.Client, time.Hour)
-	s := w.connect(w.Client, at(w.Client.Gate4, 22))
-	live := w.grants()
-	w.watch(func() {
-		if present, err := w.f.Present(); present || err != nil {
-			t.Errorf("the table is present: %t, %v", present, err)
-		}
-		if err := w.tryApply(cfg); err != nil {
-			t.Error(err)
-		}
-		if err := w.f.GrantAll(live, time.Now()); err != nil {
-			t.Error(err)
-		}
-	})
-	w.closed(w.Attacker, "tcp", at(w.Attacker.Gate4, 22))
-	w.nft("flush", "ruleset")
-	deadline := time.Now().Add(time.Second)
-	for w.probe(w.Attacker, "tcp", at(w.Attacker.Gate4, 22), silence) == lab.Open {
-		if time.Now().After(deadline) {
-			t.Fatal("the door is still open after a second")
-		}
-	}
-	w.open(w.Client, "tcp", at(w.Client.Gate4, 22))
-	w.lives(s, "after the flush")
-}
-
 // Whoever gets in while the table is gone is out again when it is back.
-func TestSessionsBegunWithoutTheTableEndWithItsReturn(t *testing.T) {
-	t.Parallel()
-	labtest.Need(t, "peers", "nft")
-	w := newWorld(t, lab.Options{})
-	old := w.connect(w.Client, at(w.Client.Gate4, 22)) // before tracking
-	w.f = w.newFirewall(Options{Unowned: true})
-	cfg := guarding(doorTo("ssh", "tcp/22"))
-	w.apply(cfg)
-	w.nft("flush", "ruleset")
-	intruder := w.connect(w.Attacker, at(w.Attacker.Gate4, 22))
-	w.apply(cfg)
-	if _, err := fmt.Fprintln(intruder, "hello"); err != nil {
-		t.Fatal(err)
-	}
-	w.do(func() error { return intruder.SetDeadline(time.Now().Add(2 * silence)) })
-	if line, err := intruder.r.ReadString('\n'); err == nil {
-		t.Errorf("the intruder is still in: %q", line)
-	}
-	w.lives(old, "after the table came back")
-}
-
-func TestWatchTellsOfOthersOnly(t *testing.T) {
-	t.Parallel()
-	labtest.Need(t, "peers", "nft")
-	w := newWorld(t, lab.Options{})
-	w.f = w.newFirewall(Options{Unowned: true})
-	cfg := guarding(doorTo("ssh", "tcp/22"))
-	n := w.watch(func() {})
-	w.apply(cfg)
-	for range 100 {
-		w.grant("ssh", w.Client, time.Hour)
-	}
-	w.apply(cfg)
-	w.nft("add", "table", "inet", "other")
-	w.nft("add", "table", "ip", tableName)
-	for i, change := range []string{
-		"add rule inet sallyport own accept",
-		"add element inet sallyport granted4 { 192.0.2.99 . tcp . 22 }",
-		"flush chain inet sallyport door",
-		"delete table inet sallyport",
-	} {
-		w.nft(strings.Fields(change)...)
-		w.eventually(change, func() bool { return n.Load() == int64(i+1) })
-	}
-}
-
-func TestForeignElementsAreNoGrants(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, lab.Options{})
-	w.f = w.newFirewall(Options{Unowned: true})
-	w.apply(guarding(doorTo("ssh", "tcp/22")))
-	for _, element := range []string{
-		`192.0.2.90 . tcp . 22`,
-		`192.0.2.91 . tcp . 22 timeout 1h`,
-		`192.0.2.92 . tcp . 22 timeout 1h comment "Not A Name"`,
-		`192.0.2.93 . tcp . 80 timeout 1h comment "ssh alice"`,
-		`192.0.2.94 . tcp . 22 timeout 1h comment "web alice"`,
-	} {
-		w.nft("add", "element", "inet", tableName, "granted4", "{", element, "}")
-	}
-	if grants := w.grants(); len(grants) != 0 {
-		t.Errorf("grants %+v", grants)
-	}
-	if !strings.Contains(w.log.String(), "elements=3") {
-		t.Errorf("the log does not tell: %s", &w.log)
-	}
-}
-
 func TestThousandDoors(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, lab.Options{})
@@ -453,6 +217,55 @@ func TestCountersOutliveReloadAndProcess(t *testing.T) {
 	}
 }
 
+// Grants are given while others are listed and the configuration is applied.
+func TestConcurrentUse(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, lab.Options{})
+	cfg := guarding(doorTo("ssh", "tcp/22"), doorTo("both", "tcp/80", "udp/53"))
+	w.apply(cfg)
+	now := time.Now()
+	const n = 50
+	var group errgroup.Group
+	for worker := range 4 {
+		group.Go(func() error {
+			for i := range n {
+				g := gate.Grant{Door: "both", Source: source(worker*n + i), Until: now.Add(time.Hour), Single: i%2 == 0}
+				if err := w.f.Grant(g, now); err != nil {
+					return err
+				}
+				if err := w.f.Revoke(source(worker*n+i-1), "both"); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	group.Go(func() error {
+		for range n / 2 {
+			if err := w.tryApply(cfg); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	group.Go(func() error {
+		for range n {
+			_, err := w.f.Grants(now)
+			_, err2 := w.f.Counters()
+			if err := errors.Join(err, err2); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	w.do(group.Wait)
+	for _, g := range w.grants() {
+		if i := int(g.Source.As4()[2])<<8 | int(g.Source.As4()[3]); i%n != n-1 {
+			t.Errorf("%+v was revoked", g)
+		}
+	}
+}
+
 func TestGrantRefusesNonsense(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, lab.Options{})
@@ -479,61 +292,3 @@ func TestGrantRefusesNonsense(t *testing.T) {
 }
 
 // kernel simulates one that refuses.
-func kernel(refuse func(netlink.Message) unix.Errno) nltest.Func {
-	return func(requests []netlink.Message) ([]netlink.Message, error) {
-		for _, m := range requests {
-			if errno := refuse(m); errno != 0 {
-				return nltest.Error(int(errno), []netlink.Message{m})
-			}
-		}
-		return nil, nil
-	}
-}
-
-func TestKernelsThatCannot(t *testing.T) {
-	newTable := netlink.HeaderType(unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_NEWTABLE)
-	flags := func(m netlink.Message) (flags uint32) {
-		ad, _ := netlink.NewAttributeDecoder(m.Data[4:])
-		ad.ByteOrder = binary.BigEndian
-		for ad.Next() {
-			if ad.Type() == unix.NFTA_TABLE_FLAGS {
-				flags = ad.Uint32()
-			}
-		}
-		return flags
-	}
-	for _, c := range []struct {
-		name   string
-		refuse func(netlink.Message) unix.Errno
-		owned  bool
-		err    string
-	}{
-		{"all is well", func(netlink.Message) unix.Errno { return 0 }, true, ""},
-		{"before 6.9", func(m netlink.Message) unix.Errno {
-			if m.Header.Type == newTable && flags(m) != 0 {
-				return unix.EOPNOTSUPP
-			}
-			return 0
-		}, false, ""},
-		{"before 5.12", func(m netlink.Message) unix.Errno {
-			if m.Header.Type == newTable && flags(m) != 0 {
-				return unix.EINVAL
-			}
-			return 0
-		}, false, ""},
-		{"no capability", func(netlink.Message) unix.Errno { return unix.EPERM }, false, "CAP_NET_ADMIN"},
-		{"no nf_tables", func(netlink.Message) unix.Errno { return unix.EOPNOTSUPP }, false, "modprobe nf_tables"},
-	} {
-		conn, err := nftables.New(nftables.AsLasting(), nftables.WithTestDial(kernel(c.refuse)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		f, err := newFirewall(nil, Options{}, conn)
-		if c.err == "" && (err != nil || f.Owned() != c.owned) {
-			t.Errorf("%s: %v, owned is not %t", c.name, err, c.owned)
-		}
-		if c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)) {
-			t.Errorf("%s: error %v, want one with %q", c.name, err, c.err)
-		}
-	}
-}
