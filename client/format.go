@@ -168,26 +168,12 @@ func (p *Profile) Validate() error {
 	return nil
 }
 
-const wantName = "a name of 1 to 32 characters, a-z 0-9 . _ -, beginning with a letter or digit"
-
 // check makes the error for a value that is not what its field wants.
 func check(ok bool) error {
 	if !ok {
 		return errValue
 	}
 	return nil
-}
-
-func validName(name string) bool {
-	if len(name) < 1 || len(name) > 32 || strings.IndexByte("._-", name[0]) >= 0 {
-		return false
-	}
-	for _, c := range name {
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && !strings.ContainsRune("._-", c) {
-			return false
-		}
-	}
-	return true
 }
 
 // validHost accepts what can be a name or an address, so that nothing else

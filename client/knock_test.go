@@ -16,7 +16,7 @@ import (
 )
 
 // known starts a server and an agent with the key of a client that it knows.
-func known(t *testing.T) *server {
+func known(t testing.TB) *server {
 	t.Helper()
 	home(t)
 	private, public := newKey(t)
@@ -274,5 +274,16 @@ func TestKnockEndsWithItsContext(t *testing.T) {
 	}
 	if time.Since(start) > 10*time.Second {
 		t.Error("it went on")
+	}
+}
+
+// From profile to acknowledgement, with the key in an agent.
+func BenchmarkKnock(b *testing.B) {
+	s := known(b)
+	p := s.profile()
+	for b.Loop() {
+		if _, err := client.Knock(b.Context(), p, client.Options{First: true}); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -208,3 +208,21 @@ func TestProfileUnderAnotherName(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestSuggestName(t *testing.T) {
+	for host, want := range map[string]string{
+		"gate.example.org":      "gate",
+		"GATE":                  "gate",
+		"192.0.2.1":             "192.0.2.1",
+		"2001:db8::1":           "2001-db8--1",
+		"::1":                   "1",
+		"::":                    "server",
+		strings.Repeat("x", 40): strings.Repeat("x", 32),
+	} {
+		p := full(t)
+		p.Name = client.SuggestName(host)
+		if err := p.Validate(); p.Name != want || err != nil {
+			t.Errorf("%s: got %q, want %q (%v)", host, p.Name, want, err)
+		}
+	}
+}

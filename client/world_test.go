@@ -22,7 +22,7 @@ import (
 )
 
 // home gives the test a home of its own, without keys, profiles or agent.
-func home(t *testing.T) string {
+func home(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
 	t.Setenv("HOME", dir)
@@ -33,7 +33,7 @@ func home(t *testing.T) string {
 
 // server is a server of the protocol on loopback. It answers as a test says.
 type server struct {
-	t      *testing.T
+	t      testing.TB
 	conn   *net.UDPConn
 	opener *spa.Opener
 	public key.Public
@@ -55,7 +55,7 @@ func (s *server) answer(r respond) {
 }
 
 // newServer starts a server that knows one client and grants what is asked.
-func newServer(t *testing.T, suite key.Suite, client ssh.PublicKey) *server {
+func newServer(t testing.TB, suite key.Suite, client ssh.PublicKey) *server {
 	t.Helper()
 	private, err := key.Generate(suite)
 	if err != nil {
@@ -154,7 +154,7 @@ func (s *server) profile() *client.Profile {
 }
 
 // newKey makes an SSH key.
-func newKey(t *testing.T) (ed25519.PrivateKey, ssh.PublicKey) {
+func newKey(t testing.TB) (ed25519.PrivateKey, ssh.PublicKey) {
 	t.Helper()
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -169,7 +169,7 @@ func newKey(t *testing.T) (ed25519.PrivateKey, ssh.PublicKey) {
 
 // writeKey writes a private key as ssh-keygen would; encrypted, if there is a
 // passphrase.
-func writeKey(t *testing.T, path string, private any, passphrase string) {
+func writeKey(t testing.TB, path string, private any, passphrase string) {
 	t.Helper()
 	block, err := ssh.MarshalPrivateKey(private, "")
 	if passphrase != "" {
@@ -187,7 +187,7 @@ func writeKey(t *testing.T, path string, private any, passphrase string) {
 }
 
 // runAgent runs an ssh-agent for the test.
-func runAgent(t *testing.T, a agent.Agent) {
+func runAgent(t testing.TB, a agent.Agent) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "agent.sock")
 	listener, err := net.Listen("unix", path)
@@ -209,7 +209,7 @@ func runAgent(t *testing.T, a agent.Agent) {
 }
 
 // holding returns an agent that holds keys.
-func holding(t *testing.T, keys ...any) agent.Agent {
+func holding(t testing.TB, keys ...any) agent.Agent {
 	t.Helper()
 	a := agent.NewKeyring()
 	for _, k := range keys {

@@ -363,7 +363,7 @@ func profileOf(cfg *config.Config, c *config.Client, host string, port uint16) (
 		return nil, advise(err)
 	}
 	p := &client.Profile{
-		Name: host, Host: host, Port: cmp.Or(port, cfg.SPA.Port),
+		Name: client.SuggestName(host), Host: host, Port: cmp.Or(port, cfg.SPA.Port),
 		ServerKey: ring.Current().Public().Text(), Doors: c.Doors,
 		Identity: ssh.FingerprintSHA256(c.Key), Skew: cfg.SPA.ClockSkew,
 	}

@@ -57,7 +57,7 @@ func (p *pairing) run(ctx context.Context, login string) error {
 		p.client = defaultClient()
 	}
 	if p.profile == "" {
-		p.profile = shortName(host)
+		p.profile = client.SuggestName(host)
 	}
 	for _, name := range append([]string{p.client, p.profile}, p.doors...) {
 		if !word.MatchString(name) {
@@ -123,25 +123,5 @@ func defaultClient() string {
 	if u, err := user.Current(); err == nil {
 		name = u.Username[strings.LastIndexByte(u.Username, '\\')+1:] + "-" + name
 	}
-	return asName(name)
-}
-
-// shortName makes the name of a profile from that of a host.
-func shortName(host string) string {
-	if first, _, _ := strings.Cut(host, "."); strings.Trim(first, "0123456789") != "" && !strings.Contains(host, ":") {
-		host = first
-	}
-	return asName(host)
-}
-
-// asName replaces what a name may not have.
-func asName(s string) string {
-	name := strings.Map(func(r rune) rune {
-		if (r < 'a' || r > 'z') && (r < '0' || r > '9') && !strings.ContainsRune("._-", r) {
-			return '-'
-		}
-		return r
-	}, strings.ToLower(s))
-	name = strings.TrimLeft(name, "._-")
-	return name[:min(len(name), 32)]
+	return client.SuggestName(name)
 }
