@@ -26,8 +26,9 @@ type installed struct {
 // Apply closes what the configuration says, in one batch, and can be repeated:
 // it also puts right what somebody else has changed. Grants of doors that still
 // exist go on, for the door's new ports too; the others end. (A single grant
-// gets no new ports: it may be used while we look.) Sessions under way go on, also those that
-// are older than connection tracking. On an error the firewall is what it was.
+// gets no new ports: it may be used while we look.) Sessions under way go on,
+// also those that are older than connection tracking. On an error the firewall
+// is what it was.
 func (f *Firewall) Apply(cfg *config.Config) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
