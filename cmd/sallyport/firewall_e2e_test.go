@@ -143,20 +143,51 @@ func TestSingleLetsOneConnectionIn(t *testing.T) {
 	}
 }
 
-func TestFlushedRulesetLeavesDoorsClosed(t *testing.T) {
+// Since Linux 6.9 nobody else can flush the table. Before that, and here with
+// the kernel's protection left out, it is put back within a second, with the
+// grants that last; a single one may have been used up.
+func TestFlushedRuleset(t *testing.T) {
 	t.Parallel()
 	labtest.Need(t, "peers", "nft")
-	w := newGuarded(t, strings.Replace(sshDoor, `"2s"`, `"1h"`, 1))
-	w.knock(w.Client, w.Client.Gate4, sshKnocks...)
-	w.open(w.Client, "tcp", at(w.Client, 22))
-	w.nft("flush ruleset")
-	deadline := time.Now().Add(time.Second)
-	for w.probe(w.Attacker, "tcp", at(w.Attacker, 22)) == lab.Open {
-		if time.Now().After(deadline) {
-			t.Fatal("the door is still open a second after the ruleset was flushed")
+	for _, unowned := range []bool{false, true} {
+		w := newGuarded(t, strings.Replace(sshDoor, `"2s"`, `"1h"`, 1)+`
+[[door]]
+name     = "once"
+ports    = ["tcp/23"]
+open_for = "1h"
+single   = true
+sequence = ["tcp/7002", "udp/8002", "tcp/9002"]
+`)
+		if unowned {
+			w.kill()
+			w.must(w.Gate, "down", "-c", w.config)
+			w.command = []string{"/proc/self/exe", "serve", "--unowned", "-c", w.config}
+			w.start()
+		}
+		w.serve("tcp", 23)
+		w.knock(w.Client, w.Client.Gate4, sshKnocks...)
+		w.knock(w.Client, w.Client.Gate4, "tcp/7002", "udp/8002", "tcp/9002")
+		w.open(w.Client, "tcp", at(w.Client, 22))
+		w.eventually("both grants", func() bool { return len(w.status().Grants) == 2 })
+		w.nft("flush ruleset")
+		deadline := time.Now().Add(time.Second)
+		for w.probe(w.Attacker, "tcp", at(w.Attacker, 22)) == lab.Open {
+			if time.Now().After(deadline) {
+				t.Fatal("the door is still open a second after the ruleset was flushed")
+			}
+		}
+		w.open(w.Client, "tcp", at(w.Client, 22))
+		want := 2
+		if unowned {
+			want = 1
+			w.eventually("the repair is told", func() bool {
+				return strings.Contains(strings.Join(w.status().Problems, " "), "removed the firewall table")
+			})
+		}
+		if grants := w.status().Grants; len(grants) != want {
+			t.Errorf("unowned %v: grants after the flush: %+v, want %d", unowned, grants, want)
 		}
 	}
-	w.open(w.Client, "tcp", at(w.Client, 22))
 }
 
 func TestForwardedPort(t *testing.T) {

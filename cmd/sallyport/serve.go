@@ -37,6 +37,7 @@ Needs CAP_NET_ADMIN and CAP_NET_RAW, and no other right.`,
 	}
 	path := configFlag(cmd)
 	debug := cmd.Flags().Bool("debug", false, "log more")
+	unowned := cmd.Flags().Bool("unowned", false, "let other programs change the firewall table, as before Linux 6.9; it is put back")
 	jsonLog := cmd.Flags().Bool("log-json", false, "log as JSON, one object a line")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		absolute, err := filepath.Abs(*path)
@@ -48,6 +49,7 @@ Needs CAP_NET_ADMIN and CAP_NET_RAW, and no other right.`,
 			Version:    build.Version(),
 			Log:        newLog(std.err, *debug, *jsonLog),
 			Getenv:     os.Getenv,
+			Unowned:    *unowned,
 		})
 	}
 	return cmd

@@ -237,6 +237,35 @@ func TestInterceptionEndsTheGrant(t *testing.T) {
 	w.closed(w.Attacker, "tcp", at(w.Attacker, 22))
 }
 
+// Clients can stand in a file in OpenSSH's format, with names as people have them there.
+func TestClientsFromAuthorizedKeys(t *testing.T) {
+	t.Parallel()
+	w := newSPAWorld(t, "")
+	bob := newProver(t)
+	keys := filepath.Join(w.dir, "authorized_keys")
+	if err := os.WriteFile(keys, []byte(`doors="ssh",max-open="1h" `+bob.authorized()+" Bob+work@laptop\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(w.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	os.WriteFile(w.config, bytes.Replace(text, []byte("[spa]\n"), []byte(fmt.Sprintf("[spa]\nauthorized_keys = %q\n", keys)), 1), 0o600)
+	w.must(w.Gate, "reload", "-c", w.config)
+	if ack := w.ask(w.Client, w.Client.Gate4, w.seal(bob, netip.Addr{}, func(h *spa.Header) { h.Seconds = 3600 })); ack.Status != spa.Opened {
+		t.Fatalf("acknowledgement %+v", ack)
+	}
+	w.open(w.Client, "tcp", at(w.Client, 22))
+	w.kill()
+	w.start()
+	if grants := w.status().Grants; len(grants) != 1 || grants[0].Client != "Bob+work@laptop" {
+		t.Errorf("after a restart: %+v", grants)
+	}
+	os.WriteFile(keys, nil, 0o600)
+	w.must(w.Gate, "reload", "-c", w.config)
+	w.closed(w.Client, "tcp", at(w.Client, 22))
+}
+
 func TestReloadThatRemovesAClientEndsItsGrants(t *testing.T) {
 	t.Parallel()
 	w := newSPAWorld(t, "")

@@ -33,6 +33,7 @@ type Options struct {
 	Version    string
 	Log        *slog.Logger
 	Getenv     func(string) string
+	Unowned    bool // leave the firewall table open to changes by others, as before Linux 6.9
 }
 
 // Daemon is a running server.
@@ -96,7 +97,7 @@ func (d *Daemon) start() error {
 	if d.control, err = control.Listen(cfg.Daemon.Socket, d, d.log); err != nil {
 		return err
 	}
-	if d.firewall, err = firewall.New(d.log, firewall.Options{}); err != nil {
+	if d.firewall, err = firewall.New(d.log, firewall.Options{Unowned: d.opts.Unowned}); err != nil {
 		return err
 	}
 	if err := d.firewall.Apply(cfg); err != nil {

@@ -16,9 +16,11 @@ import (
 	"sallyport/internal/packet"
 )
 
-// maxName is the length of the longest name of a door or client that the
-// configuration accepts.
-const maxName = 32
+// The longest names that the configuration accepts, of doors and of clients.
+const (
+	maxName   = 32
+	maxClient = 64
+)
 
 // entry is one element of a set of grants: a grant for one port of a door.
 type entry struct {
@@ -59,19 +61,21 @@ func comment(door, client string) string {
 }
 
 // parseComment accepts what comment writes for names that the configuration
-// accepts.
+// accepts: those of doors, and those of clients, which in an authorized_keys
+// file can look like "Alice@laptop".
 func parseComment(s string) (door, client string, ok bool) {
 	door, client, both := strings.Cut(s, " ")
-	return door, client, validName(door) && (!both || validName(client))
+	return door, client, plain(door, maxName, false) && (!both || plain(client, maxClient, true))
 }
 
-func validName(s string) bool {
+func plain(s string, longest int, client bool) bool {
 	for _, c := range s {
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && !strings.ContainsRune("._-", c) {
+		lower := c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || strings.ContainsRune("._-", c)
+		if !lower && !(client && (c >= 'A' && c <= 'Z' || c == '+' || c == '@')) {
 			return false
 		}
 	}
-	return len(s) >= 1 && len(s) <= maxName && strings.IndexByte("._-", s[0]) < 0
+	return len(s) >= 1 && len(s) <= longest
 }
 
 // parseEntry reads an element, unless it is not one that we would write. The

@@ -68,7 +68,7 @@ func (f *Firewall) grant(b *batch, g gate.Grant, now time.Time) error {
 	if left < time.Millisecond {
 		return fmt.Errorf("the grant ends %s before it begins", -left)
 	}
-	if !validName(g.Door) || g.Client != "" && !validName(g.Client) {
+	if !plain(g.Door, maxName, false) || g.Client != "" && !plain(g.Client, maxClient, true) {
 		return fmt.Errorf("%q and %q cannot be the names of a door and a client", g.Door, g.Client)
 	}
 	b.discard(f.entriesFor(source, ports, !g.Single))
