@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"net"
 	"net/netip"
@@ -31,6 +32,10 @@ func TestMain(m *testing.M) {
 	if os.Getenv(actAsCommand) != "" {
 		main()
 		return
+	}
+	// These tests mostly wait for doors to close: two processors can wait for eight.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
 	}
 	labtest.Main(m)
 }

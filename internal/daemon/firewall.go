@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"sallyport/internal/gate"
@@ -18,8 +19,8 @@ func (d *Daemon) watchFirewall(ctx context.Context) error {
 	})
 }
 
-// repair restores rules and, if the whole table was gone, grants. A single
-// grant may have been used up; it is not given a second time.
+// repair restores rules and lasting grants. A single grant may have been used
+// up; if it is gone it is not given a second time.
 func (d *Daemon) repair() error {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
@@ -37,12 +38,13 @@ func (d *Daemon) repair() error {
 	event := gate.Event{Time: now, Kind: gate.KindRepair, Detail: "another program changed the firewall table"}
 	if !present {
 		gone := d.book.Forget(func(g gate.Grant) bool { return g.Single })
-		kept := d.book.Live(now)
-		if err := d.firewall.GrantAll(kept, now); err != nil {
-			return err
-		}
-		event.Detail = fmt.Sprintf("another program had removed the firewall table; %d grants go on, %d single ones ended", len(kept), len(gone))
+		event.Detail = fmt.Sprintf("another program had removed the firewall table; %d single grants ended", len(gone))
 	}
+	kept := slices.DeleteFunc(d.book.Live(now), func(g gate.Grant) bool { return g.Single })
+	if err := d.firewall.GrantAll(kept, now); err != nil {
+		return err
+	}
+	event.Detail += fmt.Sprintf("; put back, %d grants go on", len(kept))
 	d.problems.note("firewall", event.Detail+" at "+now.Format(time.DateTime))
 	d.events.put(event)
 	return nil
