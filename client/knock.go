@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"sallyport/internal/key"
@@ -144,6 +145,11 @@ func headersFor(p *Profile, op spa.Op, opts *Options) ([]spa.Header, error) {
 		}
 		if slices.Contains(opts.Doors[:i], d) {
 			return nil, fmt.Errorf("the door %q is named twice", d)
+		}
+		if len(p.Doors) > 0 && !slices.Contains(p.Doors, d) {
+			// The server would not say: it is silent about doors that are not for this client.
+			return nil, advise("it has "+strings.Join(p.Doors, ", ")+"; if the server has given you more, fetch the profile again",
+				"the profile %q has no door %q", p.Name, d)
 		}
 		h.Door = spa.DoorID(d)
 		headers = append(headers, h)

@@ -68,9 +68,24 @@ func TestCloseGivesTheGrantBack(t *testing.T) {
 	}
 }
 
+// A server is silent about doors that a client may not open, so the client
+// says what it knows.
+func TestKnockAtADoorThatTheProfileDoesNotHave(t *testing.T) {
+	s := known(t)
+	_, err := client.Knock(t.Context(), s.profile(), client.Options{Doors: []string{"nosuch"}})
+	if h := (interface{ Hint() string })(nil); err == nil || !errors.As(err, &h) || !strings.Contains(h.Hint(), "fetch the profile again") {
+		t.Errorf("%v", err)
+	}
+	if n := len(s.messages()); n != 0 {
+		t.Errorf("sent %d messages", n)
+	}
+}
+
 func TestKnockAtSeveralDoors(t *testing.T) {
 	s := known(t)
-	r, err := client.Knock(t.Context(), s.profile(), client.Options{Doors: []string{"db", "web"}})
+	p := s.profile()
+	p.Doors = []string{"ssh", "db", "web"}
+	r, err := client.Knock(t.Context(), p, client.Options{Doors: []string{"db", "web"}})
 	if err != nil || len(r.Grants) != 2 {
 		t.Fatalf("got %+v, %v", r, err)
 	}

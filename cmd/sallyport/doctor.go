@@ -74,6 +74,7 @@ func (d *doctor) examine(ctx context.Context, ntp string) {
 	d.say("key", fmt.Sprintf("%s %s from %s", key.Type, key.Fingerprint, key.From), err)
 	if err == nil {
 		for _, a := range addrs {
+			a = a.Unmap()
 			d.say("size", fmt.Sprintf("a message to %s is one packet of %d bytes", a, key.Size+overhead(a)), checkSize(a, d.profile.Port, key.Size))
 		}
 	}
