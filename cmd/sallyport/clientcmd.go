@@ -21,7 +21,6 @@ import (
 	"sallyport/client"
 	"sallyport/internal/config"
 	"sallyport/internal/control"
-	"sallyport/internal/keyfile"
 )
 
 func newClient(std stdio) *cobra.Command {
@@ -133,20 +132,24 @@ func (e enrolment) add(ctx context.Context, w io.Writer, path string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(file); err == nil {
+	if _, err := os.Lstat(file); err == nil {
 		return hinted{fmt.Errorf("client %q is there already: %s", e.name, file), "sallyport client remove " + e.name + " removes it"}
 	}
 	if _, err := loadConfig(path); err != nil {
-		return hinted{err, "the configuration must be good before a client can be added"}
+		return hinted{advise(err), "the configuration must be good before a client can be added: sallyport check"}
 	}
-	if err := writeBeside(path, file, e.toml()); err != nil {
+	text := e.toml()
+	cfg, err := loadWith(path, file, text)
+	if err != nil {
+		return fmt.Errorf("add client %q: %w", e.name, err)
+	}
+	if err := checkSuite(cfg, findClient(cfg, e.name)); err != nil {
+		return fmt.Errorf("add client %q: %w", e.name, err)
+	}
+	if err := writeBeside(path, file, text); err != nil {
 		return advise(fmt.Errorf("add client %q: %w", e.name, err))
 	}
-	cfg, err := loadConfig(path)
-	if err == nil {
-		err = reloadIfRunning(ctx, w, cfg)
-	}
-	if err != nil {
+	if err := reloadIfRunning(ctx, w, cfg); err != nil {
 		return errors.Join(fmt.Errorf("add client %q: %w", e.name, err), os.Remove(file))
 	}
 	fmt.Fprintf(w, "client %q may open %s (%s)\n", e.name, strings.Join(e.doors, ", "), file)
@@ -353,14 +356,14 @@ which is for clients only: whoever has it can make the server do work, though ne
 
 func profileOf(cfg *config.Config, c *config.Client, host string, port uint16) ([]byte, error) {
 	if cfg.SPA.Port == 0 {
-		return nil, hinted{errors.New("SPA is off"), "set port in [spa]"}
+		return nil, hinted{errors.New("SPA is off on this server"), "set port in [spa], such as 40321, then: sallyport reload"}
 	}
-	ring, err := keyfile.Load(cfg.SPA.ServerKey)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, hinted{err, "start the daemon once, or run sallyport init: both make the server key"}
-	}
+	ring, err := loadServerKey(cfg)
 	if err != nil {
-		return nil, advise(err)
+		return nil, err
+	}
+	if err := checkSuite(cfg, c); err != nil {
+		return nil, fmt.Errorf("client %q: %w", c.Name, err)
 	}
 	p := &client.Profile{
 		Name: client.SuggestName(host), Host: host, Port: cmp.Or(port, cfg.SPA.Port),
