@@ -40,7 +40,7 @@ type enrolment struct {
 	name, key   string
 	doors, from []string
 	expires     string
-	maxOpen     time.Duration
+	maxOpen     string
 	single      bool
 }
 
@@ -59,7 +59,7 @@ Nothing is written that the configuration would not accept.`,
 	cmd.Flags().StringArrayVar(&e.doors, "door", nil, "a `DOOR` that the client may open (again for more)")
 	cmd.Flags().StringArrayVar(&e.from, "from", nil, "a `PREFIX` that the client may knock from (again for more; default: anywhere)")
 	cmd.Flags().StringVar(&e.expires, "expires", "", "`DATE` from which the key is refused, such as 2027-01-31")
-	cmd.Flags().DurationVar(&e.maxOpen, "max-open", 0, "the longest grant (default: the door's open_for)")
+	cmd.Flags().StringVar(&e.maxOpen, "max-open", "", "the longest grant, such as 30m (default: the door's open_for)")
 	cmd.Flags().BoolVar(&e.single, "single", false, "grants let in one connection only")
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
 		e.name = list[0]
@@ -109,7 +109,7 @@ func (e enrolment) toml() []byte {
 	if e.expires != "" {
 		fmt.Fprintf(&b, "expires = %q\n", e.expires)
 	}
-	if e.maxOpen != 0 {
+	if e.maxOpen != "" {
 		fmt.Fprintf(&b, "max_open = %q\n", e.maxOpen)
 	}
 	if e.single {
@@ -275,7 +275,9 @@ func newClientRemove(std stdio) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "remove NAME",
 		Short: "Take a client's right to knock away, and its grants",
-		Args:  args(cobra.ExactArgs(1)),
+		Long: `Removes conf.d/client-NAME.toml, which sallyport client add has written, and has the daemon forget the
+client. Clients that are defined elsewhere are removed there.`,
+		Args: args(cobra.ExactArgs(1)),
 	}
 	path := configFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
@@ -283,21 +285,49 @@ func newClientRemove(std stdio) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		err = os.Remove(file)
-		if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(file); errors.Is(err, fs.ErrNotExist) {
 			return notHere(*path, list[0])
 		}
-		if err != nil {
-			return advise(fmt.Errorf("remove client %q: %w", list[0], err))
-		}
-		fmt.Fprintf(std.out, "client %q is removed\n", list[0])
-		cfg, err := loadConfig(*path)
-		if err != nil {
-			return err
-		}
-		return reloadIfRunning(cmd.Context(), std.out, cfg)
+		return removeClient(cmd.Context(), std.out, *path, list[0], file)
 	}
 	return cmd
+}
+
+// removeClient removes the file of a client. It does so in a broken
+// configuration too, which may be broken because of that file.
+func removeClient(ctx context.Context, w io.Writer, path, name, file string) error {
+	if cfg, err := loadConfig(path); err == nil {
+		if other := alsoIn(cfg, file, name); other != "" {
+			return hinted{fmt.Errorf("%s defines %s too", file, other), "remove the client there by hand, then: sallyport reload"}
+		}
+	}
+	if err := os.Remove(file); err != nil {
+		return advise(fmt.Errorf("remove client %q: %w", name, err))
+	}
+	fmt.Fprintf(w, "client %q is removed (%s)\n", name, file)
+	cfg, err := loadConfig(path)
+	if err == nil {
+		err = reloadIfRunning(ctx, w, cfg)
+	}
+	if err != nil {
+		return hinted{fmt.Errorf("a running daemon lets the client in until it has reloaded: %w", err), "when the configuration is good: sallyport reload"}
+	}
+	return nil
+}
+
+// alsoIn names something that a file defines beside the client, or is empty.
+func alsoIn(cfg *config.Config, file, name string) string {
+	for _, c := range cfg.Clients {
+		if c.Place.File == file && c.Name != name {
+			return fmt.Sprintf("client %q", c.Name)
+		}
+	}
+	for _, d := range cfg.Doors {
+		if d.Place.File == file {
+			return fmt.Sprintf("door %q", d.Name)
+		}
+	}
+	return ""
 }
 
 // notHere says where a client is defined that has no file of its own.

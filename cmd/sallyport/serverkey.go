@@ -207,4 +207,4 @@ func (d *dayFlag) String() string {
 	return strconv.FormatInt(int64(time.Duration(*d)/(24*time.Hour)), 10) + "d"
 }
 
-func (d *dayFlag) Type() string   { return "duration" }
+func (d *dayFlag) Type() string { return "duration" }
