@@ -22,6 +22,7 @@ import (
 	"sallyport/bench/internal/flood"
 	"sallyport/bench/internal/probe"
 	"sallyport/bench/internal/report"
+	"sallyport/internal/key"
 	"sallyport/internal/lab"
 )
 
@@ -56,6 +57,10 @@ type Server struct {
 	Knock func(ctx context.Context, source netip.Addr) (probe.Knock, error)
 	// Junk is what the system has to tell from an honest first packet.
 	Junk flood.Junk
+	// Forge makes datagrams that only a holder of the server's public key
+	// can make, and that open nothing: junk that takes the most work to tell
+	// from an honest message. It is nil where there is no such thing.
+	Forge func(n int) ([][]byte, error)
 	// Ready is the time from its start until the daemon said that it is
 	// ready; 0 if it does not say so.
 	Ready time.Duration
@@ -80,6 +85,8 @@ func All(sallyport string) []System {
 	return []System{
 		Sallyport{Program: sallyport},
 		Sallyport{Program: sallyport, Policy: "doors"},
+		SPA{Program: sallyport, Suite: key.Hybrid},
+		SPA{Program: sallyport, Suite: key.X25519},
 		Bare{},
 		Ruleset{},
 		Knockd{},

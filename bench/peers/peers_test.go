@@ -33,6 +33,24 @@ func TestConfigurationsLoad(t *testing.T) {
 	}
 }
 
+func TestConfigurationsWithSPALoad(t *testing.T) {
+	dir := t.TempDir()
+	client, err := newProver()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := (Site{Dir: dir}).write(SPA{}.files(dir, client)); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Load(os.DirFS("/"), filepath.Join(dir, "sallyport.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg.SPA.Port != spaPort || len(cfg.Doors) != 1 || cfg.Doors[0].Ports[0].Number != Door || len(cfg.Clients) != 1 {
+		t.Errorf("got %+v", cfg)
+	}
+}
+
 func TestNamesAreUnique(t *testing.T) {
 	var names []string
 	for _, s := range append(All("sallyport"), Nobody{}) {

@@ -39,11 +39,22 @@ const SocketName = "control.sock"
 
 // Start implements System. It returns when the daemon says that it is ready.
 func (s Sallyport) Start(ctx context.Context, site Site) (*Server, error) {
+	server, err := serve(ctx, site, s.Program, s.Name(), s.files(site.Dir))
+	if err != nil {
+		return nil, err
+	}
+	server.Knock, server.Junk = sequence, firstKnocks
+	return server, nil
+}
+
+// serve starts the daemon with a configuration. It returns when the daemon says
+// that it is ready.
+func serve(ctx context.Context, site Site, program, name string, files map[string]string) (*Server, error) {
 	in := func(name string) string { return filepath.Join(site.Dir, name) }
 	about := report.System{
-		Name:    s.Name(),
-		Version: version(ctx, s.Program, "version"),
-		Files:   s.files(site.Dir),
+		Name:    name,
+		Version: version(ctx, program, "version"),
+		Files:   files,
 		Command: []string{"sallyport", "serve", "-c", in("sallyport.toml")},
 	}
 	if err := site.write(about.Files); err != nil {
@@ -58,11 +69,11 @@ func (s Sallyport) Start(ctx context.Context, site Site) (*Server, error) {
 	}
 	defer ready.Close()
 	begun := time.Now()
-	cmd, err := site.daemon(ctx, []string{"NOTIFY_SOCKET=" + in("notify.sock")}, s.Program, about.Command[1:]...)
+	cmd, err := site.daemon(ctx, []string{"NOTIFY_SOCKET=" + in("notify.sock")}, program, about.Command[1:]...)
 	if err != nil {
 		return nil, err
 	}
-	server := &Server{PID: cmd.Process.Pid, Knock: sequence, Junk: firstKnocks, About: about, cmd: cmd}
+	server := &Server{PID: cmd.Process.Pid, About: about, cmd: cmd}
 	if err := awaitReady(ready); err != nil {
 		server.Stop()
 		return nil, fmt.Errorf("%w: %s", err, tail(in("output.log")))
@@ -97,8 +108,7 @@ func (s Sallyport) files(dir string) map[string]string {
 		policy = "all"
 	}
 	files := map[string]string{
-		"sallyport.toml": fmt.Sprintf("[daemon]\nstate_dir = %q\nsocket = %q\n\n[gate]\npolicy = %q\n",
-			dir, filepath.Join(dir, SocketName), policy),
+		"sallyport.toml":       settings(dir, policy),
 		"conf.d/measured.toml": door("door", Door, Sequence),
 	}
 	const most = 5000
@@ -110,6 +120,11 @@ func (s Sallyport) files(dir string) map[string]string {
 		files[fmt.Sprintf("conf.d/doors-%05d.toml", first)] = b.String()
 	}
 	return files
+}
+
+// settings is the part of the configuration without doors.
+func settings(dir, policy string) string {
+	return fmt.Sprintf("[daemon]\nstate_dir = %q\nsocket = %q\n\n[gate]\npolicy = %q\n", dir, filepath.Join(dir, SocketName), policy)
 }
 
 // otherDoors is the port of the first door that is there for their number only.

@@ -25,6 +25,9 @@ import (
 type Packet struct {
 	Port    uint16
 	Payload []byte
+	// Answers tells whether a datagram is the answer that says that the
+	// door is open; nil: none comes.
+	Answers func(reply []byte) bool
 }
 
 // Knock is the datagrams that open the door, in order.

@@ -1,0 +1,165 @@
+//go:build linux
+
+package peers
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"sallyport/bench/internal/flood"
+	"sallyport/bench/internal/probe"
+	"sallyport/internal/key"
+	"sallyport/internal/keyfile"
+	"sallyport/internal/replay"
+	"sallyport/internal/replay/disk"
+	"sallyport/internal/spa"
+	"sallyport/internal/sshauth"
+)
+
+// SPA is the real daemon with single-packet authorisation: one client with an
+// Ed25519 key, which asks for an acknowledgement.
+type SPA struct {
+	Program string    // path of the program
+	Suite   key.Suite // of the server key
+}
+
+// Name implements System.
+func (s SPA) Name() string {
+	if s.Suite == key.X25519 {
+		return "sallyport (SPA, x25519)"
+	}
+	return "sallyport (SPA)"
+}
+
+// Programs implements System.
+func (s SPA) Programs() []string { return []string{s.Program} }
+
+// Start implements System. It returns when the daemon says that it is ready.
+// A second start finds the keys of the first.
+func (s SPA) Start(ctx context.Context, site Site) (*Server, error) {
+	ring, err := s.serverKey(site.Dir)
+	if err != nil {
+		return nil, err
+	}
+	client, err := newProver()
+	if err != nil {
+		return nil, err
+	}
+	k := knocker{ring.Current().Public(), client}
+	length, err := spa.Length(s.Suite, client.ProofSize())
+	if err != nil {
+		return nil, err
+	}
+	server, err := serve(ctx, site, s.Program, s.Name(), s.files(site.Dir, client))
+	if err != nil {
+		return nil, err
+	}
+	server.Knock, server.Forge = k.knock, k.forge
+	server.Junk = flood.Junk{Port: spaPort, Payload: length}
+	return server, nil
+}
+
+// serverKey returns the key that the daemon will find. The first time it makes
+// what an administrator makes with "sallyport init".
+func (s SPA) serverKey(dir string) (key.Keyring, error) {
+	ring, err := keyfile.Load(filepath.Join(dir, "server.key"))
+	if !errors.Is(err, fs.ErrNotExist) {
+		return ring, err
+	}
+	files, err := disk.Open(filepath.Join(dir, "replay"))
+	if err != nil {
+		return ring, err
+	}
+	if err := errors.Join(replay.Create(files), files.Close()); err != nil {
+		return ring, err
+	}
+	return keyfile.Create(filepath.Join(dir, "server.key"), s.Suite)
+}
+
+func (s SPA) files(dir string, client prover) map[string]string {
+	return map[string]string{
+		"sallyport.toml": settings(dir, "all") + fmt.Sprintf(`
+[spa]
+port = %d
+
+[[door]]
+name = %q
+ports = ["udp/%d"]
+open_for = "1s"
+
+[[client]]
+name = "client"
+doors = [%q]
+key = %q
+`, spaPort, spaDoor, Door, spaDoor, bytes.TrimSpace(ssh.MarshalAuthorizedKey(client.PublicKey()))),
+	}
+}
+
+const spaDoor = "door"
+
+// knocker makes the messages of one client.
+type knocker struct {
+	server key.Public
+	client prover
+}
+
+func (k knocker) seal() (*spa.Sealed, error) {
+	return spa.Seal(k.server, spa.Header{
+		Op: spa.Open, Ack: true, Client: sshauth.ID(k.client.PublicKey()), Door: spa.DoorID(spaDoor), Time: time.Now(),
+	}, netip.Addr{}, k.client)
+}
+
+// knock makes a message. The time that takes is part of no figure.
+func (k knocker) knock(context.Context, netip.Addr) (probe.Knock, error) {
+	sealed, err := k.seal()
+	if err != nil {
+		return nil, err
+	}
+	return probe.Knock{{Port: spaPort, Payload: sealed.Datagram, Answers: func(reply []byte) bool {
+		ack, err := sealed.OpenAck(reply)
+		return err == nil && ack.Status == spa.Opened
+	}}}, nil
+}
+
+// forge makes messages that are damaged at their end: the tag is right, and
+// what follows does not open.
+func (k knocker) forge(n int) ([][]byte, error) {
+	forged := make([][]byte, n)
+	for i := range forged {
+		sealed, err := k.seal()
+		if err != nil {
+			return nil, err
+		}
+		forged[i] = sealed.Datagram
+		forged[i][len(forged[i])-1] ^= 1
+	}
+	return forged, nil
+}
+
+// prover makes proofs with an SSH key of its own.
+type prover struct{ ssh.Signer }
+
+// ProofSize implements spa.Prover.
+func (p prover) ProofSize() int { return ed25519.SignatureSize }
+
+// Prove implements spa.Prover.
+func (p prover) Prove(message []byte) ([]byte, error) { return sshauth.Sign(p.Signer, message) }
+
+func newProver() (prover, error) {
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return prover{}, err
+	}
+	signer, err := ssh.NewSignerFromKey(private)
+	return prover{signer}, err
+}
