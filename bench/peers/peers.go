@@ -55,6 +55,9 @@ type Server struct {
 	// Knock returns what opens the door for a source, good for one use. It
 	// is nil where nothing opens the door.
 	Knock func(ctx context.Context, source netip.Addr) (probe.Knock, error)
+	// Answers tells whether knocks of one packet are answered when the door
+	// is open.
+	Answers bool
 	// Junk is what the system has to tell from an honest first packet.
 	Junk flood.Junk
 	// Forge makes datagrams that only a holder of the server's public key

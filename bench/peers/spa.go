@@ -64,7 +64,7 @@ func (s SPA) Start(ctx context.Context, site Site) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	server.Knock, server.Forge = k.knock, k.forge
+	server.Knock, server.Forge, server.Answers = k.knock, k.forge, true
 	server.Junk = flood.Junk{Port: spaPort, Payload: length}
 	return server, nil
 }

@@ -30,6 +30,7 @@ func Latency(ctx context.Context, systems []peers.System, o Options) (section Se
 
 	took := map[*contestant][]float64{}
 	failed := map[*contestant]int{}
+	answers := map[*contestant]*answered{}
 	for round := range o.Rounds {
 		fmt.Fprintf(o.Progress, "latency: round %d of %d\n", round+1, o.Rounds)
 		for _, c := range f.turns(round) {
@@ -43,13 +44,16 @@ func Latency(ctx context.Context, systems []peers.System, o Options) (section Se
 			}
 			took[c] = append(took[c], milliseconds(d))
 		}
+		if err := askAll(ctx, f.turns(round), answers); err != nil {
+			return section, err
+		}
 	}
 	for _, c := range f.present {
 		if err := c.allClosed(ctx); err != nil {
 			return section, fmt.Errorf("%s: %w", c.system.Name(), err)
 		}
 	}
-	return Section{f.abouts(), []report.Table{latencyTable(f, took, failed)}}, nil
+	return Section{f.abouts(), append([]report.Table{latencyTable(f, took, failed)}, answerTable(f, answers)...)}, nil
 }
 
 func latencyTable(f *field, took map[*contestant][]float64, failed map[*contestant]int) report.Table {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -79,6 +80,13 @@ func TestEverySystemOpensItsDoor(t *testing.T) {
 			}
 			if got := cell(t, section, "latency", s.Name(), "stayed open"); got.Text != "0" && s.Name() == "sallyport" {
 				t.Errorf("%s doors stayed open", got.Text)
+			}
+			if strings.HasPrefix(s.Name(), "sallyport (SPA") {
+				if got := cell(t, section, "answer", s.Name(), "answered"); got.Text != "2/2" {
+					t.Errorf("answered %s, want 2/2", got.Text)
+				}
+			} else if len(section.Tables) != 1 {
+				t.Errorf("a system that does not answer has %d tables, want 1", len(section.Tables))
 			}
 			if about := section.Systems[0]; len(about.Command) == 0 || about.Name != s.Name() {
 				t.Errorf("the report cannot be repeated: %+v", about)

@@ -100,6 +100,35 @@ func (p *Prober) Open(source netip.Addr, knock Knock, pace Pace) (took time.Dura
 	return time.Since(start), ok, err
 }
 
+// Ask sends a knock of one packet from source and waits for its answer, without
+// probing the door. It returns the time from the packet to the answer, or ok
+// false if there was none within limit.
+func (p *Prober) Ask(source netip.Addr, packet Packet, limit time.Duration) (took time.Duration, ok bool, err error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	fd, err := p.socket(source)
+	if err != nil {
+		return 0, false, err
+	}
+	defer unix.Close(fd)
+	start := time.Now()
+	if err := p.send(fd, packet); err != nil {
+		return 0, false, err
+	}
+	for buf := make([]byte, 2048); time.Since(start) < limit; {
+		waitReadable(fd, limit-time.Since(start))
+		n, _, err := unix.Recvfrom(fd, buf, 0)
+		took := time.Since(start)
+		if err := ignoreRefusal(err); err != nil {
+			return took, false, fmt.Errorf("receive the answer: %w", err)
+		}
+		if err == nil && packet.Answers(buf[:n]) {
+			return took, true, nil
+		}
+	}
+	return limit, false, nil
+}
+
 // Closed tells whether the door is closed to source: no probe is answered
 // within the limit of pace.
 func (p *Prober) Closed(source netip.Addr, pace Pace) (bool, error) {
