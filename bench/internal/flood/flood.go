@@ -36,6 +36,7 @@ var Sources = netip.MustParsePrefix("10.0.0.0/8")
 type Junk struct {
 	Port    uint16 `json:"port"`
 	Payload int    `json:"payload"` // bytes; looks like base64
+	Pool    string `json:"pool"`    // a file of payloads, one after the other, to take at random instead
 	Ordered bool   `json:"ordered"` // one source after the other, none twice in 16 million packets; else at random
 }
 

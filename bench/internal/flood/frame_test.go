@@ -5,6 +5,8 @@ package flood
 import (
 	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"sallyport/internal/packet"
@@ -49,5 +51,34 @@ func TestPayloadsDiffer(t *testing.T) {
 func TestAFloodHasABound(t *testing.T) {
 	if err := Main(`{"port":7000}`, nil, nil); err == nil {
 		t.Error("orders without a bound are obeyed")
+	}
+}
+
+// TestPoolsArePassedOnAsTheyAre: a single byte that is changed makes a forged
+// message plain junk.
+func TestPoolsArePassedOnAsTheyAre(t *testing.T) {
+	pool := []byte("first!second")
+	o := orders
+	o.Payload = 6
+	s := &sender{orders: o, pool: pool, random: 1, frames: []frame{newFrame(net.HardwareAddr{2, 0, 0, 0, 0, 2}, o)}}
+	seen := map[string]int{}
+	for range 100 {
+		s.renew(1)
+		seen[string(s.frames[0][payloadAt:])]++
+	}
+	if len(seen) != 2 || seen["first!"] == 0 || seen["second"] == 0 {
+		t.Errorf("sent %v, want both payloads", seen)
+	}
+}
+
+func TestAPoolHoldsWholePayloads(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pool")
+	for text, good := range map[string]bool{"": false, "first": false, "first!": true, "first!second": true} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readPool(Junk{Pool: path, Payload: 6}); (err == nil) != good {
+			t.Errorf("%q: %v", text, err)
+		}
 	}
 }

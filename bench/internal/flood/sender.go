@@ -81,11 +81,16 @@ type sender struct {
 	frames []frame
 	iovecs []unix.Iovec
 	heads  []mmsghdr
+	pool   []byte // payloads, as in Junk
 	random uint64
 	serial uint32
 }
 
 func newSender(o Orders) (*sender, error) {
+	pool, err := readPool(o.Junk)
+	if err != nil {
+		return nil, err
+	}
 	link, err := net.InterfaceByName("eth0")
 	if err != nil {
 		return nil, fmt.Errorf("find the interface to send on: %w", err)
@@ -94,7 +99,7 @@ func newSender(o Orders) (*sender, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open a packet socket: %w", err)
 	}
-	s := &sender{orders: o, fd: fd, random: uint64(time.Now().UnixNano()) | 1}
+	s := &sender{orders: o, fd: fd, pool: pool, random: uint64(time.Now().UnixNano()) | 1}
 	s.frames = make([]frame, batch)
 	s.iovecs = make([]unix.Iovec, batch)
 	s.heads = make([]mmsghdr, batch)
@@ -106,6 +111,21 @@ func newSender(o Orders) (*sender, error) {
 		s.heads[i].header.SetIovlen(1)
 	}
 	return s, nil
+}
+
+// readPool reads the payloads of junk that has some of its own.
+func readPool(j Junk) ([]byte, error) {
+	if j.Pool == "" {
+		return nil, nil
+	}
+	pool, err := os.ReadFile(j.Pool)
+	if err != nil {
+		return nil, fmt.Errorf("read the junk: %w", err)
+	}
+	if j.Payload == 0 || len(pool) == 0 || len(pool)%j.Payload != 0 {
+		return nil, fmt.Errorf("read the junk: %s has %d bytes: want payloads of %d bytes each", j.Pool, len(pool), j.Payload)
+	}
+	return pool, nil
 }
 
 // open makes a socket that hands frames to the interface without queueing.
@@ -171,6 +191,10 @@ func (s *sender) renew(n int) {
 			host = s.serial
 		}
 		s.frames[i].renew(host, s.random>>32)
+		if size := uint64(s.orders.Payload); s.pool != nil {
+			first := (s.random >> 16) % (uint64(len(s.pool)) / size) * size
+			copy(s.frames[i][payloadAt:], s.pool[first:first+size])
+		}
 	}
 }
 

@@ -30,6 +30,11 @@ func Flood(ctx context.Context, systems []peers.System, o Options) (section Sect
 		return section, err
 	}
 	section.Tables = append(section.Tables, honestTable(f, through))
+	patient, err := retries(ctx, f, o)
+	if err != nil {
+		return section, err
+	}
+	section.Tables = append(section.Tables, patient...)
 	for _, rate := range o.Rates {
 		found, err := costs(ctx, f, o, rate)
 		if err != nil {

@@ -16,6 +16,7 @@ import (
 	"sallyport/bench/internal/measure"
 	"sallyport/bench/internal/report"
 	"sallyport/bench/peers"
+	"sallyport/internal/key"
 	"sallyport/internal/lab/labtest"
 )
 
@@ -126,6 +127,28 @@ func TestFlood(t *testing.T) {
 	}
 	if got := cell(t, section, "cpu-max", bare.Name(), "daemon, ms").Text; got == "0" {
 		t.Error("a daemon that reads all junk uses no processor time")
+	}
+}
+
+// TestClientsComeThroughAFlood has tries enough for a machine that is busy.
+func TestClientsComeThroughAFlood(t *testing.T) {
+	t.Parallel()
+	labtest.Need(t, "netns")
+	one := little
+	one.Knocks, one.Rates = 1, nil
+	s := peers.SPA{Program: sallyport(t), Suite: key.Hybrid}
+	section, err := measure.Flood(t.Context(), []peers.System{s}, one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := "retries-" + s.Name()
+	for _, junk := range []string{"no key, as fast as possible", "public key, 20,000/s"} {
+		if got := cell(t, section, table, junk, "got in"); got.Text != "1/1" {
+			t.Errorf("%s: %s clients got in, want 1/1", junk, got.Text)
+		}
+		if got := cell(t, section, table, junk, "junk, thousands/s"); got.Text == "0" {
+			t.Errorf("%s: no junk arrives", junk)
+		}
 	}
 }
 
