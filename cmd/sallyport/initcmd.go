@@ -5,10 +5,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/big"
 	"os"
-	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -18,11 +18,8 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/key"
-	"sallyport/internal/keyfile"
 	"sallyport/internal/netstate"
 	"sallyport/internal/packet"
-	"sallyport/internal/replay"
-	"sallyport/internal/replay/disk"
 )
 
 // setup is a new configuration.
@@ -32,6 +29,7 @@ type setup struct {
 	sequences                 bool
 	taken                     map[packet.Port]bool // ports that cannot be knocks
 	below                     uint16               // first ephemeral port
+	made                      []string             // folders and files, in the order of their making
 }
 
 func newInit(std stdio) *cobra.Command {
@@ -70,21 +68,39 @@ func (s *setup) run(std stdio) error {
 	if err != nil {
 		return err
 	}
-	if err := s.write(path, text, suite); err != nil {
+	cfg, err := loadWith(path, path, text)
+	if err != nil {
+		return fmt.Errorf("the configuration would not be good, so nothing was written: %w", err)
+	}
+	ring, err := s.write(path, text, suite)
+	if err != nil {
 		return advise(fmt.Errorf("initialise: %w", err))
 	}
-	cfg, err := loadConfig(path)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(std.out, `wrote %s and made the server key. Nothing is closed yet. Next:
-
-  sallyport client add NAME --key FILE.pub --door %s
-  sallyport client profile NAME --host HOST > NAME.profile     (for the client: sallyport add NAME.profile)
-  sallyport check
-  sallyport serve                                              (or: systemctl enable --now sallyport)
-`, path, cfg.Doors[0].Name)
+	s.tell(std.out, cfg, ring.Current().Public())
 	return nil
+}
+
+// tell says what was chosen, but no sequence, and what to do next.
+func (s *setup) tell(w io.Writer, cfg *config.Config, public key.Public) {
+	fmt.Fprintf(w, "wrote       %s\nSPA port    udp/%d\nserver key  %s (%s)\n", cfg.Path, cfg.SPA.Port, public.Fingerprint(), public.Suite())
+	for _, d := range cfg.Doors {
+		fmt.Fprintf(w, "door        %s: %s", d.Name, d.Ports[0])
+		if len(d.Sequence) > 0 {
+			fmt.Fprintf(w, ", with a sequence of %d knocks", len(d.Sequence))
+		}
+		fmt.Fprintln(w)
+	}
+	flag := ""
+	if cfg.Path != defaultConfig {
+		flag = " -c " + cfg.Path
+	}
+	fmt.Fprintf(w, `
+Nothing is closed yet. Next:
+  sallyport client add NAME --key FILE.pub --door %[2]s%[1]s
+  sallyport client profile NAME --host HOST%[1]s > NAME.profile   (for the client: sallyport add NAME.profile)
+  sallyport check%[1]s
+  sallyport serve%[1]s   (or: systemctl enable --now sallyport)
+`, flag, cfg.Doors[0].Name)
 }
 
 // paths makes the folders absolute and makes sure that nothing is overwritten.
@@ -139,7 +155,7 @@ const lowestKnock = 1024
 
 // pick returns a random port that nothing else uses.
 func (s *setup) pick(protocols ...packet.Proto) (packet.Port, error) {
-	if s.below < lowestKnock+1000 {
+	if int(s.below) < lowestKnock+1000+len(s.taken) {
 		return packet.Port{}, hinted{fmt.Errorf("ephemeral ports begin at %d: there is no room for knock ports", s.below), "raise net.ipv4.ip_local_port_range"}
 	}
 	for {
@@ -217,78 +233,4 @@ port = %d        # UDP; looks like every other closed port
 		fmt.Fprintf(&b, "sequence = [%s]   # a secret\nwithin   = \"10s\"\n", strings.Join(words, ", "))
 	}
 	return b.Bytes(), nil
-}
-
-// write puts everything where it belongs, after the configuration has been
-// found good in a folder of its own.
-func (s *setup) write(path string, text []byte, suite key.Suite) error {
-	if err := try(text); err != nil {
-		return err
-	}
-	for _, dir := range []string{s.dir, filepath.Join(s.dir, "conf.d")} {
-		if err := os.MkdirAll(dir, 0o750); err != nil {
-			return err
-		}
-	}
-	if _, err := keyfile.Create(s.keyPath(), suite); err != nil {
-		return err
-	}
-	files, err := disk.Open(filepath.Join(s.state, "replay"))
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(replay.Create(files), files.Close()); err != nil {
-		return err
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return s.hand(path)
-}
-
-// try loads a configuration from a folder that nobody else sees.
-func try(text []byte) error {
-	dir, err := os.MkdirTemp("", "sallyport-init-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "sallyport.toml")
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		return err
-	}
-	if _, err = config.Load(os.DirFS("/"), path); err != nil {
-		return usageError{errors.New(strings.ReplaceAll(err.Error(), path, "the configuration would be wrong"))}
-	}
-	return nil
-}
-
-// hand gives the state to the user that the daemon runs as, if there is one, and
-// lets that user's group read the configuration.
-func (s *setup) hand(path string) error {
-	account, err := user.Lookup("sallyport")
-	if err != nil || os.Getuid() != 0 {
-		return nil
-	}
-	uid, err := strconv.Atoi(account.Uid)
-	if err != nil {
-		return err
-	}
-	gid, err := strconv.Atoi(account.Gid)
-	if err != nil {
-		return err
-	}
-	for _, p := range []string{s.dir, filepath.Join(s.dir, "conf.d"), path} {
-		if err := os.Lchown(p, 0, gid); err != nil {
-			return err
-		}
-	}
-	return filepath.WalkDir(s.state, func(p string, _ fs.DirEntry, err error) error {
-		return errors.Join(err, os.Lchown(p, uid, gid))
-	})
 }

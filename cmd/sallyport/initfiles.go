@@ -1,0 +1,127 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"sallyport/internal/key"
+	"sallyport/internal/keyfile"
+	"sallyport/internal/replay"
+	"sallyport/internal/replay/disk"
+)
+
+// write puts everything where it belongs, or leaves nothing behind. The
+// configuration comes last: without it nothing uses the rest.
+func (s *setup) write(path string, text []byte, suite key.Suite) (ring key.Keyring, err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.undo())
+		}
+	}()
+	for _, dir := range []string{s.dir, filepath.Join(s.dir, "conf.d")} {
+		if err := s.folder(dir, 0o750); err != nil {
+			return ring, err
+		}
+	}
+	if err := s.folder(s.state, 0o700); err != nil {
+		return ring, err
+	}
+	if ring, err = keyfile.Create(s.keyPath(), suite); err != nil {
+		return ring, err
+	}
+	s.made = append(s.made, s.keyPath())
+	if err := s.makeStore(); err != nil {
+		return ring, err
+	}
+	if err := s.writeConfig(path, text); err != nil {
+		return ring, err
+	}
+	return ring, s.hand()
+}
+
+// folder makes a folder, unless it is there.
+func (s *setup) folder(path string, mode fs.FileMode) error {
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(path, mode); err != nil {
+		return err
+	}
+	s.made = append(s.made, path)
+	return nil
+}
+
+// makeStore makes the replay store, so that the first start believes it. One
+// that is there is kept.
+func (s *setup) makeStore() error {
+	path := filepath.Join(s.state, "replay")
+	_, absent := os.Stat(path)
+	files, err := disk.Open(path)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(replay.Create(files), files.Close())
+	if absent == nil {
+		return err
+	}
+	s.made = append(s.made, path)
+	list, unread := os.ReadDir(path)
+	for _, f := range list {
+		s.made = append(s.made, filepath.Join(path, f.Name()))
+	}
+	return errors.Join(err, unread)
+}
+
+// writeConfig writes the configuration, readable by the group whatever the
+// umask is.
+func (s *setup) writeConfig(path string, text []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
+	if err != nil {
+		return err
+	}
+	s.made = append(s.made, path)
+	_, err = f.Write(text)
+	return errors.Join(err, f.Chmod(0o640), f.Sync(), f.Close())
+}
+
+// undo removes what was made, but no folder that others have used meanwhile.
+func (s *setup) undo() (err error) {
+	for _, p := range slices.Backward(s.made) {
+		err = errors.Join(err, os.Remove(p))
+	}
+	return err
+}
+
+// hand gives the state that was made to the user that the daemon runs as, if
+// there is one, and lets that user's group read the configuration. Folders that
+// were there before stay as they are.
+func (s *setup) hand() error {
+	account, err := user.Lookup("sallyport")
+	if err != nil || os.Getuid() != 0 {
+		return nil
+	}
+	uid, err := strconv.Atoi(account.Uid)
+	if err != nil {
+		return err
+	}
+	gid, err := strconv.Atoi(account.Gid)
+	if err != nil {
+		return err
+	}
+	for _, p := range s.made {
+		owner := 0
+		if strings.HasPrefix(p+"/", s.state+"/") {
+			owner = uid
+		}
+		if err := os.Lchown(p, owner, gid); err != nil {
+			return err
+		}
+	}
+	return nil
+}
