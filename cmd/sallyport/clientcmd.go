@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -11,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -35,130 +33,6 @@ func newClient(std stdio) *cobra.Command {
 	return cmd
 }
 
-// enrolment is a client as the command line describes it.
-type enrolment struct {
-	name, key   string
-	doors, from []string
-	expires     string
-	maxOpen     string
-	single      bool
-}
-
-func newClientAdd(std stdio) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:     "add NAME --key FILE|- --door DOOR",
-		Short:   "Let the holder of an SSH key knock",
-		Example: "  sallyport client add alice --key alice.pub --door ssh",
-		Long: `Writes conf.d/client-NAME.toml beside the configuration, and has the daemon take it into use.
-Nothing is written that the configuration would not accept.`,
-		Args: args(cobra.ExactArgs(1)),
-	}
-	path := configFlag(cmd)
-	var e enrolment
-	cmd.Flags().StringVar(&e.key, "key", "", "public key `FILE`, or - for standard input")
-	cmd.Flags().StringArrayVar(&e.doors, "door", nil, "a `DOOR` that the client may open (again for more)")
-	cmd.Flags().StringArrayVar(&e.from, "from", nil, "a `PREFIX` that the client may knock from (again for more; default: anywhere)")
-	cmd.Flags().StringVar(&e.expires, "expires", "", "`DATE` from which the key is refused, such as 2027-01-31")
-	cmd.Flags().StringVar(&e.maxOpen, "max-open", "", "the longest grant, such as 30m (default: the door's open_for)")
-	cmd.Flags().BoolVar(&e.single, "single", false, "grants let in one connection only")
-	cmd.RunE = func(cmd *cobra.Command, list []string) error {
-		e.name = list[0]
-		if e.key == "" || len(e.doors) == 0 {
-			return usageError{hinted{errors.New("--key and --door are needed"), "usage: " + cmd.UseLine()}}
-		}
-		key, err := readKey(std.in, e.key)
-		if err != nil {
-			return err
-		}
-		e.key = key
-		return e.add(cmd.Context(), std.out, *path)
-	}
-	return cmd
-}
-
-// readKey reads one public key line.
-func readKey(stdin io.Reader, name string) (string, error) {
-	in := stdin
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return "", fmt.Errorf("read public key: %w", err)
-		}
-		defer f.Close()
-		in = f
-	}
-	const limit = 16 << 10
-	text, err := io.ReadAll(io.LimitReader(in, limit))
-	if err != nil {
-		return "", fmt.Errorf("read public key: %w", err)
-	}
-	if bytes.Contains(text, []byte("PRIVATE KEY")) {
-		return "", hinted{errors.New("this is a private key, which nobody else should have"), "give its public half: the file whose name ends in .pub"}
-	}
-	return strings.TrimSpace(string(text)), nil
-}
-
-// toml is the file that adds the client.
-func (e enrolment) toml() []byte {
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "# Made by sallyport client add on %s.\n\n[[client]]\nname  = %q\ndoors = [%s]\nkey   = %q\n",
-		time.Now().Format(time.DateOnly), e.name, quoted(e.doors), e.key)
-	if len(e.from) > 0 {
-		fmt.Fprintf(&b, "from  = [%s]\n", quoted(e.from))
-	}
-	if e.expires != "" {
-		fmt.Fprintf(&b, "expires = %q\n", e.expires)
-	}
-	if e.maxOpen != "" {
-		fmt.Fprintf(&b, "max_open = %q\n", e.maxOpen)
-	}
-	if e.single {
-		b.WriteString("single = true\n")
-	}
-	return b.Bytes()
-}
-
-func quoted(list []string) string {
-	var words []string
-	for _, s := range list {
-		words = append(words, strconv.Quote(s))
-	}
-	return strings.Join(words, ", ")
-}
-
-// add writes the file, if the configuration is good with it, and has it used.
-func (e enrolment) add(ctx context.Context, w io.Writer, path string) error {
-	file, err := clientFile(path, e.name)
-	if err != nil {
-		return err
-	}
-	if _, err := os.Lstat(file); err == nil {
-		return hinted{fmt.Errorf("client %q is there already: %s", e.name, file), "sallyport client remove " + e.name + " removes it"}
-	}
-	if _, err := loadConfig(path); err != nil {
-		return hinted{advise(err), "the configuration must be good before a client can be added: sallyport check"}
-	}
-	text := e.toml()
-	cfg, err := loadWith(path, file, text)
-	if err != nil {
-		return fmt.Errorf("add client %q: %w", e.name, err)
-	}
-	if err := checkSuite(cfg, findClient(cfg, e.name)); err != nil {
-		return fmt.Errorf("add client %q: %w", e.name, err)
-	}
-	if err := writeBeside(path, file, text); err != nil {
-		return advise(fmt.Errorf("add client %q: %w", e.name, err))
-	}
-	if err := reloadIfRunning(ctx, w, cfg); err != nil {
-		return errors.Join(fmt.Errorf("add client %q: %w", e.name, err), os.Remove(file))
-	}
-	fmt.Fprintf(w, "client %q may open %s (%s)\n", e.name, strings.Join(e.doors, ", "), file)
-	if cfg.SPA.Port == 0 {
-		fmt.Fprintln(w, "SPA is off: set port in [spa], or nobody can use a key")
-	}
-	return nil
-}
-
 // clientFile is where a client's file belongs. The name must be fit for one.
 func clientFile(path, name string) (string, error) {
 	absolute, err := filepath.Abs(path)
@@ -172,35 +46,6 @@ func clientFile(path, name string) (string, error) {
 		return "", usageError{fmt.Errorf("client name %q: want 1 to 32 of a-z, 0-9, dot, dash and underscore", name)}
 	}
 	return filepath.Join(filepath.Dir(absolute), "conf.d", "client-"+name+".toml"), nil
-}
-
-// writeBeside writes a new file that belongs to a configuration, with its owner
-// and mode, as a whole or not at all.
-func writeBeside(config, file string, text []byte) error {
-	info, err := os.Stat(config)
-	if err != nil {
-		return err
-	}
-	dir := filepath.Dir(file)
-	if err := os.Mkdir(dir, 0o750); err == nil {
-		if err := keepOwner(dir, info); err != nil {
-			return err
-		}
-	} else if !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	f, err := os.CreateTemp(dir, ".client-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Chmod(info.Mode().Perm()&0o640), f.Sync(), f.Close()); err == nil {
-		err = keepOwner(f.Name(), info)
-	}
-	if err == nil {
-		err = os.Link(f.Name(), file) // fails if it is there
-	}
-	return errors.Join(err, os.Remove(f.Name()))
 }
 
 // advise adds the usual remedy to a failure of the file system.

@@ -11,10 +11,13 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io/fs"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/crypto/ssh"
@@ -259,6 +262,48 @@ func TestClientRemoveLeavesOthers(t *testing.T) {
 	s.refuses("", `client "dave" is defined at `+team, "client", "remove", "dave")
 	s.write("conf.d/client-erin.toml", entry("erin")+"[[door]]\nname = \"web\"\nports = [\"tcp/443\"]\n")
 	s.refuses("", `defines door "web" too`, "client", "remove", "erin")
+}
+
+// A daemon that refuses the configuration gets the old one back.
+func TestClientAddThatTheDaemonRefuses(t *testing.T) {
+	s := newServer(t, oneDoor)
+	var answer, asked atomic.Int32
+	l, err := net.Listen("unix", filepath.Join(s.dir, "no.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	daemon := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		w.WriteHeader(int(answer.Load()))
+		fmt.Fprint(w, `{"error": "the kernel has no room"}`)
+	})}
+	go daemon.Serve(l)
+	t.Cleanup(func() { daemon.Close() })
+	file := filepath.Join(s.dir, "conf.d", "client-alice.toml")
+	add := []string{"client", "add", "alice", "--key", "-", "--door", "ssh"}
+
+	answer.Store(http.StatusInternalServerError)
+	if _, errs, status := s.sallyport(newEd25519(t), add...); status != exitFailed || !strings.Contains(errs, "no room") || asked.Load() != 1 {
+		t.Errorf("status %d, %q, asked %d times", status, errs, asked.Load())
+	}
+	if left, _ := os.ReadDir(filepath.Dir(file)); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	answer.Store(http.StatusOK)
+	if out := s.must(newEd25519(t), add...); !strings.Contains(out, "the daemon has taken it into use") || asked.Load() != 2 {
+		t.Errorf("said %q, asked %d times", out, asked.Load())
+	}
+	answer.Store(http.StatusInternalServerError)
+	if _, errs, status := s.sallyport("", "client", "remove", "alice"); status != exitFailed || !strings.Contains(errs, "lets the client in until it has reloaded") {
+		t.Errorf("status %d, %q", status, errs)
+	}
+	if _, err := os.Lstat(file); err == nil {
+		t.Error("a client that was to be removed would come back with the next start")
+	}
+	s.serverKey(key.X25519)
+	if _, errs, status := s.sallyport("", "server-key", "rotate"); status != exitFailed || !strings.Contains(errs, "saved, but not in use") {
+		t.Errorf("status %d, %q", status, errs)
+	}
 }
 
 func TestClientProfile(t *testing.T) {

@@ -181,6 +181,37 @@ func TestWithoutTheRight(t *testing.T) {
 	}
 }
 
+// The daemon's user gets the state, its group may read the configuration, and
+// what was there before stays whose it was.
+func TestInitGives(t *testing.T) {
+	if os.Getuid() != 0 || !mayDropTo(65534) {
+		t.Skip("only root can give files away")
+	}
+	dir := t.TempDir()
+	old := filepath.Join(dir, "var", "old")
+	if err := os.MkdirAll(old, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s := setup{dir: filepath.Join(dir, "etc"), state: filepath.Join(dir, "var")}
+	path := filepath.Join(s.dir, "sallyport.toml")
+	if _, err := s.write(path, []byte("x"), key.X25519); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.give(65534, 65533); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string][2]uint32{
+		"etc": {0, 65533}, "etc/conf.d": {0, 65533}, "etc/sallyport.toml": {0, 65533},
+		"var/server.key": {65534, 65533}, "var/replay": {65534, 65533}, "var/replay/index": {65534, 65533},
+		"var": {0, 0}, "var/old": {0, 0},
+	} {
+		var st unix.Stat_t
+		if err := unix.Lstat(filepath.Join(dir, name), &st); err != nil || [2]uint32{st.Uid, st.Gid} != want {
+			t.Errorf("%s belongs to %d:%d, %v; want %v", name, st.Uid, st.Gid, err, want)
+		}
+	}
+}
+
 func TestRandomSequences(t *testing.T) {
 	var s setup
 	if err := s.look(); err != nil {

@@ -114,6 +114,11 @@ func (s *setup) hand() error {
 	if err != nil {
 		return err
 	}
+	return s.give(uid, gid)
+}
+
+// give hands what was made to a group, and the state to a user.
+func (s *setup) give(uid, gid int) error {
 	for _, p := range s.made {
 		owner := 0
 		if strings.HasPrefix(p+"/", s.state+"/") {
