@@ -17,11 +17,11 @@ func (l *loader) readAuthorizedKeys(fsys fs.FS) {
 	}
 	f, err := read(fsys, name)
 	if err != nil {
-		l.errs.add(Place{File: name}, "%w", err)
+		l.errs.add(l.authorizedAt, "spa: authorized_keys: %s %w", abbreviate(name, maxShown), err)
 		return
 	}
 	if f.mode&0o022 != 0 {
-		l.errs.add(Place{File: name}, "others may change this file (mode %04o): run chmod go-w %s", f.mode.Perm(), name)
+		l.errs.add(l.authorizedAt, "spa: authorized_keys: others may change this file (mode %04o): run chmod go-w %s", f.mode.Perm(), name)
 	}
 	entries, errs := sshauth.ParseAuthorizedKeys(f.data, time.Local)
 	for _, e := range errs {

@@ -52,6 +52,10 @@ func TestAuthorizedKeys(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	_, err = Load(fstest.MapFS{"etc/s.toml": &fstest.MapFile{Data: []byte(doorFor), Mode: 0o600}}, "/etc/s.toml")
+	if err == nil || !strings.Contains(err.Error(), "/etc/s.toml:7: spa: authorized_keys: /etc/keys cannot be read") {
+		t.Errorf("a file that is not there: %v", err)
+	}
 	if _, err := loadAuthorized("", 0o022); err == nil {
 		t.Error("a file that others may change was accepted")
 	}

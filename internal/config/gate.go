@@ -68,6 +68,7 @@ func parseTrusted(text string) (netip.Prefix, error) {
 
 func (l *loader) readSPA(t *table) {
 	s := l.section("spa", t)
+	l.authorizedAt = s.at("authorized_keys")
 	l.config.SPA = SPA{
 		Port:           uint16(s.number("port", 65535)),
 		ClockSkew:      s.duration("clock_skew", time.Minute, 10*time.Second, 10*time.Minute),

@@ -25,6 +25,8 @@ type loader struct {
 	gate    *section
 	owners  map[packet.Port]int // index of the door that has the port
 	errs    Errors
+
+	authorizedAt Place // of the key authorized_keys
 }
 
 func newLoader(absolute string) *loader {
