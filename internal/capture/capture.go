@@ -22,9 +22,9 @@ type Source interface {
 	// end of a file it returns io.EOF.
 	Receive(handle func(now time.Time, ip []byte)) error
 	// Wake makes Receive return, or the next one if none is waiting. Any
-	// goroutine may call it.
+	// goroutine may call it, also after Close.
 	Wake()
-	// Stats counts since the start. Any goroutine may call it.
+	// Stats counts since the start. Any goroutine may call it, also after Close.
 	Stats() (Stats, error)
 	// Close releases everything. Receive must have returned.
 	Close() error
@@ -38,6 +38,13 @@ type Ring struct {
 	Received uint64 // passed the filter
 	Lost     uint64 // of these, for which the ring had no room
 	Broken   uint64 // of these, frames that made no sense
+}
+
+// Options say how a live capture is made.
+type Options struct {
+	Filter        Filter
+	KnockBlocks   int // MiB for knocks; default 8, which holds 32,768 packets
+	MessageBlocks int // MiB for SPA messages; default 4, which holds 2,728
 }
 
 // Filter says which packets to take.

@@ -15,8 +15,8 @@ const (
 )
 
 // maxIntervals keeps the program under the kernel's limit of 4,096
-// instructions (BPF_MAXINSNS): each interval takes six, in two trees.
-const maxIntervals = 300
+// instructions (BPF_MAXINSNS): each interval takes four, in two trees.
+const maxIntervals = 480
 
 // Scratch words of the program.
 const (
@@ -57,18 +57,27 @@ func seq(parts ...[]bpf.Instruction) (all []bpf.Instruction) {
 
 // prelude takes only what has arrived from elsewhere for this host itself, and
 // leaves the EtherType in the accumulator.
+//
+// A frame of a VLAN is seen at the Ethernet interface, with its tag, and again
+// at the interface of that VLAN. Only the second belongs to the host: without
+// such an interface the host ignores the frame (__netif_receive_skb_core in
+// net/core/dev.c), but for VLAN 0, which has no interface of its own.
 func prelude() []bpf.Instruction {
+	vlan := seq([]bpf.Instruction{bpf.LoadExtension{Num: bpf.ExtVLANTag}}, none(0x0fff))
 	return seq(
 		[]bpf.Instruction{bpf.LoadExtension{Num: bpf.ExtType}}, want(packetHost),
 		[]bpf.Instruction{bpf.LoadExtension{Num: bpf.ExtLinkLayerType},
 			bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: linkLoopback, SkipTrue: 1}, drop(),
-			bpf.LoadExtension{Num: bpf.ExtProto}},
+			bpf.LoadExtension{Num: bpf.ExtVLANTagPresent},
+			bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0, SkipTrue: uint8(len(vlan))}}, vlan,
+		[]bpf.Instruction{bpf.LoadExtension{Num: bpf.ExtProto}},
 	)
 }
 
-// knocks is the program for TCP SYNs and UDP datagrams to watched ports. It
-// begins with the EtherType in the accumulator.
-func (f Filter) knocks(length int) []bpf.Instruction {
+// knocks is the program for TCP SYNs and UDP datagrams to watched ports, of
+// which it looks up at most limit intervals for each protocol. It begins with
+// the EtherType in the accumulator, and takes the first length bytes of a packet.
+func (f Filter) knocks(length, limit int) []bpf.Instruction {
 	tcp4 := seq([]bpf.Instruction{bpf.LoadIndirect{Off: 13, Size: 1}}, syn())
 	tcp6 := seq([]bpf.Instruction{load(40+13, 1)}, syn())
 	v4 := seq(
@@ -88,9 +97,9 @@ func (f Filter) knocks(length int) []bpf.Instruction {
 		branch(bpf.JumpEqual, etherIPv6, v6, seq(want(etherIPv4), v4)),
 		[]bpf.Instruction{bpf.LoadScratch{Dst: bpf.RegA, N: slotProto}},
 		branch(bpf.JumpEqual, protoTCP,
-			seq(port, tree(f.TCP.intervals(maxIntervals), length)),
-			seq(port, tree(f.UDP.intervals(maxIntervals), length))),
-		[]bpf.Instruction{drop()},
+			seq(port, lookUp(f.TCP.intervals(limit), length)),
+			seq(port, lookUp(f.UDP.intervals(limit), length))),
+		[]bpf.Instruction{drop()}, // a program may not jump past its end
 	)
 }
 
@@ -98,37 +107,56 @@ func syn() []bpf.Instruction {
 	return seq([]bpf.Instruction{bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: flagsKind}}, want(flagsSYN))
 }
 
-// extensions takes packets with IPv6 extension headers as they are: classic
-// BPF cannot walk along them.
-func extensions(length int) (all []bpf.Instruction) {
-	for _, kind := range []uint32{0, 43, 44, 51, 60} {
+// extensions takes packets with IPv6 extension headers as they are, since
+// classic BPF cannot walk along them, except fragments after the first.
+func extensions(length int) []bpf.Instruction {
+	const fragment = 44
+	first := seq([]bpf.Instruction{load(40+2, 2)}, none(0xfff8), []bpf.Instruction{take(length)})
+	all := seq([]bpf.Instruction{bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: fragment, SkipTrue: uint8(len(first))}}, first)
+	for _, kind := range []uint32{0, 43, 51, 60} {
 		all = append(all, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: kind, SkipTrue: 1}, take(length))
 	}
 	return all
 }
 
-// tree looks the accumulator up in sorted intervals, by halving.
-func tree(list []interval, length int) []bpf.Instruction {
-	switch len(list) {
-	case 0:
-		return []bpf.Instruction{drop()}
-	case 1:
-		return []bpf.Instruction{
-			bpf.JumpIf{Cond: bpf.JumpGreaterOrEqual, Val: uint32(list[0].first), SkipFalse: 2},
-			bpf.JumpIf{Cond: bpf.JumpGreaterThan, Val: uint32(list[0].last), SkipTrue: 1},
-			take(length), drop(),
-		}
+// lookUp takes the packet if the accumulator is in one of the intervals.
+func lookUp(list []interval, length int) []bpf.Instruction {
+	bounds := make([]int, 0, 2*len(list))
+	for _, i := range list {
+		bounds = append(bounds, int(i.first), int(i.last)+1)
 	}
-	half := len(list) / 2
-	left, right := tree(list[:half], length), tree(list[half:], length)
-	return seq([]bpf.Instruction{
-		bpf.JumpIf{Cond: bpf.JumpGreaterOrEqual, Val: uint32(list[half].first), SkipFalse: 1},
-		bpf.Jump{Skip: uint32(len(left))},
-	}, left, right)
+	return tree(bounds, false, length)
+}
+
+// tree finds by halving between which bounds the accumulator is. At each bound
+// the answer changes; below the first it is inside.
+func tree(bounds []int, inside bool, length int) []bpf.Instruction {
+	if len(bounds) == 0 {
+		if inside {
+			return []bpf.Instruction{take(length)}
+		}
+		return []bpf.Instruction{drop()}
+	}
+	half := len(bounds) / 2
+	below := tree(bounds[:half], inside, length)
+	above := tree(bounds[half+1:], inside != (half%2 == 0), length)
+	return seq(atLeast(bounds[half], len(below)), below, above)
+}
+
+// atLeast skips instructions if the accumulator is v or more.
+func atLeast(v, skip int) []bpf.Instruction {
+	if skip <= 255 {
+		return []bpf.Instruction{bpf.JumpIf{Cond: bpf.JumpGreaterOrEqual, Val: uint32(v), SkipTrue: uint8(skip)}}
+	}
+	return []bpf.Instruction{
+		bpf.JumpIf{Cond: bpf.JumpGreaterOrEqual, Val: uint32(v), SkipFalse: 1},
+		bpf.Jump{Skip: uint32(skip)},
+	}
 }
 
 // messages is the program for SPA messages: whole datagrams to the SPA port
-// with a length that a message can have.
+// with a length that a message can have. No client sends them behind IPv6
+// extension headers.
 func (f Filter) messages(length int) []bpf.Instruction {
 	if f.SPAPort == 0 {
 		return []bpf.Instruction{drop()}

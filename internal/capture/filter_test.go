@@ -76,7 +76,7 @@ func portsOf(list ...uint16) (p Ports) {
 
 func TestKnockFilter(t *testing.T) {
 	f := Filter{TCP: portsOf(7000, 9000, 9001, 65535), UDP: portsOf(1, 8000)}
-	program := f.knocks(100)
+	program := f.knocks(100, maxIntervals)
 	fragment := func(b []byte, field uint16) []byte { binary.BigEndian.PutUint16(b[6:], field); return b }
 	extended := func(kind byte) []byte { b := craft(a6, b6, packet.TCP, 1, packet.SYN, 0); b[6] = kind; return b }
 	withOptions := func() []byte {
@@ -153,7 +153,7 @@ func TestFilterAgreesWithDecoder(t *testing.T) {
 			f.UDP.Add(uint16(rnd.IntN(2000)))
 		}
 		exact := len(f.TCP.intervals(1<<16)) <= maxIntervals && len(f.UDP.intervals(1<<16)) <= maxIntervals
-		program := f.knocks(100)
+		program := f.knocks(100, maxIntervals)
 		for range 500 {
 			src, dst := a4, b4
 			if rnd.IntN(2) == 0 {
@@ -178,7 +178,7 @@ func TestManyIntervalsFit(t *testing.T) {
 		f.TCP.Add(uint16(n))
 		f.UDP.Add(uint16(n))
 	}
-	program := seq(prelude(), f.knocks(100))
+	program := seq(prelude(), f.knocks(100, maxIntervals))
 	const kernelLimit = 4096
 	if len(program) > kernelLimit {
 		t.Errorf("%d instructions", len(program))

@@ -11,24 +11,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Options say how a live capture is made.
-type Options struct {
-	Filter        Filter
-	KnockBlocks   int // MiB for knocks; default 8, which holds 32,768 packets
-	MessageBlocks int // MiB for SPA messages; default 4, which holds 2,728
-}
-
 // batch is how many packets are handled between two looks at the clock and at
 // the other ring.
 const batch = 64
 
 // Live is a capture of the packets that arrive at this host.
 type Live struct {
-	opts    Options
-	wake    int // eventfd
-	mu      sync.Mutex
+	messageBlocks int
+
+	mu      sync.Mutex // for all below; Receive needs none, since only SetFilter and Close change its rings
+	wake    int        // eventfd; -1 after Close
 	knocks  *ring
 	spa     *ring // nil while the SPA port is off
+	unasked int
 	retired Stats // of rings that have been closed
 }
 
@@ -44,9 +39,10 @@ func Open(opts Options) (*Live, error) {
 	if err != nil {
 		return nil, fmt.Errorf("capture: make an event descriptor: %w", err)
 	}
-	l := &Live{opts: opts, wake: wake, retired: make(Stats)}
-	if l.knocks, err = newRing("knocks", knockFrame, opts.KnockBlocks, seq(prelude(), opts.Filter.knocks(knockFrame-overhead))); err == nil {
-		err = l.setMessages(opts.Filter)
+	l := &Live{messageBlocks: opts.MessageBlocks, wake: wake, retired: make(Stats)}
+	l.knocks, err = newRing("knocks", knockFrame, opts.KnockBlocks, func(r *ring) error { return l.filterKnocks(r, opts.Filter) })
+	if err == nil {
+		err = l.filterMessages(opts.Filter)
 	}
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
@@ -55,32 +51,57 @@ func Open(opts Options) (*Live, error) {
 }
 
 // SetFilter changes what is taken, without losing a packet that both filters
-// take. Call it from the goroutine that calls Receive, or when none does.
+// take. After an error either may be in force. Call it from the goroutine that
+// calls Receive, or when none does.
 func (l *Live) SetFilter(f Filter) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.knocks.setFilter(seq(prelude(), f.knocks(knockFrame-overhead))); err != nil {
+	if err := l.filterKnocks(l.knocks, f); err != nil {
 		return fmt.Errorf("capture knocks: %w", err)
 	}
-	return l.setMessages(f)
+	return l.filterMessages(f)
 }
 
-// setMessages makes, changes or removes the ring of SPA messages.
-func (l *Live) setMessages(f Filter) (err error) {
-	program := seq(prelude(), f.messages(messageFrame-overhead))
-	switch {
-	case f.SPAPort == 0 && l.spa != nil:
-		if s, err := l.spa.stats(); err == nil {
-			l.retired[l.spa.name] = s
+// filterKnocks attaches a filter that fits into the memory that the kernel
+// allows for one (net.core.optmem_max, 20 KiB before Linux 6.8). While a filter
+// is exchanged, the present one counts too.
+func (l *Live) filterKnocks(r *ring, f Filter) (err error) {
+	for limit := maxIntervals; limit > 0; limit /= 2 {
+		if err = r.setFilter(f.knocks(knockFrame-overhead, limit)); err == nil {
+			l.unasked = f.TCP.unasked(f.TCP.intervals(limit)) + f.UDP.unasked(f.UDP.intervals(limit))
 		}
-		err = l.spa.close()
-		l.spa = nil
-	case f.SPAPort != 0 && l.spa == nil:
-		l.spa, err = newRing("spa", messageFrame, l.opts.MessageBlocks, program)
-	case f.SPAPort != 0:
-		err = l.spa.setFilter(program)
+		if !errors.Is(err, unix.ENOMEM) {
+			break
+		}
 	}
 	return err
+}
+
+// filterMessages makes, changes or removes the ring of SPA messages.
+func (l *Live) filterMessages(f Filter) (err error) {
+	attach := func(r *ring) error { return r.setFilter(f.messages(messageFrame - overhead)) }
+	switch {
+	case f.SPAPort == 0 && l.spa != nil:
+		err = l.retire(l.spa)
+		l.spa = nil
+	case f.SPAPort != 0 && l.spa == nil:
+		l.spa, err = newRing("spa", messageFrame, l.messageBlocks, attach)
+	case f.SPAPort != 0:
+		if err = attach(l.spa); err != nil {
+			err = fmt.Errorf("capture spa: %w", err)
+		}
+	}
+	return err
+}
+
+// Unasked returns how many ports are captured although the filter does not
+// name them: where it has more gaps between its ports than fit into the kernel,
+// the smallest are filled. It costs processor time, nothing else. Any goroutine
+// may call it.
+func (l *Live) Unasked() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.unasked
 }
 
 // Receive is described at Source.
@@ -115,7 +136,10 @@ func (l *Live) wait() error {
 	if _, err := unix.Poll(fds[:n], -1); err != nil && !errors.Is(err, unix.EINTR) {
 		return fmt.Errorf("wait for packets: %w", err)
 	}
-	for _, fd := range fds[1:n] {
+	for _, fd := range fds[:n] {
+		if fd.Revents&unix.POLLNVAL != 0 {
+			return fmt.Errorf("wait for packets: %w", unix.EBADF)
+		}
 		if fd.Revents&unix.POLLERR != 0 {
 			// Reading the error clears it; an interface that went down is none of ours.
 			_, _ = unix.GetsockoptInt(int(fd.Fd), unix.SOL_SOCKET, unix.SO_ERROR)
@@ -130,8 +154,12 @@ func (l *Live) wait() error {
 
 // Wake is described at Source.
 func (l *Live) Wake() {
-	// It can fail only when the counter is full, and then Receive wakes anyway.
-	_, _ = unix.Write(l.wake, binary.NativeEndian.AppendUint64(nil, 1))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.wake >= 0 {
+		// It can fail only when the counter is full, and then Receive wakes anyway.
+		_, _ = unix.Write(l.wake, binary.NativeEndian.AppendUint64(nil, 1))
+	}
 }
 
 // Stats is described at Source.
@@ -141,13 +169,9 @@ func (l *Live) Stats() (Stats, error) {
 	all := maps.Clone(l.retired)
 	var errs []error
 	for _, r := range []*ring{l.knocks, l.spa} {
-		if r == nil {
-			continue
+		if r != nil {
+			errs = append(errs, r.addTo(all))
 		}
-		s, err := r.stats()
-		before := all[r.name]
-		all[r.name] = Ring{before.Received + s.Received, before.Lost + s.Lost, before.Broken + s.Broken}
-		errs = append(errs, err)
 	}
 	return all, errors.Join(errs...)
 }
@@ -156,11 +180,20 @@ func (l *Live) Stats() (Stats, error) {
 func (l *Live) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.wake < 0 {
+		return nil
+	}
 	errs := []error{unix.Close(l.wake)}
 	for _, r := range []*ring{l.knocks, l.spa} {
 		if r != nil {
-			errs = append(errs, r.close())
+			errs = append(errs, l.retire(r))
 		}
 	}
+	l.wake, l.knocks, l.spa = -1, nil, nil
 	return errors.Join(errs...)
+}
+
+// retire closes a ring and keeps its counters.
+func (l *Live) retire(r *ring) error {
+	return errors.Join(r.addTo(l.retired), r.close())
 }

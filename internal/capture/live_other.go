@@ -7,13 +7,6 @@ import (
 	"time"
 )
 
-// Options say how a live capture is made.
-type Options struct {
-	Filter        Filter
-	KnockBlocks   int
-	MessageBlocks int
-}
-
 // Live is a capture of the packets that arrive at this host; Linux only.
 type Live struct{}
 
@@ -27,6 +20,9 @@ func (*Live) SetFilter(Filter) error { return errNotLinux }
 
 // Receive fails.
 func (*Live) Receive(func(time.Time, []byte)) error { return errNotLinux }
+
+// Unasked returns 0.
+func (*Live) Unasked() int { return 0 }
 
 // Wake does nothing.
 func (*Live) Wake() {}

@@ -247,7 +247,7 @@ func TestReceiveDoesNotAllocate(t *testing.T) {
 }
 
 func TestWithoutTheRight(t *testing.T) {
-	if _, err := newRing("knocks", 1, 1, []bpf.Instruction{drop()}); err == nil {
+	if _, err := newRing("knocks", 1, 1, func(r *ring) error { return r.setFilter([]bpf.Instruction{drop()}) }); err == nil {
 		t.Error("a ring with frames of one byte was made")
 	}
 	if hint := remedy(unix.EPERM); hint == "" {

@@ -1,6 +1,9 @@
 package capture
 
-import "math/bits"
+import (
+	"cmp"
+	"slices"
+)
 
 // Ports is a set of port numbers. The zero value is empty.
 type Ports struct{ bits [1 << 16 / 64]uint64 }
@@ -14,7 +17,7 @@ func (p *Ports) Has(port uint16) bool { return p.bits[port/64]&(1<<(port%64)) !=
 // interval is a run of ports, both ends included.
 type interval struct{ first, last uint16 }
 
-// intervals returns the set as at most limit runs. If there are more, the runs
+// intervals returns the set as at most limit runs. If there are more, those
 // with the smallest gaps between them are joined: the result is then a superset.
 func (p *Ports) intervals(limit int) []interval {
 	var list []interval
@@ -32,24 +35,45 @@ func (p *Ports) intervals(limit int) []interval {
 			list = append(list, interval{uint16(port), uint16(port)})
 		}
 	}
-	for gap := 1; len(list) > limit; gap = nextGap(gap) {
-		list = join(list, gap)
-	}
-	return list
+	return join(list, limit)
 }
 
-// nextGap doubles, so that joining takes few rounds.
-func nextGap(gap int) int { return 1 << bits.Len(uint(gap)) }
-
-// join merges neighbours with at most gap ports between them.
-func join(list []interval, gap int) []interval {
+// join closes the smallest gaps until at most limit runs are left.
+func join(list []interval, limit int) []interval {
+	if len(list) <= limit {
+		return list
+	}
+	runs := make([]int, len(list)-1) // all but the first, the nearest to its neighbour below first
+	for i := range runs {
+		runs[i] = i + 1
+	}
+	gap := func(i int) uint16 { return list[i].first - list[i-1].last }
+	slices.SortStableFunc(runs, func(a, b int) int { return cmp.Compare(gap(a), gap(b)) })
+	joins := make([]bool, len(list))
+	for _, i := range runs[:len(list)-limit] {
+		joins[i] = true
+	}
 	out := list[:1]
-	for _, i := range list[1:] {
-		if last := &out[len(out)-1]; int(i.first)-int(last.last)-1 <= gap {
-			last.last = i.last
-		} else {
-			out = append(out, i)
+	for i, run := range list {
+		switch {
+		case i == 0:
+		case joins[i]:
+			out[len(out)-1].last = run.last
+		default:
+			out = append(out, run)
 		}
 	}
 	return out
+}
+
+// unasked returns how many ports are in the runs but not in the set.
+func (p *Ports) unasked(runs []interval) (n int) {
+	for _, run := range runs {
+		for port := int(run.first); port <= int(run.last); port++ {
+			if !p.Has(uint16(port)) {
+				n++
+			}
+		}
+	}
+	return n
 }

@@ -28,9 +28,9 @@ type ring struct {
 	count Ring
 }
 
-// newRing makes a ring that takes what the program lets through. frameSize is
-// in bytes, a multiple of 16; size is that of the whole ring, in blocks.
-func newRing(name string, frameSize, blocks int, program []bpf.Instruction) (r *ring, err error) {
+// newRing makes a ring that takes what the filter that attach sets lets
+// through. frameSize is in bytes, a multiple of 16; blocks are MiB.
+func newRing(name string, frameSize, blocks int, attach func(*ring) error) (r *ring, err error) {
 	// With protocol 0 nothing arrives before bind.
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
@@ -48,7 +48,7 @@ func newRing(name string, frameSize, blocks int, program []bpf.Instruction) (r *
 	}
 	// Linux before 4.20 does not know this option; the filter does the same.
 	_ = unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1)
-	if err := r.setFilter(program); err != nil {
+	if err := attach(r); err != nil {
 		return r, err
 	}
 	if err := r.mapMemory(blocks); err != nil {
@@ -90,9 +90,10 @@ func (r *ring) mapMemory(blocks int) error {
 	return nil
 }
 
-// setFilter puts a program in the place of the present one, atomically.
+// setFilter puts a program, behind the prelude, in the place of the present
+// one, atomically.
 func (r *ring) setFilter(program []bpf.Instruction) error {
-	raw, err := bpf.Assemble(program)
+	raw, err := bpf.Assemble(seq(prelude(), program))
 	if err != nil {
 		return fmt.Errorf("assemble the filter: %w", err)
 	}
@@ -151,6 +152,14 @@ func (r *ring) stats() (Ring, error) {
 	r.count.Received += uint64(s.Packets)
 	r.count.Lost += uint64(s.Drops)
 	return r.count, nil
+}
+
+// addTo adds the ring's counters to those of earlier rings of the same name.
+func (r *ring) addTo(all Stats) error {
+	now, err := r.stats()
+	before := all[r.name]
+	all[r.name] = Ring{before.Received + now.Received, before.Lost + now.Lost, before.Broken + now.Broken}
+	return err
 }
 
 func (r *ring) close() error {
