@@ -173,6 +173,7 @@ func (w *world) start() {
 	select {
 	case <-ready:
 	case err := <-w.ended:
+		w.daemon = nil
 		w.t.Fatalf("the daemon ended at its start: %v\n%s", err, w.log)
 	case <-time.After(patience):
 		w.t.Fatalf("the daemon is not ready\n%s", w.log)

@@ -120,7 +120,10 @@ func (c *Conn) explain(err error) error {
 	case NotRunning(err):
 		text, hint = "no daemon answers on "+c.path, "is it running? systemctl status sallyport, or sallyport serve"
 	case errors.Is(err, fs.ErrPermission):
-		text, hint = "not allowed to use "+c.path, "run as root, or as a member of the group that owns the socket"
+		text, hint = "not allowed to use "+c.path, "run as root"
+		if group := groupOf(c.path); group != "" && group != "root" {
+			hint = fmt.Sprintf("run as root, or as a member of the group %q", group)
+		}
 	default:
 		return fmt.Errorf("ask the daemon on %s: %w", c.path, err)
 	}

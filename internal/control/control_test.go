@@ -2,15 +2,18 @@ package control
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,11 +29,30 @@ type fake struct {
 	opened  OpenRequest
 	revoked RevokeRequest
 	err     error
+
+	asked   chan struct{} // if not nil: reload says here that it has begun,
+	release chan struct{} // and waits for this, or for its context,
+	ended   chan error    // and says here how it ended
 }
 
+func (f *fake) fail(err error) { f.err = err }
+
 func (f *fake) Status(context.Context) (Status, error) { return Status{Version: "v1"}, f.err }
-func (f *fake) Reload(context.Context) error           { return f.err }
 func (f *fake) Down(context.Context) error             { return f.err }
+func (f *fake) Reload(ctx context.Context) error {
+	if f.asked == nil {
+		return f.err
+	}
+	f.asked <- struct{}{}
+	err := f.err
+	select {
+	case <-f.release:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	f.ended <- err
+	return err
+}
 func (f *fake) Open(_ context.Context, q OpenRequest) (gate.Grant, error) {
 	f.opened = q
 	return gate.Grant{Door: q.Door, Source: q.Source}, f.err
@@ -44,20 +66,30 @@ func (f *fake) Revoke(_ context.Context, q RevokeRequest) (RevokeAnswer, error) 
 func serve(t *testing.T, h Handler) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "run", "control.sock")
-	s, err := Listen(path, h, slog.New(slog.DiscardHandler))
+	runAt(t, path, h, slog.New(slog.DiscardHandler))
+	return path
+}
+
+// runAt runs a server at path. The function it returns stops it, and so does
+// the end of the test.
+func runAt(t *testing.T, path string, h Handler, log *slog.Logger) (stop func()) {
+	t.Helper()
+	s, err := Listen(path, h, log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error)
+	s.grace = 50 * time.Millisecond
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		cancel()
-		if err := <-done; err != nil {
+		if err := errors.Join(<-done, s.Close()); err != nil {
 			t.Error(err)
 		}
 	})
-	return path
+	t.Cleanup(stop)
+	return stop
 }
 
 func TestQuestionsAndAnswers(t *testing.T) {
@@ -92,15 +124,19 @@ func TestFailuresKeepTheirHint(t *testing.T) {
 }
 
 func TestHostileRequests(t *testing.T) {
-	path := serve(t, &fake{})
+	f := &fake{}
+	path := serve(t, f)
 	client := Dial(path).http
 	for name, c := range map[string]struct {
 		method, path, body string
 		status             int
 	}{
 		"unknown path":          {"GET", "/nosuch", "", 404},
+		"no path":               {"GET", "/", "", 404},
+		"below a path":          {"GET", "/status/x", "", 404},
 		"wrong method":          {"GET", "/down", "", 405},
 		"status by POST":        {"POST", "/status", "", 405},
+		"open by PUT":           {"PUT", "/open", `{"door":"ssh"}`, 405},
 		"no JSON":               {"POST", "/open", "door=ssh", 400},
 		"unknown field":         {"POST", "/open", `{"door":"ssh","colour":"red"}`, 400},
 		"wrong type":            {"POST", "/open", `{"door":7}`, 400},
@@ -109,7 +145,7 @@ func TestHostileRequests(t *testing.T) {
 		"two values":            {"POST", "/open", `{} {}`, 400},
 		"truncated":             {"POST", "/open", `{"door":`, 400},
 		"deep":                  {"POST", "/open", strings.Repeat("[", 30_000), 400},
-		"more than is accepted": {"POST", "/open", `{"door":"` + strings.Repeat("x", maxRequest) + `"}`, 400},
+		"more than is accepted": {"POST", "/open", `{"door":"` + strings.Repeat("x", maxRequest) + `"}`, 413},
 	} {
 		r, err := http.NewRequest(c.method, "http://sallyport"+c.path, strings.NewReader(c.body))
 		if err != nil {
@@ -123,17 +159,67 @@ func TestHostileRequests(t *testing.T) {
 		text, _ := io.ReadAll(response.Body)
 		response.Body.Close()
 		if response.StatusCode != c.status {
-			t.Errorf("%s: status %d, want %d (%s)", name, response.StatusCode, c.status, text)
+			t.Errorf("%s: status %d, want %d (%.200s)", name, response.StatusCode, c.status, text)
+		}
+		var said failure
+		if err := json.Unmarshal(text, &said); err != nil || said.Error == "" {
+			t.Errorf("%s: the answer %.200q says nothing: %v", name, text, err)
+		}
+		if allow := response.Header.Get("Allow"); (allow == "") != (c.status != 405) {
+			t.Errorf("%s: Allow is %q", name, allow)
+		}
+	}
+	if f.opened != (OpenRequest{}) {
+		t.Errorf("one of them was carried out: %+v", f.opened)
+	}
+}
+
+// A reload that is half done when its asker hangs up goes on to its end.
+func TestHangingUpStopsNothing(t *testing.T) {
+	f := &fake{asked: make(chan struct{}, 1), release: make(chan struct{}), ended: make(chan error, 1)}
+	close(f.release)
+	gone, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	for range 100 { // a fake that saw the context end would choose at random
+		s := Server{handler: f, log: slog.New(slog.DiscardHandler)}
+		w := httptest.NewRecorder()
+		s.routes(t.Context()).ServeHTTP(w, httptest.NewRequestWithContext(gone, "POST", "/reload", nil))
+		<-f.asked
+		if err := <-f.ended; err != nil || w.Code != http.StatusOK {
+			t.Fatalf("the reload ended with its asker: %v, status %d", err, w.Code)
 		}
 	}
 }
 
-func TestSocketIsForTheGroup(t *testing.T) {
-	path := serve(t, &fake{})
-	for p, want := range map[string]os.FileMode{path: 0o660, filepath.Dir(path): 0o750} {
-		if info, err := os.Stat(p); err != nil || info.Mode().Perm() != want {
-			t.Errorf("%s: %v, %v; want %v", p, info.Mode().Perm(), err, want)
+// Stopping waits a moment for what is under way, then tells it to end, and is
+// no failure. Who is connected and silent holds nothing up.
+func TestStopWithRequestsUnderWay(t *testing.T) {
+	f := &fake{asked: make(chan struct{}), ended: make(chan error, 1)}
+	path := filepath.Join(t.TempDir(), "control.sock")
+	stop := runAt(t, path, f, slog.New(slog.DiscardHandler))
+	silent, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	answered := make(chan error)
+	go func() { answered <- Dial(path).Reload(context.Background()) }()
+	<-f.asked
+	began := time.Now()
+	stop()
+	select {
+	case err := <-f.ended:
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("the reload ended with %v", err)
 		}
+	default:
+		t.Error("Run has returned, the reload has not")
+	}
+	if err := <-answered; err == nil {
+		t.Error("a reload that did not happen was reported as done")
+	}
+	if d := time.Since(began); d > 5*time.Second {
+		t.Errorf("stopping took %v", d)
 	}
 }
 
@@ -158,7 +244,7 @@ func TestWhatMayBeInTheWay(t *testing.T) {
 	if _, err := Listen(path, &fake{}, log); err == nil || !strings.Contains(err.Error(), "another sallyport") {
 		t.Errorf("a living daemon in the way: %v", err)
 	}
-	first.listener.(*net.UnixListener).SetUnlinkOnClose(false)
+	first.listener.SetUnlinkOnClose(false)
 	first.Close()
 	second, err := Listen(path, &fake{}, log)
 	if err != nil {

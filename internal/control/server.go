@@ -6,131 +6,163 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
+	"sync"
 	"time"
 )
 
 const (
 	maxRequest = 64 << 10 // bytes of a request's body
 	patience   = 10 * time.Second
+
+	// maxAnswering is long enough for the status of a million grants, and short
+	// enough that a reader who has stopped reading does not hold it for ever.
+	maxAnswering = 2 * time.Minute
+
+	// stopGrace is what requests under way have to finish when the daemon stops.
+	stopGrace = 2 * time.Second
 )
 
 // Server answers on the control socket.
 type Server struct {
-	listener net.Listener
-	http     http.Server
+	handler  Handler
+	log      *slog.Logger
+	listener *net.UnixListener
+	grace    time.Duration
+
+	working sync.RWMutex // read-locked by each request under way
 }
 
-// Listen takes the socket into possession, so that one daemon runs at a time.
-// What a dead daemon left behind is replaced; a living one, or a file that is
-// no socket, is an error. It does not serve before Run.
+// Listen takes the socket into possession, so that one daemon runs at a time:
+// it makes the socket (mode 0660), and the folder if there is none (0750). What
+// a dead daemon left behind is replaced; a living one, or a file that is no
+// socket, is an error. It does not serve before Run.
 func Listen(path string, handler Handler, log *slog.Logger) (*Server, error) {
-	listener, err := listen(path)
+	listener, err := possess(path)
 	if err != nil {
 		return nil, fmt.Errorf("make the control socket: %w", err)
 	}
-	s := &Server{listener: listener}
-	s.http = http.Server{
-		Handler:           routes(handler),
+	return &Server{handler: handler, log: log, listener: listener, grace: stopGrace}, nil
+}
+
+// Run serves until the context ends. Requests under way then have two seconds
+// to finish before their contexts end too; Run returns after the last of them.
+// It can be called once.
+func (s *Server) Run(ctx context.Context) error {
+	work, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	server := http.Server{
+		Handler:           s.routes(work),
+		ConnContext:       rememberCaller,
 		ReadHeaderTimeout: patience,
 		ReadTimeout:       patience,
+		WriteTimeout:      maxAnswering,
 		IdleTimeout:       patience,
 		MaxHeaderBytes:    8 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
-	return s, nil
-}
-
-func listen(path string) (net.Listener, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-		return nil, err
-	}
-	if err := removeStale(path); err != nil {
-		return nil, err
-	}
-	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Chmod(path, 0o660); err != nil {
-		return nil, errors.Join(err, listener.Close())
-	}
-	return listener, nil
-}
-
-// removeStale removes a socket on which nobody listens.
-func removeStale(path string) error {
-	info, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(s.listener) }()
+	select {
+	case err := <-failed:
+		return errors.Join(fmt.Errorf("serve the control socket: %w", err), s.drain(&server, end))
+	case <-ctx.Done():
+		err := s.drain(&server, end)
+		<-failed
 		return err
 	}
-	if info.Mode().Type() != fs.ModeSocket {
-		return &Error{Text: fmt.Sprintf("%s exists and is no socket", path), Remedy: "move it away, or set another [daemon] socket"}
-	}
-	if conn, err := net.DialTimeout("unix", path, patience); err == nil {
-		conn.Close()
-		return &Error{Text: fmt.Sprintf("another sallyport is running: it answers on %s", path), Remedy: "stop it first, or use sallyport reload"}
-	}
-	return os.Remove(path)
 }
 
-// Run serves until the context ends, and lets requests under way finish.
-func (s *Server) Run(ctx context.Context) error {
-	done := make(chan error, 1)
-	stop := context.AfterFunc(ctx, func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		done <- s.http.Shutdown(ctx)
-	})
-	err := s.http.Serve(s.listener)
-	if stop() {
-		return fmt.Errorf("serve the control socket: %w", err)
+// drain lets requests finish, for a while.
+func (s *Server) drain(server *http.Server, end func()) error {
+	grace, cancel := context.WithTimeout(context.Background(), s.grace)
+	defer cancel()
+	err := server.Shutdown(grace)
+	end()
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = server.Close()
 	}
-	return <-done
+	s.working.Lock() // when the last request has returned
+	defer s.working.Unlock()
+	return err
 }
 
-// Close gives the socket up. It is needed only if Run has not been called.
+// Close gives the socket up. Call it in the end, whether or not Run was called.
 func (s *Server) Close() error {
 	err := s.listener.Close()
 	if errors.Is(err, net.ErrClosed) {
-		return nil
+		err = nil
 	}
 	return err
 }
 
-func routes(h Handler) http.Handler {
+// routes serves what the package comment lists. What is asked for is done
+// under the context work: somebody who asks and hangs up must not leave a
+// reload half done.
+func (s *Server) routes(work context.Context) http.Handler {
+	h := s.handler
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /status", answer(func(ctx context.Context, _ struct{}) (Status, error) { return h.Status(ctx) }))
-	mux.HandleFunc("POST /open", answer(h.Open))
-	mux.HandleFunc("POST /revoke", answer(h.Revoke))
-	mux.HandleFunc("POST /reload", answer(func(ctx context.Context, _ struct{}) (struct{}, error) { return struct{}{}, h.Reload(ctx) }))
-	mux.HandleFunc("POST /down", answer(func(ctx context.Context, _ struct{}) (struct{}, error) { return struct{}{}, h.Down(ctx) }))
+	route := func(method, path string, f http.HandlerFunc) {
+		mux.HandleFunc(method+" "+path, f)
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Allow", method)
+			encode(w, http.StatusMethodNotAllowed, failure{Error: path + " is no place for " + r.Method, Hint: "use " + method})
+		})
+	}
+	route("GET", "/status", answer(s, work, func(ctx context.Context, _ struct{}) (Status, error) { return h.Status(ctx) }))
+	route("POST", "/open", answer(s, work, h.Open))
+	route("POST", "/revoke", answer(s, work, h.Revoke))
+	route("POST", "/reload", answer(s, work, func(ctx context.Context, _ struct{}) (struct{}, error) { return struct{}{}, h.Reload(ctx) }))
+	route("POST", "/down", answer(s, work, func(ctx context.Context, _ struct{}) (struct{}, error) { return struct{}{}, h.Down(ctx) }))
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		encode(w, http.StatusNotFound, failure{Error: fmt.Sprintf("there is no %q", r.URL.Path), Hint: "there are /status, /open, /revoke, /reload and /down"})
+	})
 	return mux
 }
 
 // answer decodes a request strictly, has it done, and encodes the result.
-func answer[Q, A any](do func(context.Context, Q) (A, error)) http.HandlerFunc {
+func answer[Q, A any](s *Server, work context.Context, do func(context.Context, Q) (A, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		var q Q
-		if err := decode(http.MaxBytesReader(w, r.Body, maxRequest), &q); err != nil {
-			fail(w, &Error{Text: "the request is no valid JSON for " + r.URL.Path + ": " + err.Error(), Wrong: true})
+		s.working.RLock()
+		defer s.working.RUnlock()
+		if work.Err() != nil {
+			fail(w, &Error{Text: "the daemon is stopping"})
 			return
 		}
-		a, err := do(r.Context(), q)
+		var q Q
+		if err := decode(http.MaxBytesReader(w, r.Body, maxRequest), &q); err != nil {
+			fail(w, fmt.Errorf("the request is no valid JSON for %s: %w", r.URL.Path, &malformed{err}))
+			return
+		}
+		a, err := do(work, q)
+		if r.Method != http.MethodGet {
+			s.record(r, q, err)
+		}
 		if err != nil {
 			fail(w, err)
 			return
 		}
 		encode(w, http.StatusOK, a)
 	}
+}
+
+// record logs what an operator had done, or tried to, and who that was.
+// Requests that made no sense did nothing and are not worth a line.
+func (s *Server) record(r *http.Request, q any, err error) {
+	if e := (*Error)(nil); errors.As(err, &e) && e.Wrong {
+		return
+	}
+	detail, _ := json.Marshal(q) // it was made out of JSON
+	attributes := []slog.Attr{slog.String("request", r.URL.Path), slog.String("detail", string(detail))}
+	if c, ok := callerOf(r.Context()); ok {
+		attributes = append(attributes, slog.Uint64("uid", uint64(c.uid)), slog.Int("pid", int(c.pid)))
+	}
+	if err != nil {
+		attributes = append(attributes, slog.Any("error", err))
+	}
+	s.log.LogAttrs(r.Context(), slog.LevelInfo, "operator", attributes...)
 }
 
 // decode reads one JSON value and nothing after it. No body at all is an
@@ -150,6 +182,11 @@ func decode(body io.Reader, v any) error {
 	return nil
 }
 
+// malformed is a request that could not be read.
+type malformed struct{ error }
+
+func (m *malformed) Unwrap() error { return m.error }
+
 // failure is how an error travels.
 type failure struct {
 	Error string `json:"error"`
@@ -157,14 +194,24 @@ type failure struct {
 }
 
 func fail(w http.ResponseWriter, err error) {
-	status, f := http.StatusInternalServerError, failure{Error: err.Error()}
+	f := failure{Error: err.Error()}
 	if e := (*Error)(nil); errors.As(err, &e) {
-		status, f.Hint = http.StatusConflict, e.Remedy
-		if e.Wrong {
-			status = http.StatusBadRequest
-		}
+		f.Hint = e.Remedy
 	}
-	encode(w, status, f)
+	encode(w, statusOf(err), f)
+}
+
+func statusOf(err error) int {
+	var e *Error
+	switch {
+	case errors.As(err, new(*http.MaxBytesError)):
+		return http.StatusRequestEntityTooLarge
+	case errors.As(err, new(*malformed)), errors.As(err, &e) && e.Wrong:
+		return http.StatusBadRequest
+	case e != nil:
+		return http.StatusConflict
+	}
+	return http.StatusInternalServerError
 }
 
 func encode(w http.ResponseWriter, status int, v any) {

@@ -8,9 +8,11 @@
 //	POST /reload   read the configuration again
 //	POST /down     open everything: remove the firewall table and end the daemon
 //
-// Requests are strict: an unknown field is an error. A failure is answered
-// with a status of 400 (the request makes no sense), 409 (it cannot be done)
-// or 500, and {"error": "…", "hint": "…"}.
+// Requests are strict: an unknown field is an error, and so is a body of more
+// than 64 KiB. A failure is answered with a status of 400, 404, 405 or 413 (the
+// request makes no sense), 409 (it cannot be done) or 500, and {"error": "…",
+// "hint": "…"}. Whatever is asked by POST and makes sense is logged with the user and
+// the process that asked, and is carried out even if they hang up.
 package control
 
 import (
@@ -89,6 +91,7 @@ func (d *Duration) UnmarshalText(text []byte) error {
 }
 
 // Handler does what is asked for. Its methods may be called at the same time.
+// Their context ends when the server stops, not when the asker hangs up.
 type Handler interface {
 	Status(context.Context) (Status, error)
 	Open(context.Context, OpenRequest) (gate.Grant, error)
