@@ -31,7 +31,7 @@ type Decision struct {
 
 // Event describes the decision, for everything but each grant of its own.
 func (d Decision) Event(now time.Time) Event {
-	e := Event{Time: now, Kind: d.Kind, Reason: d.Reason, Source: d.Source, Door: d.Door, Client: d.Client, Detail: d.Detail}
+	e := Event{Time: now, Kind: d.Kind, Reason: d.Reason, Source: d.Source, Door: d.Door, Client: d.Client, Detail: d.Detail, Right: d.Right, Of: d.Of}
 	if d.Reason == WrongKnock {
 		e.Detail = fmt.Sprintf("after %d right knocks of %d", d.Right, d.Of)
 	}

@@ -31,6 +31,10 @@ const (
 	KindClock      Kind = "clock"    // the clock of a client, or our own, is off
 	KindKey        Kind = "key"      // a server key was made or rotated
 	KindFailure    Kind = "failure"  // something on the host did not work; nothing was opened by it
+	KindUse        Kind = "use"      // a connection that a grant let in has begun, or ended
+	KindContacts   Kind = "contacts" // closed ports that one source has touched in an interval
+	KindBan        Kind = "ban"      // a source was banned, or its ban has ended
+	KindFinding    Kind = "finding"  // something worth a look: see Finding
 )
 
 // Reason says why, in one word. The set is closed: counters are kept by reason.
@@ -43,6 +47,9 @@ const (
 	ByOperator Reason = "operator" // a command on the control socket
 	ByReload   Reason = "reload"   // the new configuration no longer has this door or client
 	ByClient   Reason = "client"   // the client gave the grant back
+	ByRotating Reason = "rotating" // the whole rotating sequence of a current step
+	ByOneTime  Reason = "one-time" // a sequence from a list of which each opens once
+	ByRollback Reason = "rollback" // a new configuration was not confirmed in time
 )
 
 // Reasons of refusals. The first group concerns sequences, the second SPA
@@ -69,6 +76,11 @@ const (
 	BadProof      Reason = "proof"          // the client's signature does not verify
 	NoRecord      Reason = "no-record"      // the replay guard could not record the message
 	NotOpened     Reason = "not-opened"     // the firewall did not take the grant
+
+	UsedStep   Reason = "used-step"  // the rotating sequence of a step that has opened already
+	OutOfHours Reason = "hours"      // outside the opening hours of the door or the client
+	TooMany    Reason = "max-grants" // the client has as many grants as it may have at a time
+	Banned     Reason = "banned"     // the source is banned
 )
 
 // Event is something that happened, as the journal, the metrics and the
@@ -81,4 +93,47 @@ type Event struct {
 	Source netip.Addr `json:"source,omitzero"`
 	Reason Reason     `json:"reason,omitempty"`
 	Detail string     `json:"detail,omitempty"` // for people; may hold text an attacker chose, so print it quoted
+
+	// What detection reads; it is part of Detail, too.
+	Right int      `json:"-"` // of a broken sequence: right knocks in a row
+	Of    int      `json:"-"` // of a broken sequence: its length
+	Count Contacts `json:"-"` // of KindContacts
+}
+
+// Contacts sums up how one source has touched closed ports in an interval. The
+// source is what the packets claim: anybody can write any address there.
+type Contacts struct {
+	Packets     uint64
+	Ports       uint32 // distinct destination ports, approximately
+	First, Last time.Time
+}
+
+// Severity says how soon somebody should look at a finding.
+type Severity string
+
+// The severities, from the least to the most.
+const (
+	Info     Severity = "info"     // ordinary; kept for the report
+	Low      Severity = "low"      // worth a look this week
+	Medium   Severity = "medium"   // worth a look today
+	High     Severity = "high"     // somebody is attacking, or a secret is no longer secret
+	Critical Severity = "critical" // act now
+)
+
+// Finding is something worth a look. It is raised once, and counts what
+// belongs to it afterwards.
+type Finding struct {
+	ID           string     `json:"id"`   // short, stable for rule and subject until the finding is over
+	Rule         string     `json:"rule"` // such as "scan-slow"
+	Severity     Severity   `json:"severity"`
+	Source       netip.Addr `json:"source,omitzero"`
+	Door         string     `json:"door,omitempty"`
+	Client       string     `json:"client,omitempty"`
+	First        time.Time  `json:"first"`
+	Last         time.Time  `json:"last"`
+	Count        uint64     `json:"count"`       // how often it was seen, at least 1
+	Explanation  string     `json:"explanation"` // one sentence
+	Advice       string     `json:"advice"`      // what to do
+	Evidence     []string   `json:"evidence,omitempty"`
+	Acknowledged bool       `json:"acknowledged"`
 }
