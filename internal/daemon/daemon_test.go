@@ -42,14 +42,14 @@ func TestRefusalsAreAllCountedAndFewWritten(t *testing.T) {
 	if n := strings.Count(log.String(), "reason=wrong-knock"); n != refusalBurst {
 		t.Errorf("wrote %d refusals in ten seconds, want %d", n, refusalBurst)
 	}
-	if !strings.Contains(log.String(), "refusals_left_out=9950") {
-		t.Error("it is not told that refusals were left out")
-	}
 	log.Reset()
 	e.decided(start.Add(time.Minute), gate.Decision{Kind: gate.KindRefusal, Reason: gate.TooSlow, Source: alice})
 	e.flush()
 	if !strings.Contains(log.String(), "reason=too-slow") {
 		t.Errorf("after a pause the log says %q", log.String())
+	}
+	if !strings.Contains(log.String(), "refusals_left_out=9950") {
+		t.Error("it is not told that refusals were left out")
 	}
 }
 
@@ -73,8 +73,34 @@ func TestFullQueueIsTold(t *testing.T) {
 		e.put(gate.Event{Kind: gate.KindExpiry})
 	}
 	e.flush()
-	if !strings.Contains(log.String(), "events_lost=7") {
+	if !strings.Contains(log.String(), `"7 events lost`) {
 		t.Errorf("the loss of 7 events is not told")
+	}
+}
+
+// Beyond what can be looked at one by one, refusals are summed up, and what
+// authenticated clients do is never displaced by them.
+func TestFloodOfRefusalsIsSummedUp(t *testing.T) {
+	e := newEvents(slog.New(slog.DiscardHandler))
+	var single, summed, clients uint64
+	e.sinks = []sink{func(ev gate.Event) {
+		switch {
+		case ev.Client != "":
+			clients++
+		case ev.Count.Packets > 0:
+			summed += ev.Count.Packets
+		default:
+			single++
+		}
+	}}
+	const n = 100_000
+	for range n {
+		e.decided(start, gate.Decision{Kind: gate.KindRefusal, Reason: gate.BadTag, Source: alice})
+	}
+	e.decided(start, gate.Decision{Kind: gate.KindRefusal, Reason: gate.ForbiddenDoor, Source: alice, Client: "alice"})
+	e.flush()
+	if single > hostilePerSecond || single+summed != n || clients != 1 {
+		t.Errorf("%d one by one, %d summed up, %d of a client; want at most %d, all %d in both, and 1", single, summed, clients, hostilePerSecond, n)
 	}
 }
 

@@ -11,29 +11,33 @@ import (
 	"sallyport/internal/gate"
 )
 
-// How many refusals are written out: a burst, and then one in a while. All of
-// them are counted. An attacker decides how many there are, so he must not
-// decide how long the log gets.
 const (
-	refusalBurst = 50
-	refusalEvery = 10 * time.Second
+	// hostilePerSecond is how many refusals are passed on one by one. An
+	// attacker decides how many there are; beyond this they are summed up by
+	// reason, so that what he sends costs a bounded amount of work.
+	hostilePerSecond = 20_000
 
 	overloadEvery = time.Minute
 )
 
-// events takes everything that happens, counts it, and passes it on to the
-// log. Putting an event in never blocks; when the log is slower than what
-// happens, events are left out of it and that is told.
+// sink takes every event, in order, on the goroutine of the events. It must
+// not wait: what is slow has a queue of its own.
+type sink func(gate.Event)
+
+// events takes everything that happens, counts refusals, and passes all on to
+// the sinks. Putting an event in never blocks. What the sinks cannot follow is
+// left out and told; refusals never displace anything else.
 type events struct {
-	log   *slog.Logger
-	queue chan gate.Event
+	sinks   []sink // fixed before Run
+	queue   chan gate.Event
+	hostile chan gate.Event
 
 	mu       sync.Mutex
 	refusals map[gate.Reason]uint64
-	allowed  int       // refusals that may be written out now
-	refilled time.Time // when allowed last grew
-	unlogged uint64    // refusals left out since the last one written
-	lost     uint64    // events for which the queue had no room
+	second   time.Time                     // when the present budget began
+	passed   int                           // refusals passed on since
+	summed   map[gate.Reason]gate.Contacts // refusals not passed on one by one
+	lost     uint64                        // events for which the queue had no room
 
 	overloaded  time.Time // when lost packets were last told
 	lostPackets uint64    // since then
@@ -41,58 +45,85 @@ type events struct {
 
 func newEvents(log *slog.Logger) *events {
 	return &events{
-		log:      log,
+		sinks:    []sink{newLogbook(log).write},
 		queue:    make(chan gate.Event, 4096),
+		hostile:  make(chan gate.Event, 16_384),
 		refusals: make(map[gate.Reason]uint64),
-		allowed:  refusalBurst,
+		summed:   make(map[gate.Reason]gate.Contacts),
 	}
 }
 
 // decided takes a decision of the gate that opens nothing.
 func (e *events) decided(now time.Time, d gate.Decision) {
-	if d.Kind == gate.KindRefusal && !e.admit(now, d.Reason) {
+	if d.Kind != gate.KindRefusal {
+		e.put(d.Event(now))
 		return
 	}
-	e.put(d.Event(now))
-}
-
-// admit counts a refusal and tells whether it is to be written out.
-func (e *events) admit(now time.Time, reason gate.Reason) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.refusals[reason]++
-	if e.refilled.IsZero() {
-		e.refilled = now
+	e.refusals[d.Reason]++
+	if d.Client != "" { // authenticated: not in an attacker's hand
+		e.enqueue(d.Event(now))
+		return
 	}
-	if n := int(now.Sub(e.refilled) / refusalEvery); n > 0 {
-		e.allowed = min(e.allowed+n, refusalBurst)
-		e.refilled = e.refilled.Add(time.Duration(n) * refusalEvery)
+	if age := now.Sub(e.second); age >= time.Second || age < 0 {
+		e.second, e.passed = now, 0
 	}
-	if e.allowed == 0 {
-		e.unlogged++
-		return false
+	if e.passed < hostilePerSecond {
+		select {
+		case e.hostile <- d.Event(now):
+			e.passed++
+			return
+		default:
+		}
 	}
-	e.allowed--
-	return true
+	e.sum(d.Reason, now)
+}
+
+// sum counts a refusal that is not passed on by itself.
+func (e *events) sum(reason gate.Reason, now time.Time) {
+	s := e.summed[reason]
+	if s.Packets == 0 {
+		s.First = now
+	}
+	s.Packets++
+	s.Last = now
+	e.summed[reason] = s
 }
 
 // put takes any other event.
 func (e *events) put(event gate.Event) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.enqueue(event)
+}
+
+func (e *events) enqueue(event gate.Event) {
 	select {
 	case e.queue <- event:
 	default:
-		e.mu.Lock()
 		e.lost++
-		e.mu.Unlock()
 	}
 }
 
-// Run writes events to the log until the context ends, and then what is left.
+// Run passes events on until the context ends, and then what is left.
 func (e *events) Run(ctx context.Context) error {
+	every := time.NewTicker(time.Second)
+	defer every.Stop()
 	for {
 		select {
 		case event := <-e.queue:
-			e.write(event)
+			e.pass(event)
+			continue
+		default:
+		}
+		select {
+		case event := <-e.queue:
+			e.pass(event)
+		case event := <-e.hostile:
+			e.pass(event)
+		case now := <-every.C:
+			e.settle(now)
 		case <-ctx.Done():
 			e.flush()
 			return nil
@@ -100,67 +131,52 @@ func (e *events) Run(ctx context.Context) error {
 	}
 }
 
+func (e *events) pass(event gate.Event) {
+	for _, s := range e.sinks {
+		s(event)
+	}
+}
+
+// settle passes on what has only been counted so far.
+func (e *events) settle(now time.Time) {
+	e.mu.Lock()
+	lost, summed := e.lost, maps.Clone(e.summed)
+	e.lost = 0
+	clear(e.summed)
+	e.mu.Unlock()
+	if lost > 0 {
+		e.pass(gate.Event{Time: now, Kind: gate.KindOverload, Detail: fmt.Sprintf("%d events lost: they came faster than they could be written", lost)})
+	}
+	for reason, s := range summed {
+		e.pass(gate.Event{Time: s.Last, Kind: gate.KindRefusal, Reason: reason, Count: s,
+			Detail: fmt.Sprintf("%d more, from any sources", s.Packets)})
+	}
+}
+
 func (e *events) flush() {
+	defer func() { e.settle(time.Now()) }()
 	for {
 		select {
 		case event := <-e.queue:
-			e.write(event)
+			e.pass(event)
+		case event := <-e.hostile:
+			e.pass(event)
 		default:
 			return
 		}
 	}
 }
 
-func (e *events) write(event gate.Event) {
-	e.mu.Lock()
-	unlogged, lost := e.unlogged, e.lost
-	e.unlogged, e.lost = 0, 0
-	e.mu.Unlock()
-	if unlogged > 0 || lost > 0 {
-		e.log.Warn("not every event is in this log", "refusals_left_out", unlogged, "events_lost", lost)
-	}
-	e.log.LogAttrs(context.Background(), level(event.Kind), string(event.Kind), attributes(event)...)
-}
-
-func level(k gate.Kind) slog.Level {
-	switch k {
-	case gate.KindRepair, gate.KindOverload, gate.KindClock, gate.KindFailure:
-		return slog.LevelWarn
-	}
-	return slog.LevelInfo
-}
-
-// attributes leaves out what an event does not have. The text handler quotes
-// whatever needs it, so nothing an attacker sends can forge a line.
-func attributes(e gate.Event) []slog.Attr {
-	var list []slog.Attr
-	add := func(name, value string) {
-		if value != "" {
-			list = append(list, slog.String(name, value))
-		}
-	}
-	add("door", e.Door)
-	add("client", e.Client)
-	if e.Source.IsValid() {
-		add("source", e.Source.String())
-	}
-	add("reason", string(e.Reason))
-	add("detail", e.Detail)
-	return list
-}
-
 // overload tells that the capture has lost packets, at most once in a while.
 func (e *events) overload(now time.Time, ring string, packets uint64) {
 	e.mu.Lock()
+	defer e.mu.Unlock()
 	e.lostPackets += packets
-	tell, n := now.Sub(e.overloaded) >= overloadEvery, e.lostPackets
-	if tell {
-		e.overloaded, e.lostPackets = now, 0
+	if now.Sub(e.overloaded) < overloadEvery {
+		return
 	}
-	e.mu.Unlock()
-	if tell {
-		e.put(gate.Event{Time: now, Kind: gate.KindOverload, Detail: fmt.Sprintf("capture ring %q was full: %d packets lost", ring, n)})
-	}
+	e.enqueue(gate.Event{Time: now, Kind: gate.KindOverload, Detail: fmt.Sprintf("capture ring %q was full: %d packets lost", ring, e.lostPackets)})
+	e.overloaded, e.lostPackets = now, 0
 }
 
 // refused returns how many refusals of each reason there have been.

@@ -1,0 +1,98 @@
+package daemon
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"sallyport/internal/gate"
+)
+
+// How many refusals are written to the log: a burst, and then one in a while.
+// The journal holds them all, summed up; the log goes wherever the host's other
+// logs go, and an attacker must not decide how long it gets.
+const (
+	refusalBurst = 50
+	refusalEvery = 10 * time.Second
+)
+
+// logbook is the sink that writes events to the daemon's log.
+type logbook struct {
+	log      *slog.Logger
+	allowed  int       // refusals that may be written now
+	refilled time.Time // when allowed last grew
+	unlogged uint64    // refusals left out since the last one written
+}
+
+func newLogbook(log *slog.Logger) *logbook { return &logbook{log: log, allowed: refusalBurst} }
+
+func (l *logbook) write(event gate.Event) {
+	if byAnybody(event) && !l.admit(event) {
+		return
+	}
+	if l.unlogged > 0 {
+		l.log.Warn("not every refusal is in this log", "refusals_left_out", l.unlogged)
+		l.unlogged = 0
+	}
+	l.log.LogAttrs(context.Background(), level(event.Kind), string(event.Kind), attributes(event)...)
+}
+
+// byAnybody tells whether somebody who has proved nothing can cause the event.
+func byAnybody(e gate.Event) bool {
+	return e.Client == "" && (e.Kind == gate.KindRefusal || e.Kind == gate.KindContacts)
+}
+
+// admit tells whether one more may be written.
+func (l *logbook) admit(e gate.Event) bool {
+	if l.refilled.IsZero() {
+		l.refilled = e.Time
+	}
+	if n := int(e.Time.Sub(l.refilled) / refusalEvery); n > 0 {
+		l.allowed = min(l.allowed+n, refusalBurst)
+		l.refilled = l.refilled.Add(time.Duration(n) * refusalEvery)
+	}
+	if l.allowed == 0 || e.Kind == gate.KindContacts {
+		l.unlogged += leftOut(e)
+		return false
+	}
+	l.allowed--
+	return true
+}
+
+// leftOut counts the refusals that an event stands for.
+func leftOut(e gate.Event) uint64 {
+	switch {
+	case e.Kind != gate.KindRefusal:
+		return 0
+	case e.Count.Packets > 0:
+		return e.Count.Packets
+	}
+	return 1
+}
+
+func level(k gate.Kind) slog.Level {
+	switch k {
+	case gate.KindRepair, gate.KindOverload, gate.KindClock, gate.KindFailure, gate.KindFinding:
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
+}
+
+// attributes leaves out what an event does not have. The text handler quotes
+// whatever needs it, so nothing an attacker sends can forge a line.
+func attributes(e gate.Event) []slog.Attr {
+	var list []slog.Attr
+	add := func(name, value string) {
+		if value != "" {
+			list = append(list, slog.String(name, value))
+		}
+	}
+	add("door", e.Door)
+	add("client", e.Client)
+	if e.Source.IsValid() {
+		add("source", e.Source.String())
+	}
+	add("reason", string(e.Reason))
+	add("detail", e.Detail)
+	return list
+}
