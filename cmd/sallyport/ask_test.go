@@ -69,6 +69,7 @@ func TestClientUsage(t *testing.T) {
 	for _, args := range [][]string{
 		{"knock"},
 		{"knock", "office", "--for", "0s"},
+		{"knock", "office", "--ipv4", "--ipv6"},
 		{"knock", "office", "--for", "1500ms"},
 		{"knock", "office", "--gap", "1s"},
 		{"knock", "192.0.2.1", "tcp/1", "--single"},

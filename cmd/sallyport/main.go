@@ -111,10 +111,15 @@ func newRoot(std stdio) *cobra.Command {
 	return root
 }
 
-// args turns cobra's complaint about a number of arguments into a usage error.
+// args turns cobra's complaints about the number of arguments, and about flags
+// that do not go together, into usage errors.
 func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, list []string) error {
-		if err := check(cmd, list); err != nil {
+		err := check(cmd, list)
+		if err == nil {
+			err = cmd.ValidateFlagGroups()
+		}
+		if err != nil {
 			return usageError{hinted{err, "usage: " + cmd.UseLine()}}
 		}
 		return nil

@@ -288,6 +288,18 @@ func (w *world) probe(h *lab.Host, network string, to netip.AddrPort) lab.Answer
 	return answer
 }
 
+// dropped returns how many packets to a door's ports the kernel has refused.
+func (w *world) dropped(door string) uint64 {
+	w.t.Helper()
+	for _, d := range w.status().Doors {
+		if d.Name == door {
+			return d.Dropped
+		}
+	}
+	w.t.Fatalf("there is no door %q", door)
+	return 0
+}
+
 // closed requires that a port does not answer.
 func (w *world) closed(h *lab.Host, network string, to netip.AddrPort) {
 	w.t.Helper()
