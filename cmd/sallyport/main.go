@@ -108,6 +108,7 @@ func newRoot(std stdio) *cobra.Command {
 	root.SetHelpCommandGroupID("other")
 	root.SetCompletionCommandGroupID("other")
 	addCommands(root, std)
+	addDocs(root)
 	return root
 }
 
