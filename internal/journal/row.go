@@ -1,0 +1,168 @@
+package journal
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/binary"
+	"net/netip"
+	"strings"
+	"time"
+
+	"sallyport/internal/gate"
+)
+
+// How much of a text is kept. An attacker has a hand in some of them.
+const (
+	maxDetail = 2000
+	maxWord   = 255
+)
+
+// classes of rows. Each is deleted from its oldest end only, so that the rest
+// stays one chain.
+const (
+	classOwn     = 0
+	classHostile = 1
+	classes      = 2
+)
+
+const columns = "id, time, class, kind, door, client, source, reason, detail, progress, packets, ports, first, last, hash"
+
+const columnCount = 15
+
+// row is an event as the file has it.
+type row struct {
+	id                         int64
+	time                       int64
+	class                      int
+	kind, door, client, reason string
+	source                     []byte
+	detail                     string
+	progress                   int64
+	packets, ports             int64
+	first, last                int64
+	hash                       []byte // empty: the row is in no chain
+}
+
+func newRow(e gate.Event) row {
+	r := row{
+		time: micros(e.Time), kind: cut(string(e.Kind), maxWord), door: cut(e.Door, maxWord), client: cut(e.Client, maxWord),
+		reason: cut(string(e.Reason), maxWord), detail: cut(e.Detail, maxDetail), source: sourceBytes(e.Source),
+		progress: int64(e.Right&0xff)<<8 | int64(e.Of&0xff),
+		packets:  int64(min(e.Count.Packets, 1<<62)), ports: int64(e.Count.Ports), first: micros(e.Count.First), last: micros(e.Count.Last),
+	}
+	if hostile(e) {
+		r.class = classHostile
+	}
+	return r
+}
+
+func (r *row) event() gate.Event {
+	return gate.Event{
+		Time: fromMicros(r.time), Kind: gate.Kind(r.kind), Door: r.door, Client: r.client, Source: sourceOf(r.source),
+		Reason: gate.Reason(r.reason), Detail: r.detail, Right: int(r.progress >> 8), Of: int(r.progress & 0xff),
+		Count: gate.Contacts{Packets: uint64(r.packets), Ports: uint32(r.ports), First: fromMicros(r.first), Last: fromMicros(r.last)},
+	}
+}
+
+// digest returns the hash of the row behind the one whose hash is before. Every
+// field goes in with its length, so that nothing can move from one to another.
+func (r *row) digest(before []byte) []byte {
+	b := make([]byte, 0, 512)
+	for _, n := range []int64{r.id, r.time, int64(r.class), r.progress, r.packets, r.ports, r.first, r.last} {
+		b = binary.BigEndian.AppendUint64(b, uint64(n))
+	}
+	for _, text := range []string{r.kind, r.door, r.client, string(r.source), r.reason, r.detail} {
+		b = binary.BigEndian.AppendUint32(b, uint32(len(text)))
+		b = append(b, text...)
+	}
+	b = append(b, before...)
+	hash := sha256.Sum256(b)
+	return hash[:]
+}
+
+func (r *row) values(to []any) []any {
+	return append(to, r.id, r.time, r.class, r.kind, r.door, r.client, r.source, r.reason, r.detail, r.progress,
+		r.packets, r.ports, r.first, r.last, r.hash)
+}
+
+func (r *row) scan(rows *sql.Rows) error {
+	return rows.Scan(&r.id, &r.time, &r.class, &r.kind, &r.door, &r.client, &r.source, &r.reason, &r.detail, &r.progress,
+		&r.packets, &r.ports, &r.first, &r.last, &r.hash)
+}
+
+// rowsPerStatement keeps the cost of a statement away from the single row.
+const rowsPerStatement = 64
+
+// inserter holds the prepared statements of an open file.
+type inserter struct{ many, one *sql.Stmt }
+
+func newInserter(ctx context.Context, db *sql.DB) (inserter, error) {
+	tuple := "(" + strings.Repeat("?,", columnCount-1) + "?)"
+	insert := "INSERT INTO events (" + columns + ") VALUES "
+	one, err := db.PrepareContext(ctx, insert+tuple)
+	if err != nil {
+		return inserter{}, err
+	}
+	many, err := db.PrepareContext(ctx, insert+strings.Repeat(tuple+",", rowsPerStatement-1)+tuple)
+	return inserter{many, one}, err
+}
+
+func (i inserter) insert(ctx context.Context, tx *sql.Tx, rows []row) error {
+	values := make([]any, 0, rowsPerStatement*columnCount)
+	many, one := tx.StmtContext(ctx, i.many), tx.StmtContext(ctx, i.one)
+	for len(rows) > 0 {
+		n, statement := 1, one
+		if len(rows) >= rowsPerStatement {
+			n, statement = rowsPerStatement, many
+		}
+		values = values[:0]
+		for k := range rows[:n] {
+			values = rows[k].values(values)
+		}
+		if _, err := statement.ExecContext(ctx, values...); err != nil {
+			return err
+		}
+		rows = rows[n:]
+	}
+	return nil
+}
+
+// cut bounds a text and makes it valid UTF-8.
+func cut(s string, most int) string {
+	if len(s) > most {
+		s = s[:most-len("…")] + "…"
+	}
+	return strings.ToValidUTF8(s, "\uFFFD")
+}
+
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+func fromMicros(n int64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(n)
+}
+
+// sourceBytes writes an address so that those of a prefix are neighbours.
+func sourceBytes(a netip.Addr) []byte {
+	if !a.IsValid() {
+		return []byte{}
+	}
+	b := a.As16()
+	return b[:]
+}
+
+func sourceOf(b []byte) netip.Addr {
+	a, ok := netip.AddrFromSlice(b)
+	if !ok {
+		return netip.Addr{}
+	}
+	return a.Unmap()
+}

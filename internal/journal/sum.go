@@ -1,0 +1,176 @@
+package journal
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"sallyport/internal/gate"
+)
+
+const (
+	// sourcesPerReason bounds the sums kept in an interval. It is a bound for
+	// each reason, so that a flood of one kind leaves room for the others.
+	sourcesPerReason = 512
+
+	// The first refusal of a source in an interval is written at once, for
+	// whoever watches, as long as there are few of them.
+	promptBurst     = 100
+	promptPerSecond = 10
+)
+
+// hostile tells whether somebody who has proved nothing can cause the event.
+func hostile(e gate.Event) bool {
+	return e.Client == "" && (e.Kind == gate.KindRefusal || e.Kind == gate.KindContacts)
+}
+
+// what sums are kept by.
+type what struct {
+	kind   gate.Kind
+	reason gate.Reason
+	door   string
+}
+
+// sum is what one source, or many, has done in an interval.
+type sum struct {
+	event  gate.Event // the latest; its Count holds the sum
+	prompt bool       // the first one has a row already
+}
+
+// summer adds up hostile events.
+type summer struct {
+	of       map[what]map[netip.Addr]*sum
+	rest     map[what]*sum // of sources beyond the bound, and of no source
+	began    time.Time
+	tokens   float64
+	refilled time.Time
+}
+
+func newSummer() *summer {
+	return &summer{of: make(map[what]map[netip.Addr]*sum), rest: make(map[what]*sum), tokens: promptBurst}
+}
+
+// add takes a hostile event, and tells whether it is to be written as it is.
+// now is a monotonic reading; the events' own times only go into rows.
+func (s *summer) add(now time.Time, e gate.Event) (prompt bool) {
+	if s.began.IsZero() {
+		s.began = now
+	}
+	key := what{e.Kind, e.Reason, e.Door}
+	if len(s.rest) >= 64 && s.rest[key] == nil { // reasons and doors are few; this is a fence
+		key = what{kind: e.Kind}
+	}
+	if !e.Source.IsValid() {
+		s.into(s.restOf(key), e)
+		return false
+	}
+	sources := s.of[key]
+	if sources == nil {
+		sources = make(map[netip.Addr]*sum)
+		s.of[key] = sources
+		s.restOf(key)
+	}
+	have := sources[e.Source]
+	switch {
+	case have != nil:
+		s.into(have, e)
+		return false
+	case len(sources) >= sourcesPerReason:
+		rest := s.restOf(key)
+		s.into(rest, e)
+		rest.event.Source = netip.Addr{}
+		return false
+	}
+	have = &sum{}
+	sources[e.Source] = have
+	if s.admit(now) {
+		have.event, have.prompt = e, true
+		have.event.Count = gate.Contacts{}
+		return true
+	}
+	s.into(have, e)
+	return false
+}
+
+func (s *summer) restOf(key what) *sum {
+	r := s.rest[key]
+	if r == nil {
+		r = &sum{}
+		s.rest[key] = r
+	}
+	return r
+}
+
+// into adds an event to a sum. Of several broken sequences the longest is kept:
+// it is the one that tells something.
+func (s *summer) into(to *sum, e gate.Event) {
+	count, right, of := to.event.Count, to.event.Right, to.event.Of
+	if count.Packets == 0 {
+		count.First = e.Time
+		if !e.Count.First.IsZero() {
+			count.First = e.Count.First
+		}
+	}
+	count.Packets += max(e.Count.Packets, 1)
+	count.Ports = max(count.Ports, e.Count.Ports)
+	count.Last = e.Time
+	detail := to.event.Detail
+	to.event = e
+	to.event.Count = count
+	if e.Right < right {
+		to.event.Right, to.event.Of, to.event.Detail = right, of, detail
+	}
+}
+
+// admit tells whether one more row may be written at once.
+func (s *summer) admit(now time.Time) bool {
+	if !s.refilled.IsZero() {
+		s.tokens = min(promptBurst, s.tokens+now.Sub(s.refilled).Seconds()*promptPerSecond)
+	}
+	s.refilled = now
+	if s.tokens < 1 {
+		return false
+	}
+	s.tokens--
+	return true
+}
+
+// due tells whether the interval is over.
+func (s *summer) due(now time.Time, interval time.Duration) bool {
+	return !s.began.IsZero() && now.Sub(s.began) >= interval
+}
+
+// take returns the sums as events, and begins anew.
+func (s *summer) take() []gate.Event {
+	var list []gate.Event
+	for _, sources := range s.of {
+		for _, one := range sources {
+			list = one.row(list, "")
+		}
+	}
+	for _, rest := range s.rest {
+		list = rest.row(list, "from other sources, or none")
+	}
+	clear(s.of)
+	clear(s.rest)
+	s.began = time.Time{}
+	return list
+}
+
+func (s *sum) row(list []gate.Event, who string) []gate.Event {
+	n := s.event.Count.Packets
+	if n == 0 { // only the prompt one
+		return list
+	}
+	e := s.event
+	e.Time = e.Count.Last
+	switch {
+	case who != "":
+		e.Detail = fmt.Sprintf("%d %s", n, who)
+	case s.prompt:
+		e.Detail = fmt.Sprintf("%d more; %s", n, e.Detail)
+	case n > 1 && e.Kind == gate.KindRefusal:
+		e.Detail = fmt.Sprintf("%d times; %s", n, e.Detail)
+	}
+	return append(list, e)
+}
