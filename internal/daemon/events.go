@@ -62,7 +62,7 @@ func (e *events) decided(now time.Time, d gate.Decision) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.refusals[d.Reason]++
-	if d.Client != "" { // authenticated: not in an attacker's hand
+	if d.Reason.Proved() { // not in an attacker's hand
 		e.enqueue(d.Event(now))
 		return
 	}

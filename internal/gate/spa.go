@@ -152,7 +152,11 @@ func (m *messages) judge(now time.Time, p *packet.Packet, message *spa.Message, 
 		return d
 	}
 	id := replay.Message{Client: h.Client, R: message.Nonce, Mark: mark(p.Payload), Stamped: h.Time, Source: p.Src}
-	if v := m.Guard.Check(id, now); v == replay.Repeated || v == replay.Intercepted {
+	switch v := m.Guard.Check(id, now); v {
+	case replay.Intercepted:
+		m.Guard.Told(id)
+		return m.again(d, v)
+	case replay.Repeated:
 		return m.again(d, v)
 	}
 	if len(message.Proof) > ed25519Proofs && client.Key.Type() != ssh.KeyAlgoRSA {

@@ -210,11 +210,12 @@ func TestReplays(t *testing.T) {
 	if d := g.deliver(start, client, m); d.Kind != KindGrant {
 		t.Fatalf("%+v", d)
 	}
-	for from, want := range map[netip.Addr]Reason{client: Replayed, other: Intercepted} {
-		for range 2 {
-			if d := g.deliver(start.Add(time.Second), from, m); d.Kind != KindRefusal || d.Reason != want || d.Client != "alice" || d.Answer != nil {
-				t.Errorf("from %s: %+v, want %q", from, d, want)
-			}
+	for i, c := range []struct {
+		from netip.Addr
+		want Reason
+	}{{client, Replayed}, {client, Replayed}, {other, Intercepted}, {other, Replayed}, {client, Replayed}} {
+		if d := g.deliver(start.Add(time.Second), c.from, m); d.Kind != KindRefusal || d.Reason != c.want || d.Client != "alice" || d.Answer != nil {
+			t.Errorf("copy %d, from %s: %+v, want %q", i+1, c.from, d, c.want)
 		}
 	}
 	g.Reconfigure(g.cfg, g.spa, start)

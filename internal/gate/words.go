@@ -83,6 +83,17 @@ const (
 	Banned     Reason = "banned"     // the source is banned
 )
 
+// Proved tells whether a refusal for this reason concerns a message whose
+// sender has proved who he is, so that nobody else decides how many there are.
+// An interception is told once for each such message.
+func (r Reason) Proved() bool {
+	switch r {
+	case UnknownDoor, ForbiddenDoor, ForbiddenFrom, KeyExpired, WrongAddress, NoRecord, Intercepted, OutOfHours, TooMany:
+		return true
+	}
+	return false
+}
+
 // Event is something that happened, as the journal, the metrics and the
 // dashboard see it.
 type Event struct {

@@ -68,8 +68,8 @@ type Verdict uint8
 const (
 	Forgotten   Verdict = iota // too old to tell whether it was seen
 	Fresh                      // not seen before
-	Repeated                   // the same message from the same source
-	Intercepted                // the same message from another source: somebody on the way has a copy
+	Repeated                   // the same message from the same source, or once more from others
+	Intercepted                // the same message from another source, for the first time: somebody on the way has a copy
 	Reused                     // another message of this client with the same random bytes
 	Crowding                   // the client has sent too many messages lately
 	Full                       // no room, and nothing old enough to be forgotten
@@ -145,7 +145,7 @@ func (g *Guard) Check(m Message, now time.Time) Verdict {
 		switch {
 		case seen.mark != m.Mark:
 			return Reused
-		case seen.source != m.Source.As16():
+		case seen.source != m.Source.As16() && seen.source != told:
 			return Intercepted
 		}
 		return Repeated
@@ -155,6 +155,21 @@ func (g *Guard) Check(m Message, now time.Time) Verdict {
 		return Forgotten
 	}
 	return Fresh
+}
+
+// told stands in the place of the source of a message whose interception has
+// been told.
+var told = netip.IPv6Unspecified().As16()
+
+// Told says that the interception of a message has been acted upon: further
+// copies, from anywhere, are Repeated. Otherwise whoever has one copy could
+// end the client's grants, and have it told, as often as he likes.
+func (g *Guard) Told(m Message) {
+	k := key{m.Client, m.R}
+	if seen, ok := g.seen[k]; ok && seen.mark == m.Mark {
+		seen.source = told
+		g.seen[k] = seen
+	}
 }
 
 // Admit decides about a message that has been authenticated. If it is Fresh it

@@ -85,6 +85,12 @@ func TestVerdicts(t *testing.T) {
 	elsewhere.Client[5]++
 	Repeated.want(t, g, first, start)
 	Intercepted.want(t, g, copied, start)
+	Intercepted.want(t, g, copied, start)
+	g.Told(reused) // of another message: changes nothing
+	Intercepted.want(t, g, copied, start)
+	g.Told(copied)
+	Repeated.want(t, g, copied, start)
+	Repeated.want(t, g, first, start)
 	Reused.want(t, g, reused, start)
 	Fresh.want(t, g, elsewhere, start)
 	Fresh.want(t, g, msg(2, start), start)
