@@ -15,10 +15,12 @@ import (
 
 // Result codes of SQLite (sqlite.org/rescode.html); the low byte is the kind.
 const (
-	codeReadOnly = 8
-	codeCorrupt  = 11
-	codeFull     = 13
-	codeNotADB   = 26
+	codeCorrupt    = 11
+	codeFull       = 13
+	codeTooBig     = 18
+	codeConstraint = 19
+	codeMismatch   = 20
+	codeNotADB     = 26
 )
 
 func code(err error) int {
@@ -30,6 +32,13 @@ func code(err error) int {
 }
 
 func damaged(err error) bool { return code(err) == codeCorrupt || code(err) == codeNotADB }
+
+// unfit tells that it is the rows themselves that the file does not take: they
+// would not become better by trying again.
+func unfit(err error) bool {
+	c := code(err)
+	return c == codeTooBig || c == codeConstraint || c == codeMismatch
+}
 
 // head is the end of the chain of one class of rows.
 type head struct {
@@ -71,6 +80,9 @@ func (f *file) load(ctx context.Context) (err error) {
 		h := &f.heads[class]
 		if err := f.db.QueryRowContext(ctx, "SELECT last, hash FROM heads WHERE class = ?", class).Scan(&h.last, &h.hash); err != nil {
 			return err
+		}
+		if h.hash == nil {
+			h.hash = []byte{} // NULL means something else
 		}
 		f.next = max(f.next, h.last+1)
 	}

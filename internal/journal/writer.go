@@ -155,13 +155,18 @@ func (w *writer) flush(now time.Time, options *Options) {
 		if w.lost > 0 {
 			w.rows = w.rows[:len(w.rows)-1]
 		}
+		if unfit(err) {
+			w.giveUp(uint64(len(w.rows)+len(w.findings)), options.Now())
+			w.rows = w.rows[:0]
+			clear(w.findings)
+		}
 		w.failed(now, err)
 		return
 	}
-	w.wrote(now)
+	w.wrote()
 }
 
-func (w *writer) wrote(now time.Time) {
+func (w *writer) wrote() {
 	w.written.Add(uint64(len(w.rows)))
 	w.lag.Store(int64(time.Since(w.oldest)))
 	w.unpruned += len(w.rows)
@@ -172,7 +177,6 @@ func (w *writer) wrote(now time.Time) {
 		w.retry, w.retryAt = 0, time.Time{}
 		w.setProblem(nil)
 	}
-	_ = now
 }
 
 // open opens the file, or begins a fresh one if it is damaged.
@@ -257,6 +261,9 @@ func (w *writer) failed(now time.Time, err error) {
 func (w *writer) finish() error {
 	for len(w.queue) > 0 {
 		w.take(<-w.queue)
+		if len(w.rows) >= batchSize {
+			w.step(time.Now())
+		}
 	}
 	w.takeSums()
 	w.retryAt = time.Time{}

@@ -1,0 +1,210 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"os"
+
+	"sallyport/internal/gate"
+)
+
+// page is how many rows are read at a time. Nothing is held open in between:
+// a slow reader must not keep the writer's log from being emptied.
+const page = 2000
+
+// ErrNoJournal says that there is no journal yet.
+var ErrNoJournal = errors.New("there is no journal yet")
+
+// Reader reads a journal, also while a daemon writes it. Its methods may be
+// called concurrently.
+type Reader struct {
+	path string
+	db   *sql.DB
+	info os.FileInfo
+}
+
+// OpenReader opens a journal for reading. It changes nothing.
+func OpenReader(path string) (*Reader, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w at %q", ErrNoJournal, path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open the journal: %w", err)
+	}
+	parameters := []string{"mode=ro", "_pragma=busy_timeout(2000)", "_pragma=query_only(1)"}
+	if _, err := os.Stat(path + "-wal"); errors.Is(err, fs.ErrNotExist) && !writableFolder(path) {
+		parameters = append(parameters, "immutable=1") // nobody writes it, and we cannot make the files for sharing it
+	}
+	db, err := sql.Open("sqlite", address(path, parameters...))
+	if err != nil {
+		return nil, fmt.Errorf("open the journal %q: %w", path, err)
+	}
+	version, err := versionOf(context.Background(), db)
+	if err == nil && version > schemaVersion {
+		err = errNewer(version)
+	}
+	if err == nil && version == 0 {
+		err = errors.New("it is not a journal")
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open the journal %q: %w", path, err), db.Close())
+	}
+	return &Reader{path, db, info}, nil
+}
+
+// Close releases the file.
+func (r *Reader) Close() error { return r.db.Close() }
+
+// Replaced tells whether another file is at the path by now: the daemon has
+// begun a fresh one.
+func (r *Reader) Replaced() bool {
+	info, err := os.Stat(r.path)
+	return err == nil && !os.SameFile(info, r.info)
+}
+
+// Last returns the ID of the latest entry, 0 if there is none.
+func (r *Reader) Last(ctx context.Context) (int64, error) {
+	var last sql.NullInt64
+	err := r.db.QueryRowContext(ctx, "SELECT max(id) FROM events").Scan(&last)
+	return last.Int64, r.wrap(err)
+}
+
+func (r *Reader) wrap(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("read the journal %q: %w", r.path, err)
+}
+
+// Events returns the events that a query asks for, the oldest first. An error
+// is the last thing that it yields. Queries with a limit keep that many entries
+// in memory, others none.
+func (r *Reader) Events(ctx context.Context, q Query) iter.Seq2[Entry, error] {
+	if q.Limit > 0 {
+		return r.newest(ctx, q)
+	}
+	return func(yield func(Entry, error) bool) {
+		where, values := q.where()
+		var from Entry
+		from.ID = -1
+		for {
+			list, err := r.list(ctx, "WHERE "+where+" AND (time, id) > (?, ?) ORDER BY time, id LIMIT ?",
+				append(values[:len(values):len(values)], since(from, q), from.ID, page))
+			if err != nil {
+				yield(Entry{}, err)
+				return
+			}
+			for _, e := range list {
+				if !yield(e, nil) {
+					return
+				}
+			}
+			if len(list) < page {
+				return
+			}
+			from = list[len(list)-1]
+		}
+	}
+}
+
+// since is the time after which the next page begins. Some clocks begin before
+// 1970.
+func since(from Entry, q Query) int64 {
+	if from.ID < 0 {
+		if q.Since.IsZero() {
+			return -1 << 62
+		}
+		return micros(q.Since)
+	}
+	return from.Time.UnixMicro()
+}
+
+func (r *Reader) newest(ctx context.Context, q Query) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		where, values := q.where()
+		list, err := r.list(ctx, "WHERE "+where+" ORDER BY time DESC, id DESC LIMIT ?", append(values, q.Limit))
+		if err != nil {
+			yield(Entry{}, err)
+			return
+		}
+		inOrder(list)
+		for _, e := range list {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+// list reads rows. rest is made of constants and question marks only.
+func (r *Reader) list(ctx context.Context, rest string, values []any) ([]Entry, error) {
+	rows, err := r.db.QueryContext(ctx, "SELECT "+columns+" FROM events "+rest, values...)
+	if err != nil {
+		return nil, r.wrap(err)
+	}
+	defer rows.Close()
+	var list []Entry
+	for rows.Next() {
+		var one row
+		if err := one.scan(rows); err != nil {
+			return nil, r.wrap(err)
+		}
+		list = append(list, Entry{one.id, one.event()})
+	}
+	return list, r.wrap(rows.Err())
+}
+
+// Findings returns the findings, the most severe first and then the latest.
+// Acknowledged ones are left out unless all is set.
+func (r *Reader) Findings(ctx context.Context, all bool) ([]gate.Finding, error) {
+	rows, err := r.db.QueryContext(ctx, `SELECT id, rule, severity, source, door, client, first, last, count, explanation, advice, evidence, acknowledged
+		FROM findings WHERE ? OR NOT acknowledged ORDER BY rank DESC, last DESC, id`, all)
+	if err != nil {
+		return nil, r.wrap(err)
+	}
+	defer rows.Close()
+	var list []gate.Finding
+	for rows.Next() {
+		var f gate.Finding
+		var source []byte
+		var first, last, n int64
+		var evidence string
+		if err := rows.Scan(&f.ID, &f.Rule, &f.Severity, &source, &f.Door, &f.Client, &first, &last, &n,
+			&f.Explanation, &f.Advice, &evidence, &f.Acknowledged); err != nil {
+			return nil, r.wrap(err)
+		}
+		f.Source, f.First, f.Last, f.Count = sourceOf(source), fromMicros(first), fromMicros(last), uint64(n)
+		if err := json.Unmarshal([]byte(evidence), &f.Evidence); err != nil {
+			return nil, r.wrap(fmt.Errorf("evidence of finding %q: %w", f.ID, err))
+		}
+		list = append(list, f)
+	}
+	return list, r.wrap(rows.Err())
+}
+
+// Acknowledge marks a finding as seen. It works while a daemon writes, and
+// returns false if there is no such finding.
+func Acknowledge(ctx context.Context, path, id string) (bool, error) {
+	if _, err := os.Stat(path); err != nil {
+		return false, fmt.Errorf("%w at %q", ErrNoJournal, path)
+	}
+	db, err := sql.Open("sqlite", address(path, "mode=rw", "_txlock=immediate", "_pragma=busy_timeout(5000)", "_pragma=synchronous(FULL)"))
+	if err != nil {
+		return false, fmt.Errorf("acknowledge finding %q: %w", id, err)
+	}
+	result, err := db.ExecContext(ctx, "UPDATE findings SET acknowledged = 1 WHERE id = ?", id)
+	var n int64
+	if err == nil {
+		n, err = result.RowsAffected()
+	}
+	if err = errors.Join(err, db.Close()); err != nil {
+		return false, fmt.Errorf("acknowledge finding %q: %w", id, err)
+	}
+	return n > 0, nil
+}

@@ -1,0 +1,126 @@
+package journal
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"sallyport/internal/gate"
+)
+
+// nth returns one of many addresses.
+func nth(i int) netip.Addr {
+	var b [4]byte
+	binary.BigEndian.PutUint32(b[:], 0x0a000000+uint32(i))
+	return netip.AddrFrom4(b)
+}
+
+// A flood does not wash out what the authorised have done, and the file keeps
+// to its size.
+func TestFloodWashesOutNoGrant(t *testing.T) {
+	const size = 1 << 20
+	j := begin(t, t.TempDir()+"/journal.db", Options{MaxSize: size, Interval: time.Millisecond, Chain: true})
+	for i := range 50 {
+		j.Put(granted(noon, "alice"))
+		for k := range 400 {
+			e := broken(noon, nth(i*400+k))
+			e.Detail = strings.Repeat("junk ", 40)
+			j.Put(e)
+		}
+		eventually(t, "the queue is taken", func() bool { return j.Stats().Queued == 0 })
+	}
+	if err := j.stop(); err != nil {
+		t.Fatal(err)
+	}
+	prune(t, j)
+	info, err := os.Stat(j.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Size() > size {
+		t.Errorf("the file has %d bytes, more than %d", info.Size(), size)
+	}
+	if n := len(read(t, j.path, Query{Client: "alice"})); n != 50 {
+		t.Errorf("%d grants are left, want all 50", n)
+	}
+	if n := len(read(t, j.path, Query{Kinds: []gate.Kind{gate.KindRefusal}})); n == 0 || n > 20_000 {
+		t.Errorf("%d refusals are left", n)
+	}
+	if v, err := open(t, j.path).Verify(t.Context()); err != nil || len(v.Faults) > 0 {
+		t.Errorf("%v, %v", v.Faults, err)
+	}
+}
+
+// prune looks at size and age now, as Run does every minute.
+func prune(t *testing.T, j running) {
+	t.Helper()
+	f, err := openFile(t.Context(), j.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.shrink(t.Context(), j.options.Load().MaxSize); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSums(t *testing.T) {
+	s := newSummer()
+	now := noon
+	prompt := 0
+	for i := range 1000 {
+		if s.add(now, broken(noon.Add(time.Duration(i)*time.Millisecond), mole)) {
+			prompt++
+		}
+	}
+	long := broken(noon.Add(time.Second), mole)
+	long.Right, long.Of, long.Detail = 9, 10, "9 of 10"
+	s.add(now, long)
+	s.add(now, broken(noon.Add(2*time.Second), mole))
+	list := s.take()
+	if prompt != 1 || len(list) != 1 {
+		t.Fatalf("%d rows at once and %d sums, want 1 and 1", prompt, len(list))
+	}
+	e := list[0]
+	if e.Count.Packets != 1001 || e.Right != 9 || e.Detail != "1001 more; 9 of 10" || !e.Time.Equal(noon.Add(2*time.Second)) {
+		t.Errorf("the sum is %+v", e)
+	}
+	if len(s.take()) != 0 {
+		t.Error("sums are taken twice")
+	}
+}
+
+// Ten million sources take a bounded place, nothing is left uncounted, and one
+// kind of junk leaves room for refusals of another reason.
+func TestSumsAreBounded(t *testing.T) {
+	s := newSummer()
+	const flood = 300_000
+	at := noon
+	for i := range flood {
+		s.add(at, gate.Event{Time: at, Kind: gate.KindRefusal, Source: nth(i), Reason: gate.BadTag})
+	}
+	s.add(at, broken(at, alice))
+	list := s.take()
+	var n uint64
+	honest := false
+	for _, e := range list {
+		if e.Reason == gate.BadTag {
+			n += e.Count.Packets
+		}
+		honest = honest || e.Source == alice
+	}
+	if len(list) > sourcesPerReason+10 {
+		t.Errorf("%d rows for one interval", len(list))
+	}
+	if n != flood-promptBurst {
+		t.Errorf("counted %d, want %d", n, flood-promptBurst)
+	}
+	if !honest {
+		t.Error("a flood of one reason has hidden a refusal of another")
+	}
+}
