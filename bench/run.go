@@ -71,18 +71,19 @@ func parse(args []string) (s settings, err error) {
 			return nil
 		})
 	}
-	list(&s.only, "only", "latency,flood,growth", "the `SECTIONS` to run")
+	list(&s.only, "only", "latency,goodput,flood,growth", "the `SECTIONS` to run")
 	list(&s.systems, "systems", "all", "the `SYSTEMS` to compare, by the beginning of their names")
 	flags.StringVar(&s.json, "json", filepath.Join("bench", "out", "peers.json"), "write the report to `FILE`; empty: do not")
 	flags.BoolVar(&s.quiet, "quiet", false, "print no progress")
 	flags.StringVar(&s.Sallyport, "sallyport", "", "measure this `PROGRAM` (default: build ./cmd/sallyport)")
 	flags.IntVar(&s.Rounds, "rounds", 60, "knocks of each system in the latency section")
 	flags.IntVar(&s.Knocks, "knocks", 10, "honest knocks of each system during a flood")
+	flags.IntVar(&s.Offered, "offered", 30, "honest knocks within a second in the goodput section, at most 36")
 	flags.IntVar(&s.Repeats, "repeats", 3, "repetitions of each measurement of processor time")
 	flags.DurationVar(&s.Burst, "burst", 2*time.Second, "junk in each such measurement")
 	flags.IntVar(&s.Grants, "grants", 100_000, "active grants in the growth section")
 	flags.Uint64Var(&s.Sources, "sources", 1_000_000, "spoofed sources in the growth section")
-	s.Rates, s.Doors = []int{10_000, 100_000, 0}, []int{1, 1000, 10_000}
+	s.Rates, s.Doors = []int{10_000, 100_000, 400_000, 0}, []int{1, 1000, 10_000}
 	s.Progress, s.Settle = os.Stderr, 10*time.Second
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -101,7 +102,7 @@ func parse(args []string) (s settings, err error) {
 func (s *settings) check() error {
 	for _, name := range s.only {
 		if !slices.ContainsFunc(sections, func(known section) bool { return known.name == name }) {
-			return fmt.Errorf("no section %q: want latency, flood, growth", name)
+			return fmt.Errorf("no section %q: want latency, goodput, flood, growth", name)
 		}
 	}
 	for _, name := range s.systems {
@@ -114,6 +115,8 @@ func (s *settings) check() error {
 		return errors.New("rounds: want at least 1")
 	case s.Knocks < 1:
 		return errors.New("knocks: want at least 1")
+	case s.Offered < 1 || s.Offered > 36:
+		return errors.New("offered: want 1 to 36")
 	case s.Repeats < 1:
 		return errors.New("repeats: want at least 1")
 	case s.Burst <= 0:
@@ -157,6 +160,7 @@ type section struct {
 // sections are told in this order.
 var sections = []section{
 	{"latency", measure.Latency},
+	{"goodput", measure.Goodput},
 	{"flood", measure.Flood},
 	{"growth", measure.Growth},
 }

@@ -64,6 +64,11 @@ type Server struct {
 	// can make, and that open nothing: junk that takes the most work to tell
 	// from an honest message. It is nil where there is no such thing.
 	Forge func(n int) ([][]byte, error)
+	// Replay makes datagrams that have been seen before: valid messages of a
+	// second client, each of which the daemon must already have accepted. The
+	// caller sends them once before they are junk. It is nil where there is no
+	// such thing.
+	Replay func(n int) ([][]byte, error)
 	// Ready is the time from its start until the daemon said that it is
 	// ready; 0 if it does not say so.
 	Ready time.Duration

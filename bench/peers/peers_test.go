@@ -39,7 +39,7 @@ func TestConfigurationsWithSPALoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := (Site{Dir: dir}).write(SPA{}.files(dir, client)); err != nil {
+	if err := (Site{Dir: dir}).write(SPA{}.files(dir, []prover{client})); err != nil {
 		t.Fatal(err)
 	}
 	cfg, err := config.Load(os.DirFS("/"), filepath.Join(dir, "sallyport.toml"))

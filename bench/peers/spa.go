@@ -26,8 +26,10 @@ import (
 	"sallyport/internal/sshauth"
 )
 
-// SPA is the real daemon with single-packet authorisation: one client with an
-// Ed25519 key, which asks for an acknowledgement.
+// SPA is the real daemon with single-packet authorisation: clients with an
+// Ed25519 key each, which ask for an acknowledgement. Every source that knocks is
+// a client of its own, as the daemon holds each of them to a rate; the messages
+// of the last client are what somebody has overheard.
 type SPA struct {
 	Program string    // path of the program
 	Suite   key.Suite // of the server key
@@ -51,20 +53,27 @@ func (s SPA) Start(ctx context.Context, site Site) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := newProver()
+	clients := make([]prover, spaClients)
+	for i := range clients {
+		if clients[i], err = newProver(); err != nil {
+			return nil, err
+		}
+	}
+	k := knocker{ring.Current().Public(), clients[0]}
+	length, err := spa.Length(s.Suite, k.client.ProofSize())
 	if err != nil {
 		return nil, err
 	}
-	k := knocker{ring.Current().Public(), client}
-	length, err := spa.Length(s.Suite, client.ProofSize())
+	server, err := serve(ctx, site, s.Program, s.Name(), s.files(site.Dir, clients))
 	if err != nil {
 		return nil, err
 	}
-	server, err := serve(ctx, site, s.Program, s.Name(), s.files(site.Dir, client))
-	if err != nil {
-		return nil, err
+	server.Knock = func(_ context.Context, source netip.Addr) (probe.Knock, error) {
+		bytes := source.As4()
+		return knocker{k.server, clients[int(bytes[3])%(spaClients-1)]}.knock()
 	}
-	server.Knock, server.Forge, server.Answers = k.knock, k.forge, true
+	server.Forge, server.Answers = k.forge, true
+	server.Replay = knocker{k.server, clients[spaClients-1]}.messages
 	server.Junk = flood.Junk{Port: spaPort, Payload: length}
 	return server, nil
 }
@@ -86,9 +95,8 @@ func (s SPA) serverKey(dir string) (key.Keyring, error) {
 	return keyfile.Create(filepath.Join(dir, "server.key"), s.Suite)
 }
 
-func (s SPA) files(dir string, client prover) map[string]string {
-	return map[string]string{
-		"sallyport.toml": settings(dir, "all") + fmt.Sprintf(`
+func (s SPA) files(dir string, clients []prover) map[string]string {
+	text := settings(dir, "all") + fmt.Sprintf(`
 [spa]
 port = %d
 
@@ -96,16 +104,18 @@ port = %d
 name = %q
 ports = ["udp/%d"]
 open_for = "1s"
-
-[[client]]
-name = "client"
-doors = [%q]
-key = %q
-`, spaPort, spaDoor, Door, spaDoor, bytes.TrimSpace(ssh.MarshalAuthorizedKey(client.PublicKey()))),
+`, spaPort, spaDoor, Door)
+	for i, c := range clients {
+		text += fmt.Sprintf("\n[[client]]\nname = \"client-%d\"\ndoors = [%q]\nkey = %q\n",
+			i, spaDoor, bytes.TrimSpace(ssh.MarshalAuthorizedKey(c.PublicKey())))
 	}
+	return map[string]string{"sallyport.toml": text}
 }
 
 const spaDoor = "door"
+
+// spaClients is how many clients there are.
+const spaClients = 64
 
 // knocker makes the messages of one client.
 type knocker struct {
@@ -120,7 +130,7 @@ func (k knocker) seal() (*spa.Sealed, error) {
 }
 
 // knock makes a message. The time that takes is part of no figure.
-func (k knocker) knock(context.Context, netip.Addr) (probe.Knock, error) {
+func (k knocker) knock() (probe.Knock, error) {
 	sealed, err := k.seal()
 	if err != nil {
 		return nil, err
@@ -134,16 +144,24 @@ func (k knocker) knock(context.Context, netip.Addr) (probe.Knock, error) {
 // forge makes messages that are damaged at their end: the tag is right, and
 // what follows does not open.
 func (k knocker) forge(n int) ([][]byte, error) {
-	forged := make([][]byte, n)
-	for i := range forged {
+	forged, err := k.messages(n)
+	for _, datagram := range forged {
+		datagram[len(datagram)-1] ^= 1
+	}
+	return forged, err
+}
+
+// messages makes valid messages.
+func (k knocker) messages(n int) ([][]byte, error) {
+	list := make([][]byte, n)
+	for i := range list {
 		sealed, err := k.seal()
 		if err != nil {
 			return nil, err
 		}
-		forged[i] = sealed.Datagram
-		forged[i][len(forged[i])-1] ^= 1
+		list[i] = sealed.Datagram
 	}
-	return forged, nil
+	return list, nil
 }
 
 // prover makes proofs with an SSH key of its own.

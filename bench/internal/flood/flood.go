@@ -1,7 +1,7 @@
 //go:build linux
 
 // Package flood sends junk, as much of it as one processor core can: UDP
-// datagrams to one port, from sources that do not exist. It is a process of its
+// datagrams to one port, or a scan, from sources that do not exist. It is a process of its
 // own, so that its work can be told from that of the harness and bound to a core.
 //
 // It sends on the link of the client, as if that were the gate's way to the
@@ -34,6 +34,7 @@ var Sources = netip.MustParsePrefix("10.0.0.0/8")
 
 // Junk is the kind of packet.
 type Junk struct {
+	Scan    bool   `json:"scan"` // TCP SYNs to random ports in place of datagrams
 	Port    uint16 `json:"port"`
 	Payload int    `json:"payload"` // bytes; looks like base64
 	Pool    string `json:"pool"`    // a file of payloads, one after the other, to take at random instead

@@ -25,7 +25,7 @@ func TestFramesAreWellFormed(t *testing.T) {
 	var p packet.Packet
 	for host := range uint32(1000) {
 		f.renew(host, uint64(host)*0x9e3779b97f4a7c15)
-		if sum := checksum(f[ipAt:udpAt]); sum != 0 {
+		if sum := checksum(f[ipAt:transportAt]); sum != 0 {
 			t.Fatalf("host %d: the header's checksum is wrong by %#x", host, sum)
 		}
 		if err := p.Decode(f[ipAt:]); err != nil {
@@ -35,6 +35,29 @@ func TestFramesAreWellFormed(t *testing.T) {
 		if p.Src != want || p.Dst != orders.To || p.Port() != (packet.Port{Proto: packet.UDP, Number: 7000}) || len(p.Payload) != orders.Payload {
 			t.Fatalf("host %d: got %+v", host, p)
 		}
+	}
+}
+
+// TestScansAreWellFormed: every SYN goes to another port, with right checksums.
+func TestScansAreWellFormed(t *testing.T) {
+	o := orders
+	o.Scan = true
+	f := newFrame(net.HardwareAddr{2, 0, 0, 0, 0, 2}, o)
+	var p packet.Packet
+	ports := map[uint16]bool{}
+	for host := range uint32(1000) {
+		f.renew(host, uint64(host)*0x9e3779b97f4a7c15)
+		if err := p.Decode(f[ipAt:]); err != nil {
+			t.Fatalf("host %d: %v", host, err)
+		}
+		pseudo := append([]byte{0, byte(packet.TCP), 0, tcpEnd - transportAt}, f[sourceAt:transportAt]...)
+		if sum := checksum(append(pseudo, f[transportAt:]...)); p.Proto != packet.TCP || p.Flags != packet.SYN || sum != 0 {
+			t.Fatalf("host %d: %+v, checksum off by %#x", host, p, sum)
+		}
+		ports[p.Port().Number] = true
+	}
+	if len(ports) < 950 {
+		t.Errorf("1000 packets to %d ports", len(ports))
 	}
 }
 

@@ -30,6 +30,7 @@ type Options struct {
 	Repeats   int           // of each measurement of processor time
 	Burst     time.Duration // of junk in each such measurement
 	Rates     []int         // of junk in packets a second; 0: as many as possible
+	Offered   int           // honest knocks in each cell of the goodput section, within a second
 	Doors     []int         // sizes of the configuration
 	Grants    int           // active ones
 	Sources   uint64        // spoofed ones that send a first knock
@@ -55,7 +56,7 @@ type contestant struct {
 
 // sources is how many addresses the client of a lab has, so that the doors
 // which some have opened can close while others knock.
-const sources = 16
+const sources = 36
 
 // closedPace is how a door is shown to be closed: five probes in 10 ms, of
 // which an open door would answer the first in less than 1 ms.

@@ -58,7 +58,7 @@ func floodCore() int { return runtime.NumCPU() - 1 }
 
 // knocksAtOnce is how many knocks are sent in one flood. Each needs a source of
 // its own: there is no time to wait until a door has closed again.
-const knocksAtOnce = sources / 2
+const knocksAtOnce = 8
 
 // honest knocks at each system while it is flooded, in turns.
 func honest(ctx context.Context, f *field, o Options) (map[*contestant]*goodput, error) {

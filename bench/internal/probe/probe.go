@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"net/netip"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -37,28 +38,44 @@ type Knock []Packet
 type Pace struct {
 	Gap   time.Duration // between the packets of the knock
 	Every time.Duration // between probes
+	Later time.Duration // between probes once the door has been closed for a while; 0: Every
 	Limit time.Duration // for the door to open
 }
 
 // Paces: Quick is for measuring when nothing else goes on. It sleeps between
 // probes too: on a machine with two cores, a thread that spins keeps those who
-// are being measured waiting. Calm is for the time of a flood.
+// are being measured waiting. Calm is for the time of a flood, and Crowded for
+// many knocks at a time: probing must not become a flood of its own.
 var (
 	Quick = Pace{Gap: 5 * time.Millisecond, Every: 50 * time.Microsecond, Limit: 2 * time.Second}
 	Calm  = Pace{Gap: 5 * time.Millisecond, Every: 200 * time.Microsecond, Limit: time.Second}
+
+	Crowded = Pace{Gap: 5 * time.Millisecond, Every: 500 * time.Microsecond, Later: 20 * time.Millisecond, Limit: time.Second}
 )
 
-// Prober knocks and probes from one host at one door. Not for concurrent use.
+// while is how long a pace is kept before Later.
+const while = 5 * time.Millisecond
+
+// interval returns the time between probes when the door has been closed so long.
+func (p Pace) interval(passed time.Duration) time.Duration {
+	if p.Later > 0 && passed > while {
+		return p.Later
+	}
+	return p.Every
+}
+
+// Prober knocks and probes from one host at one door. It may be used by several
+// goroutines at a time.
 type Prober struct {
-	host *lab.Host
-	gate netip.Addr
-	door uint16
-	port uint16 // source port of the last flow
+	host  *lab.Host
+	gate  netip.Addr
+	door  uint16
+	flows atomic.Uint32 // counts them, so that each has another source port
 }
 
 // New returns a Prober of a UDP door of the gate.
 func New(host *lab.Host, door uint16) *Prober {
-	return &Prober{host: host, gate: host.Gate4, door: door, port: firstPort}
+	return &Prober{host: host, gate: host.Gate4, door: door}
 }
 
 // firstPort begins a range from which every flow takes another port: a probe
@@ -152,7 +169,7 @@ func await(flow int, start time.Time, pace Pace) (bool, error) {
 			return false, nil
 		}
 		if !now.Before(next) {
-			next = now.Add(pace.Every)
+			next = now.Add(pace.interval(now.Sub(start)))
 			if err := ignoreRefusal(unix.Send(flow, message, 0)); err != nil {
 				return false, fmt.Errorf("send a probe: %w", err)
 			}
@@ -205,16 +222,13 @@ func (p *Prober) flow(source netip.Addr) (int, error) {
 
 // socket returns a socket bound to source and the next port.
 func (p *Prober) socket(source netip.Addr) (fd int, err error) {
-	p.port++
-	if p.port == 0 {
-		p.port = firstPort
-	}
+	port := firstPort + int(p.flows.Add(1)%(1<<16-firstPort))
 	err = p.host.Do(func() error {
 		fd, err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
 			return err
 		}
-		return unix.Bind(fd, &unix.SockaddrInet4{Port: int(p.port), Addr: source.As4()})
+		return unix.Bind(fd, &unix.SockaddrInet4{Port: port, Addr: source.As4()})
 	})
 	if err != nil {
 		return -1, fmt.Errorf("open a socket at %s: %w", source, err)
