@@ -99,27 +99,35 @@ func (a *actor) open(now time.Time, g gate.Grant, reason gate.Reason) (gate.Gran
 	}
 	event.Detail = fmt.Sprintf("for %s", opened.Until.Sub(now).Round(time.Millisecond))
 	a.events.put(event)
+	a.rouse()
+	return opened, nil
+}
+
+// rouse has the actor look anew when the next grant ends.
+func (a *actor) rouse() {
 	select {
 	case a.wake <- struct{}{}:
 	default:
 	}
-	return opened, nil
 }
 
 // expire tells which grants have ended and returns when the next one does.
 func (a *actor) expire(now time.Time) time.Time {
 	over, next := a.book.Expire(now)
-	for _, g := range over {
-		a.events.put(gate.Event{Time: now, Kind: gate.KindExpiry, Door: g.Door, Client: g.Client, Source: g.Source})
-	}
+	a.tell(now, gate.KindExpiry, "", over)
 	return next
+}
+
+// tell puts an event for each grant that has ended.
+func (a *actor) tell(now time.Time, kind gate.Kind, reason gate.Reason, ended []gate.Grant) {
+	for _, g := range ended {
+		a.events.put(gate.Event{Time: now, Kind: kind, Door: g.Door, Client: g.Client, Source: g.Source, Reason: reason})
+	}
 }
 
 // revoke ends grants early and tells about each.
 func (a *actor) revoke(now time.Time, reason gate.Reason, match func(gate.Grant) bool) ([]gate.Grant, error) {
 	ended, err := a.book.Revoke(match)
-	for _, g := range ended {
-		a.events.put(gate.Event{Time: now, Kind: gate.KindRevocation, Door: g.Door, Client: g.Client, Source: g.Source, Reason: reason})
-	}
+	a.tell(now, gate.KindRevocation, reason, ended)
 	return ended, err
 }

@@ -108,11 +108,7 @@ func (d *Daemon) start() error {
 
 func (d *Daemon) startGate(cfg *config.Config) error {
 	d.book = grant.New(d.firewall)
-	grants, err := d.firewall.Grants(time.Now())
-	if err != nil {
-		return fmt.Errorf("read back the grants in force: %w", err)
-	}
-	d.book.Restore(grants)
+	d.book.Expect()
 	d.actor = newActor(d.book, d.events)
 	d.actor.secrets = d.secrets.Load
 	d.actor.answers = func() bool { return d.config.Load().SPA.Ack }
@@ -130,16 +126,8 @@ func (d *Daemon) startGate(cfg *config.Config) error {
 		return err
 	}
 	d.pump = newPump(d.source, g, d.actor.decided)
-	d.events.put(gate.Event{Time: d.started, Kind: gate.KindStart, Detail: startDetail(cfg, len(grants))})
+	d.events.put(gate.Event{Time: d.started, Kind: gate.KindStart, Detail: fmt.Sprintf("%d doors closed", len(cfg.Doors))})
 	return nil
-}
-
-func startDetail(cfg *config.Config, grants int) string {
-	detail := fmt.Sprintf("%d doors closed", len(cfg.Doors))
-	if grants > 0 {
-		detail += fmt.Sprintf(", %d grants go on", grants)
-	}
-	return detail
 }
 
 // run runs all tasks until one fails or the daemon is to stop.
@@ -174,6 +162,7 @@ func (d *Daemon) run(ctx context.Context) error {
 func (d *Daemon) tasks() []task {
 	return []task{
 		{"gate", d.pump.Run},
+		{"grants of an earlier time", d.restore},
 		{"grants", d.actor.Run},
 		{"events", d.events.Run},
 		{"control socket", d.control.Run},

@@ -31,11 +31,15 @@ type Firewall interface {
 type Book struct {
 	firewall Firewall
 
-	mu    sync.Mutex
-	live  map[key]gate.Grant
-	ends  ends
-	limit int
+	mu      sync.Mutex
+	live    map[key]gate.Grant
+	ends    ends
+	limit   int
+	waiting *missed // not nil until grants of an earlier time are restored
 }
+
+// missed is what has been asked of grants that the book does not hold yet.
+type missed struct{ revoked, forgotten []func(gate.Grant) bool }
 
 type key struct {
 	source netip.Addr
@@ -85,13 +89,67 @@ func (b *Book) enter(g gate.Grant) {
 	heap.Push(&b.ends, end{g.Until, keyOf(g)})
 }
 
-// Restore enters grants that are in force in the kernel already.
-func (b *Book) Restore(grants []gate.Grant) {
+// Expect says that grants of an earlier time are in force in the kernel, and
+// that Restore will enter them. Reading a hundred thousand of them takes
+// seconds, in which doors must open and close already.
+func (b *Book) Expect() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, g := range grants {
-		b.enter(g)
+	b.waiting = new(missed)
+}
+
+// Restore enters grants that are in force in the kernel already. Those that
+// were to end since Expect end now, and are returned. If the firewall fails for
+// one of them, it stays in the book and the first such error is returned.
+func (b *Book) Restore(grants []gate.Grant, now time.Time) (ended []gate.Grant, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	since := b.waiting
+	if since == nil {
+		since = new(missed)
 	}
+	b.waiting = nil
+	for _, g := range grants {
+		newer, known := b.live[keyOf(g)]
+		revoked := anyOf(since.revoked, g)
+		var failed error
+		switch {
+		case anyOf(since.forgotten, g), known && revoked:
+		case known:
+			failed = b.prolong(g, newer, now)
+		case revoked:
+			if failed = b.firewall.Revoke(g.Source, g.Door); failed == nil {
+				ended = append(ended, g)
+				continue
+			}
+			failed = fmt.Errorf("close door %q for %s: %w", g.Door, g.Source, failed)
+			b.enter(g)
+		default:
+			b.enter(g)
+		}
+		if err == nil {
+			err = failed
+		}
+	}
+	return ended, err
+}
+
+// prolong gives a grant that was given while an older one was not yet in the
+// book what Open would have given it.
+func (b *Book) prolong(old, newer gate.Grant, now time.Time) error {
+	g := merge(old, newer)
+	if g == newer || !g.Until.After(now) {
+		return nil
+	}
+	if err := b.firewall.Grant(g, now); err != nil {
+		return fmt.Errorf("open door %q for %s: %w", g.Door, g.Source, err)
+	}
+	b.enter(g)
+	return nil
+}
+
+func anyOf(matches []func(gate.Grant) bool, g gate.Grant) bool {
+	return slices.ContainsFunc(matches, func(match func(gate.Grant) bool) bool { return match(g) })
 }
 
 // Revoke ends the grants that match and returns them. If the firewall fails,
@@ -99,6 +157,9 @@ func (b *Book) Restore(grants []gate.Grant) {
 func (b *Book) Revoke(match func(gate.Grant) bool) ([]gate.Grant, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.waiting != nil {
+		b.waiting.revoked = append(b.waiting.revoked, match)
+	}
 	var ended []gate.Grant
 	for k, g := range b.live {
 		if !match(g) {
@@ -118,6 +179,9 @@ func (b *Book) Revoke(match func(gate.Grant) bool) ([]gate.Grant, error) {
 func (b *Book) Forget(match func(gate.Grant) bool) []gate.Grant {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.waiting != nil {
+		b.waiting.forgotten = append(b.waiting.forgotten, match)
+	}
 	var gone []gate.Grant
 	for k, g := range b.live {
 		if match(g) {

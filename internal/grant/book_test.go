@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -146,8 +147,54 @@ func TestLimit(t *testing.T) {
 
 func TestRestore(t *testing.T) {
 	b, _ := newBook()
-	b.Restore([]gate.Grant{ssh(alice, 30), ssh(bob, 20)})
+	b.Expect()
+	if ended, err := b.Restore([]gate.Grant{ssh(alice, 30), ssh(bob, 20)}, start); err != nil || len(ended) != 0 {
+		t.Errorf("ended %v, error %v", ended, err)
+	}
 	if over, next := b.Expire(after(25)); len(over) != 1 || !next.Equal(after(30)) {
 		t.Errorf("expired %v, next %s", over, next)
+	}
+}
+
+// What happens before the grants of an earlier time have been read counts as if
+// it had happened afterwards.
+func TestWhatHappensBeforeRestore(t *testing.T) {
+	everything := func(gate.Grant) bool { return true }
+	for name, c := range map[string]struct {
+		meanwhile   func(*Book)
+		ended, left []gate.Grant
+	}{
+		"revoked":                    {func(b *Book) { b.Revoke(everything) }, []gate.Grant{ssh(alice, 60)}, nil},
+		"forgotten":                  {func(b *Book) { b.Forget(everything) }, nil, nil},
+		"another revoked":            {func(b *Book) { b.Revoke(func(g gate.Grant) bool { return g.Source == bob }) }, nil, []gate.Grant{ssh(alice, 60)}},
+		"granted for less":           {func(b *Book) { b.Open(ssh(alice, 30), start) }, nil, []gate.Grant{ssh(alice, 60)}},
+		"granted for more":           {func(b *Book) { b.Open(ssh(alice, 90), start) }, nil, []gate.Grant{ssh(alice, 90)}},
+		"revoked and given for less": {func(b *Book) { b.Revoke(everything); b.Open(ssh(alice, 30), start) }, nil, []gate.Grant{ssh(alice, 30)}},
+		"revoked and given":          {func(b *Book) { b.Revoke(everything); b.Open(ssh(alice, 90), start) }, nil, []gate.Grant{ssh(alice, 90)}},
+	} {
+		b, f := newBook()
+		f.Grant(ssh(alice, 60), start) // as the kernel has it
+		b.Expect()
+		c.meanwhile(b)
+		ended, err := b.Restore([]gate.Grant{ssh(alice, 60)}, start)
+		if live := b.Live(start); err != nil || !slices.Equal(ended, c.ended) || !slices.Equal(live, c.left) {
+			t.Errorf("%s: ended %v, live %v, error %v", name, ended, live, err)
+		}
+		for _, g := range c.left {
+			if got := f.until[keyOf(g)]; !got.Equal(g.Until) {
+				t.Errorf("%s: the firewall has it until %s, want %s", name, got, g.Until)
+			}
+		}
+	}
+}
+
+func TestRestoreThatFails(t *testing.T) {
+	b, f := newBook()
+	b.Expect()
+	b.Revoke(func(gate.Grant) bool { return true })
+	f.err = errors.New("the kernel said no")
+	ended, err := b.Restore([]gate.Grant{ssh(alice, 60)}, start)
+	if err == nil || len(ended) != 0 || len(b.Live(start)) != 1 {
+		t.Errorf("ended %v, error %v: a grant that is still in force left the book", ended, err)
 	}
 }
