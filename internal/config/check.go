@@ -10,6 +10,7 @@ func (l *loader) crossCheck() {
 	l.checkScans()
 	l.checkPrefixes()
 	l.checkClients()
+	l.checkSecrets()
 }
 
 // checkPorts checks that every port has one meaning.
@@ -41,18 +42,18 @@ func (l *loader) checkKnocks() {
 	for _, p := range l.config.Gate.Public {
 		public[p] = struct{}{}
 	}
-	for i, d := range l.config.Doors {
-		s := l.doors[i]
-		for _, p := range d.Sequence {
+	for _, w := range l.ways() {
+		s := l.doors[w.door]
+		for _, p := range w.knocks {
 			j, door := l.owners[p]
 			_, open := public[p]
 			switch {
 			case door:
-				s.errorf(s.at("sequence"), "sequence: %s is a port of %s: want knocks on closed ports only", p, l.doors[j].title())
+				s.errorf(w.at, "%s: %s is a port of %s: want knocks on closed ports only", w.key, p, l.doors[j].title())
 			case open:
-				s.errorf(s.at("sequence"), "sequence: %s is public: want knocks on closed ports only", p)
+				s.errorf(w.at, "%s: %s is public: want knocks on closed ports only", w.key, p)
 			case l.config.SPA.is(p):
-				s.errorf(s.at("sequence"), "sequence: %s is the SPA port: want other ports", p)
+				s.errorf(w.at, "%s: %s is the SPA port: want other ports", w.key, p)
 			}
 		}
 	}

@@ -12,14 +12,16 @@ import (
 func (l *loader) readClient(t *table) {
 	s := l.section("client", t)
 	c := Client{
-		Place:   t.place,
-		Name:    readName(s),
-		Doors:   list(s, "doors", `names of doors in quotes, such as ["ssh"]`, once(func(name string) (string, error) { return name, nil })),
-		Key:     readKey(s),
-		From:    sshauth.FromPrefixes(readPrefixes(s, "from")),
-		Expires: readTime(s, "expires"),
-		MaxOpen: s.duration("max_open", 0, time.Second, 24*time.Hour),
-		Single:  s.boolean("single", false),
+		Place:    t.place,
+		Name:     readName(s),
+		Doors:    list(s, "doors", `names of doors in quotes, such as ["ssh"]`, once(func(name string) (string, error) { return name, nil })),
+		Key:      readKey(s),
+		Rotating: l.readSecret(s),
+		Changed:  readTime(s, "changed"),
+		From:     sshauth.FromPrefixes(readPrefixes(s, "from")),
+		Expires:  readTime(s, "expires"),
+		MaxOpen:  s.duration("max_open", 0, time.Second, 24*time.Hour),
+		Single:   s.boolean("single", false),
 	}
 	if s.empty("doors") {
 		s.errorf(s.at("doors"), `doors is missing: want at least one name of a door, such as ["ssh"]`)
@@ -33,8 +35,8 @@ func readKey(s *section) ssh.PublicKey {
 	const want = `a public key in quotes, such as "ssh-ed25519 AAAA… alice@laptop"`
 	v := s.scalar("key", unstable.String, want)
 	if v == nil {
-		if s.table.values["key"] == nil {
-			s.errorf(s.table.place, "key is missing: want %s", want)
+		if s.table.values["key"] == nil && s.table.values["rotating"] == nil {
+			s.errorf(s.table.place, "key is missing: want %s, or rotating, or both", want)
 		}
 		return nil
 	}

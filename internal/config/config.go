@@ -25,12 +25,13 @@ import (
 // Config is a whole, valid configuration: the main file and everything in
 // the conf.d folder beside it.
 type Config struct {
-	Path    string // of the main file
-	Daemon  Daemon
-	Gate    Gate
-	SPA     SPA
-	Doors   []Door   // in file order; names unique, no port in two doors
-	Clients []Client // in file order; names and keys unique
+	Path     string // of the main file
+	Daemon   Daemon
+	Gate     Gate
+	SPA      SPA
+	Rotating Rotating
+	Doors    []Door   // in file order; names unique, no port in two doors
+	Clients  []Client // in file order; names and keys unique
 }
 
 // Daemon says where the daemon keeps things.
@@ -46,6 +47,8 @@ type Gate struct {
 	Closed     Closed         // how closed ports answer; default ClosedDrop
 	Interfaces []string       // gated interfaces; empty: all but loopback
 	Trusted    []netip.Prefix // sources that are never gated; masked, never a /0
+
+	RotationDue time.Duration // how old a sequence or a rotating secret may get, whole days; 0: any age
 }
 
 // Policy says which ports are closed.
@@ -85,19 +88,28 @@ type Door struct {
 	Sequence []packet.Port  // empty: none; else 2 to 16 knocks
 	Within   time.Duration  // limit for the whole sequence; 100ms to 10m; default 10s
 	To       []netip.Prefix // destinations behind this host that the door guards too
-	Place    Place
+
+	Previous      []packet.Port // the sequence before, which opens too until PreviousUntil; empty: none
+	PreviousUntil time.Time
+	Changed       time.Time // when the sequence was made; zero: unknown
+	SequencesFile string    // absolute path of the one-time sequences; empty: none
+	OneTime       []OneTime // what it holds, in file order
+
+	Place Place
 }
 
 // Client is a person or device that may open doors with a key of its own.
 type Client struct {
-	Name    string
-	Doors   []string // names of existing doors, at least one; the first ones asked for by "default doors"
-	Key     ssh.PublicKey
-	From    sshauth.From  // where the client may knock from; zero: anywhere
-	Expires time.Time     // zero: never
-	MaxOpen time.Duration // upper limit of a grant; 0: the door's open_for
-	Single  bool          // its grants let in one connection only
-	Place   Place
+	Name     string
+	Doors    []string      // names of existing doors, at least one; the first ones asked for by "default doors"
+	Key      ssh.PublicKey // nil: a client with a rotating secret only
+	Rotating Secret
+	Changed  time.Time     // when the rotating secret was made; zero: unknown
+	From     sshauth.From  // where the client may knock from; zero: anywhere
+	Expires  time.Time     // zero: never
+	MaxOpen  time.Duration // upper limit of a grant; 0: the door's open_for
+	Single   bool          // its grants let in one connection only
+	Place    Place
 }
 
 // Place is where something stands in the configuration.

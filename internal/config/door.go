@@ -27,31 +27,40 @@ func (l *loader) readDoor(t *table) {
 		Sequence: list(s, "sequence", `knocks in quotes, such as ["tcp/7000", "udp/8000"]`, packet.ParsePort),
 		Within:   s.duration("within", 10*time.Second, 100*time.Millisecond, 10*time.Minute),
 		To:       readPrefixes(s, "to"),
+
+		Previous:      list(s, "sequence_previous", `knocks in quotes, such as ["tcp/7000", "udp/8000"]`, packet.ParsePort),
+		PreviousUntil: readTime(s, "sequence_previous_until"),
+		Changed:       readTime(s, "changed"),
+		SequencesFile: readPath(s, "sequences_file", ""),
 	}
 	if s.empty("ports") {
 		s.errorf(s.at("ports"), `ports is missing: want at least one port, such as ["tcp/22"]`)
 	}
-	l.checkSequence(s, d.Sequence)
+	l.checkSequence(s, "sequence", d.Sequence)
+	l.checkSequence(s, "sequence_previous", d.Previous)
+	checkWithin(s)
+	pair(s, "sequence", "sequence_previous", "sequence_previous_until")
 	s.finish()
 	l.config.Doors = append(l.config.Doors, d)
 	l.doors = append(l.doors, s)
 }
 
 // checkSequence checks what can be said about a sequence on its own.
-func (l *loader) checkSequence(s *section, knocks []packet.Port) {
-	v := s.table.values["sequence"]
+func (l *loader) checkSequence(s *section, key string, knocks []packet.Port) {
+	v := s.table.values[key]
 	if v == nil {
-		if s.table.values["within"] != nil {
-			s.errorf(s.at("within"), "within means nothing without a sequence: remove it, or add a sequence")
-		}
 		return
 	}
 	if n := len(v.items); knocks != nil && (n < minKnocks || n > maxKnocks) {
-		s.errorf(v.place, "sequence has %d %s: want %d to %d", n, plural(n, "knock"), minKnocks, maxKnocks)
+		s.errorf(v.place, "%s has %d %s: want %d to %d", key, n, plural(n, "knock"), minKnocks, maxKnocks)
 	}
-	if mode, read := l.modes[v.place.File]; read && mode&0o007 != 0 {
-		s.errorf(v.place, "a sequence is a secret, but everybody may use this file (mode %04o): run chmod o-rwx %s", mode.Perm(), v.place.File)
-		delete(l.modes, v.place.File) // told once a file
+	l.checkPrivate(s, v, "a sequence is a secret, but everybody may use this file")
+}
+
+func checkWithin(s *section) {
+	has := func(key string) bool { return s.table.values[key] != nil }
+	if has("within") && !has("sequence") && !has("sequences_file") {
+		s.errorf(s.at("within"), "within means nothing without a sequence: remove it, or add a sequence")
 	}
 }
 

@@ -49,7 +49,7 @@ func valid(t *testing.T, c *Config) {
 		}
 	}
 	for _, cl := range c.Clients {
-		if cl.Name == "" || cl.Key == nil || len(cl.Doors) == 0 || cl.MaxOpen < 0 {
+		if cl.Name == "" || cl.Key == nil && cl.Rotating.Current.IsZero() || len(cl.Doors) == 0 || cl.MaxOpen < 0 {
 			t.Fatalf("client %+v", cl)
 		}
 		for _, d := range cl.Doors {

@@ -35,6 +35,8 @@ func (l *loader) readGate(t *table) {
 		Closed:     Closed(s.choice("closed", string(ClosedDrop), string(ClosedReject))),
 		Interfaces: list(s, "interfaces", `names of interfaces in quotes, such as ["eth0"]`, once(parseInterface)),
 		Trusted:    list(s, "trusted", `addresses in quotes, such as ["192.168.1.0/24"]`, once(parseTrusted)),
+
+		RotationDue: s.days("rotation_due"),
 	}
 	if l.config.Gate.Policy == PolicyDoors && !s.empty("public") {
 		s.errorf(s.at("public"), `public means nothing with policy "doors", which closes doors only: remove it, or set policy = "all"`)

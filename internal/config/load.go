@@ -48,6 +48,7 @@ func Load(fsys fs.FS, absolute string) (*Config, error) {
 	root, whole := l.read(fsys)
 	l.document(root)
 	l.readAuthorizedKeys(fsys)
+	l.readSequences(fsys)
 	// With a file missing, what the tables say about each other would
 	// mislead: the door that a client names may stand in that file.
 	if whole {
@@ -112,6 +113,7 @@ func (l *loader) document(root *table) {
 	l.readDaemon(l.single(s, "daemon"))
 	l.readGate(l.single(s, "gate"))
 	l.readSPA(l.single(s, "spa"))
+	l.readRotating(l.single(s, "rotating"))
 	for _, t := range l.several(s, "door", maxDoors) {
 		l.readDoor(t)
 	}

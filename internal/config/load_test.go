@@ -12,6 +12,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"sallyport/internal/packet"
+	"sallyport/internal/sequence"
 )
 
 const (
@@ -70,10 +71,11 @@ func ports(list ...string) []packet.Port {
 func TestDefaults(t *testing.T) {
 	c := loaded(t, "sallyport.toml", `door = [`+aDoor+`]`)
 	want := &Config{
-		Path:   main,
-		Daemon: Daemon{StateDir: "/var/lib/sallyport", Socket: "/run/sallyport/control.sock"},
-		Gate:   Gate{Policy: PolicyDoors, Closed: ClosedDrop},
-		SPA:    SPA{ClockSkew: time.Minute, Ack: true, ServerKey: "/var/lib/sallyport/server.key"},
+		Path:     main,
+		Daemon:   Daemon{StateDir: "/var/lib/sallyport", Socket: "/run/sallyport/control.sock"},
+		Gate:     Gate{Policy: PolicyDoors, Closed: ClosedDrop},
+		SPA:      SPA{ClockSkew: time.Minute, Ack: true, ServerKey: "/var/lib/sallyport/server.key"},
+		Rotating: Rotating{Shape: sequence.DefaultShape, Within: 10 * time.Second},
 		Doors: []Door{{
 			Name: "ssh", Ports: ports("tcp/22"), OpenFor: 30 * time.Second, Within: 10 * time.Second,
 			Place: Place{main, 1},
@@ -204,6 +206,7 @@ func TestReferenceLoads(t *testing.T) {
 	c, err := Load(fstest.MapFS{
 		"a.toml":                        {Data: []byte(Reference), Mode: 0o600},
 		"etc/sallyport/authorized_keys": {Mode: 0o600},
+		"etc/sallyport/ssh.sequences":   {Data: []byte("udp/1200 tcp/1100 tcp/1300\n"), Mode: 0o600},
 	}, "/a.toml")
 	if err != nil {
 		t.Fatal(err)
@@ -224,7 +227,7 @@ func TestReferenceHasEveryKey(t *testing.T) {
 		t.Fatal("not valid TOML")
 	}
 	known := 0
-	for _, table := range []string{"daemon", "gate", "spa", "door", "client"} {
+	for _, table := range []string{"daemon", "gate", "spa", "rotating", "door", "client"} {
 		v := root.values[table]
 		if v == nil {
 			t.Errorf("no table %s", table)
@@ -248,8 +251,8 @@ func TestReferenceHasEveryKey(t *testing.T) {
 			}
 		}
 	}
-	if known != 27 {
-		t.Errorf("%d keys known, want 27: correct this figure if a key came or went", known)
+	if known != 40 {
+		t.Errorf("%d keys known, want 40: correct this figure if a key came or went", known)
 	}
 }
 

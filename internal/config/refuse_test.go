@@ -59,13 +59,13 @@ func TestLoadRefuses(t *testing.T) {
 		{"[spa.x]\n" + strings.Repeat("#\n", 8) + manyKeys(1001), `:1: spa: unknown key "x": want ack, authorized_keys, clock_skew, port, require_bound or server_key` + "\n" + main + `:1010: more than 1000 keys in one table`},
 
 		// Unknown keys and wrong types.
-		{strings.Repeat("k", 99) + " = 1", `:1: unknown key "` + strings.Repeat("k", 60) + `…": want client, daemon, door, gate or spa`},
+		{strings.Repeat("k", 99) + " = 1", `:1: unknown key "` + strings.Repeat("k", 60) + `…": want client, daemon, door, gate, rotating or spa`},
 		{"gate.trusted = ['" + strings.Repeat("1", 99) + "']", `:1: gate: trusted = "` + strings.Repeat("1", 60) + `…": want addresses in quotes, such as ["192.168.1.0/24"]`},
-		{"port = 1", `:1: unknown key "port": want client, daemon, door, gate or spa`},
+		{"port = 1", `:1: unknown key "port": want client, daemon, door, gate, rotating or spa`},
 		{"[deamon]", `:1: unknown key "deamon": did you mean "daemon"?`},
 		{"[[doors]]", `:1: unknown key "doors": did you mean "door"?`},
 		{"[gate]\ninterface = []", `:2: gate: unknown key "interface": did you mean "interfaces"?`},
-		{"[gate]\nblocked = []", `:2: gate: unknown key "blocked": want closed, interfaces, policy, public or trusted`},
+		{"[gate]\nblocked = []", `:2: gate: unknown key "blocked": want closed, interfaces, policy, public, rotation_due or trusted`},
 		{doors(`{name="ssh", ports=["tcp/22"], "open-for"="3s"}`), `:1: door "ssh": unknown key "open-for": did you mean "open_for"?`},
 		{"[door]\nname = 'a'", `:1: "door" is not a list of tables: write each as [[door]]`},
 		{"door = ['a']", `:1: "door" is not a list of tables: write each as [[door]]`},
@@ -161,7 +161,7 @@ func TestLoadRefuses(t *testing.T) {
 		{doors(door("a", "tcp/1", "tcp/9", "udp/4"), door("b", "tcp/2", "tcp/9", "udp/4", "tcp/9")), `:1: door "a": sequence: that of door "b" at ` + main + `:1 begins with it, so knocking that opens this door too: change one of them`},
 
 		// [[client]]
-		{"client=[{}]", `:1: client: name is missing: ` + wantName + "\n" + main + `:1: client: key is missing: want a public key in quotes, such as "ssh-ed25519 AAAA… alice@laptop"` + "\n" + main + `:1: client: doors is missing: want at least one name of a door, such as ["ssh"]`},
+		{"client=[{}]", `:1: client: name is missing: ` + wantName + "\n" + main + `:1: client: key is missing: want a public key in quotes, such as "ssh-ed25519 AAAA… alice@laptop", or rotating, or both` + "\n" + main + `:1: client: doors is missing: want at least one name of a door, such as ["ssh"]`},
 		{"client=[{name='bob', doors=['x'], key='" + aKey + "'}]", `:1: client "bob": doors: there is no door "x"`},
 		{doors(aDoor) + "\nclient=[{name='bob', doors=['ssh','ssh'], key='" + aKey + "'}]", `:2: client "bob": doors: "ssh" is listed twice`},
 		{doors(aDoor) + "\nclient=[{name='bob', doors=['ssh'], key=7}]", `:2: client "bob": key = 7: want a public key in quotes, such as "ssh-ed25519 AAAA… alice@laptop"`},
@@ -172,7 +172,7 @@ func TestLoadRefuses(t *testing.T) {
 		{doors(aDoor) + "\nclient=[{name='bob', doors=['ssh'], key='" + aKey + "', expires=2027-01-31T18:00:00}]", `:2: client "bob": expires = 2027-01-31T18:00:00: ` + wantDate},
 		{doors(aDoor) + "\nclient=[{name='bob', doors=['ssh'], key='" + aKey + "', expires=18:00:00}]", `:2: client "bob": expires = 18:00:00: ` + wantDate},
 		{doors(aDoor) + "\nclient=[{name='bob', doors=['ssh'], key='" + aKey + "', max_open='25h'}]", `:2: client "bob": max_open = "25h": want 1s to 24h`},
-		{doors(aDoor) + "\nclient=[{name='bob', doors=['ssh'], key='" + aKey + "', rotating='x'}]", `:2: client "bob": unknown key "rotating": want doors, expires, from, key, max_open, name or single`},
+		{doors(aDoor) + "\nclient=[{name='bob', doors=['ssh'], key='" + aKey + "', colour='x'}]", `:2: client "bob": unknown key "colour": want changed, doors, expires, from, key, max_open, name, rotating, rotating_previous, rotating_previous_until or single`},
 	} {
 		name, _, _ := strings.Cut(strings.TrimPrefix(c.want, ":"), "want")
 		t.Run(name, func(t *testing.T) { refuses(t, tree("sallyport.toml", c.toml), main+c.want) })

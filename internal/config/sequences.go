@@ -42,18 +42,17 @@ func (l *loader) neutralPorts() *neutral {
 // complete, upwards or downwards, even one that tries a port again.
 func (l *loader) checkScans() {
 	var ports *neutral
-	for i, d := range l.config.Doors {
-		if len(d.Sequence) < minKnocks {
+	for _, w := range l.ways() {
+		if len(w.knocks) < minKnocks {
 			continue
 		}
 		if ports == nil {
 			ports = l.neutralPorts()
 		}
-		down := slices.Clone(d.Sequence)
+		down := slices.Clone(w.knocks)
 		slices.Reverse(down)
-		if ports.scanned(d.Sequence) || ports.scanned(down) {
-			s := l.doors[i]
-			s.errorf(s.at("sequence"), "sequence: any scan of the ports in order opens this door: want at least one port out of order or out of reach of the one before")
+		if ports.scanned(w.knocks) || ports.scanned(down) {
+			l.doors[w.door].errorf(w.at, "%s: any scan of the ports in order opens this door: want at least one port out of order or out of reach of the one before", w.key)
 		}
 	}
 }
@@ -76,26 +75,21 @@ func (c *neutral) scanned(knocks []packet.Port) bool {
 
 // checkPrefixes refuses a sequence with which a longer one begins: whoever
 // knocks the longer opens the door of the shorter on the way. Equal sequences
-// are meant: they open both doors.
+// are meant: they open both doors. Of one-time sequences only the next counts,
+// so that among them there may be beginnings of others.
 func (l *loader) checkPrefixes() {
-	order := make([]int, 0, len(l.config.Doors))
-	for i, d := range l.config.Doors {
-		if len(d.Sequence) > 0 {
-			order = append(order, i)
-		}
-	}
-	knocks := func(i int) []packet.Port { return l.config.Doors[i].Sequence }
+	order := slices.DeleteFunc(l.ways(), func(w way) bool { return w.oneTime })
 	// Sorted, a sequence is followed first by those that begin with it.
-	slices.SortStableFunc(order, func(i, j int) int { return slices.CompareFunc(knocks(i), knocks(j), comparePorts) })
+	slices.SortStableFunc(order, func(a, b way) int { return slices.CompareFunc(a.knocks, b.knocks, comparePorts) })
 	next := -1
 	for n := len(order) - 2; n >= 0; n-- {
-		i, after := order[n], order[n+1]
-		if !slices.Equal(knocks(i), knocks(after)) {
-			next = after
+		w := order[n]
+		if !slices.Equal(w.knocks, order[n+1].knocks) {
+			next = n + 1
 		}
-		if next >= 0 && hasPrefix(knocks(next), knocks(i)) {
-			s, longer := l.doors[i], l.doors[next]
-			s.errorf(s.at("sequence"), "sequence: that of %s at %s begins with it, so knocking that opens this door too: change one of them", longer.title(), longer.at("sequence"))
+		if next >= 0 && hasPrefix(order[next].knocks, w.knocks) {
+			longer := order[next]
+			l.doors[w.door].errorf(w.at, "%s: that of %s at %s begins with it, so knocking that opens this door too: change one of them", w.key, l.doors[longer.door].title(), longer.at)
 		}
 	}
 }

@@ -26,13 +26,16 @@ func (c *Config) Warnings() []Warning {
 	if len(c.Doors) == 0 && c.Gate.Policy == PolicyDoors {
 		warn(Place{File: c.Path}, `no [[door]]: nothing is closed`)
 	}
-	if len(c.Clients) > 0 && c.SPA.Port == 0 {
-		warn(c.Clients[0].Place, "clients cannot knock: SPA is off; set port in [spa]")
+	if i := slices.IndexFunc(c.Clients, func(client Client) bool { return client.Rotating.Current.IsZero() }); i >= 0 && c.SPA.Port == 0 {
+		warn(c.Clients[i].Place, "clients cannot knock: SPA is off; set port in [spa]")
 	}
 	reachable := c.reachable()
 	contained := c.contained()
 	for _, d := range c.Doors {
-		if len(d.Sequence) == 0 && !reachable(d.Name) {
+		if d.SequencesFile != "" && len(d.OneTime) == 0 {
+			warn(d.Place, "door %q has no one-time sequence: %s holds none", d.Name, d.SequencesFile)
+		}
+		if len(d.Sequence) == 0 && len(d.OneTime) == 0 && !reachable(d.Name) {
 			warn(d.Place, "door %q has no way in but the open command: no sequence, and no client that may open it", d.Name)
 		}
 		if other, ok := contained[spell(d.Sequence)]; ok {
@@ -52,7 +55,7 @@ func (c *Config) reachable() func(door string) bool {
 	doors := make(map[string]bool)
 	for _, client := range c.Clients {
 		for _, name := range client.Doors {
-			doors[name] = c.SPA.Port != 0
+			doors[name] = doors[name] || client.Key != nil && c.SPA.Port != 0 || !client.Rotating.Current.IsZero()
 		}
 	}
 	return func(door string) bool { return doors[door] }

@@ -69,7 +69,9 @@ func (m *messages) reconfigure(cfg *config.Config, s SPA) {
 	m.opener = spa.NewOpener(s.Keys, cfg.SPA.ClockSkew)
 	m.clients = make(map[[6]byte]*config.Client, len(cfg.Clients))
 	for i := range cfg.Clients {
-		m.clients[sshauth.ID(cfg.Clients[i].Key)] = &cfg.Clients[i]
+		if c := &cfg.Clients[i]; c.Key != nil {
+			m.clients[sshauth.ID(c.Key)] = c
+		}
 	}
 	m.doors = make(map[[4]byte]*config.Door, len(cfg.Doors))
 	for i := range cfg.Doors {
