@@ -54,6 +54,7 @@ type file struct {
 	info  os.FileInfo
 	heads [classes]head
 	next  int64 // the next row's id
+	tight bool  // it must not grow: see room.go
 }
 
 func openFile(ctx context.Context, path string) (*file, error) {
@@ -143,8 +144,14 @@ func (f *file) write(ctx context.Context, rows []row, findings []item, chain boo
 	return nil
 }
 
-// close leaves a file without a write-ahead log beside it.
-func (f *file) close() error { return f.db.Close() }
+// close leaves a file with nothing beside it.
+func (f *file) close() error {
+	err := f.db.Close()
+	if rm := os.Remove(f.reserve()); !errors.Is(rm, os.ErrNotExist) {
+		err = errors.Join(err, rm)
+	}
+	return err
+}
 
 // setAside gives a damaged file another name, with everything that belongs to
 // it, and returns that name.

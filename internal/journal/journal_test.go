@@ -39,7 +39,7 @@ func begin(t *testing.T, path string, o Options) running {
 	if o.Now == nil {
 		o.Now = func() time.Time { return noon }
 	}
-	j := New(path, o, slog.New(slog.DiscardHandler))
+	j := New(path, o, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- j.Run(ctx) }()

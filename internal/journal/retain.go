@@ -49,31 +49,26 @@ func (w *writer) prune(now time.Time, options *Options) {
 	if err == nil {
 		err = w.file.shrink(ctx, options.MaxSize)
 	}
+	if err == nil {
+		err = w.file.loosen(ctx, reserveSize(options.MaxSize))
+	}
 	if err != nil {
 		w.failed(now, fmt.Errorf("delete old rows: %w", err))
 	}
 }
 
-// makeRoom gives up the oldest quarter of a file that fills its disk: what
-// happens now matters more. It works with the space that the file has already.
-func (w *writer) makeRoom() {
-	ctx := context.Background()
-	// Everything in the write-ahead log goes into the file; then the log can be
-	// written from its beginning again.
-	if _, err := w.file.db.ExecContext(ctx, "PRAGMA wal_checkpoint(RESTART)"); err != nil {
-		return
+// makeRoom gives up the oldest rows of a file whose disk is full, and tells
+// whether it could: what happens now matters more.
+func (w *writer) makeRoom() bool {
+	before := w.file.tight
+	if err := w.file.tighten(context.Background()); err != nil {
+		return false
 	}
-	used, err := w.file.used(ctx)
-	if err != nil || used < 64<<10 {
-		return
+	if !before {
+		w.log.Warn("the disk is full; the journal gives up its oldest rows for new ones", "path", w.path)
+		w.tell(w.options.Load().Now(), "the disk is full: the oldest rows of the journal are given up for new ones")
 	}
-	if err := w.file.shrink(ctx, used*3/4); err != nil {
-		w.log.Warn("the journal cannot make room for itself", "error", err)
-		return
-	}
-	w.log.Warn("the disk is full; the oldest quarter of the journal was given up", "path", w.path)
-	w.tell(w.options.Load().Now(), "the disk was full: the oldest quarter of the journal was given up")
-	w.retryAt = time.Time{}
+	return true
 }
 
 // deleteOlder deletes the rows before the first that is young enough. Rows in
@@ -187,6 +182,9 @@ func (f *file) used(ctx context.Context) (int64, error) {
 
 // giveBack returns free pages to the file system.
 func (f *file) giveBack(ctx context.Context) error {
+	if f.tight {
+		return nil // somebody else would take them
+	}
 	rows, err := f.db.QueryContext(ctx, "PRAGMA incremental_vacuum")
 	if err != nil {
 		return err

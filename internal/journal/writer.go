@@ -24,6 +24,7 @@ type writer struct {
 	file     *file
 	sums     *summer
 	rows     []row
+	text     int             // bytes in rows, about
 	findings map[string]item // by ID: only what has become of each matters
 	oldest   time.Time       // when the first that waits was put
 
@@ -62,7 +63,7 @@ func (j *Journal) Run(ctx context.Context) error {
 func (w *writer) gather(ctx context.Context) {
 	timeout := time.NewTimer(gather)
 	defer timeout.Stop()
-	for len(w.rows) < batchSize {
+	for len(w.rows) < batchSize && w.text < batchText {
 		select {
 		case i := <-w.queue:
 			w.take(i)
@@ -97,6 +98,7 @@ func (w *writer) append(e gate.Event) {
 		return
 	}
 	w.rows = append(w.rows, newRow(e))
+	w.text += len(e.Detail)
 }
 
 func (w *writer) giveUp(n uint64, at time.Time) {
@@ -151,26 +153,33 @@ func (w *writer) flush(now time.Time, options *Options) {
 	for _, i := range w.findings {
 		findings = append(findings, i)
 	}
-	if err := w.file.write(context.Background(), w.rows, findings, options.Chain); err != nil {
-		if w.lost > 0 {
-			w.rows = w.rows[:len(w.rows)-1]
+	err := w.file.write(context.Background(), w.rows, findings, options.Chain)
+	for range 8 { // an eighth each time
+		if code(err) != codeFull || !w.makeRoom() {
+			break
 		}
-		if unfit(err) {
-			w.giveUp(uint64(len(w.rows)+len(w.findings)), options.Now())
-			w.rows = w.rows[:0]
-			clear(w.findings)
-		}
-		w.failed(now, err)
+		err = w.file.write(context.Background(), w.rows, findings, options.Chain)
+	}
+	if err == nil {
+		w.wrote()
 		return
 	}
-	w.wrote()
+	if w.lost > 0 {
+		w.rows = w.rows[:len(w.rows)-1]
+	}
+	if unfit(err) {
+		w.giveUp(uint64(len(w.rows)+len(w.findings)), options.Now())
+		w.rows, w.text = w.rows[:0], 0
+		clear(w.findings)
+	}
+	w.failed(now, err)
 }
 
 func (w *writer) wrote() {
 	w.written.Add(uint64(len(w.rows)))
 	w.lag.Store(int64(time.Since(w.oldest)))
 	w.unpruned += len(w.rows)
-	w.rows, w.lost, w.oldest = w.rows[:0], 0, time.Time{}
+	w.rows, w.text, w.lost, w.oldest = w.rows[:0], 0, 0, time.Time{}
 	clear(w.findings)
 	if w.retry > 0 {
 		w.log.Info("the journal is written again", "path", w.path)
@@ -247,11 +256,8 @@ func (w *writer) failed(now time.Time, err error) {
 	w.retry = min(max(2*w.retry, retryFirst), retryMost)
 	w.retryAt = now.Add(w.retry)
 	w.setProblem(fmt.Errorf("the journal cannot be written: %w", err))
-	switch {
-	case w.file == nil:
-	case code(err) == codeFull:
-		w.makeRoom()
-	default: // perhaps a new handle helps: a file system that was mounted again
+	if w.file != nil && code(err) != codeFull {
+		// Perhaps a new handle helps: a file system that was mounted again.
 		_ = w.file.close()
 		w.file = nil
 	}
@@ -261,7 +267,7 @@ func (w *writer) failed(now time.Time, err error) {
 func (w *writer) finish() error {
 	for len(w.queue) > 0 {
 		w.take(<-w.queue)
-		if len(w.rows) >= batchSize {
+		if len(w.rows) >= batchSize || w.text >= batchText {
 			w.step(time.Now())
 		}
 	}

@@ -1,0 +1,92 @@
+package journal
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sallyport/internal/gate"
+)
+
+func found(id string, severity gate.Severity, n uint64) gate.Finding {
+	return gate.Finding{ID: id, Rule: "scan-fast", Severity: severity, Source: mole, First: noon, Last: noon.Add(time.Duration(n) * time.Second),
+		Count: n, Explanation: "somebody scans", Advice: "nothing", Evidence: []string{"900 ports in 3s"}}
+}
+
+func findings(t *testing.T, path string, all bool) []gate.Finding {
+	t.Helper()
+	list, err := open(t, path).Findings(t.Context(), all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func keepFindings(t *testing.T, path string, list ...gate.Finding) {
+	t.Helper()
+	j := begin(t, path, Options{})
+	for _, f := range list {
+		j.PutFinding(f)
+	}
+	if err := j.stop(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestFindings(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.db")
+	keepFindings(t, path, found("a", gate.Low, 1), found("b", gate.High, 1), found("a", gate.Low, 2))
+	keepFindings(t, path, found("a", gate.Low, 9))
+	want := []gate.Finding{found("b", gate.High, 1), found("a", gate.Low, 9)}
+	if diff := cmp.Diff(want, findings(t, path, false), sameTime, addrs); diff != "" {
+		t.Errorf("want (-), have (+):\n%s", diff)
+	}
+}
+
+func TestAcknowledged(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.db")
+	keepFindings(t, path, found("a", gate.Low, 1), found("b", gate.Low, 1))
+	j := begin(t, path, Options{}) // a daemon that goes on writing
+	for id, want := range map[string]bool{"a": true, "c": false, "' OR 1=1 --": false} {
+		if ok, err := Acknowledge(t.Context(), path, id); err != nil || ok != want {
+			t.Errorf("acknowledge %q: %v, %v; want %v", id, ok, err, want)
+		}
+	}
+	j.PutFinding(found("a", gate.Low, 5)) // more of the same
+	if err := j.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if list := findings(t, path, false); len(list) != 1 || list[0].ID != "b" {
+		t.Errorf("not acknowledged: %v, want b alone", list)
+	}
+	if list := findings(t, path, true); len(list) != 2 {
+		t.Errorf("all: %v, want both", list)
+	}
+	keepFindings(t, path, found("a", gate.Critical, 6)) // something else than what was acknowledged
+	if list := findings(t, path, false); len(list) != 2 || list[0].Acknowledged {
+		t.Errorf("a finding that became critical stays hidden: %v", list)
+	}
+}
+
+func TestHostileFinding(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.db")
+	f := found("x", "no such severity", 1)
+	f.Explanation = "\x1b[31m'; DROP TABLE findings; --\xff"
+	for range 1000 {
+		f.Evidence = append(f.Evidence, strings.Repeat("e", 1<<16))
+	}
+	keepFindings(t, path, f)
+	list := findings(t, path, true)
+	if len(list) != 1 || len(list[0].Evidence) != maxEvidence || len(list[0].Evidence[1]) > maxDetail {
+		t.Errorf("kept %d findings, %d pieces of evidence", len(list), len(list[0].Evidence))
+	}
+}
+
+func TestNoJournalToAcknowledgeIn(t *testing.T) {
+	if _, err := Acknowledge(t.Context(), filepath.Join(t.TempDir(), "none.db"), "a"); err == nil {
+		t.Error("no error without a journal")
+	}
+}
