@@ -5,8 +5,9 @@ BENCH    ?= .
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS  := -s -w -X sallyport/internal/build.version=$(VERSION)
 FUZZTIME ?= 20s
+ARCH     ?= $(shell $(GO) env GOARCH)
 
-.PHONY: build demo test peers long fuzz bench bench-peers lint generate clean
+.PHONY: build demo test peers long fuzz bench bench-peers lint generate package clean
 
 build: ## the program, in bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/sallyport ./cmd/sallyport
@@ -16,6 +17,7 @@ demo: build ## a closed door, a knock, an open door, closed again
 
 test: peers ## all tests that finish in a minute
 	$(GO) test ./...
+	$(GO) -C packaging test ./...
 
 peers: ## the programs that tests use as real peers (Debian packages)
 	scripts/install-peers
@@ -38,5 +40,8 @@ lint: ## gofmt, vet, staticcheck, and that it builds elsewhere
 generate: ## files made from others
 	$(GO) generate ./...
 
+package: ## the Debian and the RPM package, in dist/, e.g. make package ARCH=arm64
+	$(GO) -C packaging run ./build -arch $(ARCH)
+
 clean:
-	rm -rf bin bench/out
+	rm -rf bin dist bench/out

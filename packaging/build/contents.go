@@ -1,0 +1,85 @@
+package main
+
+import (
+	"io/fs"
+	"path/filepath"
+
+	"github.com/goreleaser/nfpm/v2"
+	"github.com/goreleaser/nfpm/v2/files"
+)
+
+const description = `port knocking that stays silent and opens one door for one source
+Services stay closed and silent at the firewall. Whoever proves a secret, by a
+sequence of knocks or one encrypted packet signed with an SSH key, gets one
+door, for one source address, for a short time, and the kernel closes it again.`
+
+// info describes the package of a kind ("deb" or "rpm") whose files were made
+// in stage.
+func (s source) info(kind, stage string) *nfpm.Info {
+	scripts := filepath.Join(s.root, "packaging", "scripts")
+	info := &nfpm.Info{
+		Name:          "sallyport",
+		Arch:          s.arch,
+		Platform:      "linux",
+		Version:       s.version,
+		VersionSchema: "none",
+		Section:       "net",
+		Priority:      "optional",
+		Maintainer:    "The Sallyport authors <sallyport@localhost>",
+		Description:   description,
+		License:       "Apache-2.0",
+		MTime:         s.date,
+		Overridables: nfpm.Overridables{
+			Contents: s.contents(kind, stage),
+			Scripts: nfpm.Scripts{
+				PostInstall: filepath.Join(scripts, "postinstall"),
+				PreRemove:   filepath.Join(scripts, "preremove"),
+				PostRemove:  filepath.Join(scripts, "postremove"),
+			},
+			Depends: []string{"systemd", "/usr/sbin/useradd"},
+		},
+	}
+	info.RPM.BuildHost = "localhost" // not the name of whoever builds
+	info.RPM.Summary = "Port knocking that stays silent and opens one door for one source"
+	if kind == "deb" {
+		info.Depends = []string{
+			"systemd | systemd-standalone-sysusers | systemd-sysusers",
+			"systemd | systemd-standalone-tmpfiles | systemd-tmpfiles",
+			"passwd",
+		}
+		info.Recommends = []string{"openssh-client"}
+		info.Deb.Compression = "xz"
+	}
+	return nfpm.WithDefaults(info)
+}
+
+// contents lists the files of a package.
+func (s source) contents(kind, stage string) files.Contents {
+	ours := func(parts ...string) string { return filepath.Join(append([]string{s.root}, parts...)...) }
+	made := func(parts ...string) string { return filepath.Join(append([]string{stage}, parts...)...) }
+	file := func(from, to string, mode fs.FileMode) *files.Content {
+		return &files.Content{Source: from, Destination: to, FileInfo: &files.ContentFileInfo{Owner: "root", Group: "root", Mode: mode, MTime: s.date}}
+	}
+	const share, lib = "/usr/share/", "/usr/lib/"
+	list := files.Contents{
+		file(made("sallyport"), "/usr/bin/sallyport", 0o755),
+		file(ours("packaging", "systemd", "sallyport.service"), lib+"systemd/system/sallyport.service", 0o644),
+		file(ours("packaging", "systemd", "sysusers.conf"), lib+"sysusers.d/sallyport.conf", 0o644),
+		file(ours("packaging", "systemd", "tmpfiles.conf"), lib+"tmpfiles.d/sallyport.conf", 0o644),
+		file(made("completions", "sallyport"), share+"bash-completion/completions/sallyport", 0o644),
+		file(made("completions", "sallyport.fish"), share+"fish/vendor_completions.d/sallyport.fish", 0o644),
+		file(ours("internal", "config", "reference.toml"), share+"doc/sallyport/reference.toml", 0o644),
+		file(ours("packaging", "systemd", "moat.conf"), share+"doc/sallyport/examples/moat.conf", 0o644),
+		file(ours("README.md"), share+"doc/sallyport/README.md", 0o644),
+		file(ours("docs", "OPERATIONS.md"), share+"doc/sallyport/docs/OPERATIONS.md", 0o644),
+		file(ours("docs", "THREATS.md"), share+"doc/sallyport/docs/THREATS.md", 0o644),
+		file(made("copyright"), share+"doc/sallyport/copyright", 0o644),
+		file(made("changelog.gz"), share+"doc/sallyport/changelog.gz", 0o644),
+		file(made("man", "*.1.gz"), share+"man/man1/", 0o644),
+	}
+	zsh := share + "zsh/vendor-completions/_sallyport"
+	if kind == "rpm" {
+		zsh = share + "zsh/site-functions/_sallyport"
+	}
+	return append(list, file(made("completions", "_sallyport"), zsh, 0o644))
+}

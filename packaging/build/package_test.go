@@ -1,0 +1,197 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// stage is where made puts the files of packages; TestMain makes and removes it.
+var stage string
+
+// made makes the files of packages once, for all tests.
+var made = sync.OnceValue(func() error { return testSource("0").fill(context.Background(), stage) })
+
+func testSource(version string) source {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		panic(err)
+	}
+	return source{root: root, arch: runtime.GOARCH, version: version, date: time.Unix(1_700_000_000, 0).UTC()}
+}
+
+// packed makes a package of some version.
+func packed(t *testing.T, kind, version string) string {
+	t.Helper()
+	if err := made(); err != nil {
+		t.Fatal(err)
+	}
+	name, err := testSource(version).pack(kind, stage, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func TestSameSourceSameBytes(t *testing.T) {
+	for _, kind := range []string{"deb", "rpm"} {
+		one, two := packed(t, kind, "1.0.0"), packed(t, kind, "1.0.0")
+		a, err := os.ReadFile(one)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(two)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(a, b) {
+			t.Errorf("two %s packages of the same source differ", kind)
+		}
+	}
+}
+
+// A machine lives through what an administrator does with the package.
+func TestPackageOnDebian(t *testing.T) {
+	m := newMachine(t)
+	m.install(packed(t, "deb", "1.0.0"), "dpkg", "-i")
+	m.neverStartsByItself()
+	m.guards()
+	before := m.must("systemctl", "show", "-p", "MainPID", "sallyport")
+	m.install(packed(t, "deb", "1.0.1"), "dpkg", "-i")
+	m.survived(before)
+	if out := m.must("dpkg", "--remove", "sallyport"); !strings.Contains(out, "its doors are open") {
+		t.Errorf("removing says %q", out)
+	}
+	m.open()
+	for _, path := range []string{"/etc/sallyport/sallyport.toml", "/var/lib/sallyport/server.key"} {
+		m.must("test", "-e", path)
+	}
+	m.must("dpkg", "--purge", "sallyport")
+	for _, path := range []string{"/etc/sallyport", "/var/lib/sallyport", "/usr/bin/sallyport"} {
+		m.fails("test", "-e", path)
+	}
+	m.fails("getent", "passwd", "sallyport")
+	m.fails("getent", "group", "sallyport")
+}
+
+func TestPackageWithRPM(t *testing.T) {
+	m := newMachine(t)
+	m.install(packed(t, "rpm", "1.0.0"), "rpm", "--nodeps", "-i")
+	m.neverStartsByItself()
+	m.guards()
+	before := m.must("systemctl", "show", "-p", "MainPID", "sallyport")
+	m.install(packed(t, "rpm", "1.0.1"), "rpm", "--nodeps", "-U")
+	m.survived(before)
+	if out := m.must("rpm", "-e", "sallyport"); !strings.Contains(out, "its doors are open") {
+		t.Errorf("removing says %q", out)
+	}
+	m.open()
+	m.fails("test", "-e", "/usr/bin/sallyport")
+	m.must("test", "-e", "/etc/sallyport/sallyport.toml")
+}
+
+// Removing the package in a chroot leaves the network of the host alone.
+func TestRemoveInChroot(t *testing.T) {
+	m := newMachine(t)
+	m.install(packed(t, "deb", "1.0.0"), "dpkg", "-i")
+	m.guards()
+	m.must("unshare", "--mount", "sh", "-c", "mount -t tmpfs tmpfs /run/systemd && dpkg --remove sallyport")
+	m.must("nft", "list", "table", "inet", "sallyport")
+}
+
+// install copies a package into the machine and installs it.
+func (m machine) install(name string, command ...string) {
+	m.Helper()
+	// The machine's root lies over this one's, but its /tmp is its own.
+	text, err := os.ReadFile(name)
+	if err != nil {
+		m.Fatal(err)
+	}
+	inside := "/root/" + filepath.Base(name)
+	if err := os.WriteFile(m.path(inside), text, 0o644); err != nil {
+		m.Fatal(err)
+	}
+	m.must(append(command, inside)...)
+}
+
+// neverStartsByItself holds after the first installation.
+func (m machine) neverStartsByItself() {
+	m.Helper()
+	if out := m.fails("systemctl", "is-enabled", "sallyport"); out != "disabled" {
+		m.Errorf("the unit is %s", out)
+	}
+	m.must("systemctl", "start", "sallyport") // nor when told to: there is no configuration
+	m.open()
+	for path, want := range map[string]string{
+		"/etc/sallyport": "750 root sallyport", "/etc/sallyport/conf.d": "750 root sallyport",
+		"/var/lib/sallyport": "700 sallyport sallyport", "/usr/bin/sallyport": "755 root root",
+	} {
+		if got := m.must("stat", "-c", "%a %U %G", path); got != want {
+			m.Errorf("%s is %q, want %q", path, got, want)
+		}
+	}
+	const unit = "/usr/lib/systemd/system/sallyport.service"
+	m.must("systemd-analyze", "verify", unit)
+	m.must("systemd-analyze", "security", "--offline=true", "--threshold=25", unit) // exposure of 2.5 of 10 at most
+	m.must("test", "-e", "/usr/share/man/man1/sallyport-init.1.gz")
+	m.must("bash", "-n", "/usr/share/bash-completion/completions/sallyport")
+}
+
+// open holds where no daemon and no table are.
+func (m machine) open() {
+	m.Helper()
+	if out := m.fails("systemctl", "is-active", "sallyport"); out != "inactive" {
+		m.Errorf("the unit is %s", out)
+	}
+	m.fails("nft", "list", "table", "inet", "sallyport")
+}
+
+// guards makes a configuration, starts the daemon and opens a door.
+func (m machine) guards() {
+	m.Helper()
+	m.must("sallyport", "init", "--door", "ssh=tcp/22")
+	m.must("systemctl", "enable", "--now", "sallyport")
+	pid := m.must("systemctl", "show", "-P", "MainPID", "sallyport")
+	status := m.must("cat", "/proc/"+pid+"/status")
+	// CAP_NET_ADMIN is 12 and CAP_NET_RAW 13 in linux/capability.h.
+	for _, want := range []string{"CapEff:\t0000000000003000", "CapBnd:\t0000000000003000", "NoNewPrivs:\t1", "Seccomp:\t2"} {
+		if !strings.Contains(status, want) {
+			m.Errorf("the daemon's status has no %q:\n%s", want, status)
+		}
+	}
+	if user := m.must("stat", "-c", "%U", "/proc/"+pid); user != "sallyport" {
+		m.Errorf("the daemon runs as %s", user)
+	}
+	if before := m.must("systemctl", "show", "-P", "Before", "sallyport"); !strings.Contains(before, "network-pre.target") {
+		m.Errorf("the unit comes before %s only", before)
+	}
+	m.must("sallyport", "open", "ssh", "--source", "192.0.2.7", "--for", "10m")
+	m.granted()
+}
+
+// granted holds while the grant of guards is in the kernel.
+func (m machine) granted() {
+	m.Helper()
+	if out := m.must("nft", "list", "table", "inet", "sallyport"); !strings.Contains(out, "192.0.2.7 . tcp . 22") {
+		m.Errorf("the grant is gone:\n%s", out)
+	}
+}
+
+// survived holds after an upgrade: another process, the same grant.
+func (m machine) survived(before string) {
+	m.Helper()
+	m.must("systemctl", "is-active", "sallyport")
+	if m.must("systemctl", "show", "-p", "MainPID", "sallyport") == before {
+		m.Errorf("the daemon was not restarted")
+	}
+	m.granted()
+	if out := m.must("sallyport", "status"); !strings.Contains(out, "192.0.2.7") {
+		m.Errorf("the new daemon does not know the grant:\n%s", out)
+	}
+}

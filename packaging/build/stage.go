@@ -1,0 +1,117 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// fill makes, in stage, the files of a package that are not in the source: the
+// program, manual pages, completions, the changelog and the licences.
+func (s source) fill(ctx context.Context, stage string) error {
+	epoch := "SOURCE_DATE_EPOCH=" + strconv.FormatInt(s.date.Unix(), 10)
+	flags := "-s -w -buildid= -X sallyport/internal/build.version=" + s.version
+	_, err := s.command(ctx, []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + s.arch},
+		"go", "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", filepath.Join(stage, "sallyport"), "./cmd/sallyport")
+	if err != nil {
+		return err
+	}
+	if _, err := s.command(ctx, []string{epoch}, "go", "run", "-tags", "docs", "./cmd/sallyport", "docs", stage); err != nil {
+		return err
+	}
+	pages, err := filepath.Glob(filepath.Join(stage, "man", "*.1"))
+	if err != nil || len(pages) == 0 {
+		return fmt.Errorf("there are no manual pages in %s", stage)
+	}
+	for _, page := range pages {
+		if err := compress(page, page+".gz"); err != nil {
+			return err
+		}
+	}
+	if err := compress(filepath.Join(s.root, "CHANGELOG.md"), filepath.Join(stage, "changelog.gz")); err != nil {
+		return err
+	}
+	text, err := s.licences(ctx)
+	if err != nil {
+		return fmt.Errorf("gather licences: %w", err)
+	}
+	return os.WriteFile(filepath.Join(stage, "copyright"), text, 0o644)
+}
+
+// compress writes a file with gzip, without its name and time.
+func compress(from, to string) error {
+	text, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(text); err != nil {
+		return err
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	return os.WriteFile(to, b.Bytes(), 0o644)
+}
+
+// licences returns the licences of the program and of every library that is
+// linked into it, which those licences ask for.
+func (s source) licences(ctx context.Context) ([]byte, error) {
+	list, err := s.command(ctx, []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + s.arch},
+		"go", "list", "-deps", "-f", "{{with .Module}}{{.Path}} {{.Dir}}{{end}}", "./cmd/sallyport")
+	if err != nil {
+		return nil, err
+	}
+	goroot, err := s.output(ctx, "go", "env", "GOROOT")
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	seen := make(map[string]bool)
+	for _, line := range append(strings.Split(list, "\n"), "the Go standard library "+goroot) {
+		i := strings.LastIndexByte(line, ' ')
+		if i < 0 || seen[line] {
+			continue
+		}
+		seen[line] = true
+		if err := licence(&b, line[:i], line[i+1:]); err != nil {
+			return nil, err
+		}
+	}
+	return b.Bytes(), nil
+}
+
+// licence appends the licence of what is in a folder.
+func licence(b *bytes.Buffer, name, dir string) error {
+	found := false
+	for _, pattern := range []string{"LICENSE*", "LICENCE*", "COPYING*", "NOTICE*"} {
+		list, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil {
+			return err
+		}
+		for _, path := range list {
+			if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+				continue
+			}
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(b, "== %s (%s)\n\n%s\n\n", name, filepath.Base(path), bytes.TrimSpace(text))
+			found = true
+		}
+	}
+	if !found {
+		return fmt.Errorf("%s has no licence in %s", name, dir)
+	}
+	return nil
+}
