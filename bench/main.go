@@ -5,7 +5,7 @@
 // through while junk arrives as fast as the machine can make it, what the junk
 // costs, and how all this grows.
 //
-//	go run ./bench [-only latency,goodput,flood,growth] [-rounds 60] [-json FILE]
+//	go run ./bench [-only latency,goodput,flood,growth,soak] [-rounds 60] [-json FILE]
 //
 // It builds networks of its own out of namespaces, as root or without, and
 // touches nothing outside. Systems that are not installed are left out with a

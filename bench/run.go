@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -81,9 +82,12 @@ func parse(args []string) (s settings, err error) {
 	flags.IntVar(&s.Offered, "offered", 30, "honest knocks within a second in the goodput section, at most 36")
 	flags.IntVar(&s.Repeats, "repeats", 3, "repetitions of each measurement of processor time")
 	flags.DurationVar(&s.Burst, "burst", 2*time.Second, "junk in each such measurement")
-	flags.IntVar(&s.Grants, "grants", 100_000, "active grants in the growth section")
+	numbers(flags, &s.Grants, "grants", []int{100_000}, "active `GRANTS` in the growth section")
+	numbers(flags, &s.Clients, "clients", []int{1000, 100_000}, "`CLIENTS` in the growth section")
+	numbers(flags, &s.Doors, "doors", []int{1, 1000, 10_000}, "`DOORS` in the growth section")
+	numbers(flags, &s.Rates, "rates", []int{10_000, 100_000, 400_000, 0}, "packets of junk a second; 0: as many as possible")
+	flags.DurationVar(&s.Soak, "soak", 10*time.Minute, "length of the soak section")
 	flags.Uint64Var(&s.Sources, "sources", 1_000_000, "spoofed sources in the growth section")
-	s.Rates, s.Doors = []int{10_000, 100_000, 400_000, 0}, []int{1, 1000, 10_000}
 	s.Progress, s.Settle = os.Stderr, 10*time.Second
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -98,11 +102,27 @@ func parse(args []string) (s settings, err error) {
 	return s, s.check()
 }
 
+// numbers declares a flag that takes a list of numbers from 0.
+func numbers(flags *flag.FlagSet, to *[]int, name string, value []int, usage string) {
+	*to = value
+	flags.Func(name, fmt.Sprintf("%s (default %v)", usage, value), func(text string) error {
+		*to = nil
+		for word := range strings.SplitSeq(text, ",") {
+			n, err := strconv.ParseUint(word, 10, 31)
+			if err != nil {
+				return fmt.Errorf("%q: want a whole number", word)
+			}
+			*to = append(*to, int(n))
+		}
+		return nil
+	})
+}
+
 // check refuses what would end in an empty table, or never.
 func (s *settings) check() error {
 	for _, name := range s.only {
 		if !slices.ContainsFunc(sections, func(known section) bool { return known.name == name }) {
-			return fmt.Errorf("no section %q: want latency, goodput, flood, growth", name)
+			return fmt.Errorf("no section %q: want latency, goodput, flood, growth, soak", name)
 		}
 	}
 	for _, name := range s.systems {
@@ -121,8 +141,8 @@ func (s *settings) check() error {
 		return errors.New("repeats: want at least 1")
 	case s.Burst <= 0:
 		return errors.New("burst: want more than 0s")
-	case s.Grants < 0:
-		return errors.New("grants: want at least 0")
+	case s.Soak < time.Second:
+		return errors.New("soak: want at least 1s")
 	case s.Sources > 1<<24-1: // as many as there are in flood.Sources
 		return errors.New("sources: want at most 16,777,215")
 	}
@@ -163,6 +183,7 @@ var sections = []section{
 	{"goodput", measure.Goodput},
 	{"flood", measure.Flood},
 	{"growth", measure.Growth},
+	{"soak", measure.Soak},
 }
 
 // compare runs the sections and writes the report.

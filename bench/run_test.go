@@ -40,7 +40,7 @@ func TestSystemsAreChosenByTheBeginningOfTheirNames(t *testing.T) {
 
 func TestWrongArguments(t *testing.T) {
 	for args, want := range map[string]string{
-		"-only latncy":      `no section "latncy": want latency, goodput, flood, growth`,
+		"-only latncy":      `no section "latncy": want latency, goodput, flood, growth, soak`,
 		"-systems nosuchd":  `no system "nosuchd"`,
 		"-rounds 0":         `rounds: want at least 1`,
 		"-burst 0s":         `burst: want more than 0s`,

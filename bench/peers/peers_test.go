@@ -39,14 +39,18 @@ func TestConfigurationsWithSPALoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := (Site{Dir: dir}).write(SPA{}.files(dir, []prover{client})); err != nil {
+	files, err := SPA{Clients: 7}.files(dir, []prover{client})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := (Site{Dir: dir}).write(files); err != nil {
 		t.Fatal(err)
 	}
 	cfg, err := config.Load(os.DirFS("/"), filepath.Join(dir, "sallyport.toml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if cfg.SPA.Port != spaPort || len(cfg.Doors) != 1 || cfg.Doors[0].Ports[0].Number != Door || len(cfg.Clients) != 1 {
+	if cfg.SPA.Port != spaPort || len(cfg.Doors) != 1 || cfg.Doors[0].Ports[0].Number != Door || len(cfg.Clients) != 7 {
 		t.Errorf("got %+v", cfg)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -33,6 +34,7 @@ import (
 type SPA struct {
 	Program string    // path of the program
 	Suite   key.Suite // of the server key
+	Clients int       // how many there are; 0, or fewer: as many as knock
 }
 
 // Name implements System.
@@ -64,7 +66,11 @@ func (s SPA) Start(ctx context.Context, site Site) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	server, err := serve(ctx, site, s.Program, s.Name(), s.files(site.Dir, clients))
+	files, err := s.files(site.Dir, clients)
+	if err != nil {
+		return nil, err
+	}
+	server, err := serve(ctx, site, s.Program, s.Name(), files)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +101,9 @@ func (s SPA) serverKey(dir string) (key.Keyring, error) {
 	return keyfile.Create(filepath.Join(dir, "server.key"), s.Suite)
 }
 
-func (s SPA) files(dir string, clients []prover) map[string]string {
+// files is the configuration. Clients are spread over several files, because one
+// file may have a megabyte only.
+func (s SPA) files(dir string, clients []prover) (map[string]string, error) {
 	text := settings(dir, "all") + fmt.Sprintf(`
 [spa]
 port = %d
@@ -106,10 +114,26 @@ ports = ["udp/%d"]
 open_for = "1s"
 `, spaPort, spaDoor, Door)
 	for i, c := range clients {
-		text += fmt.Sprintf("\n[[client]]\nname = \"client-%d\"\ndoors = [%q]\nkey = %q\n",
-			i, spaDoor, bytes.TrimSpace(ssh.MarshalAuthorizedKey(c.PublicKey())))
+		text += clientTable(fmt.Sprintf("client-%d", i), c.PublicKey())
 	}
-	return map[string]string{"sallyport.toml": text}
+	files := map[string]string{"sallyport.toml": text}
+	const most = 5000
+	for first := len(clients); first < s.Clients; first += most {
+		var b strings.Builder
+		for i := first; i < min(first+most, s.Clients); i++ {
+			idle, err := newProver()
+			if err != nil {
+				return nil, err
+			}
+			b.WriteString(clientTable(fmt.Sprintf("idle-%d", i), idle.PublicKey()))
+		}
+		files[fmt.Sprintf("conf.d/clients-%06d.toml", first)] = b.String()
+	}
+	return files, nil
+}
+
+func clientTable(name string, key ssh.PublicKey) string {
+	return fmt.Sprintf("\n[[client]]\nname = %q\ndoors = [%q]\nkey = %q\n", name, spaDoor, bytes.TrimSpace(ssh.MarshalAuthorizedKey(key)))
 }
 
 const spaDoor = "door"

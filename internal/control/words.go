@@ -25,17 +25,18 @@ import (
 
 // Status is what the daemon knows about itself. It holds no secret.
 type Status struct {
-	Version  string                 `json:"version"`
-	Config   string                 `json:"config"` // path of the main configuration file
-	Started  time.Time              `json:"started"`
-	Policy   string                 `json:"policy"`
-	Closed   string                 `json:"closed"`
-	Doors    []Door                 `json:"doors"`
-	Grants   []gate.Grant           `json:"grants"`
-	Refusals map[gate.Reason]uint64 `json:"refusals"` // since the start
-	Dropped  uint64                 `json:"dropped"`  // packets to closed ports, since the table was installed
-	Capture  map[string]Ring        `json:"capture"`
-	Problems []string               `json:"problems"` // what an administrator should look at
+	Version    string                 `json:"version"`
+	Config     string                 `json:"config"` // path of the main configuration file
+	Started    time.Time              `json:"started"`
+	Policy     string                 `json:"policy"`
+	Closed     string                 `json:"closed"`
+	Doors      []Door                 `json:"doors"`
+	Grants     []gate.Grant           `json:"grants"`
+	Refusals   map[gate.Reason]uint64 `json:"refusals"`   // since the start
+	Dropped    uint64                 `json:"dropped"`    // packets to closed ports, since the table was installed
+	Goroutines int                    `json:"goroutines"` // of the daemon: a number that grows and grows is a bug
+	Capture    map[string]Ring        `json:"capture"`
+	Problems   []string               `json:"problems"` // what an administrator should look at
 }
 
 // Door is one door and its use.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -61,7 +62,7 @@ func (d *Daemon) Status(context.Context) (control.Status, error) {
 		Version: d.opts.Version, Config: cfg.Path, Started: d.started,
 		Policy: string(cfg.Gate.Policy), Closed: string(cfg.Gate.Closed),
 		Doors: make([]control.Door, 0, len(cfg.Doors)), Grants: grants,
-		Refusals: d.events.refused(), Dropped: refused.Total,
+		Refusals: d.events.refused(), Dropped: refused.Total, Goroutines: runtime.NumGoroutine(),
 		Capture: make(map[string]control.Ring), Problems: append(d.problems.list(), d.hostProblems(cfg)...),
 	}
 	if s.Grants == nil {

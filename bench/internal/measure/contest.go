@@ -32,7 +32,9 @@ type Options struct {
 	Rates     []int         // of junk in packets a second; 0: as many as possible
 	Offered   int           // honest knocks in each cell of the goodput section, within a second
 	Doors     []int         // sizes of the configuration
-	Grants    int           // active ones
+	Clients   []int         // numbers of them
+	Grants    []int         // numbers of active ones
+	Soak      time.Duration // of the soak section
 	Sources   uint64        // spoofed ones that send a first knock
 	Sallyport string        // the program
 	Progress  io.Writer     // one line for each step

@@ -19,15 +19,24 @@ import (
 	"sallyport/bench/internal/usage"
 	"sallyport/bench/peers"
 	"sallyport/internal/control"
+	"sallyport/internal/key"
 )
 
 // Growth measures Sallyport alone: what becomes of latency, memory, start and
 // reload as doors, grants and hostile sources grow in number.
 func Growth(ctx context.Context, systems []peers.System, o Options) (section Section, err error) {
 	var ours peers.Sallyport
+	var spa peers.SPA
 	for _, s := range systems {
-		if s, ok := s.(peers.Sallyport); ok && s.Policy == "" {
-			ours = s
+		switch s := s.(type) {
+		case peers.Sallyport:
+			if s.Policy == "" {
+				ours = s
+			}
+		case peers.SPA:
+			if s.Suite == key.Hybrid {
+				spa = s
+			}
 		}
 	}
 	if missing := peers.Missing(ours); missing != "" {
@@ -40,7 +49,15 @@ func Growth(ctx context.Context, systems []peers.System, o Options) (section Sec
 		sizes = append(sizes, size{name: plural(doors, "door"), system: ours})
 	}
 	ours.Doors = 1
-	sizes = append(sizes, size{name: "1 door, " + plural(o.Grants, "active grant"), system: ours, grants: o.Grants})
+	for _, grants := range o.Grants {
+		sizes = append(sizes, size{name: "1 door, " + plural(grants, "active grant"), system: ours, grants: grants})
+	}
+	if peers.Missing(spa) == "" {
+		for _, clients := range o.Clients {
+			spa.Clients = clients
+			sizes = append(sizes, size{name: "SPA, " + plural(clients, "client"), system: spa})
+		}
+	}
 	grown, err := grow(ctx, sizes, o)
 	if err != nil {
 		return section, err
@@ -52,7 +69,7 @@ func Growth(ctx context.Context, systems []peers.System, o Options) (section Sec
 // size is one row: a daemon of its own.
 type size struct {
 	name   string
-	system peers.Sallyport
+	system peers.System
 	grants int
 
 	*contestant

@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 // little is enough to see that everything works.
 var little = measure.Options{
 	Rounds: 2, Knocks: 2, Repeats: 1, Burst: 200 * time.Millisecond, Rates: []int{10_000, 0},
-	Doors: []int{1, 50}, Grants: 100, Sources: 20_000,
+	Doors: []int{1, 50}, Grants: []int{100}, Clients: []int{100}, Sources: 20_000,
 	Progress: io.Discard, Settle: 10 * time.Second,
 }
 

@@ -114,6 +114,15 @@ func RSS(pid int) (m Memory, err error) {
 	return m, nil
 }
 
+// Descriptors returns how many files a process has open.
+func Descriptors(pid int) (int, error) {
+	list, err := os.ReadDir(proc(pid, "fd"))
+	if err != nil {
+		return 0, fmt.Errorf("count the open files of process %d: %w", pid, err)
+	}
+	return len(list), nil
+}
+
 func proc(pid int, name string) string {
 	return filepath.Join("/proc", strconv.Itoa(pid), name)
 }
