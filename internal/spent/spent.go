@@ -1,0 +1,79 @@
+// Package spent remembers which rotating steps and one-time sequences have
+// opened a door, so that none does twice: a Guard in memory for whoever
+// decides, a Store in a file for the next start.
+//
+// Numbers only grow: once a client has used a step for a door, that step and
+// all earlier ones are used, whatever the clock says later. What the Store
+// could not record must open nothing; where it may have lost something, a floor
+// takes the place of the records: every step up to it is used.
+package spent
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"strconv"
+
+	"sallyport/internal/packet"
+)
+
+// Record says that something has been used. It compares with ==.
+type Record struct {
+	key    [16]byte
+	number int64
+	once   bool // a one-time sequence, to which floors mean nothing
+}
+
+// Step is the record of a client that uses a rotating step for a door.
+func Step(client, door string, step int64) Record {
+	return Record{key: hash("step", client, door), number: step}
+}
+
+// Sequence is the record of a one-time sequence of a door.
+func Sequence(door string, knocks []packet.Port) Record {
+	words := make([]string, 0, 2+len(knocks))
+	words = append(words, "sequence", door)
+	for _, k := range knocks {
+		words = append(words, k.String())
+	}
+	return Record{key: hash(words...), number: 1, once: true}
+}
+
+// hash tells lists of words apart, wherever they are divided.
+func hash(words ...string) [16]byte {
+	var b bytes.Buffer
+	for _, w := range words {
+		b.WriteString(strconv.Quote(w))
+	}
+	sum := sha256.Sum256(b.Bytes())
+	return [16]byte(sum[:16])
+}
+
+// Guard knows what has been used. It is to be used by one goroutine at a time.
+type Guard struct {
+	floor   int64
+	damaged bool
+	highest map[[16]byte]int64
+}
+
+// Used tells whether it must not be used again.
+func (g *Guard) Used(r Record) bool {
+	n, used := g.highest[r.key]
+	return used && r.number <= n || !r.once && r.number <= g.floor
+}
+
+// Use marks as used what has not been used before, and tells whether that was
+// so.
+func (g *Guard) Use(r Record) bool {
+	if g.Used(r) {
+		return false
+	}
+	g.highest[r.key] = r.number
+	return true
+}
+
+// Damaged tells whether the record of a one-time sequence may have been lost:
+// those that are there now had better count as used.
+func (g *Guard) Damaged() bool { return g.damaged }
+
+// Floor is the step up to which every step counts as used.
+func (g *Guard) Floor() int64 { return g.floor }

@@ -1,0 +1,295 @@
+package spent
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+	"testing"
+
+	"sallyport/internal/packet"
+)
+
+// memory is a directory in memory that fails where a test says so.
+type memory struct {
+	files map[string][]byte
+	full  bool // no file gets longer, none is made
+	syncs int
+}
+
+var errFull = errors.New("no space left")
+
+func newMemory() *memory { return &memory{files: map[string][]byte{}} }
+
+func (m *memory) Read(name string) ([]byte, error) {
+	data, ok := m.files[name]
+	if !ok {
+		return nil, fs.ErrNotExist
+	}
+	return slices.Clone(data), nil
+}
+
+func (m *memory) Replace(name string, data []byte) error {
+	if m.full {
+		return errFull
+	}
+	m.files[name] = slices.Clone(data)
+	return nil
+}
+
+func (m *memory) WriteAt(name string, data []byte, offset int64) error {
+	file := m.files[name]
+	if end := int(offset) + len(data); end > len(file) {
+		if m.full {
+			m.files[name] = append(file, data[:5]...) // a part of it may fit
+			return errFull
+		}
+		file = append(file, make([]byte, end-len(file))...)
+	}
+	copy(file[offset:], data)
+	m.files[name] = file
+	return nil
+}
+
+func (m *memory) Sync() error { m.syncs++; return nil }
+
+// used lets a new guard tell, as after a restart.
+func (m *memory) used(t *testing.T, boot string, now int64, r Record) bool {
+	t.Helper()
+	s, g, _ := Open(m, boot, now+1)
+	defer s.Close()
+	return g.Used(r)
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func ports(list ...string) (out []packet.Port) {
+	for _, text := range list {
+		p, err := packet.ParsePort(text)
+		if err != nil {
+			panic(err)
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+var once = Sequence("ssh", ports("tcp/9", "udp/3"))
+
+func created(t *testing.T) *memory {
+	t.Helper()
+	m := newMemory()
+	must(t, Create(m))
+	return m
+}
+
+func TestGuard(t *testing.T) {
+	s, g, notices := Open(created(t), "boot", 100)
+	defer s.Close()
+	if len(notices) != 0 || g.Floor() != 0 {
+		t.Fatalf("%q, floor %d", notices, g.Floor())
+	}
+	for _, c := range []struct {
+		r    Record
+		want bool
+	}{
+		{Step("alice", "ssh", 7), true},
+		{Step("alice", "ssh", 7), false}, // twice
+		{Step("alice", "ssh", 6), false}, // an earlier one
+		{Step("alice", "ssh", 8), true},
+		{Step("alice", "db", 7), true}, // another door
+		{Step("bob", "ssh", 7), true},  // another client
+		{Step("alices", "sh", 7), true},
+		{once, true},
+		{once, false},
+		{Sequence("db", ports("tcp/9", "udp/3")), true},
+		{Sequence("ssh", ports("tcp/9", "udp/31")), true},
+	} {
+		if got := g.Use(c.r); got != c.want {
+			t.Errorf("%+v: %v", c.r, got)
+		}
+	}
+}
+
+func TestRestarts(t *testing.T) {
+	for name, c := range map[string]struct {
+		end  func(*Store, *memory) // how the daemon ended
+		boot string                // of the next start
+		want string                // notice
+	}{
+		"stopped":              {func(s *Store, _ *memory) { s.Close() }, "one", ""},
+		"stopped, rebooted":    {func(s *Store, _ *memory) { s.Close() }, "two", ""},
+		"killed":               {func(*Store, *memory) {}, "one", ""},
+		"killed, rebooted":     {func(*Store, *memory) {}, "two", "went down"},
+		"killed, unknown boot": {func(*Store, *memory) {}, "", "went down"},
+		"a bit has flipped":    {func(s *Store, m *memory) { s.Close(); m.files[fileName][slotSize+20] ^= 1 }, "one", "slot 1"},
+		"the header has gone":  {func(s *Store, m *memory) { s.Close(); m.files[fileName][3] ^= 1 }, "one", "header"},
+		"cut to nothing":       {func(s *Store, m *memory) { s.Close(); m.files[fileName] = nil }, "one", "header"},
+		"removed":              {func(s *Store, m *memory) { s.Close(); delete(m.files, fileName) }, "one", "lost"},
+		"half a record":        {func(_ *Store, m *memory) { m.files[fileName] = append(m.files[fileName], 1, 2, 3) }, "one", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := created(t)
+			s, _, _ := Open(m, "one", 101)
+			must(t, s.Write(Step("alice", "ssh", 99)))
+			must(t, s.Write(Step("alice", "ssh", 100)))
+			must(t, s.Write(Step("bob", "ssh", 100)))
+			c.end(s, m)
+			s, g, notices := Open(m, c.boot, 101)
+			if got := strings.Join(notices, "\n"); !strings.Contains(got, c.want) || c.want == "" && got != "" {
+				t.Errorf("notices %q, want %q", got, c.want)
+			}
+			if g.Damaged() != (strings.Contains(c.want, "slot") || c.want == "header") {
+				t.Errorf("damaged: %v", g.Damaged())
+			}
+			for _, r := range []Record{Step("alice", "ssh", 100), Step("alice", "ssh", 99), Step("bob", "ssh", 100)} {
+				if !g.Used(r) {
+					t.Errorf("%+v works again", r)
+				}
+			}
+			if g.Used(Step("alice", "ssh", 102)) {
+				t.Error("a later step does not work")
+			}
+			if fresh := Step("carol", "ssh", 101); g.Used(fresh) != (c.want != "") {
+				t.Errorf("who has used nothing: %v", g.Used(fresh))
+			}
+			// What is known now is known at the next start, too.
+			must(t, s.Write(Step("dora", "ssh", 103)))
+			if c.boot == "" {
+				return
+			}
+			_, again, notices := Open(m, c.boot, 50)
+			if len(notices) != 0 || again.Floor() != g.Floor() || !again.Used(Step("dora", "ssh", 103)) || !again.Used(Step("bob", "ssh", 100)) {
+				t.Errorf("the start after: %q, floor %d, want %d", notices, again.Floor(), g.Floor())
+			}
+		})
+	}
+}
+
+// The clock went back an hour while the machine was down: the floor is not
+// below what has been used.
+func TestClockGoesBackAcrossAReboot(t *testing.T) {
+	m := created(t)
+	s, _, _ := Open(m, "one", 101)
+	must(t, s.Write(Step("alice", "ssh", 500)))
+	if !m.used(t, "two", 380, Step("bob", "ssh", 499)) {
+		t.Error("a step from before works")
+	}
+}
+
+func TestOneTimeSequencesSurvivePower(t *testing.T) {
+	m := created(t)
+	s, _, _ := Open(m, "one", 101)
+	before := m.syncs
+	must(t, s.Write(Step("alice", "ssh", 100)))
+	if m.syncs != before {
+		t.Error("a step waits for the disk")
+	}
+	must(t, s.Write(once))
+	if m.syncs == before {
+		t.Error("a one-time sequence does not wait for the disk")
+	}
+	if !m.used(t, "two", 100, once) {
+		t.Error("it works again")
+	}
+	if m.used(t, "two", 100, Sequence("ssh", ports("tcp/1", "tcp/9"))) {
+		t.Error("a floor counts for one-time sequences")
+	}
+}
+
+func TestFullDisk(t *testing.T) {
+	m := created(t)
+	s, _, _ := Open(m, "one", 101)
+	must(t, s.Write(Step("alice", "ssh", 100)))
+	m.full = true
+	if err := s.Write(Step("bob", "ssh", 100)); !errors.Is(err, errFull) {
+		t.Errorf("%v", err)
+	}
+	must(t, s.Write(Step("alice", "ssh", 101))) // needs no room
+	m.full = false
+	must(t, s.Write(Step("bob", "ssh", 101)))
+	for _, r := range []Record{Step("alice", "ssh", 101), Step("bob", "ssh", 101)} {
+		if !m.used(t, "one", 100, r) {
+			t.Errorf("%+v works again", r)
+		}
+	}
+}
+
+func TestFullDiskAtTheStart(t *testing.T) {
+	m := newMemory()
+	m.full = true
+	s, g, notices := Open(m, "one", 101)
+	if len(notices) != 2 || !g.Used(Step("alice", "ssh", 101)) {
+		t.Errorf("%q", notices)
+	}
+	if err := s.Write(Step("alice", "ssh", 102)); !errors.Is(err, errFull) {
+		t.Errorf("%v", err)
+	}
+	m.full = false
+	must(t, s.Write(Step("alice", "ssh", 103)))
+	must(t, s.Close())
+	if !m.used(t, "two", 10, Step("alice", "ssh", 103)) || !m.used(t, "two", 10, Step("bob", "ssh", 101)) {
+		t.Error("used again")
+	}
+}
+
+func TestClosed(t *testing.T) {
+	m := created(t)
+	s, _, _ := Open(m, "one", 101)
+	must(t, s.Close())
+	must(t, s.Close())
+	if s.Write(once) == nil {
+		t.Error("written after Close")
+	}
+	if err := Create(m); err != nil {
+		t.Errorf("a store that is there already: %v", err)
+	}
+}
+
+// TestSize: the file does not grow with use.
+func TestSize(t *testing.T) {
+	m := created(t)
+	s, _, _ := Open(m, "one", 1)
+	for step := range int64(1000) {
+		must(t, s.Write(Step("alice", "ssh", step+2)))
+	}
+	if n := len(m.files[fileName]); n != 2*slotSize {
+		t.Errorf("%d bytes", n)
+	}
+}
+
+// FuzzOpen: whatever the file holds, what it says soundly is kept, and doubt
+// raises the floor.
+func FuzzOpen(f *testing.F) {
+	m := newMemory()
+	s, _, _ := Open(m, "one", 101)
+	_ = s.Write(Step("alice", "ssh", 200))
+	_ = s.Write(once)
+	f.Add(m.files[fileName])
+	f.Add(m.files[fileName][:50])
+	f.Add(bytes.Repeat([]byte{0}, 96))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m := newMemory()
+		m.files[fileName] = data
+		s, g, notices := Open(m, "one", 101)
+		if len(notices) > 0 && !g.Used(Step("x", "y", 101)) {
+			t.Fatal("in doubt, and no floor")
+		}
+		must(t, s.Write(Step("x", "y", 1<<40)))
+		_, again, notices := Open(m, "one", 0)
+		if len(notices) > 0 || !again.Used(Step("x", "y", 1<<40)) || again.Floor() != g.Floor() {
+			t.Fatalf("written anew: %q", notices)
+		}
+		for key, n := range g.highest {
+			if again.highest[key] < n {
+				t.Fatal("something was forgotten")
+			}
+		}
+	})
+}

@@ -1,0 +1,246 @@
+package spent
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+)
+
+// Files is where a store keeps its file: a directory of its own.
+type Files interface {
+	// Read returns a whole file; an error that is fs.ErrNotExist if there is none.
+	Read(name string) ([]byte, error)
+	// Replace writes a whole file; after an error, or the death of the
+	// process, the file is as before.
+	Replace(name string, data []byte) error
+	// WriteAt overwrites a part of a file, or makes it longer.
+	WriteAt(name string, data []byte, offset int64) error
+	// Sync returns when all that was written will survive a loss of power.
+	Sync() error
+}
+
+// The file is a header and a slot for each key, which is overwritten when its
+// number grows. So it does not grow with use, and a write never touches what
+// another record needs.
+//
+//	header  magic 8 · boot 8 (zeros: closed in order) · floor 8 · sum 8
+//	slot    key 16 · number 8 · sum 8
+//
+// A sum is the beginning of the SHA-256 of what is before it.
+const (
+	fileName = "spent"
+	magic    = "SPSPENT1"
+	slotSize = 32
+	sumAt    = slotSize - 8
+)
+
+// Store records what has been used. It is safe for concurrent use.
+type Store struct {
+	mu     sync.Mutex
+	files  Files
+	header [slotSize]byte
+	slots  map[[16]byte]int64 // offsets
+	next   int64              // where the next slot goes
+	begun  bool               // the file says that there may be records
+	closed bool
+}
+
+// Create makes an empty store where there is none, for a host on which nothing
+// can have been used yet. It spares the first start the floor that follows a
+// lost store.
+func Create(files Files) error {
+	if _, err := files.Read(fileName); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	header := makeHeader([8]byte{}, 0)
+	if err := files.Replace(fileName, header[:]); err != nil {
+		return fmt.Errorf("make the store of used sequences: %w", err)
+	}
+	return nil
+}
+
+// Open reads the store and returns it with the guard that it fills. bootID
+// tells this boot of the machine from others; the empty one is like no other.
+// Where records may be missing, a notice says why and every step up to floor is
+// used; that is remembered. A store that cannot be written is none: Write says
+// so each time.
+func Open(files Files, bootID string, floor int64) (s *Store, g *Guard, notices []string) {
+	s = &Store{files: files, slots: make(map[[16]byte]int64), next: slotSize}
+	g = &Guard{highest: make(map[[16]byte]int64)}
+	data, err := files.Read(fileName)
+	if err != nil {
+		notices = append(notices, fmt.Sprintf("it is lost (%v)", err))
+	} else {
+		notices = s.read(g, data, hashBoot(bootID))
+	}
+	if len(notices) > 0 {
+		for _, n := range g.highest {
+			floor = max(floor, n) // the clock may have gone back
+		}
+		g.floor = max(g.floor, floor)
+	}
+	s.header = makeHeader(hashBoot(bootID), g.floor)
+	if err := s.begin(); err != nil {
+		notices = append(notices, fmt.Sprintf("it cannot be written (%v)", err))
+	}
+	return s, g, notices
+}
+
+// read fills guard and slots with what the file holds.
+func (s *Store) read(g *Guard, data []byte, boot [8]byte) (notices []string) {
+	if len(data) < slotSize || string(data[:8]) != magic || !sound(data[:slotSize]) {
+		g.damaged = true
+		return []string{"it is damaged (no header)"}
+	}
+	g.floor = int64(binary.BigEndian.Uint64(data[16:]))
+	if was := [8]byte(data[8:16]); was != [8]byte{} && (was != boot || boot == [8]byte{}) {
+		notices = append(notices, "the machine went down without warning")
+	}
+	// Less than a slot at the end is a record that had no room, of something
+	// that was therefore not used.
+	for ; s.next+slotSize <= int64(len(data)); s.next += slotSize {
+		slot := data[s.next : s.next+slotSize]
+		if !sound(slot) {
+			g.damaged = true
+			notices = append(notices, fmt.Sprintf("it is damaged (slot %d)", s.next/slotSize))
+			continue
+		}
+		key, number := [16]byte(slot), int64(binary.BigEndian.Uint64(slot[16:]))
+		s.slots[key] = s.next
+		g.highest[key] = max(number, g.highest[key])
+	}
+	return notices
+}
+
+// begin makes the file ready for records: compact, sound, and marked as in use
+// by this boot. That must survive a loss of power, or the next boot would
+// believe an older, closed file.
+func (s *Store) begin() error {
+	if s.begun {
+		return nil
+	}
+	data, err := s.files.Read(fileName)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	next := append(make([]byte, 0, s.next), s.header[:]...)
+	slots := make(map[[16]byte]int64, len(s.slots))
+	for key, at := range s.slots {
+		if at+slotSize > int64(len(data)) {
+			return errors.New("it has become shorter")
+		}
+		slots[key] = int64(len(next))
+		next = append(next, data[at:at+slotSize]...)
+	}
+	if err := s.files.Replace(fileName, next); err != nil {
+		return err
+	}
+	if err := s.files.Sync(); err != nil {
+		return err
+	}
+	s.slots, s.next, s.begun = slots, int64(len(next)), true
+	return nil
+}
+
+// Write records that something has been used. When it has returned nil, it
+// stays used whatever happens to the process; a one-time sequence also if the
+// machine loses power, since no floor stands in for it. After an error the
+// caller must open nothing; as soon as there is room again, later records are
+// written.
+func (s *Store) Write(r Record) error {
+	if err := s.write(r); err != nil {
+		return fmt.Errorf("record that it has been used: %w", err)
+	}
+	return nil
+}
+
+func (s *Store) write(r Record) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return errors.New("the store is closed")
+	}
+	if err := s.begin(); err != nil {
+		return err
+	}
+	at, known := s.slots[r.key]
+	if !known {
+		at = s.next
+	}
+	slot := makeSlot(r)
+	if err := s.files.WriteAt(fileName, slot[:], at); err != nil {
+		return err
+	}
+	if r.once {
+		if err := s.files.Sync(); err != nil {
+			return err
+		}
+	}
+	if !known {
+		s.slots[r.key] = at
+		s.next += slotSize
+	}
+	return nil
+}
+
+// Close makes sure that everything recorded survives a loss of power, and says
+// so in the file.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || !s.begun {
+		s.closed = true
+		return nil
+	}
+	s.closed = true
+	header := s.header
+	copy(header[8:16], make([]byte, 8))
+	seal(&header)
+	err := s.files.Sync()
+	if err == nil {
+		err = s.files.WriteAt(fileName, header[:], 0)
+	}
+	if err == nil {
+		err = s.files.Sync()
+	}
+	if err != nil {
+		return fmt.Errorf("close the store of used sequences: %w", err)
+	}
+	return nil
+}
+
+func makeHeader(boot [8]byte, floor int64) (h [slotSize]byte) {
+	copy(h[:], magic)
+	copy(h[8:], boot[:])
+	binary.BigEndian.PutUint64(h[16:], uint64(floor))
+	seal(&h)
+	return h
+}
+
+func makeSlot(r Record) (s [slotSize]byte) {
+	copy(s[:], r.key[:])
+	binary.BigEndian.PutUint64(s[16:], uint64(r.number))
+	seal(&s)
+	return s
+}
+
+func seal(slot *[slotSize]byte) {
+	sum := sha256.Sum256(slot[:sumAt])
+	copy(slot[sumAt:], sum[:])
+}
+
+func sound(slot []byte) bool {
+	sum := sha256.Sum256(slot[:sumAt])
+	return string(slot[sumAt:]) == string(sum[:slotSize-sumAt])
+}
+
+func hashBoot(id string) (h [8]byte) {
+	if id != "" {
+		sum := sha256.Sum256([]byte(id))
+		copy(h[:], sum[:])
+	}
+	return h
+}
