@@ -16,7 +16,7 @@ import (
 
 // reserveSize is more than the write-ahead log ever holds, unless a reader
 // keeps it from being emptied: walPages and what one batch adds.
-func reserveSize(maxSize int64) int64 { return min(max(maxSize/16, 1<<20), 8<<20) }
+func reserveSize(maxSize int64) int64 { return min(max(maxSize/16, 6<<20), 8<<20) }
 
 const (
 	walPages  = 512     // 2 MiB: the log is brought into the file beyond

@@ -12,6 +12,7 @@ const (
 	// sourcesPerReason bounds the sums kept in an interval. It is a bound for
 	// each reason, so that a flood of one kind leaves room for the others.
 	sourcesPerReason = 512
+	sumsInAll        = 16_384
 
 	// The first refusal of a source in an interval is written at once, for
 	// whoever watches, as long as there are few of them.
@@ -21,14 +22,14 @@ const (
 
 // hostile tells whether somebody who has proved nothing can cause the event.
 func hostile(e gate.Event) bool {
-	return e.Client == "" && (e.Kind == gate.KindRefusal || e.Kind == gate.KindContacts)
+	return e.Kind == gate.KindContacts || e.Kind == gate.KindRefusal && !e.Reason.Proved()
 }
 
-// what sums are kept by.
+// what sums are kept by, beside the source.
 type what struct {
-	kind   gate.Kind
-	reason gate.Reason
-	door   string
+	kind         gate.Kind
+	reason       gate.Reason
+	door, client string
 }
 
 // sum is what one source, or many, has done in an interval.
@@ -41,6 +42,7 @@ type sum struct {
 type summer struct {
 	of       map[what]map[netip.Addr]*sum
 	rest     map[what]*sum // of sources beyond the bound, and of no source
+	sums     int           // in of
 	began    time.Time
 	tokens   float64
 	refilled time.Time
@@ -56,9 +58,9 @@ func (s *summer) add(now time.Time, e gate.Event) (prompt bool) {
 	if s.began.IsZero() {
 		s.began = now
 	}
-	key := what{e.Kind, e.Reason, e.Door}
-	if len(s.rest) >= 64 && s.rest[key] == nil { // reasons and doors are few; this is a fence
-		key = what{kind: e.Kind}
+	key := what{e.Kind, e.Reason, e.Door, e.Client}
+	if len(s.rest) >= 256 && s.rest[key] == nil {
+		key = what{kind: e.Kind, reason: e.Reason}
 	}
 	if !e.Source.IsValid() {
 		s.into(s.restOf(key), e)
@@ -75,7 +77,7 @@ func (s *summer) add(now time.Time, e gate.Event) (prompt bool) {
 	case have != nil:
 		s.into(have, e)
 		return false
-	case len(sources) >= sourcesPerReason:
+	case len(sources) >= sourcesPerReason || s.sums >= sumsInAll:
 		rest := s.restOf(key)
 		s.into(rest, e)
 		rest.event.Source = netip.Addr{}
@@ -83,6 +85,7 @@ func (s *summer) add(now time.Time, e gate.Event) (prompt bool) {
 	}
 	have = &sum{}
 	sources[e.Source] = have
+	s.sums++
 	if s.admit(now) {
 		have.event, have.prompt = e, true
 		have.event.Count = gate.Contacts{}
@@ -153,7 +156,7 @@ func (s *summer) take() []gate.Event {
 	}
 	clear(s.of)
 	clear(s.rest)
-	s.began = time.Time{}
+	s.sums, s.began = 0, time.Time{}
 	return list
 }
 

@@ -145,27 +145,20 @@ func (w *writer) flush(now time.Time, options *Options) {
 	if now.Before(w.retryAt) || len(w.rows)+len(w.findings) == 0 {
 		return
 	}
-	if w.lost > 0 {
-		w.rows = append(w.rows, newRow(gate.Event{Time: options.Now(), Kind: gate.KindFailure, Detail: fmt.Sprintf(
-			"%d events since %s are not in the journal: it could not be written", w.lost, w.lostFirst.UTC().Format(time.RFC3339))}))
-	}
 	findings := make([]item, 0, len(w.findings))
 	for _, i := range w.findings {
 		findings = append(findings, i)
 	}
-	err := w.file.write(context.Background(), w.rows, findings, options.Chain)
+	err := w.file.write(context.Background(), w.withLoss(options), findings, options.Chain)
 	for range 8 { // an eighth each time
 		if code(err) != codeFull || !w.makeRoom() {
 			break
 		}
-		err = w.file.write(context.Background(), w.rows, findings, options.Chain)
+		err = w.file.write(context.Background(), w.withLoss(options), findings, options.Chain)
 	}
 	if err == nil {
 		w.wrote()
 		return
-	}
-	if w.lost > 0 {
-		w.rows = w.rows[:len(w.rows)-1]
 	}
 	if unfit(err) {
 		w.giveUp(uint64(len(w.rows)+len(w.findings)), options.Now())
@@ -173,6 +166,16 @@ func (w *writer) flush(now time.Time, options *Options) {
 		clear(w.findings)
 	}
 	w.failed(now, err)
+}
+
+// withLoss returns the rows that wait, and what is to be said about those that
+// could not.
+func (w *writer) withLoss(options *Options) []row {
+	if w.lost == 0 {
+		return w.rows
+	}
+	text := fmt.Sprintf("%d events since %s are not in the journal: it could not be written", w.lost, w.lostFirst.UTC().Format(time.RFC3339))
+	return append(w.rows[:len(w.rows):len(w.rows)], newRow(gate.Event{Time: options.Now(), Kind: gate.KindFailure, Detail: text}))
 }
 
 func (w *writer) wrote() {
