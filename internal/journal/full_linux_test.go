@@ -52,7 +52,7 @@ func TestFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := details(read(t, j.path, Query{Kinds: []gate.Kind{gate.KindFailure}}))
-	if !strings.Contains(got, "the disk was full") {
+	if !strings.Contains(got, "the disk is full") {
 		t.Errorf("the journal says\n%.2000s", got)
 	}
 	if n := len(read(t, j.path, Query{Client: "last"})); n != 1 {
