@@ -30,7 +30,30 @@ const (
 // one peer do not count. The kernel picks them out, so that a host with many
 // connections is answered as quickly as an idle one.
 func Listeners() ([]packet.Port, error) {
-	var ports []packet.Port
+	sockets, err := listening()
+	if err != nil {
+		return nil, err
+	}
+	ports := make([]packet.Port, 0, len(sockets))
+	for _, s := range sockets {
+		ports = append(ports, s.port)
+	}
+	slices.SortFunc(ports, comparePorts)
+	return slices.Compact(ports), nil
+}
+
+func comparePorts(a, b packet.Port) int {
+	return cmp.Or(cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Number, b.Number))
+}
+
+// socket is one that takes something from elsewhere.
+type socket struct {
+	port  packet.Port
+	inode uint32
+}
+
+func listening() ([]socket, error) {
+	var list []socket
 	for _, ask := range []struct {
 		proto  packet.Proto
 		states uint32
@@ -40,22 +63,20 @@ func Listeners() ([]packet.Port, error) {
 		{packet.UDP, stateUnconnected, "udp_diag"},
 	} {
 		for _, family := range []byte{unix.AF_INET, unix.AF_INET6} {
-			numbers, err := dump(unix.NETLINK_SOCK_DIAG, diagRequest(family, ask.proto, ask.states), parseSocket)
+			sockets, err := dump(unix.NETLINK_SOCK_DIAG, diagRequest(family, ask.proto, ask.states), parseSocket)
 			if errors.Is(err, unix.ENOENT) {
 				err = fmt.Errorf("%w (load the kernel module %s)", err, ask.module)
 			}
 			if err != nil {
 				return nil, fmt.Errorf("list %s listeners: %w", ask.proto, err)
 			}
-			for _, n := range numbers {
-				ports = append(ports, packet.Port{Proto: ask.proto, Number: n})
+			for _, s := range sockets {
+				s.port.Proto = ask.proto
+				list = append(list, s)
 			}
 		}
 	}
-	slices.SortFunc(ports, func(a, b packet.Port) int {
-		return cmp.Or(cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Number, b.Number))
-	})
-	return slices.Compact(ports), nil
+	return list, nil
 }
 
 func diagRequest(family byte, proto packet.Proto, states uint32) netlink.Message {
@@ -68,16 +89,17 @@ func diagRequest(family byte, proto packet.Proto, states uint32) netlink.Message
 	}
 }
 
-// parseSocket reads the local port from one struct inet_diag_msg, unless its
-// local address is a loopback address.
-func parseSocket(data []byte) (number uint16, ok bool, err error) {
+// parseSocket reads the local port and the inode from one struct
+// inet_diag_msg, unless its local address is a loopback address.
+func parseSocket(data []byte) (s socket, ok bool, err error) {
 	if len(data) < diagMessageLen {
-		return 0, false, errShort
+		return s, false, errShort
 	}
 	local := netip.AddrFrom4([4]byte(data[8:12]))
 	if data[0] == unix.AF_INET6 {
 		local = netip.AddrFrom16([16]byte(data[8:24])).Unmap()
 	}
-	number = binary.BigEndian.Uint16(data[4:6])
-	return number, number != 0 && !local.IsLoopback(), nil
+	s.port.Number = binary.BigEndian.Uint16(data[4:6])
+	s.inode = binary.NativeEndian.Uint32(data[68:72])
+	return s, s.port.Number != 0 && !local.IsLoopback(), nil
 }

@@ -8,3 +8,13 @@
 // All functions may be called by several goroutines at once. Linux only:
 // elsewhere each returns an error that wraps [errors.ErrUnsupported].
 package netstate
+
+import "sallyport/internal/packet"
+
+// Service is a port that somebody listens on.
+type Service struct {
+	Port packet.Port
+	// Process is the name of the program that holds the socket, such as "sshd";
+	// "" where this user may not know.
+	Process string
+}

@@ -22,5 +22,8 @@ func WatchAddresses(context.Context, func([]netip.Addr)) error { return errNotLi
 // Listeners works on Linux only.
 func Listeners() ([]packet.Port, error) { return nil, errNotLinux }
 
+// Services works on Linux only.
+func Services() ([]Service, error) { return nil, errNotLinux }
+
 // EphemeralRange works on Linux only.
 func EphemeralRange() (first, last uint16, err error) { return 0, 0, errNotLinux }

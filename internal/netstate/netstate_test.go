@@ -260,8 +260,8 @@ func TestLoopbackInsideIPv6(t *testing.T) {
 		{socket(unix.AF_INET6, "::ffff:127.0.0.1"), false},
 		{socket(unix.AF_INET6, "::ffff:192.0.2.1"), true},
 	} {
-		if n, ok, err := parseSocket(c.data); ok != c.want || err != nil || n != 80 {
-			t.Errorf("% x: got %d, %v, %v", c.data[:24], n, ok, err)
+		if s, ok, err := parseSocket(c.data); ok != c.want || err != nil || s.port.Number != 80 {
+			t.Errorf("% x: got %d, %v, %v", c.data[:24], s.port.Number, ok, err)
 		}
 	}
 }
