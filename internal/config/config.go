@@ -30,6 +30,7 @@ type Config struct {
 	Gate     Gate
 	SPA      SPA
 	Rotating Rotating
+	Journal  Journal
 	Doors    []Door   // in file order; names unique, no port in two doors
 	Clients  []Client // in file order; names and keys unique
 }

@@ -114,6 +114,7 @@ func (l *loader) document(root *table) {
 	l.readGate(l.single(s, "gate"))
 	l.readSPA(l.single(s, "spa"))
 	l.readRotating(l.single(s, "rotating"))
+	l.readJournal(l.single(s, "journal"))
 	for _, t := range l.several(s, "door", maxDoors) {
 		l.readDoor(t)
 	}

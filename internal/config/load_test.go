@@ -76,6 +76,7 @@ func TestDefaults(t *testing.T) {
 		Gate:     Gate{Policy: PolicyDoors, Closed: ClosedDrop},
 		SPA:      SPA{ClockSkew: time.Minute, Ack: true, ServerKey: "/var/lib/sallyport/server.key"},
 		Rotating: Rotating{Shape: sequence.DefaultShape, Within: 10 * time.Second},
+		Journal:  Journal{"/var/lib/sallyport/journal.db", 90 * day, 256 << 20, true},
 		Doors: []Door{{
 			Name: "ssh", Ports: ports("tcp/22"), OpenFor: 30 * time.Second, Within: 10 * time.Second,
 			Place: Place{main, 1},
@@ -227,7 +228,7 @@ func TestReferenceHasEveryKey(t *testing.T) {
 		t.Fatal("not valid TOML")
 	}
 	known := 0
-	for _, table := range []string{"daemon", "gate", "spa", "rotating", "door", "client"} {
+	for _, table := range []string{"daemon", "gate", "spa", "rotating", "journal", "door", "client"} {
 		v := root.values[table]
 		if v == nil {
 			t.Errorf("no table %s", table)
@@ -251,8 +252,8 @@ func TestReferenceHasEveryKey(t *testing.T) {
 			}
 		}
 	}
-	if known != 40 {
-		t.Errorf("%d keys known, want 40: correct this figure if a key came or went", known)
+	if known != 44 {
+		t.Errorf("%d keys known, want 44: correct this figure if a key came or went", known)
 	}
 }
 

@@ -59,9 +59,9 @@ func TestLoadRefuses(t *testing.T) {
 		{"[spa.x]\n" + strings.Repeat("#\n", 8) + manyKeys(1001), `:1: spa: unknown key "x": want ack, authorized_keys, clock_skew, port, require_bound or server_key` + "\n" + main + `:1010: more than 1000 keys in one table`},
 
 		// Unknown keys and wrong types.
-		{strings.Repeat("k", 99) + " = 1", `:1: unknown key "` + strings.Repeat("k", 60) + `…": want client, daemon, door, gate, rotating or spa`},
+		{strings.Repeat("k", 99) + " = 1", `:1: unknown key "` + strings.Repeat("k", 60) + `…": want client, daemon, door, gate, journal, rotating or spa`},
 		{"gate.trusted = ['" + strings.Repeat("1", 99) + "']", `:1: gate: trusted = "` + strings.Repeat("1", 60) + `…": want addresses in quotes, such as ["192.168.1.0/24"]`},
-		{"port = 1", `:1: unknown key "port": want client, daemon, door, gate, rotating or spa`},
+		{"port = 1", `:1: unknown key "port": want client, daemon, door, gate, journal, rotating or spa`},
 		{"[deamon]", `:1: unknown key "deamon": did you mean "daemon"?`},
 		{"[[doors]]", `:1: unknown key "doors": did you mean "door"?`},
 		{"[gate]\ninterface = []", `:2: gate: unknown key "interface": did you mean "interfaces"?`},

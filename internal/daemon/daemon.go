@@ -24,6 +24,7 @@ import (
 	"sallyport/internal/firewall"
 	"sallyport/internal/gate"
 	"sallyport/internal/grant"
+	"sallyport/internal/journal"
 	"sallyport/internal/key"
 )
 
@@ -45,6 +46,7 @@ type Daemon struct {
 
 	config   atomic.Pointer[config.Config]
 	events   *events
+	journal  *journal.Journal
 	firewall *firewall.Firewall
 	book     *grant.Book
 	source   *capture.Live
@@ -94,6 +96,8 @@ func (d *Daemon) start() error {
 		return fmt.Errorf("load configuration: %w", err)
 	}
 	d.config.Store(cfg)
+	d.journal = journal.New(cfg.Journal.Path, journalOptions(cfg), d.log)
+	d.events.sinks = append(d.events.sinks, d.journal.Put)
 	if d.control, err = control.Listen(cfg.Daemon.Socket, d, d.log); err != nil {
 		return err
 	}
@@ -132,6 +136,7 @@ func (d *Daemon) startGate(cfg *config.Config) error {
 
 // run runs all tasks until one fails or the daemon is to stop.
 func (d *Daemon) run(ctx context.Context) error {
+	defer d.keepJournal()()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	group, ctx := errgroup.WithContext(ctx)

@@ -41,6 +41,9 @@ func (d *Daemon) load() (*config.Config, error) {
 	if cfg.Daemon != d.config.Load().Daemon {
 		return nil, errors.New("[daemon] has changed: state_dir and socket need a restart (systemctl restart sallyport; no grant is lost)")
 	}
+	if old := d.config.Load().Journal.Path; cfg.Journal.Path != old {
+		return nil, fmt.Errorf("[journal] path has changed from %q: it needs a restart (systemctl restart sallyport; no grant is lost)", old)
+	}
 	return cfg, nil
 }
 
@@ -60,6 +63,7 @@ func (d *Daemon) apply(ctx context.Context, cfg *config.Config) error {
 		return errors.Join(err, d.firewall.Apply(old), d.reconfigure(ctx, old, s))
 	}
 	d.config.Store(cfg)
+	d.journal.Configure(journalOptions(cfg))
 	d.endOrphans(cfg)
 	return nil
 }

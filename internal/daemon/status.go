@@ -102,6 +102,9 @@ func (d *Daemon) hostProblems(cfg *config.Config) []string {
 			}
 		}
 	}
+	if err := d.journal.Stats().Problem; err != nil {
+		list = append(list, err.Error())
+	}
 	for _, w := range cfg.Warnings() {
 		list = append(list, w.String())
 	}
