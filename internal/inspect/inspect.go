@@ -1,0 +1,54 @@
+// Package inspect tells what a careful person would look up on a host before
+// closing doors on it: which firewalls are there and whether they let anything
+// in by themselves, which ports containers publish, and which SSH session the
+// person is sitting in.
+//
+// Everything is read anew at each call and nothing is changed. All functions
+// may be called by several goroutines at once. Linux only: elsewhere each
+// returns an error that wraps [errors.ErrUnsupported].
+package inspect
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// Firewall is one that is set up on the host, beside our own table.
+type Firewall struct {
+	// Name is who made it: "ufw", "firewalld", "Docker", "iptables", or
+	// "nftables" for tables of an unknown hand.
+	Name string
+	// Drops tells that it keeps out what it does not know, so that a door must
+	// be allowed there too.
+	Drops bool
+}
+
+// Session is an SSH connection as sshd describes it to its children.
+type Session struct {
+	Client, Server netip.AddrPort
+}
+
+// parseSession reads SSH_CONNECTION of sshd(8): "client port server port".
+func parseSession(text string) (Session, error) {
+	words := strings.Fields(text)
+	if len(words) != 4 {
+		return Session{}, fmt.Errorf("SSH_CONNECTION is %q, want two addresses with ports", text)
+	}
+	var s Session
+	for i, end := range []*netip.AddrPort{&s.Client, &s.Server} {
+		var err error
+		if *end, err = addrPort(words[2*i], words[2*i+1]); err != nil {
+			return Session{}, fmt.Errorf("SSH_CONNECTION is %q: %w", text, err)
+		}
+	}
+	return s, nil
+}
+
+func addrPort(address, port string) (netip.AddrPort, error) {
+	if strings.Contains(address, ":") {
+		address = "[" + address + "]"
+	}
+	p, err := netip.ParseAddrPort(address + ":" + port)
+	return netip.AddrPortFrom(p.Addr().Unmap(), p.Port()), err
+}

@@ -1,0 +1,21 @@
+//go:build !linux
+
+package inspect
+
+import (
+	"errors"
+	"fmt"
+
+	"sallyport/internal/packet"
+)
+
+var errNotLinux = fmt.Errorf("inspect the host: %w: it is done on Linux only", errors.ErrUnsupported)
+
+// CurrentSession works on Linux only.
+func CurrentSession() (Session, bool) { return Session{}, false }
+
+// Firewalls works on Linux only.
+func Firewalls() ([]Firewall, error) { return nil, errNotLinux }
+
+// Published works on Linux only.
+func Published() ([]packet.Port, error) { return nil, errNotLinux }

@@ -1,0 +1,170 @@
+//go:build linux
+
+package inspect
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"sallyport/internal/lab"
+	"sallyport/internal/lab/labtest"
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv("SALLYPORT_TEST_SLEEP") != "" {
+		fmt.Println("ready")
+		time.Sleep(time.Minute) // the test ends this process
+		return
+	}
+	labtest.Main(m)
+}
+
+func TestParseSession(t *testing.T) {
+	for text, want := range map[string]string{
+		"192.0.2.7 40000 192.0.2.1 22":               "192.0.2.7:40000 192.0.2.1:22",
+		"2001:db8::7 40000 2001:db8::1 2222":         "[2001:db8::7]:40000 [2001:db8::1]:2222",
+		"::ffff:192.0.2.7 40000 ::ffff:192.0.2.1 22": "192.0.2.7:40000 192.0.2.1:22",
+		"fe80::1%eth0 1 fe80::2%eth0 2":              "[fe80::1%eth0]:1 [fe80::2%eth0]:2",
+		"":                                           "error",
+		"192.0.2.7 40000 192.0.2.1":                  "error",
+		"192.0.2.7 40000 192.0.2.1 70000":            "error",
+		"192.0.2.7 40000 gate 22":                    "error",
+		"]:1[ 1 192.0.2.1 22":                        "error",
+	} {
+		got := "error"
+		if s, err := parseSession(text); err == nil {
+			got = s.Client.String() + " " + s.Server.String()
+		}
+		if got != want {
+			t.Errorf("%q is %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestParent(t *testing.T) {
+	for stat, want := range map[string]int{
+		"7 (bash) S 3 7 7":        3,
+		"7 (a ) S 9 (x) S 4 7 7":  4,
+		"7 (bash) S":              0,
+		"":                        0,
+		"7 (bash) S three 7 7":    0,
+		"7 (no end S 3 7 7":       0,
+		"99999 (sh) R 12345 1 1 ": 12345,
+	} {
+		if got := parent([]byte(stat)); got != want {
+			t.Errorf("%q: parent %d, want %d", stat, got, want)
+		}
+	}
+}
+
+// sudo takes SSH_CONNECTION away; the shell before it has it.
+func TestSessionOfAParent(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for _, c := range []struct{ connection, want string }{
+		{"192.0.2.7 40000 192.0.2.1 22", "192.0.2.7:40000"},
+		{"nonsense", ""},
+	} {
+		shell := exec.CommandContext(ctx, "sh", "-c", `env -u SSH_CONNECTION "$0" & echo $!; wait`, self)
+		shell.Env = append(os.Environ(), "SALLYPORT_TEST_SLEEP=1", "SSH_CONNECTION="+c.connection)
+		out, err := shell.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := shell.Start(); err != nil {
+			t.Fatal(err)
+		}
+		var pid int
+		var ready string
+		if _, err := fmt.Fscan(out, &pid, &ready); err != nil {
+			t.Fatal(err)
+		}
+		s, ok := sessionOf(pid)
+		if got := s.Client.String(); ok != (c.want != "") || ok && got != c.want {
+			t.Errorf("%q: session %v, %v", c.connection, s, ok)
+		}
+		if p, err := os.FindProcess(pid); err == nil {
+			p.Kill()
+		}
+		shell.Wait()
+	}
+}
+
+// firewallCases are how well-known programs leave a host.
+var firewallCases = []struct{ name, script, want string }{
+	{"nothing", "true", ""},
+	{"ours only", "nft add table inet sallyport; nft add chain inet sallyport gate '{ type filter hook input priority 0; policy drop; }'", ""},
+	{"nftables that drops", "nft add table inet mine; nft add chain inet mine in '{ type filter hook input priority 0; policy drop; }'", "nftables drops"},
+	{"nftables that lets in", "nft add table inet mine; nft add chain inet mine in '{ type filter hook input priority 0; }'", "nftables"},
+	{"dropping what is forwarded only", "nft add table inet mine; nft add chain inet mine f '{ type filter hook forward priority 0; policy drop; }'", "nftables"},
+	{"iptables", "iptables-nft -P INPUT DROP", "iptables drops"},
+	{"iptables for IPv6", "ip6tables-nft -A INPUT -j ACCEPT", "iptables"},
+	{"ufw", "iptables-nft -N ufw-user-input; iptables-nft -A INPUT -j ufw-user-input; iptables-nft -P INPUT DROP", "ufw drops"},
+	{"firewalld", "nft add table inet firewalld; nft add chain inet firewalld filter_INPUT '{ type filter hook input priority 10; }'", "firewalld drops"},
+	{"Docker and iptables", docker, "Docker, iptables"},
+}
+
+const docker = `iptables-nft -t nat -N DOCKER
+iptables-nft -t nat -A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
+iptables-nft -t nat -A DOCKER -i docker0 -j RETURN
+iptables-nft -t nat -A DOCKER ! -i docker0 -p tcp -m tcp --dport 8080 -j DNAT --to-destination 172.17.0.2:80
+iptables-nft -t nat -A DOCKER -d 192.0.2.1/32 ! -i docker0 -p udp -m udp --dport 53 -j DNAT --to-destination 172.17.0.3:5353`
+
+func TestFirewalls(t *testing.T) {
+	labtest.Need(t, "peers", "nft", "iptables-nft", "ip6tables-nft")
+	for _, c := range firewallCases {
+		t.Run(c.name, func(t *testing.T) {
+			l := labtest.New(t, lab.Options{})
+			sh(t, l.Gate, c.script)
+			var got []string
+			if err := l.Gate.Do(func() error {
+				list, err := Firewalls()
+				for _, f := range list {
+					word := f.Name
+					if f.Drops {
+						word += " drops"
+					}
+					got = append(got, word)
+				}
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if s := strings.Join(got, ", "); s != c.want {
+				t.Errorf("found %q, want %q", s, c.want)
+			}
+		})
+	}
+}
+
+func TestPublished(t *testing.T) {
+	labtest.Need(t, "peers", "iptables-nft")
+	l := labtest.New(t, lab.Options{})
+	sh(t, l.Gate, docker)
+	err := l.Gate.Do(func() error {
+		ports, err := Published()
+		if got := fmt.Sprint(ports); got != "[tcp/8080 udp/53]" {
+			t.Errorf("found %s", got)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func sh(t *testing.T, h *lab.Host, script string) {
+	t.Helper()
+	if out, err := h.Command(t.Context(), "sh", "-e", "-c", script).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}

@@ -1,0 +1,52 @@
+package inspect
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strconv"
+)
+
+// CurrentSession returns the SSH session that this process was started from,
+// if there is one. It looks at the process and its parents, because sudo takes
+// the variable away that tells.
+func CurrentSession() (Session, bool) {
+	return sessionOf(os.Getpid())
+}
+
+// maxDepth is more generations than a session has.
+const maxDepth = 64
+
+func sessionOf(pid int) (Session, bool) {
+	for range maxDepth {
+		environ, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid)) // may be somebody else's: go on
+		for _, v := range bytes.Split(environ, []byte{0}) {
+			if text, ok := bytes.CutPrefix(v, []byte("SSH_CONNECTION=")); ok {
+				s, err := parseSession(string(text))
+				return s, err == nil
+			}
+		}
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			return Session{}, false
+		}
+		if pid = parent(stat); pid <= 1 {
+			return Session{}, false
+		}
+	}
+	return Session{}, false
+}
+
+// parent reads the parent from /proc/PID/stat (proc(5)): pid, the name in
+// parentheses, which may hold anything, state, parent.
+func parent(stat []byte) int {
+	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	if len(fields) < 2 {
+		return 0
+	}
+	pid, err := strconv.Atoi(string(fields[1]))
+	if err != nil {
+		return 0
+	}
+	return pid
+}
