@@ -1,7 +1,6 @@
 package sequence
 
 import (
-	"hash/maphash"
 	"math/bits"
 	"time"
 
@@ -23,7 +22,6 @@ const (
 // still holds for it. A cell carries the whole address, so that nobody is taken
 // for a scanner because of another.
 type scanners struct {
-	seed  maphash.Seed
 	cells [scanRows][scanWays]scanCell
 }
 
@@ -41,7 +39,7 @@ type scanCell struct {
 }
 
 // scanning tells whether the source is a scanner now; its knock keeps it one.
-func (t *scanners) scanning(s source, now int64) bool {
+func (t *scanners) scanning(s sender, now int64) bool {
 	c := t.find(s)
 	if c == nil || !c.found || now-c.last >= int64(scanQuiet) {
 		return false
@@ -52,14 +50,14 @@ func (t *scanners) scanning(s source, now int64) bool {
 
 // wrong notes a wrong knock and tells whether it is the one by which the
 // source becomes a scanner.
-func (t *scanners) wrong(s source, port packet.Port, now int64) bool {
+func (t *scanners) wrong(s sender, port packet.Port, now int64) bool {
 	c := t.find(s)
 	if c == nil {
 		c = t.oldest(s)
-		*c = scanCell{source: s, since: now}
+		*c = scanCell{source: s.source, since: now}
 	}
 	if now-c.since >= int64(scanWindow) {
-		*c = scanCell{source: s, since: now}
+		*c = scanCell{source: s.source, since: now}
 	}
 	c.last = now
 	c.ports |= 1 << (portHash(port) >> 58)
@@ -70,21 +68,21 @@ func (t *scanners) wrong(s source, port packet.Port, now int64) bool {
 	return true
 }
 
-func (t *scanners) row(s source) *[scanWays]scanCell {
-	return &t.cells[maphash.Comparable(t.seed, s)%scanRows]
+func (t *scanners) row(s sender) *[scanWays]scanCell {
+	return &t.cells[s.hash>>32%scanRows]
 }
 
-func (t *scanners) find(s source) *scanCell {
+func (t *scanners) find(s sender) *scanCell {
 	row := t.row(s)
 	for i := range row {
-		if row[i].source == s && row[i].last != 0 {
+		if row[i].source == s.source && row[i].last != 0 {
 			return &row[i]
 		}
 	}
 	return nil
 }
 
-func (t *scanners) oldest(s source) *scanCell {
+func (t *scanners) oldest(s sender) *scanCell {
 	row := t.row(s)
 	oldest := &row[0]
 	for i := range row {

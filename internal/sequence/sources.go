@@ -14,6 +14,12 @@ func sourceOf(a netip.Addr) source {
 	return source{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])}
 }
 
+// sender is a source with its hash, under the tracker's seed.
+type sender struct {
+	source
+	hash uint64
+}
+
 // sources holds a state for each of at most limit sources. When it is full,
 // the state that was put there longest ago makes room: a flood of new sources
 // pushes out whoever dawdles, and whoever completes a sequence quickly does not

@@ -24,9 +24,9 @@ import (
 )
 
 // Limits says for how many sources progress is remembered. A source one knock
-// in costs about 80 bytes, one further in about 450.
+// in costs 33 bytes, one further in about 450.
 type Limits struct {
-	Begun   int // sources one knock in; default 262,144
+	Begun   int // sources one knock in; default 524,288; a power of two times eight is made of it
 	Further int // sources at least two knocks in; default 16,384
 }
 
@@ -34,18 +34,13 @@ type Limits struct {
 type Tracker struct {
 	table    *Table
 	epoch    time.Time
-	begun    *sources[begun]
+	begun    *crowd // those one knock in, the only state that a flood of spoofed first knocks can make
 	further  *sources[further]
 	scanners scanners
+	seed     maphash.Seed // secret, so that nobody can choose who shares a place in the tables
+	scratch  further
 	done     []int
 	late     []int
-}
-
-// begun is the state of a source one knock in, the only state that a flood of
-// spoofed first knocks can make; so it is small.
-type begun struct {
-	node int32
-	knock
 }
 
 // further is the state of a source at least two knocks in. The latest knock
@@ -83,17 +78,17 @@ type Outcome struct {
 // New returns a tracker. Times before now are treated as now.
 func New(table *Table, limits Limits, now time.Time) *Tracker {
 	if limits.Begun == 0 {
-		limits.Begun = 1 << 18
+		limits.Begun = 1 << 19
 	}
 	if limits.Further == 0 {
 		limits.Further = 1 << 14
 	}
 	return &Tracker{
-		table:    table,
-		epoch:    now.Add(-time.Second), // so that no time is zero, which marks an empty cell
-		begun:    newSources[begun](limits.Begun),
-		further:  newSources[further](limits.Further),
-		scanners: scanners{seed: maphash.MakeSeed()},
+		table:   table,
+		epoch:   now.Add(-time.Second), // so that no time is zero, which marks an empty cell
+		begun:   newCrowd(limits.Begun),
+		further: newSources[further](limits.Further),
+		seed:    maphash.MakeSeed(),
 	}
 }
 
@@ -102,28 +97,32 @@ func (t *Tracker) Observe(now time.Time, p *packet.Packet) Outcome {
 	if len(t.table.sequences) == 0 {
 		return Outcome{}
 	}
-	s := sourceOf(p.Src)
+	s := sender{source: sourceOf(p.Src)}
+	s.hash = maphash.Comparable(t.seed, s.source)
 	k := knock{at: max(int64(now.Sub(t.epoch)), 1), port: p.Port(), from: p.SrcPort, seq: p.Seq}
 	if t.scanners.scanning(s, k.at) {
-		t.begun.drop(s)
-		t.further.drop(s)
+		t.begun.take(s.hash)
+		t.further.drop(s.source)
 		return Outcome{Ignored: true}
 	}
-	if f := t.further.get(s); f != nil {
+	if f := t.further.get(s.source); f != nil {
 		if f.seen(k) {
 			return Outcome{}
 		}
 		return t.step(s, f, inFurther, k)
 	}
-	if b := t.begun.get(s); b != nil {
-		if b.copies(k) {
+	f, was := &t.scratch, nowhere
+	f.node, f.n = root, 0
+	if first, ok := t.begun.get(s.hash); ok {
+		if first.copies(k) {
 			return Outcome{}
 		}
-		f := further{node: b.node, n: 1}
-		f.knocks[0] = b.knock
-		return t.step(s, &f, inBegun, k)
+		was = inBegun
+		if f.node = t.table.next(root, first.port); f.node != root { // else the table has been replaced since
+			f.n, f.knocks[0] = 1, first
+		}
 	}
-	return t.step(s, &further{}, nowhere, k)
+	return t.step(s, f, was, k)
 }
 
 // stored says where a source's state is. Looking it up again costs a cache
@@ -152,7 +151,7 @@ func (f *further) seen(k knock) bool {
 }
 
 // step moves a source, whose state so far is f, on by one knock.
-func (t *Tracker) step(s source, f *further, was stored, k knock) Outcome {
+func (t *Tracker) step(s sender, f *further, was stored, k knock) Outcome {
 	var o Outcome
 	before := &t.table.nodes[f.node]
 	f.node = t.table.next(f.node, k.port)
@@ -207,38 +206,33 @@ func (t *Tracker) complete(o *Outcome, f *further, at *node) {
 
 // keep stores the state where its size belongs. A state in further is changed
 // in place; any other is put there anew, as the youngest.
-func (t *Tracker) keep(s source, f *further, was stored) {
+func (t *Tracker) keep(s sender, f *further, was stored) {
 	if was == inBegun {
-		t.begun.drop(s)
+		t.begun.take(s.hash)
 	}
 	if f.n >= 2 {
 		if was != inFurther {
-			*t.further.put(s) = *f
+			*t.further.put(s.source) = *f
 		}
 		return
 	}
-	b := begun{node: f.node, knock: f.knocks[0]} // before f, which may be the stored one, goes
+	first := f.knocks[0] // before f, which may be the stored one, goes
 	if was == inFurther {
-		t.further.drop(s)
+		t.further.drop(s.source)
 	}
 	if f.n == 1 {
-		*t.begun.put(s) = b
+		t.begun.put(s.hash, first)
 	}
 }
 
 // Replace puts another table in the place of the present one. Progress in
 // sequences that both hold is kept. It takes time in proportion to the sources
-// remembered.
+// that are at least two knocks in.
 func (t *Tracker) Replace(table *Table) {
 	t.table = table
-	t.begun.each(func(s source, b *begun) {
-		if b.node = table.next(root, b.port); b.node == root {
-			t.begun.drop(s)
-		}
-	})
 	t.further.each(func(s source, f *further) {
 		if f.follow(table); f.n < 2 {
-			t.keep(s, f, inFurther)
+			t.keep(sender{s, maphash.Comparable(t.seed, s)}, f, inFurther)
 		}
 	})
 }
