@@ -18,7 +18,7 @@ import (
 // decide what it is before anything depends on it.
 var rooms = map[string][]string{
 	"pure": {"internal/packet", "internal/sequence", "internal/key", "internal/spa", "internal/sshauth",
-		"internal/replay", "internal/spent", "internal/limit", "internal/config", "internal/gate"},
+		"internal/replay", "internal/unit", "internal/spent", "internal/limit", "internal/config", "internal/gate"},
 	"edge": {"internal/capture", "internal/firewall", "internal/conntrack", "internal/netstate", "internal/control",
 		"internal/ack", "internal/keyfile", "internal/replay/disk", "internal/knock", "internal/lab", "internal/lab/labtest", "internal/inspect", "internal/journal"},
 	"wiring": {"internal/grant", "internal/daemon", "internal/build", "internal/drill", "cmd/sallyport"},
@@ -52,7 +52,7 @@ var outside = []string{"os", "os/exec", "os/signal", "net", "net/http", "log", "
 var outsideExceptions = map[string][]string{"internal/key": {"log/slog"}}
 
 // Programs are run by these only.
-var mayExec = regexp.MustCompile(`^(internal/lab|internal/drill|internal/hook/|cmd/sallyport/(demo|ssh|pair)[a-z_]*\.go)`)
+var mayExec = regexp.MustCompile(`^(internal/lab|internal/drill|internal/hook/|cmd/sallyport/(demo|ssh|pair|initunit)[a-z_]*\.go)`)
 
 const module = "sallyport/"
 

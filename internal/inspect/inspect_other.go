@@ -19,3 +19,6 @@ func Firewalls() ([]Firewall, error) { return nil, errNotLinux }
 
 // Published works on Linux only.
 func Published() ([]packet.Port, error) { return nil, errNotLinux }
+
+// Named works on Linux only.
+func Named() ([]packet.Port, error) { return nil, errNotLinux }

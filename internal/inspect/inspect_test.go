@@ -62,6 +62,16 @@ func TestParent(t *testing.T) {
 	}
 }
 
+func TestParseServices(t *testing.T) {
+	ports, err := parseServices(strings.NewReader("# all\n\nssh\t22/tcp # shell\ndomain 53/udp nameserver\nsctp 9/sctp\nbad 70000/tcp\nshort\n#x 1/tcp\n"))
+	if got := fmt.Sprint(ports); got != "[tcp/22 udp/53]" || err != nil {
+		t.Errorf("read %s, %v", got, err)
+	}
+	if _, err := parseServices(strings.NewReader(strings.Repeat("x", 1<<20))); err == nil {
+		t.Error("an endless line was read")
+	}
+}
+
 // sudo takes SSH_CONNECTION away; the shell before it has it.
 func TestSessionOfAParent(t *testing.T) {
 	self, err := os.Executable()

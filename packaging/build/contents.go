@@ -63,13 +63,13 @@ func (s source) contents(kind, stage string) files.Contents {
 	const share, lib = "/usr/share/", "/usr/lib/"
 	list := files.Contents{
 		file(made("sallyport"), "/usr/bin/sallyport", 0o755),
-		file(ours("packaging", "systemd", "sallyport.service"), lib+"systemd/system/sallyport.service", 0o644),
-		file(ours("packaging", "systemd", "sysusers.conf"), lib+"sysusers.d/sallyport.conf", 0o644),
-		file(ours("packaging", "systemd", "tmpfiles.conf"), lib+"tmpfiles.d/sallyport.conf", 0o644),
+		file(ours("internal", "unit", "sallyport.service"), lib+"systemd/system/sallyport.service", 0o644),
+		file(ours("internal", "unit", "sysusers.conf"), lib+"sysusers.d/sallyport.conf", 0o644),
+		file(ours("internal", "unit", "tmpfiles.conf"), lib+"tmpfiles.d/sallyport.conf", 0o644),
 		file(made("completions", "sallyport"), share+"bash-completion/completions/sallyport", 0o644),
 		file(made("completions", "sallyport.fish"), share+"fish/vendor_completions.d/sallyport.fish", 0o644),
 		file(ours("internal", "config", "reference.toml"), share+"doc/sallyport/reference.toml", 0o644),
-		file(ours("packaging", "systemd", "moat.conf"), share+"doc/sallyport/examples/moat.conf", 0o644),
+		file(ours("internal", "unit", "moat.conf"), share+"doc/sallyport/examples/moat.conf", 0o644),
 		file(ours("README.md"), share+"doc/sallyport/README.md", 0o644),
 		file(ours("docs", "OPERATIONS.md"), share+"doc/sallyport/docs/OPERATIONS.md", 0o644),
 		file(ours("docs", "THREATS.md"), share+"doc/sallyport/docs/THREATS.md", 0o644),

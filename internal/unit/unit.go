@@ -1,0 +1,21 @@
+// Package unit holds the files that make systemd run the daemon: packages
+// install them, and "sallyport init" does where no package has.
+package unit
+
+import _ "embed"
+
+// Service is sallyport.service, which finds the program in /usr/local/bin or
+// /usr/bin.
+//
+//go:embed sallyport.service
+var Service []byte
+
+// Sysusers makes the user of the daemon, see sysusers.d(5).
+//
+//go:embed sysusers.conf
+var Sysusers []byte
+
+// Tmpfiles makes its folders, see tmpfiles.d(5).
+//
+//go:embed tmpfiles.conf
+var Tmpfiles []byte
