@@ -11,6 +11,7 @@ import (
 	"sallyport/internal/config"
 	"sallyport/internal/packet"
 	"sallyport/internal/sequence"
+	"sallyport/internal/spent"
 )
 
 // Decision is what one packet led to. Kind is KindGrant, KindRefusal or
@@ -20,13 +21,14 @@ type Decision struct {
 	Kind   Kind
 	Reason Reason
 	Source netip.Addr
-	Door   string  // of a refusal that concerns one door
-	Client string  // once a message has been authenticated
-	Grants []Grant // what to open, with KindGrant; valid for ever
-	Right  int     // of a broken sequence: right knocks in a row
-	Of     int     // of a broken sequence: its length
-	Detail string  // for people
-	Answer *Answer // of an authenticated message: to be done before the grants
+	Door   string        // of a refusal that concerns one door
+	Client string        // once a message has been authenticated
+	Grants []Grant       // what to open, with KindGrant; valid for ever
+	Right  int           // of a broken sequence: right knocks in a row
+	Of     int           // of a broken sequence: its length
+	Detail string        // for people
+	Answer *Answer       // of an authenticated message: to be done before the grants
+	Spent  *spent.Record // of a sequence that opens once: to be written, on disk, before the grants
 }
 
 // Event describes the decision, for everything but each grant of its own.
@@ -53,14 +55,16 @@ type Gate struct {
 	to        prefixes
 	neutral   portSet
 	tracker   *sequence.Tracker
-	messages  *messages      // nil while SPA is off
-	doors     []*config.Door // by index of their sequence in the tracker's table
+	messages  *messages    // nil while SPA is off
+	plan      *Plan        // what the tracker follows
+	spent     *spent.Guard // nil: nothing that opens only once opens anything
+	changes   int          // of what plans are made of
 	decisions []Decision
 }
 
 // New returns a gate for a configuration.
 func New(cfg *config.Config, s SPA, host Host, now time.Time) *Gate {
-	g := &Gate{tracker: sequence.New(sequence.Compile(nil), sequence.Limits{}, now)}
+	g := &Gate{tracker: sequence.New(sequence.Compile(nil), sequence.Limits{}, now), plan: &Plan{step: sequence.StepAt(now)}}
 	g.Reconfigure(cfg, s, now)
 	g.SetHost(host)
 	return g
@@ -79,20 +83,14 @@ func (g *Gate) Reconfigure(cfg *config.Config, s SPA, now time.Time) {
 		g.messages.reconfigure(cfg, s)
 	}
 	g.to = prefixes{}
-	g.doors = nil
-	var sequences []sequence.Sequence
 	for i := range cfg.Doors {
 		door := &cfg.Doors[i]
 		for _, p := range door.To {
 			g.to.add(p)
 		}
-		if len(door.Sequence) > 0 {
-			g.doors = append(g.doors, door)
-			sequences = append(sequences, sequence.Sequence{Knocks: door.Sequence, Within: door.Within})
-		}
 	}
-	g.tracker.Replace(sequence.Compile(sequences))
 	g.setNeutral()
+	g.replan(sequence.StepAt(now))
 }
 
 // SetHost takes what has changed about the host.
@@ -102,13 +100,16 @@ func (g *Gate) SetHost(host Host) {
 	for _, a := range host.Addresses {
 		g.own[a] = struct{}{}
 	}
-	g.setNeutral()
+	if before := g.neutral; g.setNeutral() != before && g.rotates() {
+		g.replan(g.plan.step)
+	}
 }
 
 // setNeutral collects the ports that are no knocks: doors, public ports and
 // whatever else is open, and UDP ports on which replies to the host's own
-// traffic arrive. The knocks of a sequence always count.
-func (g *Gate) setNeutral() {
+// traffic arrive. The knocks of a sequence that is written in the configuration
+// always count; a rotating one goes without those that do not.
+func (g *Gate) setNeutral() portSet {
 	g.neutral = portSet{}
 	for n := int(g.host.Ephemeral[0]); n != 0 && n <= int(g.host.Ephemeral[1]); n++ {
 		g.neutral.add(packet.Port{Proto: packet.UDP, Number: uint16(n)})
@@ -127,17 +128,26 @@ func (g *Gate) setNeutral() {
 			g.neutral.add(p)
 		}
 	}
-	for _, door := range g.doors {
+	for _, door := range g.config.Doors {
 		for _, p := range door.Sequence {
 			g.neutral.remove(p)
 		}
+		for _, p := range door.Previous {
+			g.neutral.remove(p)
+		}
+		for _, o := range door.OneTime {
+			for _, p := range o.Knocks {
+				g.neutral.remove(p)
+			}
+		}
 	}
+	return g.neutral
 }
 
 // Watches tells whether a packet to this port can be a knock, so that the
 // capture can leave out all others. The SPA port is not among them.
 func (g *Gate) Watches(p packet.Port) bool {
-	return len(g.doors) > 0 && !g.neutral.has(p)
+	return len(g.plan.ways) > 0 && !g.neutral.has(p)
 }
 
 // Observe decides about one packet. The decisions are valid until the next
@@ -169,13 +179,10 @@ func isKnock(p *packet.Packet) bool {
 func (g *Gate) observeKnock(now time.Time, p *packet.Packet) {
 	o := g.tracker.Observe(now, p)
 	for _, i := range o.Done {
-		door := g.doors[i]
-		g.decide(Decision{Kind: KindGrant, Reason: BySequence, Source: p.Src, Door: door.Name, Grants: []Grant{
-			{Door: door.Name, Source: p.Src, Until: now.Add(door.OpenFor), Single: door.Single},
-		}})
+		g.completed(now, p.Src, &g.plan.ways[i])
 	}
 	for _, i := range o.Late {
-		g.decide(Decision{Kind: KindRefusal, Reason: TooSlow, Source: p.Src, Door: g.doors[i].Name})
+		g.decide(Decision{Kind: KindRefusal, Reason: TooSlow, Source: p.Src, Door: g.plan.ways[i].door.Name})
 	}
 	if o.Broken > 0 {
 		g.decide(Decision{Kind: KindRefusal, Reason: WrongKnock, Source: p.Src, Right: o.Broken, Of: o.Of})

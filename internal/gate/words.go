@@ -77,7 +77,8 @@ const (
 	NoRecord      Reason = "no-record"      // the replay guard could not record the message
 	NotOpened     Reason = "not-opened"     // the firewall did not take the grant
 
-	UsedStep   Reason = "used-step"  // the rotating sequence of a step that has opened already
+	UsedStep   Reason = "used-step"  // a rotating or one-time sequence that has opened already
+	NotNext    Reason = "not-next"   // a one-time sequence whose turn has not come
 	OutOfHours Reason = "hours"      // outside the opening hours of the door or the client
 	TooMany    Reason = "max-grants" // the client has as many grants as it may have at a time
 	Banned     Reason = "banned"     // the source is banned

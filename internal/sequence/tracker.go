@@ -18,6 +18,7 @@ package sequence
 
 import (
 	"hash/maphash"
+	"net/netip"
 	"time"
 
 	"sallyport/internal/packet"
@@ -246,6 +247,13 @@ func (f *further) follow(table *Table) {
 		f.node = table.next(f.node, k.port)
 		f.push(k, int(table.nodes[f.node].depth))
 	}
+}
+
+// Forget throws the progress of a source away.
+func (t *Tracker) Forget(a netip.Addr) {
+	s := sourceOf(a)
+	t.begun.take(maphash.Comparable(t.seed, s))
+	t.further.drop(s)
 }
 
 // Sources returns for how many sources progress is remembered.

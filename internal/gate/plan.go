@@ -1,0 +1,160 @@
+package gate
+
+import (
+	"time"
+
+	"sallyport/internal/config"
+	"sallyport/internal/packet"
+	"sallyport/internal/sequence"
+	"sallyport/internal/spent"
+)
+
+// way is a sequence that opens a door.
+type way struct {
+	reason Reason // BySequence, ByOneTime or ByRotating
+	door   *config.Door
+	until  time.Time // when it ends; zero: never
+
+	client *config.Client // of a rotating sequence
+	step   int64          // of a rotating sequence
+	record spent.Record   // of a rotating or one-time sequence
+	before []spent.Record // of a one-time sequence: those that must have been used before
+}
+
+// Plan is every sequence that opens something for the time around a step,
+// compiled. It does not change.
+type Plan struct {
+	table *sequence.Table
+	ways  []way // by index of their sequence in the table
+	step  int64
+	of    int // counts the changes of what plans are made of
+}
+
+// A plan for step t holds the sequences of the steps t-1 to t+2: those accepted
+// in t and in t+1, so that the next plan may be late by a whole step.
+const (
+	stepsBack  = 1
+	stepsAhead = 2
+)
+
+// Planning returns a function that makes a plan for a moment, unless the plan
+// in use is for the same step; then it returns nil. The function may run in
+// another goroutine, and takes time in proportion to the clients: 25 ms for 500
+// of them with three doors each.
+func (g *Gate) Planning(now time.Time) func() *Plan {
+	step := sequence.StepAt(now)
+	if g.plan.step == step || !g.rotates() {
+		return nil
+	}
+	p := planner{config: g.config, neutral: g.neutral, spent: g.spent != nil, plan: &Plan{step: step, of: g.changes}}
+	return p.make
+}
+
+// rotates tells whether a client has rotating sequences.
+func (g *Gate) rotates() bool {
+	for i := range g.config.Clients {
+		if !g.config.Clients[i].Rotating.Current.IsZero() {
+			return true
+		}
+	}
+	return false
+}
+
+// Adopt puts a plan into use. Sequences in progress that it still holds go on.
+// What the plan was made of may have changed since; then it is dropped, and
+// there is a newer one already.
+func (g *Gate) Adopt(p *Plan) {
+	if p.of == g.changes {
+		g.plan = p
+		g.tracker.Replace(p.table)
+	}
+}
+
+// replan makes a new plan and puts it into use.
+func (g *Gate) replan(step int64) {
+	g.changes++
+	p := planner{config: g.config, neutral: g.neutral, spent: g.spent != nil, plan: &Plan{step: step, of: g.changes}}
+	g.Adopt(p.make())
+}
+
+// planner makes a plan.
+type planner struct {
+	config    *config.Config
+	neutral   portSet
+	spent     bool // there is a memory for what opens only once
+	plan      *Plan
+	sequences []sequence.Sequence
+}
+
+func (p *planner) make() *Plan {
+	for i := range p.config.Doors {
+		door := &p.config.Doors[i]
+		p.add(way{reason: BySequence, door: door}, door.Sequence, door.Within)
+		p.add(way{reason: BySequence, door: door, until: door.PreviousUntil}, door.Previous, door.Within)
+		if p.spent {
+			p.addOneTime(door)
+		}
+	}
+	if p.spent {
+		p.addRotating()
+	}
+	p.plan.table = sequence.Compile(p.sequences)
+	return p.plan
+}
+
+func (p *planner) add(w way, knocks []packet.Port, within time.Duration) {
+	if len(knocks) > 0 {
+		p.plan.ways = append(p.plan.ways, w)
+		p.sequences = append(p.sequences, sequence.Sequence{Knocks: knocks, Within: within})
+	}
+}
+
+func (p *planner) addOneTime(door *config.Door) {
+	records := make([]spent.Record, 0, len(door.OneTime))
+	for _, o := range door.OneTime {
+		w := way{reason: ByOneTime, door: door, record: spent.Sequence(door.Name, o.Knocks), before: records}
+		p.add(w, o.Knocks, door.Within)
+		records = append(records, w.record)
+	}
+}
+
+func (p *planner) addRotating() {
+	doors := make(map[string]*config.Door, len(p.config.Doors))
+	for i := range p.config.Doors {
+		doors[p.config.Doors[i].Name] = &p.config.Doors[i]
+	}
+	for i := range p.config.Clients {
+		c := &p.config.Clients[i]
+		for _, s := range []struct {
+			secret sequence.Secret
+			until  time.Time
+		}{{secret: c.Rotating.Current}, {c.Rotating.Previous, c.Rotating.PreviousUntil}} {
+			if s.secret.IsZero() {
+				continue
+			}
+			rotation := sequence.NewRotation(s.secret, p.config.Rotating.Shape)
+			for _, name := range c.Doors {
+				p.addSteps(rotation, way{reason: ByRotating, door: doors[name], client: c, until: s.until})
+			}
+		}
+	}
+}
+
+// addSteps adds the sequences of the plan's steps, without the knocks that the
+// gate does not see. One of them may be missing; with fewer a sequence could be
+// guessed.
+func (p *planner) addSteps(rotation *sequence.Rotation, w way) {
+	for w.step = p.plan.step - stepsBack; w.step <= p.plan.step+stepsAhead; w.step++ {
+		w.record = spent.Step(w.client.Name, w.door.Name, w.step)
+		all := rotation.Knocks(w.door.Name, w.step)
+		knocks := all[:0]
+		for _, k := range all {
+			if !p.neutral.has(k) {
+				knocks = append(knocks, k)
+			}
+		}
+		if len(knocks) >= p.config.Rotating.Knocks-1 {
+			p.add(w, knocks, p.config.Rotating.Within)
+		}
+	}
+}

@@ -1,0 +1,370 @@
+package gate
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"sallyport/internal/config"
+	"sallyport/internal/packet"
+	"sallyport/internal/sequence"
+	"sallyport/internal/spent"
+	"sallyport/internal/sshauth"
+)
+
+// noFiles is a store in memory: one file.
+type noFiles struct{ data []byte }
+
+func (f *noFiles) Read(string) ([]byte, error)         { return f.data, nil }
+func (f *noFiles) Replace(_ string, data []byte) error { f.data = data; return nil }
+func (f *noFiles) WriteAt(string, []byte, int64) error { return nil }
+func (f *noFiles) Sync() error                         { return nil }
+func newGuard(floor int64) (guard *spent.Guard) {
+	_, guard, _ = spent.Open(&noFiles{}, "x", floor)
+	return guard
+}
+func secretOf(n byte) sequence.Secret                  { return sequence.NewSecret([20]byte{n}) }
+func stepTime(step int64) time.Time                    { return time.Unix(step*30, 0).UTC() }
+func (s *sender) step() int64                          { return sequence.StepAt(s.now) }
+func (s *sender) derive(secret byte, off int64) string { return s.deriveAt(secret, s.step()+off) }
+func (s *sender) deriveAt(secret byte, at int64) string {
+	return spell(sequence.NewRotation(secretOf(secret), s.config.Rotating.Shape).Knocks("ssh", at))
+}
+
+func spell(knocks []packet.Port) string { return strings.Trim(fmt.Sprint(knocks), "[]") }
+
+// newRotating returns a gate with a client alice, secret 1, before that secret
+// 2, and a client bob, secret 3.
+func newRotating(change func(*config.Config)) *sender {
+	cfg := testConfig()
+	cfg.Rotating = config.Rotating{Shape: sequence.DefaultShape, Within: 10 * time.Second}
+	cfg.Clients = []config.Client{
+		{Name: "alice", Doors: []string{"ssh", "db"}, Rotating: config.Secret{Current: secretOf(1), Previous: secretOf(2), PreviousUntil: start.Add(time.Hour)}},
+		{Name: "bob", Doors: []string{"ssh"}, Rotating: config.Secret{Current: secretOf(3)}},
+	}
+	if change != nil {
+		change(cfg)
+	}
+	s := &sender{Gate: New(cfg, SPA{}, testHost(), start), now: start.Add(10 * time.Second), dst: here}
+	s.Remember(newGuard(1), s.now)
+	return s
+}
+
+func TestRotatingGrants(t *testing.T) {
+	s := newRotating(nil)
+	d := one(t, s.send(s.derive(1, 0)))
+	want := Grant{Door: "ssh", Source: client, Client: "alice", Until: s.now.Add(30 * time.Second)}
+	if d.Kind != KindGrant || d.Reason != ByRotating || d.Client != "alice" || len(d.Grants) != 1 || d.Grants[0] != want {
+		t.Errorf("%+v, want %+v", d, want)
+	}
+	if d.Spent == nil || *d.Spent != spent.Step("alice", "ssh", s.step()) {
+		t.Errorf("to be recorded: %+v", d.Spent)
+	}
+}
+
+func TestRotatingRefusals(t *testing.T) {
+	at := sequence.StepAt(start)
+	for name, c := range map[string]struct {
+		change func(*config.Config)
+		knocks func(s *sender) string
+		reason Reason // the decision on it; none: no decision
+	}{
+		"one step behind":    {nil, func(s *sender) string { return s.derive(1, -1) }, ByRotating},
+		"one step ahead":     {nil, func(s *sender) string { return s.derive(1, 1) }, ByRotating},
+		"two ahead":          {nil, func(s *sender) string { return s.derive(1, 2) }, StaleTime},
+		"two behind":         {nil, func(s *sender) string { return s.derive(1, -2) }, ""},
+		"three behind":       {nil, func(s *sender) string { return s.derive(1, -3) }, ""},
+		"three ahead":        {nil, func(s *sender) string { return s.derive(1, 3) }, ""},
+		"unknown secret":     {nil, func(s *sender) string { return s.derive(9, 0) }, ""},
+		"replaced, in time":  {nil, func(s *sender) string { return s.derive(2, 0) }, ByRotating},
+		"replaced, too late": {func(c *config.Config) { c.Clients[0].Rotating.PreviousUntil = start }, func(s *sender) string { return s.derive(2, 0) }, KeyExpired},
+		"expired":            {func(c *config.Config) { c.Clients[0].Expires = start }, func(s *sender) string { return s.derive(1, 0) }, KeyExpired},
+		"from elsewhere": {func(c *config.Config) {
+			c.Clients[0].From = sshauth.FromPrefixes([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")})
+		}, func(s *sender) string { return s.derive(1, 0) }, ForbiddenFrom},
+		"a door not his own": {func(c *config.Config) { c.Clients[0].Doors = []string{"db"} }, func(s *sender) string { return s.derive(1, 0) }, ""},
+		"not to the end":     {nil, func(s *sender) string { return s.deriveAt(1, at)[:len("tcp/12345 tcp/12345")] }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newRotating(c.change)
+			var got Reason
+			for _, d := range s.send(c.knocks(s)) {
+				if d.Reason != WrongKnock { // of a sequence that it happens to begin
+					got = d.Reason
+				}
+				if d.Kind == KindRefusal && (d.Client != "" || len(d.Grants) > 0 || d.Spent != nil) {
+					t.Errorf("a refusal with rights: %+v", d)
+				}
+			}
+			if got != c.reason {
+				t.Errorf("%q, want %q", got, c.reason)
+			}
+		})
+	}
+}
+
+func TestStepsOpenOnce(t *testing.T) {
+	s := newRotating(nil)
+	reason := func(knocks string) Reason { t.Helper(); return one(t, s.send(knocks)).Reason }
+	now := s.derive(1, 0)
+	if got := reason(now); got != ByRotating {
+		t.Fatalf("first: %s", got)
+	}
+	if got := reason(now); got != UsedStep {
+		t.Errorf("again: %s", got)
+	}
+	if got := reason(s.derive(1, -1)); got != UsedStep {
+		t.Errorf("the step before: %s", got)
+	}
+	if got := reason(s.derive(2, 0)); got != UsedStep {
+		t.Errorf("the same step of the secret before: %s", got)
+	}
+	if got := reason(s.derive(3, 0)); got != ByRotating {
+		t.Errorf("another client: %s", got)
+	}
+	if got := reason(s.derive(1, 1)); got != ByRotating {
+		t.Errorf("the next step: %s", got)
+	}
+	db := spell(sequence.NewRotation(secretOf(1), s.config.Rotating.Shape).Knocks("db", s.step()))
+	if got := reason(db); got != ByRotating {
+		t.Errorf("another door: %s", got)
+	}
+}
+
+// passes moves the clock and does what the daemon does then.
+func (s *sender) passes(d time.Duration) {
+	s.now = s.now.Add(d)
+	if work := s.Planning(s.now); work != nil {
+		s.Adopt(work())
+	}
+}
+
+func TestClockMovedBack(t *testing.T) {
+	s := newRotating(nil)
+	if d := one(t, s.send(s.derive(1, 0))); d.Kind != KindGrant {
+		t.Fatal(d)
+	}
+	s.passes(-time.Hour)
+	if d := one(t, s.send(s.derive(1, 0))); d.Reason != UsedStep {
+		t.Errorf("an hour before: %+v", d)
+	}
+	s.passes(2 * time.Hour)
+	if d := one(t, s.send(s.derive(1, 0))); d.Kind != KindGrant {
+		t.Errorf("an hour after: %+v", d)
+	}
+}
+
+// A plan holds what is accepted one step later, too, so that nobody notices
+// when the next plan is late.
+func TestLatePlan(t *testing.T) {
+	s := newRotating(nil)
+	s.now = s.now.Add(sequence.Period)
+	for off := int64(-1); off <= 1; off++ {
+		if d := one(t, s.send(s.derive(1, off))); d.Kind != KindGrant {
+			t.Errorf("%+d: %+v", off, d)
+		}
+	}
+}
+
+func TestPlansKeepProgress(t *testing.T) {
+	s := newRotating(nil)
+	s.now = stepTime(s.step() + 1).Add(-10 * time.Millisecond)
+	if s.Planning(s.now) != nil {
+		t.Error("planned twice for the same step")
+	}
+	knocks := strings.Fields(s.derive(1, 0))
+	if all := s.send(strings.Join(knocks[:3], " ")); len(all) != 0 {
+		t.Fatal(all)
+	}
+	s.passes(time.Second)
+	if d := one(t, s.send(strings.Join(knocks[3:], " "))); d.Reason != ByRotating {
+		t.Errorf("%+v", d)
+	}
+}
+
+// A plan that was in the making while the configuration changed is dropped.
+func TestOutdatedPlan(t *testing.T) {
+	s := newRotating(nil)
+	s.now = s.now.Add(sequence.Period)
+	work := s.Planning(s.now)
+	cfg := *s.config
+	cfg.Clients = cfg.Clients[1:]
+	s.Reconfigure(&cfg, SPA{}, s.now)
+	s.Adopt(work())
+	for _, d := range s.send(s.derive(1, 0)) {
+		if d.Kind == KindGrant {
+			t.Errorf("a client that is gone: %+v", d)
+		}
+	}
+	if d := one(t, s.send(s.derive(3, 0))); d.Kind != KindGrant {
+		t.Errorf("%+v", d)
+	}
+}
+
+// A knock on a port in use is none for the gate; the client sends it anyway.
+func TestKnocksOnPortsInUse(t *testing.T) {
+	s := newRotating(nil)
+	knocks := strings.Fields(s.derive(1, 0))
+	host := testHost()
+	host.Listeners = ports(knocks[2])
+	s.SetHost(host)
+	if d := one(t, s.send(strings.Join(knocks, " "))); d.Reason != ByRotating {
+		t.Errorf("%+v", d)
+	}
+	host.Listeners = ports(strings.Join(strings.Fields(s.derive(3, 0))[:2], " "))
+	s.SetHost(host)
+	for _, d := range s.send(s.derive(3, 0)) {
+		if d.Kind == KindGrant {
+			t.Errorf("opened with three knocks: %+v", d)
+		}
+	}
+}
+
+func TestFloor(t *testing.T) {
+	s := newRotating(nil)
+	s.Remember(newGuard(s.step()+1), s.now)
+	for off := int64(-1); off <= 1; off++ {
+		if d := one(t, s.send(s.derive(1, off))); d.Reason != UsedStep {
+			t.Errorf("%+d: %+v", off, d)
+		}
+	}
+	s.passes(sequence.Period)
+	if d := one(t, s.send(s.derive(1, 1))); d.Kind != KindGrant {
+		t.Errorf("after the floor: %+v", d)
+	}
+}
+
+// Without a memory nothing opens that should open only once.
+func TestWithoutMemory(t *testing.T) {
+	s := newRotating(func(c *config.Config) { c.Doors[0].OneTime = []config.OneTime{{Knocks: ports("tcp/1500 tcp/1400")}} })
+	s.Remember(nil, s.now)
+	if all := s.send(s.derive(1, 0) + " tcp/1500 tcp/1400"); len(all) != 0 {
+		t.Errorf("%+v", all)
+	}
+	if d := one(t, s.send("tcp/7000 udp/8000 tcp/9000")); d.Reason != BySequence || d.Spent != nil {
+		t.Errorf("a static sequence: %+v", d)
+	}
+}
+
+func TestPreviousSequence(t *testing.T) {
+	s := newRotating(func(c *config.Config) {
+		c.Doors[0].Previous, c.Doors[0].PreviousUntil = ports("udp/1500 tcp/1400"), start.Add(time.Minute)
+	})
+	if d := one(t, s.send("udp/1500 tcp/1400")); d.Reason != BySequence || d.Grants[0].Door != "ssh" {
+		t.Errorf("%+v", d)
+	}
+	s.now = start.Add(time.Minute)
+	if d := one(t, s.send("udp/1500 tcp/1400")); d.Kind != KindRefusal || d.Reason != KeyExpired {
+		t.Errorf("%+v", d)
+	}
+	if d := one(t, s.send("tcp/7000 udp/8000 tcp/9000")); d.Reason != BySequence {
+		t.Errorf("%+v", d)
+	}
+}
+
+func TestOneTime(t *testing.T) {
+	const first, second, third = "tcp/1500 tcp/1400", "tcp/1600 tcp/1400", "tcp/1600 tcp/1400 udp/1700"
+	s := newRotating(func(c *config.Config) {
+		d := &c.Doors[0]
+		d.SequencesFile = "/etc/list"
+		d.OneTime = []config.OneTime{{Knocks: ports(first)}, {Knocks: ports(second)}, {Knocks: ports(third)}}
+	})
+	if d := one(t, s.send(second)); d.Reason != NotNext {
+		t.Errorf("the second first: %+v", d)
+	}
+	d := one(t, s.send(first))
+	if d.Kind != KindGrant || d.Reason != ByOneTime || d.Spent == nil || *d.Spent != spent.Sequence("ssh", ports(first)) || d.Client != "" {
+		t.Errorf("%+v", d)
+	}
+	if d := one(t, s.send(first)); d.Reason != UsedStep {
+		t.Errorf("twice: %+v", d)
+	}
+	if d := one(t, s.send(second)); d.Reason != ByOneTime {
+		t.Errorf("the second: %+v", d)
+	}
+	for _, d := range s.send("udp/1700") {
+		t.Errorf("what the third has more than the second: %+v", d)
+	}
+	if left := s.OneTimeLeft(); len(left) != 1 || left["ssh"] != 1 {
+		t.Errorf("left: %v", left)
+	}
+	// The next one is longer, and begins with the one before.
+	if d := one(t, s.send(second)); d.Reason != UsedStep {
+		t.Errorf("the beginning of the third: %+v", d)
+	}
+	all := s.send(third)
+	last := all[len(all)-2:]
+	if last[0].Reason != ByOneTime || last[1].Kind != KindFinding || last[1].Door != "ssh" || s.OneTimeLeft()["ssh"] != 0 {
+		t.Errorf("the third: %+v", all)
+	}
+	for _, knocks := range []string{first, second, third} {
+		for _, d := range s.send(knocks) {
+			if d.Kind == KindGrant {
+				t.Errorf("%s: %+v", knocks, d)
+			}
+		}
+	}
+}
+
+func manyClients() *config.Config {
+	cfg := testConfig()
+	cfg.Rotating = config.Rotating{Shape: sequence.DefaultShape, Within: 10 * time.Second}
+	for i := range 500 {
+		cfg.Clients = append(cfg.Clients, config.Client{Name: fmt.Sprint("c", i), Doors: []string{"ssh", "db", "shut"},
+			Rotating: config.Secret{Current: sequence.NewSecret([20]byte{byte(i), byte(i >> 8), 1})}})
+	}
+	return cfg
+}
+
+// BenchmarkPlan makes a plan for 500 clients with three doors each.
+func BenchmarkPlan(b *testing.B) {
+	g := New(manyClients(), SPA{}, testHost(), start)
+	g.Remember(newGuard(1), start)
+	b.ReportAllocs()
+	for i := range b.N {
+		g.Planning(start.Add(time.Duration(i+1) * sequence.Period))()
+	}
+}
+
+// BenchmarkAdopt puts a plan into use while the tracker is full: the time for
+// which packets wait.
+func BenchmarkAdopt(b *testing.B) {
+	g := New(manyClients(), SPA{}, testHost(), start)
+	g.Remember(newGuard(1), start)
+	var begun [][]packet.Port
+	for _, w := range g.plan.ways {
+		if w.reason == ByRotating && w.step == sequence.StepAt(start)+1 {
+			begun = append(begun, sequence.NewRotation(w.client.Rotating.Current, g.config.Rotating.Shape).Knocks(w.door.Name, w.step)[:2])
+		}
+	}
+	now := start
+	for i := range 1 << 14 {
+		for _, k := range begun[i%len(begun)] {
+			g.Observe(now, &packet.Packet{Src: netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), Dst: here, Proto: k.Proto, DstPort: k.Number, Flags: packet.SYN})
+		}
+	}
+	b.ReportMetric(float64(g.tracker.Sources()), "sources")
+	plans := [2]*Plan{g.Planning(start.Add(sequence.Period))(), g.plan}
+	for i := 0; b.Loop(); i++ {
+		g.Adopt(plans[i%2])
+	}
+}
+
+// BenchmarkKnock is one packet that begins no sequence: it costs the same with
+// 500 clients as with none.
+func BenchmarkKnock(b *testing.B) {
+	for name, cfg := range map[string]*config.Config{"static": testConfig(), "500 clients": manyClients()} {
+		b.Run(name, func(b *testing.B) {
+			g := New(cfg, SPA{}, testHost(), start)
+			g.Remember(newGuard(1), start)
+			p := &packet.Packet{Src: client, Dst: here, Proto: packet.TCP, DstPort: 999, Flags: packet.SYN}
+			b.ReportAllocs()
+			for i := range b.N {
+				p.Src = netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
+				g.Observe(start, p)
+			}
+		})
+	}
+}
