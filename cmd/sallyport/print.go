@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,13 +11,15 @@ import (
 	"golang.org/x/term"
 )
 
-// printJSON writes a value as indented JSON.
+// printJSON writes a value as indented JSON, inert on a terminal.
 func printJSON(w io.Writer, v any) {
-	enc := json.NewEncoder(w)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
+	_ = enc.Encode(v) // what is printed here can be encoded
 	// Writing to a closed pipe is not worth a message.
-	_ = enc.Encode(v)
+	_, _ = w.Write(escaped(b.Bytes()))
 }
 
 // isTerminal tells whether a person reads along.

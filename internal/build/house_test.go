@@ -18,7 +18,7 @@ import (
 // decide what it is before anything depends on it.
 var rooms = map[string][]string{
 	"pure": {"internal/packet", "internal/sequence", "internal/key", "internal/spa", "internal/sshauth",
-		"internal/replay", "internal/unit", "internal/spent", "internal/limit", "internal/config", "internal/gate"},
+		"internal/replay", "internal/unit", "internal/spent", "internal/limit", "internal/config", "internal/gate", "internal/report"},
 	"edge": {"internal/capture", "internal/firewall", "internal/conntrack", "internal/netstate", "internal/control",
 		"internal/ack", "internal/keyfile", "internal/replay/disk", "internal/knock", "internal/lab", "internal/lab/labtest", "internal/inspect", "internal/journal"},
 	"wiring": {"internal/grant", "internal/daemon", "internal/build", "internal/drill", "cmd/sallyport"},

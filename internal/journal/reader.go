@@ -30,7 +30,7 @@ type Reader struct {
 
 // OpenReader opens a journal for reading. It changes nothing.
 func OpenReader(path string) (*Reader, error) {
-	info, err := os.Stat(path)
+	info, err := readable(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w at %q", ErrNoJournal, path)
 	}
@@ -56,6 +56,16 @@ func OpenReader(path string) (*Reader, error) {
 		return nil, errors.Join(fmt.Errorf("open the journal %q: %w", path, err), db.Close())
 	}
 	return &Reader{path, db, info}, nil
+}
+
+// readable tells why a file cannot be read better than SQLite does.
+func readable(path string) (os.FileInfo, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.Stat()
 }
 
 // Close releases the file.

@@ -165,6 +165,9 @@ func spoil(t *testing.T, path string) {
 func TestPlaceThatComesLater(t *testing.T) {
 	var log bytes.Buffer
 	dir := filepath.Join(t.TempDir(), "later")
+	if err := os.WriteFile(dir, []byte("a file in the way"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	j := New(filepath.Join(dir, "journal.db"), Options{Now: func() time.Time { return noon }}, slog.New(slog.NewTextHandler(&log, nil)))
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -174,7 +177,7 @@ func TestPlaceThatComesLater(t *testing.T) {
 		j.Put(granted(noon, fmt.Sprint(i)))
 	}
 	eventually(t, "a loss", func() bool { return j.Stats().Lost == 500 })
-	if err := os.Mkdir(dir, 0o700); err != nil {
+	if err := os.Remove(dir); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "everything written", func() bool { return j.Stats().Problem == nil && j.Stats().Written >= maxPending })

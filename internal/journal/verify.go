@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 )
 
@@ -118,4 +119,14 @@ func (v *verifier) fault(format string, args ...any) {
 		return
 	}
 	v.Faults = append(v.Faults, fmt.Sprintf(format, args...))
+}
+
+// Hash returns the hash of one row, nil if there is no such row or it has none.
+func (r *Reader) Hash(ctx context.Context, id int64) ([]byte, error) {
+	var hash []byte
+	err := r.db.QueryRowContext(ctx, "SELECT hash FROM events WHERE id = ?", id).Scan(&hash)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	return hash, r.wrap(err)
 }

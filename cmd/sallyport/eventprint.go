@@ -1,0 +1,90 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"sallyport/internal/gate"
+)
+
+// kindColors are the colours of events (ECMA-48, select graphic rendition).
+// Every kind is here.
+var kindColors = map[gate.Kind]string{
+	gate.KindGrant: "32", gate.KindUse: "32",
+	gate.KindRefusal: "33", gate.KindClock: "33", gate.KindOverload: "33", gate.KindRepair: "33",
+	gate.KindFailure: "31", gate.KindFinding: "31", gate.KindBan: "31",
+	gate.KindExpiry: "2", gate.KindContacts: "2",
+	gate.KindRevocation: "36", gate.KindReload: "36", gate.KindKey: "36", gate.KindStart: "36", gate.KindStop: "36",
+}
+
+// eventLine is an event as a program reads it: every field is always there.
+type eventLine struct {
+	Time   time.Time   `json:"time"`
+	Kind   gate.Kind   `json:"kind"`
+	Door   string      `json:"door"`
+	Client string      `json:"client"`
+	Source string      `json:"source"`
+	Reason gate.Reason `json:"reason"`
+	Detail string      `json:"detail"`
+	Count  uint64      `json:"count"` // packets that it stands for
+}
+
+func newEventLine(e gate.Event) eventLine {
+	line := eventLine{Time: e.Time, Kind: e.Kind, Door: e.Door, Client: e.Client, Reason: e.Reason, Detail: e.Detail, Count: max(e.Count.Packets, 1)}
+	if e.Source.IsValid() {
+		line.Source = e.Source.String()
+	}
+	return line
+}
+
+// eventPrinter prints events in columns that only ever get wider, so that a
+// stream of any length stays aligned.
+type eventPrinter struct {
+	w       *bufio.Writer
+	json    bool
+	color   bool
+	widths  [6]int
+	printed bool
+}
+
+func newEventPrinter(w io.Writer, json bool) eventPrinter {
+	return eventPrinter{w: bufio.NewWriter(w), json: json, color: colored(w), widths: [6]int{19, 10, 6, 8, 15, 10}}
+}
+
+func (p *eventPrinter) flush() error { return p.w.Flush() }
+
+func (p *eventPrinter) print(e gate.Event) error {
+	line := newEventLine(e)
+	if p.json {
+		return printJSONLine(p.w, line)
+	}
+	if !p.printed {
+		p.printed = true
+		p.row("1", [6]string{"TIME", "KIND", "DOOR", "CLIENT", "SOURCE", "REASON"}, "DETAIL")
+	}
+	p.row(kindColors[e.Kind], [6]string{e.Time.Local().Format(time.DateTime), inert(string(e.Kind)), inert(e.Door), inert(e.Client),
+		line.Source, inert(string(e.Reason))}, inert(e.Detail))
+	return nil
+}
+
+func (p *eventPrinter) row(color string, cells [6]string, detail string) {
+	var b strings.Builder
+	for i, cell := range cells {
+		n := utf8.RuneCountInString(cell)
+		if n > p.widths[i] && n <= 40 {
+			p.widths[i] = n
+		}
+		b.WriteString(cell)
+		b.WriteString(strings.Repeat(" ", max(p.widths[i]-n, 0)+2))
+	}
+	b.WriteString(detail)
+	text := strings.TrimRight(b.String(), " ")
+	if p.color && color != "" {
+		text = "\x1b[" + color + "m" + text + "\x1b[0m"
+	}
+	fmt.Fprintln(p.w, text)
+}

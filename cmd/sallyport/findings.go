@@ -1,0 +1,156 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sallyport/internal/gate"
+	"sallyport/internal/journal"
+)
+
+var severityOrder = []gate.Severity{gate.Info, gate.Low, gate.Medium, gate.High, gate.Critical}
+
+var severityColors = map[gate.Severity]string{gate.Critical: "1;31", gate.High: "31", gate.Medium: "33", gate.Low: "36", gate.Info: "2"}
+
+func newFindings(std stdio) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "findings [--all] [--severity LEVEL]",
+		Short:   "Show what is worth a look",
+		GroupID: "server",
+		Long: `Lists what the daemon has found in the stream of events: scans, guessing, replays, keys in other
+hands. Each is raised once and counted. One that you have looked at is acknowledged, and comes
+back only if it becomes more severe.`,
+		Example: `  sallyport findings
+  sallyport findings --severity medium --json
+  sallyport findings ack 3f2a91`,
+		Args: args(cobra.NoArgs),
+	}
+	var place journalPlace
+	place.journalFlags(cmd)
+	all := cmd.Flags().Bool("all", false, "acknowledged ones too")
+	severity := cmd.Flags().String("severity", string(gate.Info), "only this `LEVEL` and above: info, low, medium, high or critical")
+	asJSON := cmd.Flags().Bool("json", false, "print JSON")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		least := slices.Index(severityOrder, gate.Severity(*severity))
+		if least < 0 {
+			return usageError{fmt.Errorf("--severity %q: want info, low, medium, high or critical", *severity)}
+		}
+		r, err := place.open()
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		list, err := r.Findings(cmd.Context(), *all)
+		if err != nil {
+			return err
+		}
+		list = slices.DeleteFunc(list, func(f gate.Finding) bool { return slices.Index(severityOrder, f.Severity) < least })
+		if *asJSON {
+			if list == nil {
+				list = []gate.Finding{}
+			}
+			printJSON(std.out, list)
+			return nil
+		}
+		printFindings(std.out, list)
+		return nil
+	}
+	cmd.AddCommand(newAck(std))
+	return cmd
+}
+
+func newAck(std stdio) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "ack ID ...",
+		Short:   "Mark findings as seen",
+		Example: "  sallyport findings ack 3f2a91",
+		Args:    args(cobra.MinimumNArgs(1)),
+	}
+	var place journalPlace
+	place.journalFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, list []string) error {
+		path, err := place.path()
+		if err != nil {
+			return err
+		}
+		for _, id := range list {
+			ok, err := journal.Acknowledge(cmd.Context(), path, id)
+			switch {
+			case errors.Is(err, os.ErrPermission):
+				return hinted{err, "only root and the daemon may change it: use sudo"}
+			case err != nil:
+				return err
+			case !ok:
+				return hinted{fmt.Errorf("there is no finding %q", id), "sallyport findings --all lists them"}
+			}
+			fmt.Fprintf(std.out, "finding %s is acknowledged\n", inert(id))
+		}
+		return nil
+	}
+	return cmd
+}
+
+func printFindings(w io.Writer, list []gate.Finding) {
+	if len(list) == 0 {
+		fmt.Fprintln(w, "No findings.")
+		return
+	}
+	color := colored(w)
+	for i, f := range list {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		head := strings.ToUpper(inert(string(f.Severity)))
+		if code := severityColors[f.Severity]; color && code != "" {
+			head = "\x1b[" + code + "m" + head + "\x1b[0m"
+		}
+		fmt.Fprintf(w, "%s  %s%s\n", head, inert(f.Explanation), seen(f))
+		fmt.Fprintf(w, "  %s  %s  %s, %s\n", inert(f.ID), inert(f.Rule), subject(f), span(f))
+		for _, e := range f.Evidence {
+			fmt.Fprintf(w, "  - %s\n", inert(e))
+		}
+		if f.Advice != "" {
+			fmt.Fprintf(w, "  What to do: %s\n", inert(f.Advice))
+		}
+	}
+}
+
+func seen(f gate.Finding) string {
+	if f.Acknowledged {
+		return " (acknowledged)"
+	}
+	return ""
+}
+
+// subject says whom a finding is about.
+func subject(f gate.Finding) string {
+	var words []string
+	if f.Source.IsValid() {
+		words = append(words, "source "+f.Source.String())
+	}
+	if f.Client != "" {
+		words = append(words, "client "+inert(f.Client))
+	}
+	if f.Door != "" {
+		words = append(words, "door "+inert(f.Door))
+	}
+	if len(words) == 0 {
+		return "this host"
+	}
+	return strings.Join(words, ", ")
+}
+
+func span(f gate.Finding) string {
+	first, last := f.First.Local().Format(time.DateTime), f.Last.Local().Format(time.DateTime)
+	if f.Count <= 1 || first == last {
+		return "at " + last
+	}
+	return fmt.Sprintf("%s from %s to %s", count(int(f.Count), "time"), first, last)
+}

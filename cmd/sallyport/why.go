@@ -1,0 +1,243 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sallyport/internal/gate"
+	"sallyport/internal/journal"
+	reporting "sallyport/internal/report"
+)
+
+const (
+	whyEvents = 10_000 // looked at
+	whyShown  = 8      // shown one by one
+)
+
+func newWhy(std stdio) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "why SOURCE|CLIENT",
+		Short:   "Explain why somebody gets in, or does not",
+		GroupID: "server",
+		Long: `Tells in plain words what lately came from an address (or a prefix) or from a client, what was
+decided and why, and what that person should do.`,
+		Example: `  sallyport why 192.0.2.7
+  sallyport why alice --since 7d`,
+		Args: args(cobra.ExactArgs(1)),
+	}
+	var place journalPlace
+	place.journalFlags(cmd)
+	since := cmd.Flags().String("since", "24h", "look so far back: a `TIME` as for events")
+	asJSON := cmd.Flags().Bool("json", false, "print JSON")
+	cmd.RunE = func(cmd *cobra.Command, list []string) error {
+		now := time.Now()
+		w := why{Target: list[0], Grants: []gate.Grant{}}
+		var err error
+		if w.Since, err = parseWhen("--since", *since, now); err != nil {
+			return usageError{err}
+		}
+		if err := w.read(cmd.Context(), &place); err != nil {
+			return err
+		}
+		w.ask(cmd.Context(), place.config)
+		if *asJSON {
+			printJSON(std.out, w)
+			return nil
+		}
+		w.print(std.out, now)
+		return nil
+	}
+	return cmd
+}
+
+// why is the answer.
+type why struct {
+	Target  string       `json:"target"`
+	Since   time.Time    `json:"since"`
+	Daemon  bool         `json:"daemon"` // whether it answered, so that Grants are known
+	Grants  []gate.Grant `json:"grants"`
+	Reasons []whyReason  `json:"reasons"` // of refusals and ends, the latest first
+	Events  []eventLine  `json:"events"`  // the latest ones, the oldest first
+
+	source  netip.Prefix // invalid: Target is a client
+	granted uint64
+	last    gate.Event // the latest grant or refusal
+}
+
+type whyReason struct {
+	Kind    gate.Kind   `json:"kind"`
+	Reason  gate.Reason `json:"reason"`
+	Count   uint64      `json:"count"`
+	Last    time.Time   `json:"last"`
+	Detail  string      `json:"detail,omitempty"`
+	Meaning string      `json:"meaning"`
+	Advice  string      `json:"advice,omitempty"`
+}
+
+func (w *why) read(ctx context.Context, place *journalPlace) error {
+	q := journal.Query{Since: w.Since, Limit: whyEvents}
+	if prefix, err := parseSource(w.Target); err == nil {
+		w.source, q.Source = prefix, prefix
+	} else {
+		q.Client = w.Target
+	}
+	r, err := place.open()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	by := make(map[[2]string]*whyReason)
+	for e, err := range r.Events(ctx, q) {
+		if err != nil {
+			return err
+		}
+		w.take(e.Event, by)
+	}
+	for _, one := range by {
+		w.Reasons = append(w.Reasons, *one)
+	}
+	slices.SortFunc(w.Reasons, func(a, b whyReason) int { return cmp.Or(b.Last.Compare(a.Last), cmp.Compare(a.Reason, b.Reason)) })
+	return nil
+}
+
+// take adds one event to the answer.
+func (w *why) take(e gate.Event, by map[[2]string]*whyReason) {
+	n := max(e.Count.Packets, 1)
+	w.Events = append(w.Events, newEventLine(e))
+	if len(w.Events) > whyShown {
+		w.Events = w.Events[1:]
+	}
+	switch e.Kind {
+	case gate.KindGrant:
+		w.granted += n
+		w.last = e
+		return
+	case gate.KindRefusal:
+		w.last = e
+	case gate.KindRevocation, gate.KindFailure, gate.KindBan:
+	default:
+		return
+	}
+	one := by[[2]string{string(e.Kind), string(e.Reason)}]
+	if one == nil {
+		x, _ := reporting.Explain(e.Reason)
+		one = &whyReason{Kind: e.Kind, Reason: e.Reason, Meaning: x.Meaning, Advice: x.Advice}
+		by[[2]string{string(e.Kind), string(e.Reason)}] = one
+	}
+	one.Count += n
+	one.Last, one.Detail = e.Time, e.Detail
+}
+
+// ask adds what is granted now, if the daemon answers.
+func (w *why) ask(ctx context.Context, config string) {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	conn, err := dial(config)
+	if err != nil {
+		return
+	}
+	s, err := conn.Status(ctx)
+	if err != nil {
+		return
+	}
+	w.Daemon = true
+	for _, g := range s.Grants {
+		if w.source.IsValid() && w.source.Contains(g.Source) || !w.source.IsValid() && g.Client == w.Target {
+			w.Grants = append(w.Grants, g)
+		}
+	}
+}
+
+func (w *why) print(out io.Writer, now time.Time) {
+	w.printNow(out, now)
+	ago := remaining(now, w.Since)
+	if len(w.Events) == 0 {
+		fmt.Fprintf(out, "Nothing from %s in the last %s.\n\n%s\n", inert(w.Target), ago, w.silence())
+		return
+	}
+	fmt.Fprintf(out, "\nLatest of the last %s:\n", ago)
+	for _, e := range w.Events {
+		fmt.Fprintf(out, "  %s  %s\n", e.Time.Local().Format(time.DateTime), sentence(e))
+	}
+	if len(w.Reasons) == 0 && w.granted > 0 {
+		fmt.Fprintf(out, "\nEvery knock was granted (%s).\n", count(int(w.granted), "time"))
+		return
+	}
+	for _, r := range w.Reasons {
+		fmt.Fprintf(out, "\n%s, %s, the last time at %s:\n  %s.\n", inert(title(r)), count(int(r.Count), "time"), r.Last.Local().Format(time.DateTime),
+			cmp.Or(r.Meaning, inert(r.Detail)))
+		if r.Advice != "" {
+			fmt.Fprintf(out, "  What to do: %s\n", r.Advice)
+		}
+	}
+}
+
+func title(r whyReason) string {
+	words := map[gate.Kind]string{gate.KindRefusal: "Refused", gate.KindRevocation: "Revoked", gate.KindBan: "Banned", gate.KindFailure: "Failed"}
+	if r.Reason == "" {
+		return words[r.Kind]
+	}
+	return fmt.Sprintf("%s (%s)", words[r.Kind], r.Reason)
+}
+
+// printNow tells what holds at present.
+func (w *why) printNow(out io.Writer, now time.Time) {
+	switch {
+	case !w.Daemon:
+		fmt.Fprintln(out, "The daemon does not answer, so what is open now is not known.")
+	case len(w.Grants) == 0:
+		fmt.Fprintf(out, "Now: no door is open for %s.\n", inert(w.Target))
+	}
+	for _, g := range w.Grants {
+		fmt.Fprintf(out, "Now: door %q is open for %s, %s more.\n", g.Door, g.Source, remaining(g.Until, now))
+	}
+}
+
+// silence explains that there is nothing: the most frequent case, and the one
+// in which a log says the least.
+func (w *why) silence() string {
+	if !w.source.IsValid() {
+		return `A message from a client that cannot be opened bears no name, so it would not be here. Ask for
+the address instead (sallyport why ADDRESS); sallyport doctor PROFILE on the client shows that.`
+	}
+	return `Either no packet arrived: another firewall or a provider in between drops it, it was sent to
+another address of this server, or it left from another address than you think (behind NAT or a
+VPN: ask from there for the public one). Or it was not the first knock of any sequence: that is
+what every stray packet looks like, so it is not kept. To see packets as they arrive, run here:
+  tcpdump -ni any host ` + w.source.Addr().String()
+}
+
+// sentence says what an event was.
+func sentence(e eventLine) string {
+	who := "for " + e.Source
+	if e.Client != "" {
+		who = fmt.Sprintf("for %s of client %q", cmp.Or(e.Source, "no address"), e.Client)
+	}
+	door := "a door"
+	if e.Door != "" {
+		door = fmt.Sprintf("door %q", e.Door)
+	}
+	detail := ""
+	if e.Detail != "" {
+		detail = ": " + inert(e.Detail)
+	}
+	switch e.Kind {
+	case gate.KindGrant:
+		return fmt.Sprintf("opened %s %s%s", door, who, detail)
+	case gate.KindRefusal:
+		return fmt.Sprintf("refused (%s) %s%s", inert(string(e.Reason)), strings.TrimPrefix(who, "for "), detail)
+	case gate.KindExpiry:
+		return fmt.Sprintf("closed %s %s, its time was over", door, who)
+	case gate.KindRevocation:
+		return fmt.Sprintf("closed %s %s (%s)%s", door, who, inert(string(e.Reason)), detail)
+	}
+	return inert(string(e.Kind)) + detail
+}
