@@ -19,6 +19,7 @@ type actor struct {
 	wake   chan struct{} // the next end of a grant may have become an earlier one
 
 	secrets func() *secrets
+	memory  func() *memory
 	answers func() bool // whether the configuration allows acknowledgements
 }
 
@@ -66,6 +67,10 @@ func (a *actor) Run(ctx context.Context) error {
 func (a *actor) carryOut(o order) {
 	if o.decision.Answer != nil {
 		a.message(o)
+		return
+	}
+	if o.decision.Spent != nil {
+		a.spend(o)
 		return
 	}
 	if o.decision.Reason == gate.Intercepted {

@@ -56,6 +56,7 @@ type Daemon struct {
 	host     host
 	problems problems
 	secrets  atomic.Pointer[secrets] // nil until SPA is on
+	memory   atomic.Pointer[memory]  // nil if nothing needs it and it could not be opened
 	keys     key.Keyring             // the server keys in use
 
 	reloading sync.Mutex
@@ -115,9 +116,13 @@ func (d *Daemon) startGate(cfg *config.Config) error {
 	d.book.Expect()
 	d.actor = newActor(d.book, d.events)
 	d.actor.secrets = d.secrets.Load
+	d.actor.memory = d.memory.Load
 	d.actor.answers = func() bool { return d.config.Load().SPA.Ack }
 
 	if err := d.host.read(); err != nil {
+		return err
+	}
+	if err := d.remember(cfg); err != nil { // before anything else is put into state_dir
 		return err
 	}
 	s, err := d.spaOf(cfg)
@@ -126,6 +131,9 @@ func (d *Daemon) startGate(cfg *config.Config) error {
 	}
 	d.keys = s.Keys
 	g := gate.New(cfg, s, d.host.gate(), time.Now())
+	if m := d.memory.Load(); m != nil {
+		g.Remember(m.guard, time.Now())
+	}
 	if d.source, err = capture.Open(capture.Options{Filter: d.filter(g, cfg)}); err != nil {
 		return err
 	}
@@ -176,6 +184,7 @@ func (d *Daemon) tasks() []task {
 		{"firewall", d.watchFirewall},
 		{"signals", d.watchSignals},
 		{"capture drops", d.watchDrops},
+		{"rotating sequences", d.watchSteps},
 		{"watchdog", d.watchdog},
 	}
 }
@@ -211,7 +220,7 @@ func (d *Daemon) close() {
 	if d.control != nil {
 		errs = append(errs, d.control.Close())
 	}
-	errs = append(errs, d.secrets.Load().close())
+	errs = append(errs, d.secrets.Load().close(), d.memory.Load().close())
 	if err := errors.Join(errs...); err != nil {
 		d.log.Warn("stop", "error", err)
 	}

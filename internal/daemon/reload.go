@@ -54,6 +54,9 @@ func (d *Daemon) apply(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
+	if err := d.remember(cfg); err != nil {
+		return err
+	}
 	old, oldKeys := d.config.Load(), d.keys
 	if err := d.firewall.Apply(cfg); err != nil {
 		return fmt.Errorf("change the firewall: %w", err)
@@ -73,6 +76,9 @@ func (d *Daemon) reconfigure(ctx context.Context, cfg *config.Config, s gate.SPA
 	d.keys = s.Keys
 	var err error
 	told := d.pump.do(ctx, func() {
+		if m := d.memory.Load(); m != nil {
+			d.pump.gate.Remember(m.guard, time.Now())
+		}
 		d.pump.gate.Reconfigure(cfg, s, time.Now())
 		err = d.source.SetFilter(d.filter(d.pump.gate, cfg))
 	})

@@ -44,7 +44,7 @@ func (p *problems) list() []string {
 }
 
 // Status tells what is guarded, granted and refused, as the kernel has it.
-func (d *Daemon) Status(context.Context) (control.Status, error) {
+func (d *Daemon) Status(ctx context.Context) (control.Status, error) {
 	cfg, now := d.config.Load(), time.Now()
 	grants, err := d.firewall.Grants(now)
 	if err != nil {
@@ -63,7 +63,7 @@ func (d *Daemon) Status(context.Context) (control.Status, error) {
 		Policy: string(cfg.Gate.Policy), Closed: string(cfg.Gate.Closed),
 		Doors: make([]control.Door, 0, len(cfg.Doors)), Grants: grants,
 		Refusals: d.events.refused(), Dropped: refused.Total, Goroutines: runtime.NumGoroutine(),
-		Capture: make(map[string]control.Ring), Problems: append(d.problems.list(), d.hostProblems(cfg)...),
+		Capture: make(map[string]control.Ring), Problems: slices.Concat(d.problems.list(), d.hostProblems(cfg), d.sequenceProblems(ctx, cfg)),
 	}
 	if s.Grants == nil {
 		s.Grants = []gate.Grant{}

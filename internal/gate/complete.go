@@ -12,8 +12,10 @@ import (
 // Remember gives the gate the memory without which rotating and one-time
 // sequences open nothing. It is used by the gate alone from now on.
 func (g *Gate) Remember(guard *spent.Guard, now time.Time) {
-	g.spent = guard
-	g.replan(sequence.StepAt(now))
+	if g.spent != guard {
+		g.spent = guard
+		g.replan(sequence.StepAt(now))
+	}
 }
 
 // completed decides about a sequence that was knocked as a whole, in order and

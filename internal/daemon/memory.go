@@ -1,0 +1,187 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"sallyport/internal/config"
+	"sallyport/internal/gate"
+	"sallyport/internal/replay/disk"
+	"sallyport/internal/sequence"
+	"sallyport/internal/spent"
+)
+
+// memory is what the daemon keeps of rotating and one-time sequences that have
+// been used.
+type memory struct {
+	files *disk.Dir
+	store *spent.Store
+	guard *spent.Guard // the gate's, once it has been given to it
+}
+
+// needsMemory tells whether anything in the configuration opens only once.
+func needsMemory(cfg *config.Config) bool {
+	for i := range cfg.Doors {
+		if cfg.Doors[i].SequencesFile != "" {
+			return true
+		}
+	}
+	return rotates(cfg)
+}
+
+func rotates(cfg *config.Config) bool {
+	for i := range cfg.Clients {
+		if !cfg.Clients[i].Rotating.Current.IsZero() {
+			return true
+		}
+	}
+	return false
+}
+
+// remember opens the memory, if it is not open yet. It does so at the start
+// even if nothing needs it: a memory that has always been there has lost
+// nothing when it is needed.
+func (d *Daemon) remember(cfg *config.Config) error {
+	if d.memory.Load() != nil {
+		return nil
+	}
+	m, err := d.openMemory(cfg)
+	if err != nil && needsMemory(cfg) {
+		return err
+	}
+	if err != nil {
+		d.log.Debug("the memory of used sequences", "error", err)
+		return nil
+	}
+	d.memory.Store(m)
+	return nil
+}
+
+func (d *Daemon) openMemory(cfg *config.Config) (*memory, error) {
+	dir := cfg.Daemon.StateDir
+	first := neverUsed(dir)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make state_dir: %w", err)
+	}
+	files, err := disk.Open(filepath.Join(dir, "spent"))
+	if err != nil {
+		return nil, err
+	}
+	if first {
+		if err := spent.Create(files); err != nil {
+			d.log.Warn("prepare the memory of used sequences", "error", err)
+		}
+	}
+	now := time.Now()
+	store, guard, notices := spent.Open(files, bootID(), sequence.StepAt(now)+1)
+	m := &memory{files, store, guard}
+	if needsMemory(cfg) {
+		for _, n := range notices {
+			d.failed("spent", "the memory of used sequences: "+n+": the rotating sequences of the next minute are refused")
+		}
+	}
+	if guard.Damaged() {
+		d.failed("one-time", m.burn(cfg))
+	}
+	return m, nil
+}
+
+// neverUsed tells whether no daemon has ever kept anything in this folder.
+func neverUsed(dir string) bool {
+	entries, err := os.ReadDir(dir)
+	return errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0
+}
+
+// burn marks all one-time sequences as used, because nobody knows any more
+// which of them are.
+func (m *memory) burn(cfg *config.Config) string {
+	n := 0
+	for _, door := range cfg.Doors {
+		for _, o := range door.OneTime {
+			record := spent.Sequence(door.Name, o.Knocks)
+			m.guard.Use(record)
+			_ = m.store.Write(record) // else it is done again at the next start
+			n++
+		}
+	}
+	return fmt.Sprintf("nobody knows which one-time sequences have been used, so all %d count as used: make new ones", n)
+}
+
+// failed notes a problem and tells about it.
+func (d *Daemon) failed(subject, text string) {
+	d.problems.note(subject, text)
+	d.events.put(gate.Event{Time: time.Now(), Kind: gate.KindFailure, Detail: text})
+}
+
+func (m *memory) close() error {
+	if m == nil {
+		return nil
+	}
+	return errors.Join(m.store.Close(), m.files.Close())
+}
+
+// spend carries out a grant by a sequence that opens once: recorded first, so
+// that it never works again, then obeyed.
+func (a *actor) spend(o order) {
+	d := o.decision
+	if err := a.memory().store.Write(*d.Spent); err != nil {
+		d.Kind, d.Reason, d.Grants, d.Detail = gate.KindRefusal, gate.NoRecord, nil, err.Error()
+		a.events.decided(o.at, d)
+		return
+	}
+	for _, g := range d.Grants {
+		// The error is an event; nobody waits for an answer.
+		_, _ = a.open(o.at, g, d.Reason)
+	}
+}
+
+// watchSteps gives the gate a new plan whenever another step of the rotating
+// sequences begins, and within a second of a change of the clock. The plan is
+// made here, so that no packet waits for it.
+func (d *Daemon) watchSteps(ctx context.Context) error {
+	every := time.NewTicker(time.Second)
+	defer every.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-every.C:
+		}
+		if !rotates(d.config.Load()) {
+			continue
+		}
+		var work func() *gate.Plan
+		if err := d.pump.do(ctx, func() { work = d.pump.gate.Planning(time.Now()) }); err != nil || work == nil {
+			continue // the context has ended, or the step is the same
+		}
+		plan := work()
+		_ = d.pump.do(ctx, func() { d.pump.gate.Adopt(plan) })
+	}
+}
+
+// sequenceProblems finds what is wrong with sequences that change: overdue,
+// used up, or out of reach.
+func (d *Daemon) sequenceProblems(ctx context.Context, cfg *config.Config) []string {
+	var list []string
+	for _, o := range cfg.Overdue(time.Now()) {
+		list = append(list, o.Place.String()+": "+o.String())
+	}
+	var left map[string]int
+	if err := d.pump.do(ctx, func() { left = d.pump.gate.OneTimeLeft() }); err == nil {
+		for i := range cfg.Doors {
+			door := &cfg.Doors[i]
+			if n, has := left[door.Name]; has && n == 0 && len(door.OneTime) > 0 {
+				list = append(list, fmt.Sprintf("door %q: every one-time sequence has been used: add new ones to %s", door.Name, door.SequencesFile))
+			}
+		}
+	}
+	if first := d.host.gate().Ephemeral[0]; rotates(cfg) && cfg.Rotating.Protos != sequence.OnlyTCP && first <= cfg.Rotating.Last {
+		list = append(list, fmt.Sprintf("rotating sequences have UDP ports up to %d, but from %d on (net.ipv4.ip_local_port_range) replies to this host arrive: such knocks do not count; set ports in [rotating]", cfg.Rotating.Last, first))
+	}
+	return list
+}
