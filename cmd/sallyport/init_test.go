@@ -194,7 +194,7 @@ func TestInitGives(t *testing.T) {
 	}
 	s := setup{dir: filepath.Join(dir, "etc"), state: filepath.Join(dir, "var")}
 	path := filepath.Join(s.dir, "sallyport.toml")
-	if _, err := s.write(path, []byte("x"), key.X25519); err != nil {
+	if _, err := s.write(t.Context(), path, []byte("x"), key.X25519); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.give(65534, 65533); err != nil {
@@ -214,7 +214,7 @@ func TestInitGives(t *testing.T) {
 
 func TestRandomSequences(t *testing.T) {
 	var s setup
-	if err := s.look(); err != nil {
+	if err := s.prepare(nil); err != nil {
 		t.Fatal(err)
 	}
 	taken := packet.Port{Proto: packet.TCP, Number: 2000}

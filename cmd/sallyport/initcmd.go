@@ -1,35 +1,36 @@
 package main
 
 import (
-	"bytes"
-	"crypto/rand"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"math/big"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"sallyport/internal/config"
 	"sallyport/internal/key"
-	"sallyport/internal/netstate"
-	"sallyport/internal/packet"
+)
+
+// Where things are unless flags say otherwise.
+const (
+	defaultState  = "/var/lib/sallyport"
+	defaultSocket = "/run/sallyport/control.sock"
 )
 
 // setup is a new configuration.
 type setup struct {
-	dir, state, socket, suite string
-	doors                     []string // NAME=tcp/22
-	sequences                 bool
-	taken                     map[packet.Port]bool // ports that cannot be knocks
-	below                     uint16               // first ephemeral port
-	made                      []string             // folders and files, in the order of their making
+	host
+	dir, state, socket string
+	suite              string
+	openFor            string
+	doors              []doorway
+	sequences          bool
+	unit               bool     // make the systemd unit
+	made               []string // folders and files, in the order of their making
 }
 
 func newInit(std stdio) *cobra.Command {
@@ -37,22 +38,34 @@ func newInit(std stdio) *cobra.Command {
 		Use:     "init",
 		Short:   "Make a first configuration and the server key",
 		GroupID: "server",
-		Long: `Writes a commented configuration with a random SPA port, and makes the server key. It closes
-nothing: that is what "sallyport serve" does. What is there already is never overwritten.`,
-		Args: args(cobra.NoArgs),
+		Long: `Looks at this host, asks what to guard, and writes a commented configuration with a random SPA
+port, the server key and, where no package has brought it, the systemd unit. It closes nothing: that is
+what "sallyport serve" does. What is there already is never overwritten.
+
+Without a terminal, or with --door or --yes, it asks nothing. Doors are then those of --door, or sshd
+and what else should not be public.`,
+		Example: "  sallyport init\n  sallyport init --door ssh=tcp/22 --door web=tcp/8443",
+		Args:    args(cobra.NoArgs),
 	}
 	var s setup
 	cmd.Flags().StringVar(&s.dir, "dir", filepath.Dir(defaultConfig), "`FOLDER` of the configuration")
-	cmd.Flags().StringVar(&s.state, "state", "/var/lib/sallyport", "`FOLDER` of the state")
-	cmd.Flags().StringVar(&s.socket, "socket", "/run/sallyport/control.sock", "`PATH` of the control socket")
-	cmd.Flags().StringArrayVar(&s.doors, "door", []string{"ssh=tcp/22"}, "a door, `NAME=tcp/PORT` (again for more)")
+	cmd.Flags().StringVar(&s.state, "state", defaultState, "`FOLDER` of the state")
+	cmd.Flags().StringVar(&s.socket, "socket", defaultSocket, "`PATH` of the control socket")
 	cmd.Flags().StringVar(&s.suite, "suite", key.Hybrid.String(), "of the server key: mlkem768-x25519, or x25519 for ECDSA and RSA keys")
 	cmd.Flags().BoolVar(&s.sequences, "with-sequence", false, "give each door a random sequence too")
-	cmd.RunE = func(*cobra.Command, []string) error { return s.run(std) }
+	cmd.Flags().StringVar(&s.openFor, "open-for", "30s", "how `LONG` doors stay open to who knocked")
+	doors := cmd.Flags().StringArray("door", nil, "a door, `NAME=tcp/PORT` (again for more)")
+	yes := cmd.Flags().BoolP("yes", "y", false, "ask nothing")
+	noUnit := cmd.Flags().Bool("no-unit", false, "make no systemd unit")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		s.unit = !*noUnit
+		talk := std.asks() && !*yes && len(*doors) == 0
+		return s.run(cmd.Context(), std, *doors, talk)
+	}
 	return cmd
 }
 
-func (s *setup) run(std stdio) error {
+func (s *setup) run(ctx context.Context, std stdio, doors []string, talk bool) error {
 	path, err := s.paths()
 	if err != nil {
 		return err
@@ -61,8 +74,13 @@ func (s *setup) run(std stdio) error {
 	if err != nil {
 		return usageError{err}
 	}
-	if err := s.look(); err != nil {
+	if err := s.prepare(doors); err != nil {
 		return err
+	}
+	if talk {
+		if err := s.talk(ctx, std, path); err != nil {
+			return err
+		}
 	}
 	text, err := s.text()
 	if err != nil {
@@ -72,7 +90,7 @@ func (s *setup) run(std stdio) error {
 	if err != nil {
 		return fmt.Errorf("the configuration would not be good, so nothing was written: %w", err)
 	}
-	ring, err := s.write(path, text, suite)
+	ring, err := s.write(ctx, path, text, suite)
 	if err != nil {
 		return advise(fmt.Errorf("initialise: %w", err))
 	}
@@ -80,27 +98,29 @@ func (s *setup) run(std stdio) error {
 	return nil
 }
 
-// tell says what was chosen, but no sequence, and what to do next.
-func (s *setup) tell(w io.Writer, cfg *config.Config, public key.Public) {
-	fmt.Fprintf(w, "wrote       %s\nSPA port    udp/%d\nserver key  %s (%s)\n", cfg.Path, cfg.SPA.Port, public.Fingerprint(), public.Suite())
-	for _, d := range cfg.Doors {
-		fmt.Fprintf(w, "door        %s: %s", d.Name, d.Ports[0])
-		if len(d.Sequence) > 0 {
-			fmt.Fprintf(w, ", with a sequence of %d knocks", len(d.Sequence))
+// prepare looks at the host and settles what flags say.
+func (s *setup) prepare(doors []string) (err error) {
+	if s.unit {
+		if s.unit, err = s.needsUnit(); err != nil {
+			return err
 		}
-		fmt.Fprintln(w)
 	}
-	flag := ""
-	if cfg.Path != defaultConfig {
-		flag = " -c " + cfg.Path
+	if s.host, err = lookAround(); err != nil {
+		return err
 	}
-	fmt.Fprintf(w, `
-Nothing is closed yet. Next:
-  sallyport client add NAME --key FILE.pub --door %[2]s%[1]s
-  sallyport client profile NAME --host HOST%[1]s > NAME.profile   (for the client: sallyport add NAME.profile)
-  sallyport check%[1]s
-  sallyport serve%[1]s   (or: systemctl enable --now sallyport)
-`, flag, cfg.Doors[0].Name)
+	s.doors = s.proposed()
+	if len(doors) == 0 {
+		return nil
+	}
+	s.doors = nil
+	for _, text := range doors {
+		d, err := parseDoorway(text)
+		if err != nil {
+			return usageError{hinted{fmt.Errorf("--door %q: %w", text, err), "such as --door ssh=tcp/22"}}
+		}
+		s.doors = append(s.doors, d)
+	}
+	return nil
 }
 
 // paths makes the folders absolute and makes sure that nothing is overwritten.
@@ -126,111 +146,33 @@ func (s *setup) paths() (string, error) {
 
 func (s *setup) keyPath() string { return filepath.Join(s.state, "server.key") }
 
-// look finds out which ports cannot be knocks on this host.
-func (s *setup) look() error {
-	listeners, err := netstate.Listeners()
-	if err != nil {
-		return err
+// tell says what was chosen, but no sequence, and what to do next.
+func (s *setup) tell(w io.Writer, cfg *config.Config, public key.Public) {
+	fmt.Fprintf(w, "wrote       %s\n", cfg.Path)
+	if s.unit {
+		fmt.Fprintln(w, "wrote       /etc/systemd/system/sallyport.service")
 	}
-	if s.below, _, err = netstate.EphemeralRange(); err != nil {
-		return err
-	}
-	s.taken = make(map[packet.Port]bool)
-	for _, p := range listeners {
-		s.taken[p] = true
-	}
-	for _, d := range s.doors {
-		_, port, _ := strings.Cut(d, "=")
-		p, err := packet.ParsePort(port)
-		if err != nil {
-			return usageError{hinted{fmt.Errorf("--door %q: %w", d, err), "such as --door ssh=tcp/22"}}
+	fmt.Fprintf(w, "SPA port    udp/%d\nserver key  %s (%s)\n", cfg.SPA.Port, public.Fingerprint(), public.Suite())
+	for _, d := range cfg.Doors {
+		fmt.Fprintf(w, "door        %s: %s", d.Name, d.Ports[0])
+		if len(d.Sequence) > 0 {
+			fmt.Fprintf(w, ", with a sequence of %d knocks", len(d.Sequence))
 		}
-		s.taken[p] = true
+		fmt.Fprintln(w)
 	}
-	return nil
-}
-
-// lowestKnock keeps clear of the ports that services have by name.
-const lowestKnock = 1024
-
-// pick returns a random port that nothing else uses.
-func (s *setup) pick(protocols ...packet.Proto) (packet.Port, error) {
-	if int(s.below) < lowestKnock+1000+len(s.taken) {
-		return packet.Port{}, hinted{fmt.Errorf("ephemeral ports begin at %d: there is no room for knock ports", s.below), "raise net.ipv4.ip_local_port_range"}
+	flag := ""
+	if cfg.Path != defaultConfig {
+		flag = " -c " + cfg.Path
 	}
-	for {
-		n, err := rand.Int(rand.Reader, big.NewInt(int64(s.below-lowestKnock)*int64(len(protocols))))
-		if err != nil {
-			return packet.Port{}, err
-		}
-		v := int(n.Int64())
-		p := packet.Port{Proto: protocols[v%len(protocols)], Number: uint16(lowestKnock + v/len(protocols))}
-		if !s.taken[p] {
-			s.taken[p] = true
-			return p, nil
-		}
-	}
-}
-
-// sequenceLength gives about 80 bits.
-const sequenceLength = 5
-
-// sequence picks knocks that are in no order.
-func (s *setup) sequence() ([]packet.Port, error) {
-	for {
-		var list []packet.Port
-		for range sequenceLength {
-			p, err := s.pick(packet.TCP, packet.UDP)
-			if err != nil {
-				return nil, err
-			}
-			list = append(list, p)
-		}
-		byNumber := func(a, b packet.Port) int { return int(a.Number) - int(b.Number) }
-		falling := func(a, b packet.Port) int { return int(b.Number) - int(a.Number) }
-		if !slices.IsSortedFunc(list, byNumber) && !slices.IsSortedFunc(list, falling) {
-			return list, nil
-		}
-	}
-}
-
-// text is the configuration.
-func (s *setup) text() ([]byte, error) {
-	spaPort, err := s.pick(packet.UDP)
-	if err != nil {
-		return nil, err
-	}
-	var b bytes.Buffer
-	fmt.Fprintf(&b, `# Sallyport. After a change: sallyport check, then sallyport reload.
-# Clients and doors can also stand in files of their own, in conf.d/*.toml.
-
-[daemon]
-state_dir = %q
-socket    = %q
-
-[gate]
-policy  = "doors"   # only doors are closed; "all" closes everything but what is public
-closed  = "drop"    # or "reject", where this host's other closed ports answer
-trusted = []        # sources that are never gated, such as ["192.168.1.0/24"]
-
-[spa]
-port = %d        # UDP; looks like every other closed port
-`, s.state, s.socket, spaPort.Number)
-	for _, d := range s.doors {
-		name, port, _ := strings.Cut(d, "=")
-		fmt.Fprintf(&b, "\n[[door]]\nname     = %q\nports    = [%q]\nopen_for = \"30s\"\n", name, port)
-		if !s.sequences {
-			continue
-		}
-		sequence, err := s.sequence()
-		if err != nil {
-			return nil, err
-		}
-		var words []string
-		for _, p := range sequence {
-			words = append(words, strconv.Quote(p.String()))
-		}
-		fmt.Fprintf(&b, "sequence = [%s]   # a secret\nwithin   = \"10s\"\n", strings.Join(words, ", "))
-	}
-	return b.Bytes(), nil
+	fmt.Fprintf(w, `
+Nothing is closed yet. Next, for each person or device:
+  sallyport client add NAME --key FILE.pub --door %[2]s%[1]s
+  sallyport client profile NAME --host %[3]s%[1]s > NAME.profile
+and there, with that file:
+  sallyport add NAME.profile
+  sallyport ssh %[3]s
+Then close the doors. The session you are in is not cut:
+  sallyport check%[1]s
+  sallyport serve%[1]s   (or: systemctl enable --now sallyport)
+`, flag, cfg.Doors[0].Name, s.address())
 }

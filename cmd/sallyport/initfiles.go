@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -14,16 +15,22 @@ import (
 	"sallyport/internal/keyfile"
 	"sallyport/internal/replay"
 	"sallyport/internal/replay/disk"
+	"sallyport/internal/spent"
 )
 
 // write puts everything where it belongs, or leaves nothing behind. The
 // configuration comes last: without it nothing uses the rest.
-func (s *setup) write(path string, text []byte, suite key.Suite) (ring key.Keyring, err error) {
+func (s *setup) write(ctx context.Context, path string, text []byte, suite key.Suite) (ring key.Keyring, err error) {
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.undo())
 		}
 	}()
+	if s.unit {
+		if err := s.writeUnit(ctx); err != nil {
+			return ring, err
+		}
+	}
 	for _, dir := range []string{s.dir, filepath.Join(s.dir, "conf.d")} {
 		if err := s.folder(dir, 0o750); err != nil {
 			return ring, err
@@ -36,37 +43,47 @@ func (s *setup) write(path string, text []byte, suite key.Suite) (ring key.Keyri
 		return ring, err
 	}
 	s.made = append(s.made, s.keyPath())
-	if err := s.makeStore(); err != nil {
+	err = s.makeStore("replay", func(d *disk.Dir) error { return replay.Create(d) })
+	if err == nil {
+		err = s.makeStore("spent", func(d *disk.Dir) error { return spent.Create(d) })
+	}
+	if err != nil {
 		return ring, err
 	}
-	if err := s.writeConfig(path, text); err != nil {
+	if err := ctx.Err(); err != nil {
+		return ring, err
+	}
+	if err := s.put(path, text, 0o640); err != nil {
 		return ring, err
 	}
 	return ring, s.hand()
 }
 
-// folder makes a folder, unless it is there.
+// folder makes a folder and those above it, unless they are there.
 func (s *setup) folder(path string, mode fs.FileMode) error {
 	if _, err := os.Stat(path); err == nil {
 		return nil
 	}
-	if err := os.MkdirAll(path, mode); err != nil {
+	if err := s.folder(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	if err := os.Mkdir(path, mode); err != nil {
 		return err
 	}
 	s.made = append(s.made, path)
 	return nil
 }
 
-// makeStore makes the replay store, so that the first start believes it. One
-// that is there is kept.
-func (s *setup) makeStore() error {
-	path := filepath.Join(s.state, "replay")
+// makeStore makes a store of what has been seen or used, so that the first
+// start believes it. One that is there is kept.
+func (s *setup) makeStore(name string, create func(*disk.Dir) error) error {
+	path := filepath.Join(s.state, name)
 	_, absent := os.Stat(path)
 	files, err := disk.Open(path)
 	if err != nil {
 		return err
 	}
-	err = errors.Join(replay.Create(files), files.Close())
+	err = errors.Join(create(files), files.Close())
 	if absent == nil {
 		return err
 	}
@@ -78,16 +95,15 @@ func (s *setup) makeStore() error {
 	return errors.Join(err, unread)
 }
 
-// writeConfig writes the configuration, readable by the group whatever the
-// umask is.
-func (s *setup) writeConfig(path string, text []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
+// put writes a file that is not there, with a mode whatever the umask is.
+func (s *setup) put(path string, text []byte, mode fs.FileMode) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return err
 	}
 	s.made = append(s.made, path)
 	_, err = f.Write(text)
-	return errors.Join(err, f.Chmod(0o640), f.Sync(), f.Close())
+	return errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
 }
 
 // undo removes what was made, but no folder that others have used meanwhile.
@@ -121,8 +137,11 @@ func (s *setup) hand() error {
 func (s *setup) give(uid, gid int) error {
 	for _, p := range s.made {
 		owner := 0
-		if strings.HasPrefix(p+"/", s.state+"/") {
+		switch {
+		case strings.HasPrefix(p+"/", s.state+"/"):
 			owner = uid
+		case !strings.HasPrefix(p+"/", s.dir+"/"):
+			continue
 		}
 		if err := os.Lchown(p, owner, gid); err != nil {
 			return err

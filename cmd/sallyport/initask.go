@@ -1,0 +1,244 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"golang.org/x/term"
+)
+
+// asks tells whether there is somebody to talk with.
+func (std stdio) asks() bool {
+	in, ok := std.in.(*os.File)
+	return ok && term.IsTerminal(int(in.Fd())) && isTerminal(std.out)
+}
+
+// errLeft is the answer of who goes away.
+var errLeft = hinted{errors.New("left without an answer"), "nothing was written"}
+
+// dialog asks questions on a terminal.
+type dialog struct {
+	ctx   context.Context
+	out   io.Writer
+	lines <-chan string
+	bold  func(string) string
+}
+
+// newDialog begins to read lines. The reader cannot be interrupted, so it ends
+// with the program.
+func newDialog(ctx context.Context, std stdio) dialog {
+	lines := make(chan string)
+	go func() {
+		defer close(lines)
+		for s := bufio.NewScanner(std.in); s.Scan(); {
+			select {
+			case lines <- s.Text():
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	bold := func(s string) string { return s }
+	if colored(std.out) {
+		bold = func(s string) string { return "\x1b[1m" + s + "\x1b[0m" }
+	}
+	return dialog{ctx, std.out, lines, bold}
+}
+
+// ask asks until parse likes the answer. An empty answer means preset.
+func (d dialog) ask(question, preset string, parse func(string) error) error {
+	for {
+		fmt.Fprintf(d.out, "%s %s: ", d.bold(question), preset)
+		select {
+		case <-d.ctx.Done():
+			fmt.Fprintln(d.out)
+			return errLeft
+		case line, ok := <-d.lines:
+			if !ok {
+				fmt.Fprintln(d.out)
+				return errLeft
+			}
+			err := parse(strings.TrimSpace(line))
+			if err == nil {
+				return nil
+			}
+			fmt.Fprintf(d.out, "  %v\n", err)
+		}
+	}
+}
+
+// yes asks a question that has two answers.
+func (d dialog) yes(question string, preset bool) (answer bool, err error) {
+	shown := "[y/N]"
+	if preset {
+		shown = "[Y/n]"
+	}
+	err = d.ask(question, shown, func(text string) error {
+		switch strings.ToLower(text) {
+		case "":
+			answer = preset
+		case "y", "yes":
+			answer = true
+		case "n", "no":
+			answer = false
+		default:
+			return errors.New("yes or no?")
+		}
+		return nil
+	})
+	return answer, err
+}
+
+// talk shows what was found on this host and lets a person choose. It starts
+// from what s says already.
+func (s *setup) talk(ctx context.Context, std stdio, path string) error {
+	d := newDialog(ctx, std)
+	s.show(d)
+	if err := d.ask("Which become doors? Numbers, all, or NAME=tcp/PORT", s.presetDoors(), s.chooseDoors); err != nil {
+		return err
+	}
+	if err := d.ask("How long is a door open to who knocked?", "["+s.openFor+"]", s.chooseTime); err != nil {
+		return err
+	}
+	var err error
+	if s.sequences, err = d.yes("A secret sequence of knocks too, for those without an SSH key? It can be overheard", s.sequences); err != nil {
+		return err
+	}
+	var names []string
+	for _, door := range s.doors {
+		names = append(names, door.name)
+	}
+	good, err := d.yes(fmt.Sprintf("Write %s with %s (%s)?", path, count(len(names), "door"), strings.Join(names, ", ")), true)
+	if err == nil && !good {
+		err = errLeft
+	}
+	return err
+}
+
+// show prints what was found.
+func (s *setup) show(d dialog) {
+	fmt.Fprintf(d.out, "%s Nothing is closed by it, and nothing is written before you say so.\n\n", d.bold("Sallyport makes a first configuration."))
+	t := tabwriter.NewWriter(d.out, 0, 0, 2, ' ', 0)
+	firewalls := "none"
+	if len(s.firewalls) > 0 {
+		var list []string
+		for _, f := range s.firewalls {
+			name := f.Name
+			if f.Drops {
+				name += " (lets in only what it knows: allow the doors there too)"
+			}
+			list = append(list, name)
+		}
+		firewalls = strings.Join(list, ", ")
+	}
+	if len(s.notes) == 0 {
+		fmt.Fprintf(t, "  firewalls\t%s\n", firewalls)
+	}
+	if s.inSession {
+		fmt.Fprintf(t, "  you\tfrom %s through tcp/%d; this session is not cut\n", s.session.Client.Addr(), s.session.Server.Port())
+	}
+	for _, note := range s.notes {
+		fmt.Fprintf(t, "  note\t%s\n", note)
+	}
+	if len(s.services) == 0 {
+		fmt.Fprintf(t, "  services\tnothing listens for the network\n")
+	}
+	t.Flush()
+	if len(s.services) > 0 {
+		fmt.Fprintln(d.out, "  services")
+		s.showServices(d.out)
+	}
+	fmt.Fprintln(d.out)
+}
+
+func (s *setup) showServices(out io.Writer) {
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for i, sv := range s.services {
+		advice := ""
+		if sv.private {
+			advice = "should be a door"
+		}
+		fmt.Fprintf(t, "   %3d\t%s\t%s\t%s\t%s\n", i+1, sv.port, sv.door, sv.process, advice)
+	}
+	t.Flush()
+}
+
+// presetDoors shows the doors that Enter chooses.
+func (s *setup) presetDoors() string {
+	var words []string
+	for _, d := range s.doors {
+		word := d.name + "=" + d.port.String()
+		for i, sv := range s.services {
+			if sv.port == d.port {
+				word = strconv.Itoa(i + 1)
+			}
+		}
+		words = append(words, word)
+	}
+	return "[" + strings.Join(words, " ") + "]"
+}
+
+// chooseDoors reads an answer such as "1 3 vpn=udp/51820".
+func (s *setup) chooseDoors(text string) error {
+	words := strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == ',' || r == '\t' })
+	if len(words) == 0 {
+		return nil
+	}
+	var doors []doorway
+	for _, w := range words {
+		list, err := s.chosen(w)
+		if err != nil {
+			return err
+		}
+		for _, d := range list {
+			if slices.ContainsFunc(doors, func(o doorway) bool { return o.port == d.port || o.name == d.name }) {
+				return fmt.Errorf("%s=%s is there twice", d.name, d.port)
+			}
+			doors = append(doors, d)
+		}
+	}
+	s.doors = doors
+	return nil
+}
+
+// chosen returns what one word of an answer means.
+func (s *setup) chosen(word string) (list []doorway, err error) {
+	if strings.Contains(word, "=") {
+		d, err := parseDoorway(word)
+		return []doorway{d}, err
+	}
+	if word == "all" && len(s.services) > 0 {
+		for _, sv := range s.services {
+			list = append(list, doorway{sv.door, sv.port})
+		}
+		return list, nil
+	}
+	n, err := strconv.Atoi(word)
+	if err != nil || n < 1 || n > len(s.services) {
+		return nil, fmt.Errorf("%q is neither a number of the list nor NAME=tcp/PORT", word)
+	}
+	sv := s.services[n-1]
+	return []doorway{{sv.door, sv.port}}, nil
+}
+
+// chooseTime reads how long grants last.
+func (s *setup) chooseTime(text string) error {
+	if text == "" {
+		return nil
+	}
+	long, err := time.ParseDuration(text)
+	if err != nil || long < time.Second || long > 24*time.Hour {
+		return fmt.Errorf("%q is not a time from 1s to 24h", text)
+	}
+	s.openFor = text
+	return nil
+}
