@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -38,7 +39,7 @@ func newCheck(std stdio) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		for _, w := range cfg.Warnings() {
+		for _, w := range append(cfg.Warnings(), dueWarnings(cfg, time.Now())...) {
 			fmt.Fprintf(std.out, "warning: %s\n", w)
 		}
 		fmt.Fprintf(std.out, "%s: %s, %s: good\n", cfg.Path, count(len(cfg.Doors), "door"), count(len(cfg.Clients), "client"))

@@ -85,9 +85,9 @@ func newClientList(std stdio) *cobra.Command {
 			return nil
 		}
 		table(std.out, func(row func(...any)) {
-			row("CLIENT", "DOORS", "KEY", "EXPIRES", "DEFINED AT")
+			row("CLIENT", "DOORS", "KEY", "ROTATING", "EXPIRES", "DEFINED AT")
 			for _, c := range list {
-				row(c.Name, strings.Join(c.Doors, " "), c.Key, cmp.Or(c.Expires, "never"), c.Place)
+				row(c.Name, strings.Join(c.Doors, " "), cmp.Or(c.Key, "none"), yesNo(c.Rotating), cmp.Or(c.Expires, "never"), c.Place)
 			}
 		})
 		return nil
@@ -97,23 +97,38 @@ func newClientList(std stdio) *cobra.Command {
 
 // listedClient is a client as it is shown.
 type listedClient struct {
-	Name    string   `json:"name"`
-	Doors   []string `json:"doors"`
-	Key     string   `json:"key"` // type and fingerprint
-	Expires string   `json:"expires,omitempty"`
-	Place   string   `json:"place"`
+	Name     string   `json:"name"`
+	Doors    []string `json:"doors"`
+	Key      string   `json:"key"`      // type and fingerprint; empty: none
+	Rotating bool     `json:"rotating"` // it has a secret for rotating sequences
+	Expires  string   `json:"expires,omitempty"`
+	Place    string   `json:"place"`
 }
 
 func listed(cfg *config.Config) []listedClient {
 	list := []listedClient{}
 	for _, c := range cfg.Clients {
-		entry := listedClient{Name: c.Name, Doors: c.Doors, Key: c.Key.Type() + " " + ssh.FingerprintSHA256(c.Key), Place: c.Place.String()}
+		entry := listedClient{Name: c.Name, Doors: c.Doors, Key: keyText(c.Key), Rotating: !c.Rotating.Current.IsZero(), Place: c.Place.String()}
 		if !c.Expires.IsZero() {
 			entry.Expires = c.Expires.Format(time.RFC3339)
 		}
 		list = append(list, entry)
 	}
 	return list
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+func keyText(k ssh.PublicKey) string {
+	if k == nil {
+		return ""
+	}
+	return k.Type() + " " + ssh.FingerprintSHA256(k)
 }
 
 func newClientRemove(std stdio) *cobra.Command {

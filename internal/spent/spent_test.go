@@ -145,6 +145,9 @@ func TestRestarts(t *testing.T) {
 			if got := strings.Join(notices, "\n"); !strings.Contains(got, c.want) || c.want == "" && got != "" {
 				t.Errorf("notices %q, want %q", got, c.want)
 			}
+			if read := Read(m.files[fileName]); c.want != "header" && c.want != "lost" && !read.Used(Step("bob", "ssh", 100)) {
+				t.Error("who only looks does not see it")
+			}
 			if g.Damaged() != (strings.Contains(c.want, "slot") || c.want == "header") {
 				t.Errorf("damaged: %v", g.Damaged())
 			}

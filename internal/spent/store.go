@@ -22,6 +22,9 @@ type Files interface {
 	Sync() error
 }
 
+// FileName is the name of the store's file in its directory.
+const FileName = "spent"
+
 // The file is a header and a slot for each key, which is overwritten when its
 // number grows. So it does not grow with use, and a write never touches what
 // another record needs.
@@ -31,7 +34,7 @@ type Files interface {
 //
 // A sum is the beginning of the SHA-256 of what is before it.
 const (
-	fileName = "spent"
+	fileName = FileName
 	magic    = "SPSPENT1"
 	slotSize = 32
 	sumAt    = slotSize - 8
@@ -87,6 +90,15 @@ func Open(files Files, bootID string, floor int64) (s *Store, g *Guard, notices 
 		notices = append(notices, fmt.Sprintf("it cannot be written (%v)", err))
 	}
 	return s, g, notices
+}
+
+// Read returns a guard that knows what a store's file says, for somebody who
+// only looks.
+func Read(data []byte) *Guard {
+	s := &Store{slots: make(map[[16]byte]int64), next: slotSize}
+	g := &Guard{highest: make(map[[16]byte]int64)}
+	s.read(g, data, [8]byte{})
+	return g
 }
 
 // read fills guard and slots with what the file holds.

@@ -1,0 +1,259 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sallyport/internal/lab"
+	"sallyport/internal/packet"
+	"sallyport/internal/replay/disk"
+	"sallyport/internal/sequence"
+	"sallyport/internal/spent"
+)
+
+const (
+	bobsSecret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+	bobsDoor   = `
+[[door]]
+name = "ssh"
+ports = ["tcp/22"]
+open_for = "1s"
+
+[[client]]
+name = "bob"
+doors = ["ssh"]
+rotating = "` + bobsSecret + `"
+`
+)
+
+// derived is bob's sequence of the step that is now, or of another.
+func derived(off int64, protos sequence.Protos) []string {
+	secret, err := sequence.ParseSecret(bobsSecret)
+	if err != nil {
+		panic(err)
+	}
+	shape := sequence.DefaultShape
+	shape.Protos = protos
+	return words(sequence.NewRotation(secret, shape).Knocks("ssh", sequence.StepAt(time.Now())+off))
+}
+
+func words(knocks []packet.Port) (list []string) {
+	for _, k := range knocks {
+		list = append(list, k.String())
+	}
+	return list
+}
+
+// refused waits until a refusal of that reason has been told.
+func (w *world) refused(reason string) {
+	w.t.Helper()
+	w.eventually("refusal: "+reason, func() bool {
+		for r, n := range w.status().Refusals {
+			if string(r) == reason && n > 0 {
+				return true
+			}
+		}
+		return false
+	})
+	w.closed(w.Client, "tcp", at(w.Client, 22))
+}
+
+func TestRotatingSequencesOpen(t *testing.T) {
+	for _, protos := range []sequence.Protos{sequence.OnlyTCP, sequence.OnlyUDP, sequence.BothProtos} {
+		t.Run(string(protos), func(t *testing.T) {
+			t.Parallel()
+			w := newGuarded(t, fmt.Sprintf("[rotating]\nproto = %q\n", protos)+bobsDoor)
+			w.closed(w.Client, "tcp", at(w.Client, 22))
+			knocks := derived(0, protos)
+			w.knock(w.Client, w.Client.Gate4, knocks...)
+			w.open(w.Client, "tcp", at(w.Client, 22))
+			w.closed(w.Attacker, "tcp", at(w.Attacker, 22))
+			if grants := w.status().Grants; len(grants) != 1 || grants[0].Client != "bob" {
+				t.Errorf("grants %+v", grants)
+			}
+			w.closes(w.Client, "tcp", at(w.Client, 22))
+
+			w.knock(w.Client, w.Client.Gate4, knocks...)
+			w.refused("used-step")
+			w.knock(w.Attacker, w.Attacker.Gate4, knocks...)
+			w.closed(w.Attacker, "tcp", at(w.Attacker, 22))
+		})
+	}
+}
+
+// A clock that is a step off is right enough; three steps are too many.
+func TestClockOfARotatingClient(t *testing.T) {
+	t.Parallel()
+	w := newGuarded(t, bobsDoor)
+	for _, off := range []int64{-3, 3} {
+		w.knock(w.Client, w.Client.Gate4, derived(off, sequence.OnlyTCP)...)
+		w.closed(w.Client, "tcp", at(w.Client, 22))
+	}
+	// Were the step to change between here and the gate, one before would be two.
+	w.knock(w.Client, w.Client.Gate4, derived(1, sequence.OnlyTCP)...)
+	w.open(w.Client, "tcp", at(w.Client, 22))
+	w.closes(w.Client, "tcp", at(w.Client, 22))
+}
+
+// What was used stays used when the daemon is killed, and when it was used
+// while the clock was an hour ahead.
+func TestUsedStepsSurviveKilling(t *testing.T) {
+	t.Parallel()
+	w := newGuarded(t, bobsDoor)
+	knocks := derived(0, sequence.OnlyTCP)
+	w.knock(w.Client, w.Client.Gate4, knocks...)
+	w.open(w.Client, "tcp", at(w.Client, 22))
+	w.closes(w.Client, "tcp", at(w.Client, 22))
+	w.kill()
+	w.start()
+	w.knock(w.Client, w.Client.Gate4, knocks...)
+	w.refused("used-step")
+	w.knock(w.Client, w.Client.Gate4, derived(1, sequence.OnlyTCP)...)
+	w.open(w.Client, "tcp", at(w.Client, 22))
+	w.closes(w.Client, "tcp", at(w.Client, 22))
+
+	w.kill()
+	files, err := disk.Open(filepath.Join(w.dir, "state", "spent"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	store, _, notices := spent.Open(files, strings.TrimSpace(string(boot)), 0)
+	if len(notices) > 0 {
+		t.Errorf("after a kill: %q", notices)
+	}
+	if err := store.Write(spent.Step("bob", "ssh", sequence.StepAt(time.Now().Add(time.Hour)))); err != nil {
+		t.Fatal(err)
+	}
+	if err := files.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.start()
+	w.knock(w.Client, w.Client.Gate4, derived(1, sequence.OnlyTCP)...)
+	w.refused("used-step")
+}
+
+// A lost memory opens nothing that may have been used.
+func TestLostMemory(t *testing.T) {
+	t.Parallel()
+	w := newGuarded(t, bobsDoor)
+	w.kill()
+	if err := os.Remove(filepath.Join(w.dir, "state", "spent", "spent")); err != nil {
+		t.Fatal(err)
+	}
+	w.start()
+	w.knock(w.Client, w.Client.Gate4, derived(0, sequence.OnlyTCP)...)
+	w.refused("used-step")
+	if problems := strings.Join(w.status().Problems, "\n"); !strings.Contains(problems, "it is lost") {
+		t.Errorf("problems: %q", problems)
+	}
+}
+
+// fill leaves no room on a disk and returns what removes that.
+func fill(t *testing.T, dir string) (free func()) {
+	t.Helper()
+	name := filepath.Join(dir, "fill")
+	f, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for err == nil {
+		_, err = f.Write(make([]byte, 4096))
+	}
+	return func() {
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A step that cannot be recorded opens nothing; with room again, the next does.
+func TestFullDiskWhileAStepIsRecorded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, lab.Options{})
+	w.serve("tcp", 22)
+	small := filepath.Join(w.dir, "state")
+	if err := os.Mkdir(small, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("tmpfs", small, "tmpfs", 0, "size=1m,mode=0700"); err != nil {
+		t.Skipf("cannot mount a small disk: %v", err)
+	}
+	t.Cleanup(func() { unix.Unmount(small, unix.MNT_DETACH) })
+	w.configure(bobsDoor)
+	w.start()
+	if status := w.stop(); status != 0 {
+		t.Fatalf("status %d", status)
+	}
+	free := fill(t, small)
+	w.start()
+	w.knock(w.Client, w.Client.Gate4, derived(0, sequence.OnlyTCP)...)
+	w.refused("no-record")
+	free()
+	w.knock(w.Client, w.Client.Gate4, derived(1, sequence.OnlyTCP)...)
+	w.open(w.Client, "tcp", at(w.Client, 22))
+}
+
+func TestOneTimeSequences(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, lab.Options{})
+	w.serve("tcp", 22)
+	list := filepath.Join(w.dir, "list")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(list, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := []string{"tcp/7001", "udp/8001", "tcp/6001"}
+	second := append(first, "udp/5001", "tcp/9001")
+	write("# two for the journey\n" + strings.Join(first, " ") + "\n" + strings.Join(second, " ") + "\n")
+	w.configure(fmt.Sprintf("[[door]]\nname = \"ssh\"\nports = [\"tcp/22\"]\nopen_for = \"1s\"\nsequences_file = %q\n", list))
+	w.start()
+	opens := func(knocks []string) {
+		t.Helper()
+		w.knock(w.Client, w.Client.Gate4, knocks...)
+		w.open(w.Client, "tcp", at(w.Client, 22))
+		w.closes(w.Client, "tcp", at(w.Client, 22))
+	}
+	w.closed(w.Client, "tcp", at(w.Client, 22))
+	opens(first)
+	w.kill() // right after it was used
+	w.start()
+	w.knock(w.Client, w.Client.Gate4, first...)
+	w.refused("used-step")
+	w.knock(w.Client, w.Client.Gate4, "tcp/4001") // so that what follows is not a continuation
+	w.knock(w.Client, w.Client.Gate4, second[3:]...)
+	w.closed(w.Client, "tcp", at(w.Client, 22))
+	opens(second)
+	w.eventually("the last one is told", func() bool { return strings.Contains(w.log.String(), "the last one-time sequence") })
+	if problems := strings.Join(w.status().Problems, "\n"); !strings.Contains(problems, "every one-time sequence has been used") {
+		t.Errorf("problems: %q", problems)
+	}
+	out := w.must(w.Gate, "check", "-c", w.config)
+	if !strings.Contains(out, "every one-time sequence has been used") {
+		t.Errorf("check: %s", out)
+	}
+
+	third := []string{"udp/3001", "tcp/2001"}
+	write(strings.Join(first, " ") + "\n" + strings.Join(third, " ") + "\n")
+	if err := w.daemon.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually("the new list is in use", func() bool {
+		return !strings.Contains(strings.Join(w.status().Problems, "\n"), "every one-time")
+	})
+	w.knock(w.Client, w.Client.Gate4, first...) // is still used
+	w.closed(w.Client, "tcp", at(w.Client, 22))
+	opens(third)
+}
