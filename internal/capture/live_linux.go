@@ -25,6 +25,8 @@ type Live struct {
 	spa     *ring // nil while the SPA port is off
 	unasked int
 	retired Stats // of rings that have been closed
+
+	rate rate // used by Receive alone
 }
 
 // Open begins to capture. Needs CAP_NET_RAW.
@@ -111,20 +113,28 @@ func (l *Live) Receive(handle func(time.Time, []byte)) error {
 	}
 	const rounds = 8
 	for range rounds {
-		n := l.knocks.receive(batch, time.Now(), handle)
+		now := time.Now()
+		n := l.knocks.receive(batch, now, handle)
 		if l.spa != nil {
 			n += l.spa.receive(batch, time.Now(), handle)
 		}
-		if n == 0 {
+		if l.rate.add(now, n); n == 0 {
 			break
 		}
 	}
 	return nil
 }
 
-// wait blocks until a ring has a packet or Wake was called.
+func (l *Live) ready() bool { return l.knocks.ready() || l.spa != nil && l.spa.ready() }
+
+// wait blocks until a ring has a packet or Wake was called. While very many
+// packets arrive it lets some gather first.
 func (l *Live) wait() error {
-	if l.knocks.ready() || l.spa != nil && l.spa.ready() {
+	if l.rate.high && !l.ready() {
+		pause := unix.NsecToTimespec(lull.Nanoseconds())
+		_ = unix.Nanosleep(&pause, nil) // a signal may cut it short
+	}
+	if l.ready() {
 		return nil
 	}
 	fds := [3]unix.PollFd{{Fd: int32(l.wake), Events: unix.POLLIN}, {Fd: int32(l.knocks.fd), Events: unix.POLLIN}}
