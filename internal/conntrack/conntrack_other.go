@@ -4,6 +4,7 @@
 package conntrack
 
 import (
+	"context"
 	"errors"
 	"net/netip"
 
@@ -14,3 +15,29 @@ import (
 func Cut(func(netip.Addr, packet.Port) bool) (int, error) {
 	return 0, errors.New("cut connections: only Linux can")
 }
+
+// Flow is a connection that the kernel has begun, or ceased, to track.
+type Flow struct {
+	ID     uint32
+	Source netip.Addr
+	Port   packet.Port
+	Ended  bool
+	Bytes  uint64
+}
+
+// Watcher works on Linux only.
+type Watcher struct{}
+
+var errLinuxOnly = errors.New("watch connections: only Linux can")
+
+// NewWatcher works on Linux only.
+func NewWatcher([]packet.Port) (*Watcher, error) { return nil, errLinuxOnly }
+
+// SetPorts works on Linux only.
+func (*Watcher) SetPorts([]packet.Port) error { return errLinuxOnly }
+
+// Run works on Linux only.
+func (*Watcher) Run(context.Context, func(Flow)) error { return errLinuxOnly }
+
+// Close works on Linux only.
+func (*Watcher) Close() error { return nil }

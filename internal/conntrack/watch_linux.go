@@ -1,0 +1,139 @@
+package conntrack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/mdlayher/netlink"
+	"github.com/ti-mo/conntrack"
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+
+	"sallyport/internal/packet"
+)
+
+// Flow is a connection that the kernel has begun, or ceased, to track.
+type Flow struct {
+	ID     uint32 // the kernel's; another flow has it later
+	Source netip.Addr
+	Port   packet.Port // as the outside world sees it, before any DNAT
+	Ended  bool
+	Bytes  uint64 // of an ended flow, both ways; 0: the kernel does not count (net.netfilter.nf_conntrack_acct)
+}
+
+// Groups of events (include/uapi/linux/netfilter/nfnetlink_compat.h).
+const (
+	groupNew     = 1
+	groupDestroy = 3
+)
+
+// maxFiltered is how many ports the kernel looks for. With more of them, every
+// event is looked at here.
+const maxFiltered = 200
+
+// Watcher tells of connections to some ports. Needs CAP_NET_ADMIN.
+type Watcher struct{ conn *netlink.Conn }
+
+// NewWatcher begins to watch.
+func NewWatcher(ports []packet.Port) (*Watcher, error) {
+	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
+	if err != nil {
+		return nil, fmt.Errorf("watch connections: %w", err)
+	}
+	w := &Watcher{conn}
+	// A burst that does not fit is lost, which costs a line in the journal; an
+	// error about it would help nobody.
+	_ = conn.SetOption(netlink.NoENOBUFS, true)
+	_ = conn.SetReadBuffer(1 << 20)
+	err = w.SetPorts(ports)
+	for _, group := range []uint32{groupNew, groupDestroy} {
+		if err == nil {
+			err = conn.JoinGroup(group)
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("watch connections: %w", err), conn.Close())
+	}
+	return w, nil
+}
+
+// SetPorts changes what is watched. The kernel passes up nothing else, so that
+// the traffic of a busy host costs nothing here.
+func (w *Watcher) SetPorts(ports []packet.Port) error {
+	if len(ports) > maxFiltered {
+		return w.conn.RemoveBPF()
+	}
+	program, err := bpf.Assemble(filter(ports))
+	if err != nil {
+		return err
+	}
+	return w.conn.SetBPF(program)
+}
+
+// Attributes of a message (include/uapi/linux/netfilter/nfnetlink_conntrack.h).
+const (
+	ctaTupleOrig    = 1
+	ctaTupleProto   = 2
+	ctaProtoDstPort = 3
+	attributesAt    = 16 + 4 // behind struct nlmsghdr and struct nfgenmsg
+	attributeHeader = 4
+)
+
+// filter accepts messages whose original destination port is one of ports.
+func filter(ports []packet.Port) []bpf.Instruction {
+	program := []bpf.Instruction{
+		bpf.LoadConstant{Dst: bpf.RegA, Val: attributesAt},
+		bpf.LoadConstant{Dst: bpf.RegX, Val: ctaTupleOrig},
+		bpf.LoadExtension{Num: bpf.ExtNetlinkAttr}, // A: where it is, or 0
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0, SkipFalse: 1},
+		bpf.RetConstant{Val: 0},
+		bpf.LoadConstant{Dst: bpf.RegX, Val: ctaTupleProto},
+		bpf.LoadExtension{Num: bpf.ExtNetlinkAttrNested},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0, SkipFalse: 1},
+		bpf.RetConstant{Val: 0},
+		bpf.LoadConstant{Dst: bpf.RegX, Val: ctaProtoDstPort},
+		bpf.LoadExtension{Num: bpf.ExtNetlinkAttrNested},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0, SkipFalse: 1},
+		bpf.RetConstant{Val: 0},
+		bpf.TAX{},
+		bpf.LoadIndirect{Off: attributeHeader, Size: 2},
+	}
+	for i, p := range ports {
+		program = append(program, bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(p.Number), SkipTrue: uint8(len(ports) - i)})
+	}
+	return append(program, bpf.RetConstant{Val: 0}, bpf.RetConstant{Val: 1 << 16})
+}
+
+// Run tells of every connection until the context ends.
+func (w *Watcher) Run(ctx context.Context, tell func(Flow)) error {
+	stop := context.AfterFunc(ctx, func() { _ = w.conn.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	for {
+		messages, err := w.conn.Receive()
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("watch connections: %w", err)
+		}
+		for _, m := range messages {
+			var e conntrack.Event
+			// A message that this version does not understand concerns nobody.
+			if e.Unmarshal(m) != nil || e.Flow == nil || e.Type != conntrack.EventNew && e.Type != conntrack.EventDestroy {
+				continue
+			}
+			o := e.Flow.TupleOrig
+			tell(Flow{
+				ID: e.Flow.ID, Source: o.IP.SourceAddress, Ended: e.Type == conntrack.EventDestroy,
+				Port:  packet.Port{Proto: packet.Proto(o.Proto.Protocol), Number: o.Proto.DestinationPort},
+				Bytes: e.Flow.CountersOrig.Bytes + e.Flow.CountersReply.Bytes,
+			})
+		}
+	}
+}
+
+// Close stops watching. Run must have returned.
+func (w *Watcher) Close() error { return w.conn.Close() }

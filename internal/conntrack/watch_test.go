@@ -1,0 +1,124 @@
+//go:build linux
+
+package conntrack
+
+import (
+	"context"
+	"net/netip"
+	"os"
+	"testing"
+	"time"
+
+	"sallyport/internal/lab"
+	"sallyport/internal/lab/labtest"
+	"sallyport/internal/packet"
+)
+
+// watched begins to watch on the gate.
+func watched(t *testing.T, l *lab.Lab, ports ...packet.Port) (*Watcher, <-chan Flow) {
+	t.Helper()
+	var w *Watcher
+	err := l.Gate.Do(func() (err error) {
+		w, err = NewWatcher(ports)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	flows := make(chan Flow, 100)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- w.Run(ctx, func(f Flow) { flows <- f }) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return w, flows
+}
+
+func next(t *testing.T, flows <-chan Flow) Flow {
+	t.Helper()
+	select {
+	case f := <-flows:
+		return f
+	case <-time.After(10 * time.Second):
+		t.Fatal("nothing is told")
+		return Flow{}
+	}
+}
+
+func TestWatch(t *testing.T) {
+	l := labtest.New(t, lab.Options{})
+	if err := l.Gate.Do(track); err != nil {
+		t.Fatal(err)
+	}
+	counted := l.Gate.Do(func() error { return os.WriteFile("/proc/sys/net/netfilter/nf_conntrack_acct", []byte("1"), 0) }) == nil
+	for _, at := range []string{"[::]:22", "[::]:80"} {
+		if _, err := l.Gate.Greet(netip.MustParseAddrPort(at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ssh := packet.Port{Proto: packet.TCP, Number: 22}
+	w, flows := watched(t, l, packet.Port{Proto: packet.UDP, Number: 53}, ssh)
+
+	// What nobody asked for comes first, and is not told.
+	if _, err := l.Client.Probe("tcp", netip.AddrPortFrom(l.Client.Gate4, 80), time.Second); err != nil {
+		t.Fatal(err)
+	}
+	for _, to := range []netip.Addr{l.Client.Gate4, l.Client.Gate6} {
+		conn, _ := connect(t, l.Client, to)
+		f := next(t, flows)
+		if f.Ended || f.Port != ssh || f.Source != l.Client.IP4 && f.Source != l.Client.IP6 {
+			t.Fatalf("told %+v", f)
+		}
+		conn.Close()
+		// A flow that is over is forgotten after a while; this makes it now.
+		if err := l.Gate.Do(func() error {
+			_, err := Cut(func(netip.Addr, packet.Port) bool { return true })
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		end := next(t, flows)
+		if !end.Ended || end.ID != f.ID || end.Source != f.Source || end.Port != f.Port || counted && end.Bytes < 100 {
+			t.Fatalf("told %+v after %+v", end, f)
+		}
+	}
+	if err := w.SetPorts([]packet.Port{{Proto: packet.TCP, Number: 80}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Client.Probe("tcp", netip.AddrPortFrom(l.Client.Gate4, 80), time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if f := next(t, flows); f.Port.Number != 80 {
+		t.Errorf("after the ports have changed: %+v", f)
+	}
+}
+
+// With more ports than the kernel is asked to look for, all is told.
+func TestWatchManyPorts(t *testing.T) {
+	l := labtest.New(t, lab.Options{})
+	if err := l.Gate.Do(track); err != nil {
+		t.Fatal(err)
+	}
+	ports := make([]packet.Port, maxFiltered)
+	for i := range ports {
+		ports[i] = packet.Port{Proto: packet.TCP, Number: uint16(1000 + i)}
+	}
+	w, flows := watched(t, l, ports...)
+	if _, err := l.Gate.Greet(netip.MustParseAddrPort("[::]:22")); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.SetPorts(append(ports, packet.Port{Proto: packet.TCP, Number: 22})); err != nil {
+		t.Fatal(err)
+	}
+	connect(t, l.Client, l.Client.Gate4)
+	if f := next(t, flows); f.Port.Number != 22 {
+		t.Errorf("told %+v", f)
+	}
+}
