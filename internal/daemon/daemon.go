@@ -47,6 +47,7 @@ type Daemon struct {
 	config   atomic.Pointer[config.Config]
 	events   *events
 	journal  *journal.Journal
+	uses     *uses
 	firewall *firewall.Firewall
 	book     *grant.Book
 	source   *capture.Live
@@ -98,7 +99,8 @@ func (d *Daemon) start() error {
 	}
 	d.config.Store(cfg)
 	d.journal = journal.New(cfg.Journal.Path, journalOptions(cfg), d.log)
-	d.events.sinks = append(d.events.sinks, d.journal.Put)
+	d.uses = newUses(d.events.put)
+	d.events.sinks = append(d.events.sinks, d.journal.Put, d.uses.heard)
 	if d.control, err = control.Listen(cfg.Daemon.Socket, d, d.log); err != nil {
 		return err
 	}
@@ -184,6 +186,7 @@ func (d *Daemon) tasks() []task {
 		{"firewall", d.watchFirewall},
 		{"signals", d.watchSignals},
 		{"capture drops", d.watchDrops},
+		{"connections", d.watchUses},
 		{"rotating sequences", d.watchSteps},
 		{"watchdog", d.watchdog},
 	}

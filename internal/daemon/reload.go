@@ -67,6 +67,9 @@ func (d *Daemon) apply(ctx context.Context, cfg *config.Config) error {
 	}
 	d.config.Store(cfg)
 	d.journal.Configure(journalOptions(cfg))
+	if err := d.uses.reconfigure(cfg); err != nil {
+		d.log.Warn("connections to new doors are not told", "error", err)
+	}
 	d.endOrphans(cfg)
 	return nil
 }

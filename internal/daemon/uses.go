@@ -1,0 +1,181 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"sallyport/internal/config"
+	"sallyport/internal/conntrack"
+	"sallyport/internal/gate"
+	"sallyport/internal/packet"
+)
+
+const (
+	maxWaiting = 65_536 // grants whose first connection is still to come
+	maxUnder   = 16_384 // connections under way
+	maxEarly   = 256    // connections that were told before their grant
+
+	// earlyFor is how long a connection waits for the grant that let it in: the
+	// kernel tells of the one while the other is still queued here.
+	earlyFor = 2 * time.Second
+)
+
+// visit names who may use which door.
+type visit struct {
+	source netip.Addr
+	door   string
+}
+
+// connection is one that a grant has let in.
+type connection struct {
+	visit
+	id     uint32
+	client string
+	port   packet.Port
+	began  time.Time
+}
+
+// uses finds out which connection was the first to use each grant, and what
+// came of it. It hears of grants as a sink, and of connections from the kernel.
+type uses struct {
+	put func(gate.Event)
+
+	mu      sync.Mutex
+	doors   map[packet.Port]string
+	waiting map[visit]string // client, by who may come
+	under   map[uint32]connection
+	early   []connection
+	watcher *conntrack.Watcher // nil: the kernel does not tell
+}
+
+func newUses(put func(gate.Event)) *uses {
+	return &uses{put: put, waiting: make(map[visit]string), under: make(map[uint32]connection)}
+}
+
+// configure says whose ports are watched, and returns them.
+func (u *uses) configure(cfg *config.Config) []packet.Port {
+	doors := make(map[packet.Port]string)
+	var ports []packet.Port
+	for _, d := range cfg.Doors {
+		for _, p := range d.Ports {
+			doors[p] = d.Name
+			ports = append(ports, p)
+		}
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.doors = doors
+	return ports
+}
+
+// heard is the sink.
+func (u *uses) heard(e gate.Event) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	v := visit{e.Source, e.Door}
+	switch e.Kind {
+	case gate.KindGrant:
+		for i, c := range u.early {
+			if c.visit == v && e.Time.Sub(c.began) < earlyFor {
+				u.early = append(u.early[:i], u.early[i+1:]...)
+				c.client = e.Client
+				u.begin(c)
+				return
+			}
+		}
+		if len(u.waiting) < maxWaiting {
+			u.waiting[v] = e.Client
+		}
+	case gate.KindExpiry, gate.KindRevocation:
+		delete(u.waiting, v)
+	}
+}
+
+// flow takes what the kernel tells.
+func (u *uses) flow(now time.Time, f conntrack.Flow) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if f.Ended {
+		if c, ours := u.under[f.ID]; ours {
+			delete(u.under, f.ID)
+			u.end(now, c, f.Bytes)
+		}
+		return
+	}
+	door, ours := u.doors[f.Port]
+	if !ours {
+		return
+	}
+	c := connection{visit: visit{f.Source.Unmap(), door}, id: f.ID, port: f.Port, began: now}
+	client, expected := u.waiting[c.visit]
+	if !expected {
+		u.remember(now, c)
+		return
+	}
+	delete(u.waiting, c.visit)
+	c.client = client
+	u.begin(c)
+}
+
+// remember keeps a connection whose grant has not been heard of. Most have
+// none: trusted sources, and the second connection of a grant.
+func (u *uses) remember(now time.Time, c connection) {
+	for len(u.early) > 0 && (len(u.early) >= maxEarly || now.Sub(u.early[0].began) >= earlyFor) {
+		u.early = u.early[1:]
+	}
+	u.early = append(u.early, c)
+}
+
+func (u *uses) begin(c connection) {
+	if len(u.under) < maxUnder {
+		u.under[c.id] = c
+	}
+	u.put(gate.Event{Time: c.began, Kind: gate.KindUse, Door: c.door, Client: c.client, Source: c.source,
+		Detail: fmt.Sprintf("first connection, to %s", c.port)})
+}
+
+func (u *uses) end(now time.Time, c connection, bytes uint64) {
+	amount := "an unknown number of bytes"
+	if bytes > 0 {
+		amount = fmt.Sprintf("%d bytes", bytes)
+	}
+	u.put(gate.Event{Time: now, Kind: gate.KindUse, Door: c.door, Client: c.client, Source: c.source,
+		Detail: fmt.Sprintf("connection to %s ended after %s and %s", c.port, now.Sub(c.began).Round(time.Second), amount)})
+}
+
+// reconfigure carries new doors to the kernel's filter.
+func (u *uses) reconfigure(cfg *config.Config) error {
+	ports := u.configure(cfg)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.watcher == nil {
+		return nil
+	}
+	return u.watcher.SetPorts(ports)
+}
+
+func (u *uses) setWatcher(w *conntrack.Watcher) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.watcher = w
+}
+
+// watchUses listens to the kernel. Where it cannot, grants are given all the
+// same; only their use is not known.
+func (d *Daemon) watchUses(ctx context.Context) error {
+	w, err := conntrack.NewWatcher(d.uses.configure(d.config.Load()))
+	if err != nil {
+		d.log.Warn("the journal will not tell which connections use a grant", "error", err)
+		return nil
+	}
+	defer w.Close()
+	d.uses.setWatcher(w)
+	defer d.uses.setWatcher(nil)
+	if err := w.Run(ctx, func(f conntrack.Flow) { d.uses.flow(time.Now(), f) }); err != nil {
+		d.log.Warn("the journal no longer tells which connections use a grant", "error", err)
+	}
+	return nil
+}

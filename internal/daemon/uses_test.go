@@ -1,0 +1,91 @@
+package daemon
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"sallyport/internal/config"
+	"sallyport/internal/conntrack"
+	"sallyport/internal/gate"
+	"sallyport/internal/packet"
+)
+
+var sshPort = packet.Port{Proto: packet.TCP, Number: 22}
+
+// using returns a tracker for one door, and what it tells.
+func using() (*uses, *[]gate.Event) {
+	var told []gate.Event
+	u := newUses(func(e gate.Event) { told = append(told, e) })
+	u.configure(&config.Config{Doors: []config.Door{{Name: "ssh", Ports: []packet.Port{sshPort}}}})
+	return u, &told
+}
+
+func grantTo(source netip.Addr) gate.Event {
+	return gate.Event{Time: start, Kind: gate.KindGrant, Door: "ssh", Client: "alice", Source: source}
+}
+
+func TestUses(t *testing.T) {
+	begins := conntrack.Flow{ID: 7, Source: alice, Port: sshPort}
+	ends := conntrack.Flow{ID: 7, Source: alice, Port: sshPort, Ended: true, Bytes: 48_200}
+	uncounted := ends
+	uncounted.Bytes = 0
+	web := conntrack.Flow{ID: 8, Source: alice, Port: packet.Port{Proto: packet.TCP, Number: 80}}
+	second := conntrack.Flow{ID: 9, Source: alice, Port: sshPort}
+	stranger := conntrack.Flow{ID: 10, Source: netip.MustParseAddr("192.0.2.99"), Port: sshPort}
+	over := gate.Event{Time: start, Kind: gate.KindExpiry, Door: "ssh", Source: alice}
+	const first, end = "first connection, to tcp/22", "connection to tcp/22 ended after 1m30s and 48200 bytes"
+	for _, tt := range []struct {
+		name string
+		what []any // gate.Event or conntrack.Flow; time passes by a time.Duration only
+		want []string
+	}{
+		{"a grant and its connection", []any{grantTo(alice), begins, 90 * time.Second, ends}, []string{first, end}},
+		{"nobody counts", []any{grantTo(alice), begins, time.Second, uncounted}, []string{first, "connection to tcp/22 ended after 1s and an unknown number of bytes"}},
+		{"the kernel was faster", []any{begins, time.Second, grantTo(alice)}, []string{first}},
+		{"long before the grant", []any{begins, 3 * time.Second, grantTo(alice)}, nil},
+		{"only the first", []any{grantTo(alice), begins, second, ends}, []string{first, "connection to tcp/22 ended after 0s and 48200 bytes"}},
+		{"another port", []any{grantTo(alice), web}, nil},
+		{"a trusted source", []any{grantTo(alice), stranger}, nil},
+		{"after the end", []any{grantTo(alice), over, 5 * time.Second, begins}, nil},
+		{"the end of something else", []any{ends}, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			u, told := using()
+			now := start
+			for _, what := range tt.what {
+				switch what := what.(type) {
+				case time.Duration:
+					now = now.Add(what)
+				case gate.Event:
+					what.Time = now
+					u.heard(what)
+				case conntrack.Flow:
+					u.flow(now, what)
+				}
+			}
+			if len(*told) != len(tt.want) {
+				t.Fatalf("told %v, want %v", *told, tt.want)
+			}
+			for i, e := range *told {
+				if e.Detail != tt.want[i] || e.Kind != gate.KindUse || e.Client != "alice" || e.Source != alice || e.Door != "ssh" {
+					t.Errorf("told %+v, want %q", e, tt.want[i])
+				}
+			}
+		})
+	}
+}
+
+func TestUsesAreBounded(t *testing.T) {
+	u, _ := using()
+	for i := range 2 * maxWaiting {
+		source := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
+		u.heard(grantTo(source))
+		u.flow(start, conntrack.Flow{ID: uint32(i), Source: source, Port: sshPort})
+		u.flow(start, conntrack.Flow{ID: uint32(i), Source: source, Port: sshPort}) // nobody's
+		u.heard(grantTo(alice.Next()))
+	}
+	if len(u.under) > maxUnder || len(u.early) > maxEarly || len(u.waiting) > maxWaiting {
+		t.Errorf("%d under way, %d early, %d waiting", len(u.under), len(u.early), len(u.waiting))
+	}
+}
