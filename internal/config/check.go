@@ -11,6 +11,7 @@ func (l *loader) crossCheck() {
 	l.checkPrefixes()
 	l.checkClients()
 	l.checkSecrets()
+	l.checkHooks()
 }
 
 // checkPorts checks that every port has one meaning.

@@ -33,6 +33,7 @@ type Config struct {
 	Journal  Journal
 	Doors    []Door   // in file order; names unique, no port in two doors
 	Clients  []Client // in file order; names and keys unique
+	Hooks    []Hook   // in file order
 }
 
 // Daemon says where the daemon keeps things.

@@ -22,6 +22,7 @@ type loader struct {
 	modes   map[string]fs.FileMode // of the files read, by path
 	doors   []*section             // parallel to config.Doors
 	clients []*section             // parallel to config.Clients
+	hooks   []*section             // parallel to config.Hooks
 	gate    *section
 	owners  map[packet.Port]int // index of the door that has the port
 	errs    Errors
@@ -120,6 +121,9 @@ func (l *loader) document(root *table) {
 	}
 	for _, t := range l.several(s, "client", maxClients) {
 		l.readClient(t)
+	}
+	for _, t := range l.several(s, "hook", maxHooks) {
+		l.readHook(t)
 	}
 	s.finish()
 }

@@ -13,6 +13,7 @@ const (
 	wantAddr   = `is not an address: want one such as "192.0.2.7", "192.168.1.0/24" or "2001:db8::/32", without leading zeros`
 	wantClosed = `want knocks on closed ports only`
 	wantScan   = `sequence: any scan of the ports in order opens this door: want at least one port out of order or out of reach of the one before`
+	wantTables = `want client, daemon, door, gate, hook, journal, rotating or spa` // a new section is added here
 	wantDate   = `want a date such as 2027-01-31 (UTC) or 2027-01-31T18:00:00+01:00`
 )
 
@@ -59,9 +60,9 @@ func TestLoadRefuses(t *testing.T) {
 		{"[spa.x]\n" + strings.Repeat("#\n", 8) + manyKeys(1001), `:1: spa: unknown key "x": want ack, authorized_keys, clock_skew, port, require_bound or server_key` + "\n" + main + `:1010: more than 1000 keys in one table`},
 
 		// Unknown keys and wrong types.
-		{strings.Repeat("k", 99) + " = 1", `:1: unknown key "` + strings.Repeat("k", 60) + `…": want client, daemon, door, gate, journal, rotating or spa`},
+		{strings.Repeat("k", 99) + " = 1", `:1: unknown key "` + strings.Repeat("k", 60) + `…": ` + wantTables},
 		{"gate.trusted = ['" + strings.Repeat("1", 99) + "']", `:1: gate: trusted = "` + strings.Repeat("1", 60) + `…": want addresses in quotes, such as ["192.168.1.0/24"]`},
-		{"port = 1", `:1: unknown key "port": want client, daemon, door, gate, journal, rotating or spa`},
+		{"port = 1", `:1: unknown key "port": ` + wantTables},
 		{"[deamon]", `:1: unknown key "deamon": did you mean "daemon"?`},
 		{"[[doors]]", `:1: unknown key "doors": did you mean "door"?`},
 		{"[gate]\ninterface = []", `:2: gate: unknown key "interface": did you mean "interfaces"?`},
