@@ -107,8 +107,11 @@ func (c *eventsCommand) run(ctx context.Context, now time.Time) error {
 	}
 	c.printer = newEventPrinter(c.std.out, c.json)
 	r, err := c.open()
+	for c.follow && errors.Is(err, journal.ErrNoJournal) && sleep(ctx, followEvery) {
+		r, err = c.open()
+	}
 	if err != nil {
-		return err
+		return quietly(ctx, err)
 	}
 	defer func() { r.Close() }()
 	last, err := r.Last(ctx)
@@ -119,6 +122,16 @@ func (c *eventsCommand) run(ctx context.Context, now time.Time) error {
 		return quietly(ctx, err)
 	}
 	return quietly(ctx, c.followOn(ctx, &r, last))
+}
+
+// sleep waits, and tells whether to go on.
+func sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
 }
 
 // quietly takes the end that the user asked for as an end.

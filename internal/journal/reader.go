@@ -45,17 +45,31 @@ func OpenReader(path string) (*Reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the journal %q: %w", path, err)
 	}
-	version, err := versionOf(context.Background(), db)
-	if err == nil && version > schemaVersion {
-		err = errNewer(version)
-	}
-	if err == nil && version == 0 {
-		err = errors.New("it is not a journal")
-	}
-	if err != nil {
+	if err := check(db); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the journal %q: %w", path, err), db.Close())
 	}
 	return &Reader{path, db, info}, nil
+}
+
+// check tells whether a file is a journal that this version can read.
+func check(db *sql.DB) error {
+	version, err := versionOf(context.Background(), db)
+	if err != nil {
+		return err
+	}
+	tables := 0
+	if err := db.QueryRow("SELECT count(*) FROM sqlite_schema").Scan(&tables); err != nil {
+		return err
+	}
+	switch {
+	case tables == 0:
+		return ErrNoJournal // it is being made
+	case version == 0:
+		return errors.New("it is not a journal")
+	case version > schemaVersion:
+		return errNewer(version)
+	}
+	return nil
 }
 
 // readable tells why a file cannot be read better than SQLite does.

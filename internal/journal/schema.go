@@ -98,10 +98,11 @@ func prepare(ctx context.Context, db *sql.DB) error {
 	case version > schemaVersion:
 		return errNewer(version)
 	}
-	if _, err := db.ExecContext(ctx, schema); err != nil {
-		return err
+	// All at once: a reader sees the whole of it, or an empty file.
+	_, err = db.ExecContext(ctx, fmt.Sprintf("BEGIN IMMEDIATE; %s; PRAGMA user_version = %d; COMMIT", schema, schemaVersion))
+	if err != nil {
+		_, _ = db.ExecContext(ctx, "ROLLBACK") // there may be nothing to undo
 	}
-	_, err = db.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", schemaVersion))
 	return err
 }
 

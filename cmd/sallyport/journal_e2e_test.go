@@ -1,0 +1,138 @@
+//go:build linux
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+const journaledDoor = `
+[[door]]
+name = "ssh"
+ports = ["tcp/22"]
+open_for = "2s"
+sequence = ["tcp/7000", "udp/8000", "tcp/9000"]
+`
+
+// journaled waits until the journal has it.
+func (w *world) journaled(want string, args ...string) {
+	w.t.Helper()
+	var out string
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		// A fresh file is not there at once.
+		var errs string
+		out, errs, _ = w.run(w.Gate, append([]string{"events", "-c", w.config}, args...)...)
+		if out += errs; strings.Contains(out, want) {
+			return
+		}
+	}
+	w.t.Fatalf("the journal does not have %q:\n%s", want, out)
+}
+
+// A grant, the connection that used it and its end, with the daemon killed in
+// between: it is all there, and nobody has changed it.
+func TestJournalOfADay(t *testing.T) {
+	t.Parallel()
+	w := newGuarded(t, journaledDoor)
+	w.journaled("1 doors closed", "--kind", "start")
+	w.must(w.Gate, "open", "ssh", "-c", w.config, "--source", w.Client.IP4.String())
+	w.journaled("operator", "--kind", "grant", "--source", w.Client.IP4.String())
+	conn, err := w.Client.Dial(t.Context(), "tcp", at(w.Client, 22).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	w.journaled("first connection, to tcp/22", "--kind", "use", "--source", w.Client.IP4.String())
+	w.journaled("expiry", "--door", "ssh")
+	w.must(w.Gate, "reload", "-c", w.config)
+	w.journaled("1 doors", "--kind", "reload")
+	w.kill()
+	w.journaled("first connection, to tcp/22") // nobody needs the daemon to read
+	why := w.must(w.Gate, "why", w.Client.IP4.String(), "-c", w.config)
+	if !strings.Contains(why, "The daemon does not answer") || !strings.Contains(why, `opened door "ssh"`) {
+		t.Errorf("why says\n%s", why)
+	}
+	w.start()
+	if status := w.stop(); status != 0 {
+		t.Fatalf("status %d", status)
+	}
+	w.journaled("doors stay closed", "--kind", "stop")
+	if out := w.must(w.Gate, "events", "verify", "-c", w.config); !strings.Contains(out, "0 outside of the chain") {
+		t.Errorf("verify says\n%s", out)
+	}
+}
+
+// Whatever becomes of the journal, doors open and close.
+func TestGateGoesOnWithoutItsJournal(t *testing.T) {
+	t.Parallel()
+	w := newGuarded(t, journaledDoor)
+	file := filepath.Join(w.dir, "state", "journal.db")
+	w.journaled("doors closed")
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	w.must(w.Gate, "open", "ssh", "-c", w.config, "--source", w.Client.IP4.String())
+	w.journaled("removed or replaced while in use", "--kind", "failure")
+	w.journaled("operator", "--kind", "grant")
+
+	// A folder in its place cannot be written at all.
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(file, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(patience); !strings.Contains(strings.Join(w.status().Problems, "\n"), "journal cannot be written"); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the status tells no problem: %q", w.status().Problems)
+		}
+	}
+	w.must(w.Gate, "open", "ssh", "-c", w.config, "--source", w.Client.IP4.String())
+	if conn, err := w.Client.Dial(t.Context(), "tcp", at(w.Client, 22).String()); err != nil {
+		t.Errorf("the door does not open without a journal: %v", err)
+	} else {
+		conn.Close()
+	}
+	if status := w.stop(); status != 0 {
+		t.Errorf("status %d", status)
+	}
+}
+
+func TestEventsFollow(t *testing.T) {
+	t.Parallel()
+	w := newGuarded(t, journaledDoor)
+	w.journaled("doors closed")
+	out := &lockedBuffer{}
+	follow := w.sallyport(w.Gate, "events", "-f", "-c", w.config)
+	follow.Stdout, follow.Stderr = out, out
+	if err := follow.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		follow.Process.Signal(os.Interrupt)
+		if err := follow.Wait(); err != nil {
+			t.Errorf("events -f ended with %v", err)
+		}
+	}()
+	seen := func(want string, times int) {
+		t.Helper()
+		for deadline := time.Now().Add(patience); strings.Count(out.String(), want) < times; time.Sleep(20 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("no %q:\n%s", want, out)
+			}
+		}
+	}
+	seen("doors closed", 1)
+	w.must(w.Gate, "open", "ssh", "-c", w.config, "--source", w.Client.IP4.String())
+	seen("operator", 1)
+	if err := os.Remove(filepath.Join(w.dir, "state", "journal.db")); err != nil {
+		t.Fatal(err)
+	}
+	w.must(w.Gate, "open", "ssh", "-c", w.config, "--source", w.Client.IP4.String())
+	seen("removed or replaced", 1)
+	seen("operator", 2)
+}
