@@ -40,10 +40,10 @@ var fields = []field{
 	{"host", true, "the name or address of the server",
 		func(p *Profile) string { return p.Host },
 		func(p *Profile, v string) error { p.Host = v; return check(validHost(v)) }},
-	{"port", true, "a UDP port, 1 to 65535",
-		func(p *Profile) string { return strconv.Itoa(int(p.Port)) },
+	{"port", false, "a UDP port, 1 to 65535",
+		portText,
 		func(p *Profile, v string) (err error) { p.Port, err = parsePort(v); return err }},
-	{"server_key", true, "the public key that the server prints",
+	{"server_key", false, "the public key that the server prints",
 		func(p *Profile) string { return p.ServerKey },
 		func(p *Profile, v string) error { p.ServerKey = v; _, err := key.ParsePublic(v); return err }},
 	{"doors", false, "door names with a comma and a space between them, such as ssh, db",
@@ -56,6 +56,10 @@ var fields = []field{
 		bindText, setBind},
 	{"skew", false, "a time in whole seconds of 10s to 600s, such as 60s",
 		skewText, setSkew},
+	{"rotating", false, "the secret that the server prints, 32 characters or more",
+		rotatingText, setRotating},
+	{"shape", false, "that of the server's rotating sequences, such as 5 tcp 1024-32767",
+		shapeText, setShape},
 }
 
 // ParseProfile reads what Marshal writes, and nothing else. The errors say
@@ -90,7 +94,10 @@ func parse(text []byte) (*Profile, error) {
 		}
 		next = at + 1
 	}
-	return p, missing(fields[next:])
+	if err := missing(fields[next:]); err != nil {
+		return nil, err
+	}
+	return p, p.complete()
 }
 
 // parseLine reads a line that holds the field next or a later one, and returns
@@ -203,6 +210,13 @@ func checkDoors(doors []string) error {
 		seen[d] = true
 	}
 	return nil
+}
+
+func portText(p *Profile) string {
+	if p.Port == 0 {
+		return ""
+	}
+	return strconv.Itoa(int(p.Port))
 }
 
 func parsePort(v string) (uint16, error) {

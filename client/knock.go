@@ -111,6 +111,9 @@ func request(ctx context.Context, p *Profile, op spa.Op, opts Options) (Result, 
 }
 
 func parseServerKey(p *Profile) (key.Public, error) {
+	if p.ServerKey == "" {
+		return key.Public{}, advise("sallyport knock --rotating uses the profile's secret", "the profile has no server key: it is for rotating sequences")
+	}
 	server, err := key.ParsePublic(p.ServerKey)
 	if err != nil {
 		return server, advise("fetch the profile again: sallyport client profile, on the server", "read the server key: %w", err)

@@ -16,6 +16,8 @@ type Profile struct {
 	Bind      []netip.Addr  // addresses that the server sees this client come from, at most one a family: messages are worthless from others
 	BindLocal bool          // bind messages to the address of the interface they leave from: for hosts that are not behind NAT
 	Skew      time.Duration // clock error that the server tolerates, whole seconds; 0: DefaultSkew
+	Rotating  Secret        // for rotating sequences; zero: none; with it alone, Port and ServerKey are not needed
+	Shape     Shape         // of the rotating sequences; zero without Rotating
 }
 
 // DefaultSkew is the clock error that a server tolerates if its profile does

@@ -22,12 +22,16 @@ func newKnock(std stdio) *cobra.Command {
 		Long: `Opens doors of the server that a profile describes: with one message, signed with your SSH
 key, over IPv4 and IPv6. It waits until the server says that the doors are open.
 
+With --rotating, or a profile that has nothing else, it sends the sequence of this half minute, which
+the server never answers.
+
 With a host and ports it sends a plain sequence, one packet a knock, to every address of the
 host. Such knocks are never answered: whether the door is open shows when you use it.
 
 Neither needs special rights.`,
 		Example: `  sallyport knock office
   sallyport knock office db --for 10m
+  sallyport knock office --rotating
   sallyport knock gate.example.org tcp/7000 udp/8000 tcp/9000 && ssh gate.example.org`,
 		Args: args(cobra.MinimumNArgs(1)),
 	}
@@ -35,10 +39,11 @@ Neither needs special rights.`,
 	duration := cmd.Flags().Duration("for", 0, "how long to open (default: the door's open_for)")
 	single := cmd.Flags().Bool("single", false, "let in one connection only")
 	gap := cmd.Flags().Duration("gap", knock.DefaultGap, "with ports: time between two knocks")
+	rotating := cmd.Flags().Bool("rotating", false, "with a rotating sequence, even if the profile has a server key")
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
 		if isSequence(list[1:]) {
-			if err := useless(cmd, "a sequence", "for", "single", "identity", "timeout"); err != nil {
+			if err := useless(cmd, "a sequence", "for", "single", "identity", "timeout", "rotating"); err != nil {
 				return err
 			}
 			return sendSequence(cmd, std.out, list, knock.Options{Gap: *gap, Family: flags.family()}, *asJSON)
@@ -55,6 +60,12 @@ Neither needs special rights.`,
 		}
 		opts := flags.options()
 		opts.Doors, opts.For, opts.Single = list[1:], *duration, *single
+		if *rotating || profile.ServerKey == "" {
+			if err := useless(cmd, "a rotating sequence", "for", "single", "identity", "timeout"); err != nil {
+				return err
+			}
+			return knockRotating(cmd.Context(), std.out, profile, opts, *asJSON)
+		}
 		result, err := client.Knock(cmd.Context(), profile, opts)
 		if *asJSON && (err == nil || len(result.Grants) > 0) {
 			printJSON(std.out, resultJSON(result))

@@ -48,7 +48,7 @@ func newProxy(std stdio) *cobra.Command {
 // knockAndDial opens the door and connects. If nobody answers the knock, the
 // server may be one that does not: then one attempt tells.
 func knockAndDial(ctx context.Context, p *client.Profile, opts client.Options, host, port string) (net.Conn, error) {
-	result, knockErr := client.Knock(ctx, p, opts)
+	result, knockErr := openDoor(ctx, p, opts)
 	if tolerant(knockErr) != nil {
 		return nil, knockErr
 	}

@@ -36,7 +36,7 @@ the name is for ssh.`,
 		}
 		opts := flags.options()
 		opts.Doors, opts.First = *door, true
-		result, err := client.Knock(cmd.Context(), profile, opts)
+		result, err := openDoor(cmd.Context(), profile, opts)
 		if tolerant(err) != nil {
 			return err
 		}

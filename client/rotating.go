@@ -1,0 +1,183 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"sallyport/internal/knock"
+	"sallyport/internal/sequence"
+)
+
+// Secret is what a client and a server share for rotating sequences. It shows
+// in no message; Text returns it. The zero Secret is none.
+type Secret = sequence.Secret
+
+// ParseSecret reads the text of a secret.
+func ParseSecret(text string) (Secret, error) { return sequence.ParseSecret(text) }
+
+// Shape says what the rotating sequences of a server look like.
+type Shape = sequence.Shape
+
+// Sent is a rotating sequence that was sent. Nobody answers it: whether the
+// door is open shows when it is used.
+type Sent struct {
+	Door   string
+	Server netip.Addr
+	Knocks int
+	Again  time.Time // from when on the same door can be knocked at again this way
+}
+
+// gap is the pause between two knocks of a sequence, so that none overtakes
+// another on the way.
+const gap = 20 * time.Millisecond
+
+// KnockRotating opens doors with rotating sequences, which take no more than a
+// secret and a clock that is right to half a minute, and pass networks that let
+// no UDP out if the server's sequences are TCP. Of the options Doors, Network
+// and Now have a meaning.
+//
+// A step of 30 seconds opens a door once, and so for one of two families only.
+// Where a host has both, the second gets the sequence of the next step.
+func KnockRotating(ctx context.Context, p *Profile, opts Options) ([]Sent, error) {
+	sent, err := knockRotating(ctx, p, opts)
+	if err != nil {
+		return sent, fmt.Errorf("knock at %q: %w", p.Name, err)
+	}
+	return sent, nil
+}
+
+func knockRotating(ctx context.Context, p *Profile, opts Options) ([]Sent, error) {
+	if p.Rotating.IsZero() {
+		return nil, advise("on the server: sallyport client rotate, then sallyport client profile", "the profile has no secret for rotating sequences")
+	}
+	doors := opts.Doors
+	if len(doors) == 0 && len(p.Doors) > 0 {
+		doors = p.Doors[:1]
+	}
+	if len(doors) == 0 {
+		return nil, advise("name a door", "the profile names no door")
+	}
+	addrs, err := resolve(ctx, p.Host, opts.Network)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now
+	if opts.Now != nil {
+		now = opts.Now
+	}
+	var sent []Sent
+	var problems []error
+	rotation := sequence.NewRotation(p.Rotating, p.Shape)
+	for _, door := range doors {
+		step := sequence.StepAt(now())
+		for i, a := range firstOfEach(addrs, 1) {
+			at := step + int64(i)
+			_, err := knock.Send(ctx, knock.Options{Host: a.String(), Sequence: rotation.Knocks(door, at), Gap: gap})
+			if err != nil {
+				problems = append(problems, err)
+				continue
+			}
+			sent = append(sent, Sent{Door: door, Server: a, Knocks: p.Shape.Knocks, Again: time.Unix((at+1)*int64(sequence.Period/time.Second), 0)})
+		}
+	}
+	if len(sent) < len(doors) {
+		return sent, errors.Join(problems...)
+	}
+	return sent, nil
+}
+
+func rotatingText(p *Profile) string { return p.Rotating.Text() }
+
+func setRotating(p *Profile, v string) (err error) {
+	p.Rotating, err = ParseSecret(v)
+	return check(err == nil)
+}
+
+// shapeText writes a shape: "5 tcp 1024-32767".
+func shapeText(p *Profile) string {
+	s := p.Shape
+	if s == (Shape{}) {
+		return ""
+	}
+	return fmt.Sprintf("%d %s %d-%d", s.Knocks, s.Protos, s.First, s.Last)
+}
+
+func setShape(p *Profile, v string) error {
+	var s Shape
+	n, err := fmt.Sscanf(v, "%d %s %d-%d", &s.Knocks, &s.Protos, &s.First, &s.Last)
+	p.Shape = s
+	return check(err == nil && n == 4 && s.Validate() == nil)
+}
+
+// complete says what a profile lacks for both ways to knock.
+func (p *Profile) complete() error {
+	spa, rotating := p.Port != 0 || p.ServerKey != "", !p.Rotating.IsZero()
+	switch {
+	case (spa || !rotating) && p.Port == 0:
+		return missing(only("port"))
+	case (spa || !rotating) && p.ServerKey == "":
+		return missing(only("server_key"))
+	case rotating && p.Shape == Shape{}:
+		return missing(only("shape"))
+	case !rotating && p.Shape != Shape{}:
+		return missing(only("rotating"))
+	case !spa && len(p.Doors) == 0:
+		return missing(only("doors"))
+	}
+	return nil
+}
+
+// only returns the field of a key, as one that is needed.
+func only(key string) []field {
+	for _, f := range fields {
+		if f.key == key {
+			f.required = true
+			return []field{f}
+		}
+	}
+	return nil
+}
+
+// uriScheme begins a URI that holds what rotating sequences need: short enough
+// for a QR code on a terminal, which a server key is not.
+const uriScheme = "sallyport"
+
+// RotatingURI writes the part of a profile that rotating sequences need.
+func (p *Profile) RotatingURI() string {
+	u := url.URL{Scheme: uriScheme, Host: p.Host, RawQuery: url.Values{
+		"d": {strings.Join(p.Doors, ",")}, "s": {p.Rotating.Text()}, "r": {strings.ReplaceAll(shapeText(p), " ", ",")},
+	}.Encode()}
+	if strings.Contains(p.Host, ":") {
+		u.Host = "[" + p.Host + "]"
+	}
+	return u.String()
+}
+
+// ParseRotatingURI reads what RotatingURI writes, and nothing else. The profile
+// is named after the host.
+func ParseRotatingURI(text string) (*Profile, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != uriScheme {
+		return nil, errors.New("read the profile: want sallyport://HOST?…, as the server prints it")
+	}
+	p := &Profile{Name: SuggestName(u.Hostname()), Host: u.Hostname()}
+	values := u.Query()
+	for _, v := range []struct{ key, text string }{
+		{"host", p.Host}, {"doors", strings.ReplaceAll(values.Get("d"), ",", ", ")},
+		{"rotating", values.Get("s")}, {"shape", strings.ReplaceAll(values.Get("r"), ",", " ")},
+	} {
+		f := only(v.key)[0]
+		if err := f.set(p, v.text); err != nil {
+			return nil, fmt.Errorf("read the profile: %s: want %s", v.key, f.want)
+		}
+	}
+	if p.RotatingURI() != text {
+		return nil, errors.New("read the profile: the URI is not as the server prints it")
+	}
+	return p, p.Validate()
+}
