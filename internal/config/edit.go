@@ -1,0 +1,162 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// Setting is a key with its value, in TOML. Without a value the key is removed.
+type Setting struct{ Key, Value string }
+
+// Edit sets keys of the table [[door]] or [[client]] that stands at a line, and
+// leaves everything else as it is, comments included. A key that is not there
+// comes after the one that is set before it, or last. The result is not
+// checked.
+func Edit(text []byte, line int, settings ...Setting) ([]byte, error) {
+	t, err := findTable(text, line)
+	if err != nil {
+		return nil, err
+	}
+	after := len(t.statements) - 1 // index of the statement that new ones follow
+	for _, s := range settings {
+		i := t.find(s.Key)
+		switch {
+		case i >= 0 && s.Value == "":
+			t.statements[i].lines = nil
+		case i >= 0:
+			t.statements[i].set(s)
+			after = i
+		case s.Value != "":
+			after++
+			t.insert(after, statement{key: s.Key, lines: []string{s.Key + " = " + s.Value + "\n"}})
+		}
+	}
+	return t.join(), nil
+}
+
+// editedTable is the text of a table, and what is before and after it.
+type editedTable struct {
+	before, after []string // lines, with their ends
+	statements    []statement
+}
+
+// statement is a key with its value, with the comments and empty lines before
+// it.
+type statement struct {
+	key   string
+	lead  []string
+	lines []string // more than one where a list has several
+}
+
+var errNotEditable = errors.New("is not written as a table of its own ([[door]] or [[client]] on a line, a key on each line after it): change it by hand")
+
+// findTable divides a file.
+func findTable(text []byte, at int) (*editedTable, error) {
+	lines := strings.SplitAfter(string(text), "\n")
+	if at < 1 || at > len(lines) || !strings.HasPrefix(strings.TrimSpace(lines[at-1]), "[[") {
+		return nil, errNotEditable
+	}
+	t := &editedTable{before: lines[:at]}
+	lines = lines[at:]
+	var lead []string
+	for len(lines) > 0 {
+		line := strings.TrimSpace(lines[0])
+		if strings.HasPrefix(line, "[") {
+			break
+		}
+		if line == "" || line[0] == '#' {
+			lead, lines = append(lead, lines[0]), lines[1:]
+			continue
+		}
+		key, n, err := extent(lines)
+		if err != nil {
+			return nil, err
+		}
+		t.statements = append(t.statements, statement{key, lead, lines[:n]})
+		lead, lines = nil, lines[n:]
+	}
+	t.after = append(lead, lines...)
+	if n := len(t.statements); n > 0 { // what is added comes on a line of its own
+		last := &t.statements[n-1].lines[len(t.statements[n-1].lines)-1]
+		if !strings.HasSuffix(*last, "\n") {
+			*last += "\n"
+		}
+	}
+	return t, nil
+}
+
+// maxStatement is more lines than any value has that is to be changed here.
+const maxStatement = 100
+
+// extent returns the key of the statement at the beginning of the lines, and
+// how many of them it has: as few as are valid TOML.
+func extent(lines []string) (key string, n int, err error) {
+	for n = 1; n <= min(len(lines), maxStatement); n++ {
+		values := make(map[string]any)
+		if toml.Unmarshal([]byte(strings.Join(lines[:n], "")), &values) != nil {
+			continue
+		}
+		for k := range values {
+			key = k
+		}
+		return key, n, nil
+	}
+	return "", 0, fmt.Errorf("%q has no end: %w", abbreviate(strings.TrimSpace(lines[0]), 20), errNotEditable)
+}
+
+func (t *editedTable) find(key string) int {
+	for i, s := range t.statements {
+		if s.key == key && s.lines != nil {
+			return i
+		}
+	}
+	return -1
+}
+
+func (t *editedTable) insert(i int, s statement) {
+	t.statements = append(t.statements[:i], append([]statement{s}, t.statements[i:]...)...)
+}
+
+// set puts another value in the place of the present one, and keeps what is
+// before it on the line, and a comment behind it.
+func (s *statement) set(to Setting) {
+	name, _, _ := strings.Cut(s.lines[0], "=")
+	last := s.lines[len(s.lines)-1]
+	s.lines = []string{name + "= " + to.Value + comment(s.lines) + last[len(strings.TrimRight(last, "\r\n")):]}
+}
+
+// comment returns the comment at the end of a statement, with a space before
+// it. A # in a string is none: without what follows it the rest is not TOML.
+func comment(lines []string) string {
+	last := strings.TrimRight(lines[len(lines)-1], "\r\n")
+	head := strings.Join(lines[:len(lines)-1], "")
+	for i, c := range last {
+		if c == '#' && toml.Unmarshal([]byte(head+last[:i]), new(map[string]any)) == nil {
+			return " " + last[i:]
+		}
+	}
+	return ""
+}
+
+func (t *editedTable) join() []byte {
+	var b bytes.Buffer
+	put := func(lines []string) {
+		for _, line := range lines {
+			b.WriteString(line)
+		}
+	}
+	put(t.before)
+	if n := len(t.before); n > 0 && !strings.HasSuffix(t.before[n-1], "\n") {
+		b.WriteString("\n")
+	}
+	for _, s := range t.statements {
+		put(s.lead)
+		put(s.lines)
+	}
+	put(t.after)
+	return b.Bytes()
+}
