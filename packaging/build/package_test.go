@@ -195,3 +195,29 @@ func (m machine) survived(before string) {
 		m.Errorf("the new daemon does not know the grant:\n%s", out)
 	}
 }
+
+// Without a package init makes the unit and the user.
+func TestInitWithoutPackage(t *testing.T) {
+	m := newMachine(t)
+	if err := made(); err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.ReadFile(filepath.Join(stage, "sallyport"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/root/sallyport", "/usr/local/bin/sallyport"} {
+		if err := os.WriteFile(m.path(path), program, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out := m.fails("/root/sallyport", "init", "--yes"); !strings.Contains(out, "hint: install -m 0755 /root/sallyport /usr/local/bin/") {
+		t.Errorf("a program in a home says %q", out)
+	}
+	m.fails("test", "-e", "/etc/sallyport")
+	m.guards()
+	if out := m.fails("sallyport", "init", "--yes"); !strings.Contains(out, "is there already") {
+		t.Errorf("a second init says %q", out)
+	}
+	m.granted()
+}
