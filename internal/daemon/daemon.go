@@ -24,6 +24,7 @@ import (
 	"sallyport/internal/firewall"
 	"sallyport/internal/gate"
 	"sallyport/internal/grant"
+	"sallyport/internal/hook"
 	"sallyport/internal/journal"
 	"sallyport/internal/key"
 )
@@ -48,6 +49,7 @@ type Daemon struct {
 	events   *events
 	journal  *journal.Journal
 	uses     *uses
+	hooks    *hook.Runner
 	firewall *firewall.Firewall
 	book     *grant.Book
 	source   *capture.Live
@@ -100,7 +102,9 @@ func (d *Daemon) start() error {
 	d.config.Store(cfg)
 	d.journal = journal.New(cfg.Journal.Path, journalOptions(cfg), d.log)
 	d.uses = newUses(d.events.put)
-	d.events.sinks = append(d.events.sinks, d.journal.Put, d.uses.heard)
+	d.hooks = hook.New(d.events.put)
+	d.hooks.Set(cfg.Hooks)
+	d.events.sinks = append(d.events.sinks, d.journal.Put, d.uses.heard, d.hooks.Put)
 	if d.control, err = control.Listen(cfg.Daemon.Socket, d, d.log); err != nil {
 		return err
 	}
@@ -180,6 +184,7 @@ func (d *Daemon) tasks() []task {
 		{"grants of an earlier time", d.restore},
 		{"grants", d.actor.Run},
 		{"events", d.events.Run},
+		{"hooks", d.hooks.Run},
 		{"control socket", d.control.Run},
 		{"host addresses", d.watchAddresses},
 		{"listening ports", d.watchListeners},

@@ -142,7 +142,7 @@ func (u *uses) end(now time.Time, c connection, bytes uint64) {
 	if bytes > 0 {
 		amount = fmt.Sprintf("%d bytes", bytes)
 	}
-	u.put(gate.Event{Time: now, Kind: gate.KindUse, Door: c.door, Client: c.client, Source: c.source,
+	u.put(gate.Event{Time: now, Kind: gate.KindUse, Door: c.door, Client: c.client, Source: c.source, Count: gate.Contacts{First: c.began, Last: now},
 		Detail: fmt.Sprintf("connection to %s ended after %s and %s", c.port, now.Sub(c.began).Round(time.Second), amount)})
 }
 
