@@ -27,15 +27,17 @@ type enrolment struct {
 
 func newClientAdd(std stdio) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "add NAME --key FILE|- --door DOOR",
-		Short:   "Let the holder of an SSH key knock",
-		Example: "  sallyport client add alice --key alice.pub --door ssh",
+		Use:   "add NAME --key FILE|- --door DOOR",
+		Short: "Let the holder of an SSH key knock",
+		Example: `  sallyport client add alice --key alice.pub --door ssh
+  sallyport client add alice --key alice.pub --door ssh --host gate.example.org > alice.profile`,
 		Long: `Writes conf.d/client-NAME.toml beside the configuration, and has the daemon take it into use.
 Nothing is written that the configuration would not accept.`,
 		Args: args(cobra.ExactArgs(1)),
 	}
 	path := configFlag(cmd)
 	var e enrolment
+	host := cmd.Flags().String("host", "", "print the client's profile too, for reaching this server at `HOST`")
 	cmd.Flags().StringVar(&e.key, "key", "", "public key `FILE`, or - for standard input")
 	cmd.Flags().StringArrayVar(&e.doors, "door", nil, "a `DOOR` that the client may open (again for more)")
 	cmd.Flags().StringArrayVar(&e.from, "from", nil, "a `PREFIX` that the client may knock from (again for more; default: anywhere)")
@@ -52,7 +54,13 @@ Nothing is written that the configuration would not accept.`,
 			return err
 		}
 		e.key = key
-		return e.add(cmd.Context(), std.out, *path)
+		if *host == "" {
+			return e.add(cmd.Context(), std.out, *path)
+		}
+		if err := e.add(cmd.Context(), std.err, *path); err != nil {
+			return err
+		}
+		return printProfile(std.out, *path, e.name, *host, 0)
 	}
 	return cmd
 }

@@ -226,22 +226,27 @@ which is for clients only: whoever has it can make the server do work, though ne
 		if *host == "" {
 			return usageError{hinted{errors.New("--host is missing"), "usage: " + cmd.UseLine()}}
 		}
-		cfg, err := loadConfig(*path)
-		if err != nil {
-			return err
-		}
-		c := findClient(cfg, list[0])
-		if c == nil {
-			return hinted{fmt.Errorf("there is no client %q", list[0]), "sallyport client add adds one"}
-		}
-		text, err := profileOf(cfg, c, *host, *port)
-		if err != nil {
-			return err
-		}
-		_, err = std.out.Write(text)
-		return err
+		return printProfile(std.out, *path, list[0], *host, *port)
 	}
 	return cmd
+}
+
+// printProfile writes the profile of a client.
+func printProfile(w io.Writer, path, name, host string, port uint16) error {
+	cfg, err := loadConfig(path)
+	if err != nil {
+		return err
+	}
+	c := findClient(cfg, name)
+	if c == nil {
+		return hinted{fmt.Errorf("there is no client %q", name), "sallyport client add adds one"}
+	}
+	text, err := profileOf(cfg, c, host, port)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(text)
+	return err
 }
 
 func profileOf(cfg *config.Config, c *config.Client, host string, port uint16) ([]byte, error) {
