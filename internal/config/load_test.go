@@ -77,6 +77,7 @@ func TestDefaults(t *testing.T) {
 		SPA:      SPA{ClockSkew: time.Minute, Ack: true, ServerKey: "/var/lib/sallyport/server.key"},
 		Rotating: Rotating{Shape: sequence.DefaultShape, Within: 10 * time.Second},
 		Journal:  Journal{"/var/lib/sallyport/journal.db", 90 * day, 256 << 20, true},
+		Detect:   defaultDetect,
 		Doors: []Door{{
 			Name: "ssh", Ports: ports("tcp/22"), OpenFor: 30 * time.Second, Within: 10 * time.Second,
 			Place: Place{main, 1},

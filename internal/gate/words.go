@@ -3,6 +3,8 @@ package gate
 import (
 	"net/netip"
 	"time"
+
+	"sallyport/internal/packet"
 )
 
 // Grant is the permission of one source to use one door until a time.
@@ -34,6 +36,7 @@ const (
 	KindUse        Kind = "use"      // a connection that a grant let in has begun, or ended
 	KindContacts   Kind = "contacts" // closed ports that one source has touched in an interval
 	KindBan        Kind = "ban"      // a source was banned, or its ban has ended
+	KindLogin      Kind = "login"    // somebody has logged in at the service behind a door, or failed to
 	KindFinding    Kind = "finding"  // something worth a look: see Finding
 )
 
@@ -84,6 +87,12 @@ const (
 	Banned     Reason = "banned"     // the source is banned
 )
 
+// Reasons of logins.
+const (
+	LoginAccepted Reason = "accepted"
+	LoginFailed   Reason = "failed"
+)
+
 // Proved tells whether a refusal for this reason concerns a message whose
 // sender has proved who he is, so that nobody else decides how many there are.
 // An interception is told once for each such message.
@@ -109,7 +118,10 @@ type Event struct {
 	// What detection reads; it is part of Detail, too.
 	Right int      `json:"-"` // of a broken sequence: right knocks in a row
 	Of    int      `json:"-"` // of a broken sequence: its length
-	Count Contacts `json:"-"` // of KindContacts
+	Count Contacts `json:"-"` // of KindContacts, and of refusals that are summed up
+
+	// Finding is what KindFinding is about.
+	Finding *Finding `json:"finding,omitempty"`
 }
 
 // Contacts sums up how one source has touched closed ports in an interval. The
@@ -117,7 +129,14 @@ type Event struct {
 type Contacts struct {
 	Packets     uint64
 	Ports       uint32 // distinct destination ports, approximately
+	Seen        uint64 // a bit for each of them, by PortBit; zero: unknown
 	First, Last time.Time
+}
+
+// PortBit is the bit of a port in Contacts.Seen, by multiplicative hashing, so
+// that neighbouring ports have different ones.
+func PortBit(p packet.Port) uint64 {
+	return 1 << ((uint64(p.Proto)<<16 | uint64(p.Number)) * 0x9E3779B97F4A7C15 >> 58)
 }
 
 // Severity says how soon somebody should look at a finding.
