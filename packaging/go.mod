@@ -1,13 +1,8 @@
 module sallyport/packaging
 
-go 1.26.8
+go 1.26.0
 
 require github.com/goreleaser/nfpm/v2 v2.45.2
-
-require (
-	github.com/vishvananda/netlink v1.3.1 // indirect
-	github.com/vishvananda/netns v0.0.5 // indirect
-)
 
 require (
 	dario.cat/mergo v1.0.2 // indirect
@@ -46,12 +41,9 @@ require (
 	github.com/ulikunitz/xz v0.5.15 // indirect
 	github.com/xanzy/ssh-agent v0.3.3 // indirect
 	gitlab.com/digitalxero/go-conventional-commit v1.0.7 // indirect
-	go.yaml.in/yaml/v3 v3.0.4 // indirect
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/net v0.62.0 // indirect
 	golang.org/x/sys v0.49.0
 	gopkg.in/warnings.v0 v0.1.2 // indirect
-	sallyport v0.0.0
 )
-
-replace sallyport => ../

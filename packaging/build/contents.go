@@ -64,6 +64,8 @@ func (s source) contents(kind, stage string) files.Contents {
 	list := files.Contents{
 		file(made("sallyport"), "/usr/bin/sallyport", 0o755),
 		file(ours("internal", "unit", "sallyport.service"), lib+"systemd/system/sallyport.service", 0o644),
+		file(ours("internal", "unit", "sallyport-report.service"), lib+"systemd/system/sallyport-report.service", 0o644),
+		file(ours("internal", "unit", "sallyport-report.timer"), lib+"systemd/system/sallyport-report.timer", 0o644),
 		file(ours("internal", "unit", "sysusers.conf"), lib+"sysusers.d/sallyport.conf", 0o644),
 		file(ours("internal", "unit", "tmpfiles.conf"), lib+"tmpfiles.d/sallyport.conf", 0o644),
 		file(made("completions", "sallyport"), share+"bash-completion/completions/sallyport", 0o644),

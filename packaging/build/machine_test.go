@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -14,8 +15,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"sallyport/internal/lab/labtest"
 )
 
 // actAsMachine in the environment makes the test binary boot the machine whose
@@ -51,10 +50,7 @@ type machine struct {
 // newMachine boots one.
 func newMachine(t *testing.T) machine {
 	t.Helper()
-	labtest.Need(t, "peers", "systemctl", "dpkg", "nsenter", "nft", "rpm")
-	if os.Getuid() != 0 {
-		t.Skip("only root can boot a machine in namespaces")
-	}
+	need(t, "systemctl", "dpkg", "nsenter", "nft", "rpm", "ip", "nc", "sshd")
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -94,11 +90,29 @@ func newMachine(t *testing.T) machine {
 	}
 }
 
+// need skips the test, or fails it where SALLYPORT_REQUIRE names "peers",
+// unless these programs are there and this is root.
+func need(t *testing.T, programs ...string) {
+	t.Helper()
+	give := t.Skipf
+	if slices.Contains(strings.Split(os.Getenv("SALLYPORT_REQUIRE"), ","), "peers") {
+		give = t.Fatalf
+	}
+	for _, name := range programs {
+		if _, err := exec.LookPath(name); err != nil {
+			give("a machine needs a program: %v", err)
+		}
+	}
+	if os.Getuid() != 0 {
+		give("only root can boot a machine in namespaces")
+	}
+}
+
 // try runs a command in the machine.
 func (m machine) try(args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	enter := []string{"--all", "--root", "--wd=/", "--target", strconv.Itoa(m.pid), "--"}
+	enter := []string{"--all", "--root", "--wd", "--target", strconv.Itoa(m.pid), "--"}
 	cmd := exec.CommandContext(ctx, "nsenter", append(enter, args...)...)
 	cmd.Env = []string{"PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive"}
 	out, err := cmd.CombinedOutput()
