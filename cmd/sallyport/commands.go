@@ -27,6 +27,7 @@ func addCommands(root *cobra.Command, std stdio) {
 		newEventsCommand(std),
 		newWhy(std),
 		newFindings(std),
+		newReport(std),
 		newKnock(std),
 		newClose(std),
 		newSSH(std),

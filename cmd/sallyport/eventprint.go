@@ -17,7 +17,7 @@ var kindColors = map[gate.Kind]string{
 	gate.KindGrant: "32", gate.KindUse: "32",
 	gate.KindRefusal: "33", gate.KindClock: "33", gate.KindOverload: "33", gate.KindRepair: "33",
 	gate.KindFailure: "31", gate.KindFinding: "31", gate.KindBan: "31",
-	gate.KindExpiry: "2", gate.KindContacts: "2",
+	gate.KindLogin: "35", gate.KindExpiry: "2", gate.KindContacts: "2",
 	gate.KindRevocation: "36", gate.KindReload: "36", gate.KindKey: "36", gate.KindStart: "36", gate.KindStop: "36",
 }
 

@@ -130,6 +130,7 @@ func TestOutputIsInert(t *testing.T) {
 	for _, args := range [][]string{
 		{"events"}, {"events", "--json"}, {"why", "192.0.2.10"}, {"why", "192.0.2.10", "--json"}, {"why", hostileText},
 		{"findings"}, {"findings", "--json"}, {"findings", "ack", hostileText},
+		{"report"}, {"report", "--json"}, {"report", "--html", "-"},
 	} {
 		out, errs, status := command(t, append(args, "--journal", path)...)
 		if status != 0 {
@@ -152,6 +153,7 @@ func TestWrongQueries(t *testing.T) {
 	for _, args := range []string{
 		"events --since yesterday", "events --until 2026-13-01", "events --source localhost", "events --source 10.0.0.0/40", "events --kind grants",
 		"events --reason x';DROP", "events -n -1", "events extra", "why", "why a b", "findings --severity bad", "findings ack", "events verify --known 5",
+		"report --since never", "report --since 1h --until 2h", "report --html - --json",
 	} {
 		if _, errs, status := command(t, append(strings.Fields(args), "--journal", path)...); status != exitUsage || !strings.HasPrefix(errs, "sallyport: ") {
 			t.Errorf("%s: status %d, want %d: %s", args, status, exitUsage, errs)
@@ -275,5 +277,32 @@ func TestColoursOnTerminalsOnly(t *testing.T) {
 	out, err := os.ReadFile(f.Name())
 	if err != nil || bytes.Contains(out, []byte("\x1b")) || len(out) == 0 {
 		t.Errorf("%q, %v", out, err)
+	}
+}
+
+func TestReportCommand(t *testing.T) {
+	path := keepEvents(t, someEvents())
+	text, _, status := command(t, "report", "--journal", path)
+	if status != 0 || !strings.Contains(text, "1 grants (0 used), 2 knocks refused") {
+		t.Errorf("status %d:\n%s", status, text)
+	}
+	page := filepath.Join(t.TempDir(), "report.html")
+	if _, errs, status := command(t, "report", "--html", page, "--journal", path); status != 0 {
+		t.Fatal(errs)
+	}
+	info, err := os.Stat(page)
+	if err != nil || info.Mode().Perm() != 0o600 || info.Size() < 5000 {
+		t.Errorf("%v, %v", info, err)
+	}
+	if _, errs, status := command(t, "report", "--html", "/nowhere/report.html", "--journal", path); status != exitFailed || !strings.Contains(errs, `write "/nowhere/report.html"`) {
+		t.Errorf("status %d: %s", status, errs)
+	}
+	out, _, _ := command(t, "report", "--json", "--since", "150m", "--journal", path)
+	var s struct {
+		Grants   int
+		Refusals map[string]int
+	}
+	if err := json.Unmarshal([]byte(out), &s); err != nil || s.Grants != 1 || s.Refusals["forbidden-door"] != 1 {
+		t.Errorf("%+v, %v", s, err)
 	}
 }

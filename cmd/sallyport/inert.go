@@ -5,25 +5,14 @@ import (
 	"encoding/json"
 	"io"
 	"strconv"
-	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	reporting "sallyport/internal/report"
 )
 
-// inert makes a text that somebody else may have chosen safe to print: one
-// line, and nothing that a terminal acts on or that changes the order of what
-// is seen (escape sequences, controls of C0 and C1, marks of direction).
-func inert(s string) string {
-	plain := true
-	for _, r := range s {
-		plain = plain && strconv.IsPrint(r) && r != utf8.RuneError
-	}
-	if plain {
-		return s
-	}
-	quoted := strconv.Quote(s)
-	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
-}
+// inert makes a text that somebody else may have chosen safe to print.
+func inert(s string) string { return reporting.Inert(s) }
 
 // printJSONLine writes a value as JSON on one line. What a terminal could act
 // on is escaped there too, as JSON itself asks for below 0x20 only.

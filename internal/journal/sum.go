@@ -22,7 +22,7 @@ const (
 
 // hostile tells whether somebody who has proved nothing can cause the event.
 func hostile(e gate.Event) bool {
-	return e.Kind == gate.KindContacts || e.Kind == gate.KindRefusal && !e.Reason.Proved()
+	return e.Kind == gate.KindContacts || e.Kind == gate.KindLogin || e.Kind == gate.KindRefusal && !e.Reason.Proved()
 }
 
 // what sums are kept by, beside the source.
@@ -172,7 +172,7 @@ func (s *sum) row(list []gate.Event, who string) []gate.Event {
 		e.Detail = fmt.Sprintf("%d %s", n, who)
 	case s.prompt:
 		e.Detail = fmt.Sprintf("%d more; %s", n, e.Detail)
-	case n > 1 && e.Kind == gate.KindRefusal:
+	case n > 1 && e.Kind != gate.KindContacts:
 		e.Detail = fmt.Sprintf("%d times; %s", n, e.Detail)
 	}
 	return append(list, e)

@@ -5,3 +5,252 @@
 // It is pure: events go in, text comes out. Every word that an attacker may
 // have chosen is escaped where it is printed.
 package report
+
+import (
+	"cmp"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"sallyport/internal/gate"
+)
+
+// Subject says what a report is about.
+type Subject struct {
+	Host         string
+	Version      string
+	Since, Until time.Time
+	Zone         *time.Location // of the times shown; nil: UTC
+	Doors        []string       // as configured
+	Clients      []string       // as configured
+	Overdue      []string       // secrets that should have been changed, a sentence each
+	RotationDue  time.Duration  // 0: nobody has said how often secrets are to be changed
+	Findings     []gate.Finding // those not acknowledged, the most severe first
+}
+
+const (
+	buckets    = 84      // of a time line: two hours each for a week
+	maxSources = 100_000 // of which the report keeps account
+	topSources = 12      // listed
+	maxWords   = 2_000   // doors or clients of which the report keeps account
+)
+
+// Report is a summary. Add events, then print it.
+type Report struct {
+	Subject
+	Opened, Refused, Touched Line
+	Events                   uint64
+	Grants                   uint64
+	Refusals                 uint64
+	Packets                  uint64 // that touched closed ports
+	Uses                     uint64 // grants whose connection was seen
+	Starts, Failures, Lost   uint64
+
+	reasons map[gate.Reason]uint64
+	sources map[netip.Addr]*Source
+	others  uint64 // events of sources beyond maxSources
+	doors   map[string]*Use
+	clients map[string]*Use
+	trouble []gate.Event // the latest ones
+}
+
+// Line is a time line: one number for each bucket.
+type Line [buckets]uint64
+
+// Max returns the highest number.
+func (l *Line) Max() uint64 { return slices.Max(l[:]) }
+
+// Source is what came from one address.
+type Source struct {
+	Addr             netip.Addr
+	Grants, Refusals uint64
+	Packets          uint64 // that touched closed ports
+	Ports            uint32 // the most in one interval
+	Last             time.Time
+	Reason           gate.Reason // of the latest refusal
+	Client           string      // the latest that had a grant
+}
+
+// Use is how a door, or a client, was used.
+type Use struct {
+	Name             string
+	Configured       bool
+	Grants, Refusals uint64
+	Uses             uint64 // grants whose connection was seen
+	Last             time.Time
+	From             netip.Addr  // of the latest grant
+	Reason           gate.Reason // of the latest refusal
+}
+
+// New begins a report.
+func New(s Subject) *Report {
+	if s.Zone == nil {
+		s.Zone = time.UTC
+	}
+	r := &Report{Subject: s, reasons: make(map[gate.Reason]uint64), sources: make(map[netip.Addr]*Source),
+		doors: make(map[string]*Use), clients: make(map[string]*Use)}
+	for _, name := range s.Doors {
+		r.doors[name] = &Use{Name: name, Configured: true}
+	}
+	for _, name := range s.Clients {
+		r.clients[name] = &Use{Name: name, Configured: true}
+	}
+	return r
+}
+
+// Add takes one event. Their order does not matter much: the latest is the one
+// added last.
+func (r *Report) Add(e gate.Event) {
+	n := max(e.Count.Packets, 1)
+	r.Events++
+	switch e.Kind {
+	case gate.KindGrant:
+		r.Grants++
+		r.at(&r.Opened, e.Time, 1)
+	case gate.KindRefusal:
+		r.Refusals += n
+		r.reasons[e.Reason] += n
+		r.at(&r.Refused, e.Time, n)
+	case gate.KindContacts:
+		r.Packets += n
+		r.at(&r.Touched, e.Time, n)
+	case gate.KindUse:
+		if !e.Count.First.IsZero() { // the end of one that was counted
+			return
+		}
+		r.Uses++
+	case gate.KindStart:
+		r.Starts++
+	case gate.KindFailure, gate.KindOverload, gate.KindRepair:
+		r.Failures++
+		r.trouble = append(r.trouble[max(0, len(r.trouble)-9):], e)
+	}
+	r.source(e, n)
+	use(r.doors, e.Door, e, n)
+	use(r.clients, e.Client, e, n)
+}
+
+func (r *Report) at(line *Line, t time.Time, n uint64) {
+	whole := r.Until.Sub(r.Since)
+	if whole <= 0 || t.Before(r.Since) || t.After(r.Until) {
+		return
+	}
+	line[min(int(t.Sub(r.Since)*buckets/whole), buckets-1)] += n
+}
+
+func (r *Report) source(e gate.Event, n uint64) {
+	if !e.Source.IsValid() {
+		return
+	}
+	s := r.sources[e.Source]
+	if s == nil {
+		if len(r.sources) >= maxSources {
+			r.others += n
+			return
+		}
+		s = &Source{Addr: e.Source}
+		r.sources[e.Source] = s
+	}
+	s.Last = e.Time
+	switch e.Kind {
+	case gate.KindGrant:
+		s.Grants++
+		s.Client = e.Client
+	case gate.KindRefusal:
+		s.Refusals += n
+		s.Reason = e.Reason
+	case gate.KindContacts:
+		s.Packets += n
+		s.Ports = max(s.Ports, e.Count.Ports)
+	}
+}
+
+func use(all map[string]*Use, name string, e gate.Event, n uint64) {
+	if name == "" {
+		return
+	}
+	u := all[name]
+	if u == nil {
+		if len(all) >= maxWords {
+			return
+		}
+		u = &Use{Name: name}
+		all[name] = u
+	}
+	switch e.Kind {
+	case gate.KindGrant:
+		u.Grants++
+		u.Last, u.From = e.Time, e.Source
+	case gate.KindRefusal:
+		u.Refusals += n
+		u.Reason = e.Reason
+	case gate.KindUse:
+		u.Uses++
+	}
+}
+
+// Reason is how often one reason was given.
+type Reason struct {
+	Reason gate.Reason
+	Count  uint64
+	Explanation
+}
+
+// RefusalsByReason returns the reasons of refusals, the most frequent first.
+func (r *Report) RefusalsByReason() []Reason {
+	var list []Reason
+	for reason, n := range r.reasons {
+		e, _ := Explain(reason)
+		list = append(list, Reason{reason, n, e})
+	}
+	slices.SortFunc(list, func(a, b Reason) int { return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Reason, b.Reason)) })
+	return list
+}
+
+// TopSources returns the sources that made the most noise.
+func (r *Report) TopSources() []Source {
+	var list []Source
+	for _, s := range r.sources {
+		if s.Refusals+s.Packets > 0 {
+			list = append(list, *s)
+		}
+	}
+	slices.SortFunc(list, func(a, b Source) int {
+		return cmp.Or(cmp.Compare(b.Refusals+b.Packets, a.Refusals+a.Packets), a.Addr.Compare(b.Addr))
+	})
+	return list[:min(len(list), topSources)]
+}
+
+// Noisy returns how many sources were refused, or touched closed ports.
+func (r *Report) Noisy() int {
+	n := 0
+	for _, s := range r.sources {
+		if s.Refusals+s.Packets > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// DoorUse returns all doors, the most used first.
+func (r *Report) DoorUse() []Use { return uses(r.doors) }
+
+// ClientUse returns all clients, the most recent first.
+func (r *Report) ClientUse() []Use {
+	list := uses(r.clients)
+	slices.SortStableFunc(list, func(a, b Use) int { return b.Last.Compare(a.Last) })
+	return list
+}
+
+func uses(all map[string]*Use) []Use {
+	list := make([]Use, 0, len(all))
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		list = append(list, *all[name])
+	}
+	slices.SortStableFunc(list, func(a, b Use) int { return cmp.Compare(b.Grants, a.Grants) })
+	return list
+}
+
+// Trouble returns the latest failures and losses, the oldest first.
+func (r *Report) Trouble() []gate.Event { return r.trouble }

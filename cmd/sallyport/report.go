@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sallyport/internal/build"
+	"sallyport/internal/config"
+	"sallyport/internal/journal"
+	reporting "sallyport/internal/report"
+)
+
+func newReport(std stdio) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "report [--since 7d] [--html FILE]",
+		Short:   "Sum up the last days, on a page or as text",
+		GroupID: "server",
+		Long: `Sums up what the journal holds: doors opened, knocks refused and why, scans, the loudest
+addresses, when each client was last let in, findings, secrets to change, and what to do. As text
+it suits a mail; --html makes one page that needs neither network nor scripts.`,
+		Example: `  sallyport report --since 7d --html /root/sallyport.html
+  sallyport report | mail -s "Sallyport" root
+  systemctl enable --now sallyport-report.timer   # a page every week`,
+		Args: args(cobra.NoArgs),
+	}
+	var c reportCommand
+	c.std = std
+	c.journalFlags(cmd)
+	cmd.Flags().StringVar(&c.since, "since", "7d", "from this `TIME` on, as for events")
+	cmd.Flags().StringVar(&c.until, "until", "", "up to this `TIME`")
+	cmd.Flags().StringVar(&c.html, "html", "", "write a page to this `FILE` (-: print it)")
+	asJSON := cmd.Flags().Bool("json", false, "print the figures as JSON")
+	cmd.MarkFlagsMutuallyExclusive("html", "json")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		r, err := c.build(cmd.Context(), time.Now())
+		switch {
+		case err != nil:
+			return err
+		case *asJSON:
+			printJSON(std.out, r.Summary())
+			return nil
+		case c.html == "-":
+			return r.HTML(std.out)
+		case c.html != "":
+			return writeWhole(c.html, r.HTML)
+		}
+		return r.Text(std.out)
+	}
+	return cmd
+}
+
+type reportCommand struct {
+	std stdio
+	journalPlace
+	since, until, html string
+}
+
+func (c *reportCommand) build(ctx context.Context, now time.Time) (*reporting.Report, error) {
+	s := reporting.Subject{Version: build.Version(), Zone: now.Location(), Until: now}
+	var err error
+	if s.Since, err = parseWhen("--since", c.since, now); err != nil {
+		return nil, usageError{err}
+	}
+	if c.until != "" {
+		if s.Until, err = parseWhen("--until", c.until, now); err != nil {
+			return nil, usageError{err}
+		}
+	}
+	if !s.Since.Before(s.Until) {
+		return nil, usageError{fmt.Errorf("--since is not before --until: there is no time in between")}
+	}
+	s.Host, err = os.Hostname()
+	if err != nil {
+		s.Host = "this host"
+	}
+	c.configured(&s, now)
+	reader, err := c.open()
+	if err != nil {
+		return nil, err
+	}
+	defer reader.Close()
+	return readReport(ctx, reader, s)
+}
+
+// configured adds what the configuration says. Without it there is a report all
+// the same, of what has happened.
+func (c *reportCommand) configured(s *reporting.Subject, now time.Time) {
+	path, err := filepath.Abs(c.config)
+	if err != nil {
+		return
+	}
+	cfg, err := config.Load(os.DirFS("/"), path)
+	if err != nil {
+		fmt.Fprintf(c.std.err, "sallyport: doors and clients without events are not in the report: the configuration %q cannot be used (sallyport check)\n", path)
+		return
+	}
+	for _, d := range cfg.Doors {
+		s.Doors = append(s.Doors, d.Name)
+	}
+	for _, client := range cfg.Clients {
+		s.Clients = append(s.Clients, client.Name)
+	}
+	for _, o := range cfg.Overdue(now) {
+		s.Overdue = append(s.Overdue, o.String())
+	}
+	s.RotationDue = cfg.Gate.RotationDue
+}
+
+func readReport(ctx context.Context, reader *journal.Reader, s reporting.Subject) (*reporting.Report, error) {
+	findings, err := reader.Findings(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range findings {
+		if !f.Last.Before(s.Since) && f.First.Before(s.Until) {
+			s.Findings = append(s.Findings, f)
+		}
+	}
+	r := reporting.New(s)
+	for e, err := range reader.Events(ctx, journal.Query{Since: s.Since, Until: s.Until}) {
+		if err != nil {
+			return nil, err
+		}
+		r.Add(e.Event)
+	}
+	return r, nil
+}
+
+// writeWhole writes a file that only its owner may read, whole or not at all.
+func writeWhole(path string, write func(io.Writer) error) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), ".sallyport-*")
+	if err != nil {
+		return fmt.Errorf("write %q: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(f.Name())
+		}
+	}()
+	err = write(f)
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("write %q: %w", path, err)
+	}
+	return nil
+}

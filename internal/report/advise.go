@@ -1,0 +1,91 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"sallyport/internal/gate"
+)
+
+// Advice returns what to do, the most urgent first: at most a page of it.
+func (r *Report) Advice() []string {
+	var list []string
+	for _, f := range r.Findings {
+		if f.Advice != "" && (f.Severity == gate.Critical || f.Severity == gate.High) {
+			list = append(list, fmt.Sprintf("%s (finding %s: sallyport findings ack %s, once that is done)", f.Advice, f.ID, f.ID))
+		}
+	}
+	for _, o := range r.Overdue {
+		list = append(list, sentence(o))
+	}
+	for _, u := range r.ClientUse() {
+		if x, known := Explain(u.Reason); known && u.Refusals > 0 && u.Grants == 0 && x.Advice != "" {
+			list = append(list, fmt.Sprintf("Client %q was refused %s and never let in (%s). %s", u.Name, times(u.Refusals), u.Reason, x.Advice))
+		}
+	}
+	if names := idle(r.ClientUse()); len(names) > 0 && len(names) < len(r.clients) {
+		list = append(list, fmt.Sprintf("Not seen in this time: %s. Does each still need to get in? If not: sallyport client remove NAME.", names.some("client")))
+	}
+	if names := idle(r.DoorUse()); len(names) > 0 && r.Grants > 0 {
+		list = append(list, fmt.Sprintf("Opened for nobody in this time: %s. A door that nobody needs is better taken down with its service.", names.some("door")))
+	}
+	if r.Uses > 0 && r.Grants > r.Uses+r.Grants/4 {
+		list = append(list, fmt.Sprintf("%d of %d grants were never used by a connection. If people knock twice or the service answers slowly, a longer open_for helps; otherwise a shorter one leaves less open.", r.Grants-r.Uses, r.Grants))
+	}
+	if r.Failures > 0 {
+		list = append(list, fmt.Sprintf("Something did not work, or was lost, %s: see the end of this report, and sallyport events --kind failure,overload,repair.", times(r.Failures)))
+	}
+	if len(list) == 0 {
+		return []string{"Nothing to do."}
+	}
+	return list[:min(len(list), 20)]
+}
+
+type names []string
+
+// idle returns the configured ones that were never used.
+func idle(list []Use) names {
+	var n names
+	for _, u := range list {
+		if u.Configured && u.Grants == 0 && u.Refusals == 0 {
+			n = append(n, u.Name)
+		}
+	}
+	return n
+}
+
+func (n names) some(word string) string {
+	const most = 8
+	if len(n) > 1 {
+		word += "s"
+	}
+	text := word + " " + strings.Join(n[:min(len(n), most)], ", ")
+	if more := len(n) - most; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+func times(n uint64) string {
+	if n == 1 {
+		return "once"
+	}
+	return group(n) + " times"
+}
+
+// group writes a number with a thin mark every three digits: 12,345.
+func group(n uint64) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// sentence begins with a capital.
+func sentence(text string) string {
+	r, n := utf8.DecodeRuneInString(text)
+	return string(unicode.ToUpper(r)) + text[n:]
+}

@@ -1,0 +1,213 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"sallyport/internal/gate"
+)
+
+var monday = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+
+// demo is a week of a small company: working days, a scan that comes back, a
+// key that somebody else has, a client who is not let in.
+func demo() *Report {
+	until := monday.AddDate(0, 0, 7)
+	r := New(Subject{
+		Host: "gate.example.org", Version: "1.0.0", Since: monday, Until: until,
+		Doors: []string{"ssh", "wiki", "db", "backup"}, Clients: []string{"alice", "bob", "carol", "dave", "erin"},
+		Overdue:     []string{`the sequence of door "wiki" is from 2025-11-03 and was to be changed by 2026-02-01: sallyport door rotate wiki`},
+		RotationDue: 90 * 24 * time.Hour,
+		Findings: []gate.Finding{
+			{ID: "9c41e0", Rule: "interception", Severity: gate.Critical, Source: netip.MustParseAddr("198.51.100.77"), Client: "bob", Door: "ssh",
+				First: monday.Add(75 * time.Hour), Last: monday.Add(75*time.Hour + 4*time.Minute), Count: 3,
+				Explanation: "A message that client bob had used came again from another address: somebody on the way reads what bob sends.",
+				Advice:      "Ask bob which network that was, and keep out of it; the key itself is not lost.",
+				Evidence:    []string{"first from 192.0.2.44 at 12:00:01, again from 198.51.100.77 at 12:00:03"}},
+			{ID: "17aa02", Rule: "scan-slow", Severity: gate.Medium, Source: netip.MustParseAddr("203.0.113.9"), First: monday.Add(20 * time.Hour), Last: monday.Add(140 * time.Hour), Count: 412,
+				Explanation: "203.0.113.9 touches a few closed ports every hour, for five days.", Advice: "Nothing opens to a scan. If the address is of a partner, ask there.", Evidence: []string{"412 ports in 120 hours"}},
+			{ID: "5e0b71", Rule: "unused", Severity: gate.Low, Door: "backup", First: monday, Last: monday, Count: 1, Explanation: "Door backup was opened 14 times and never used.", Advice: "Look whether the service behind it runs."},
+		},
+	})
+	random := rand.New(rand.NewPCG(1, 2))
+	for t := monday; t.Before(until); t = t.Add(10 * time.Minute) {
+		hour := float64(t.Hour()) + float64(t.Minute())/60
+		busy := math.Exp(-(hour-13)*(hour-13)/18) * 1.4
+		if t.Weekday() == time.Saturday || t.Weekday() == time.Sunday {
+			busy /= 8
+		}
+		for i, client := range []string{"alice", "bob", "carol"} {
+			if random.Float64() > busy/float64(i+2) {
+				continue
+			}
+			source := netip.AddrFrom4([4]byte{192, 0, 2, byte(40 + i)})
+			door := []string{"ssh", "ssh", "wiki", "db"}[random.IntN(4)]
+			r.Add(gate.Event{Time: t, Kind: gate.KindGrant, Door: door, Client: client, Source: source, Reason: gate.BySPA})
+			if random.IntN(10) > 0 {
+				r.Add(gate.Event{Time: t, Kind: gate.KindUse, Door: door, Client: client, Source: source, Detail: "first connection, to tcp/22"})
+			}
+		}
+		noise := func(kind gate.Kind, reason gate.Reason, source netip.Addr, n, ports int) {
+			r.Add(gate.Event{Time: t, Kind: kind, Reason: reason, Source: source, Count: gate.Contacts{Packets: uint64(n), Ports: uint32(ports), First: t, Last: t}})
+		}
+		anybody := netip.AddrFrom4([4]byte{byte(random.IntN(200) + 20), byte(random.IntN(256)), byte(random.IntN(256)), byte(random.IntN(256))})
+		noise(gate.KindContacts, "", anybody, 3+random.IntN(30), 1+random.IntN(9))
+		if random.IntN(5) == 0 {
+			noise(gate.KindRefusal, []gate.Reason{gate.BadTag, gate.WrongKnock, gate.BadLength, gate.WrongKnock}[random.IntN(4)], anybody, 1+random.IntN(4), 0)
+		}
+		if since := t.Sub(monday); since > 52*time.Hour && since < 55*time.Hour {
+			noise(gate.KindContacts, "", netip.MustParseAddr("203.0.113.200"), 900+random.IntN(400), 700)
+			noise(gate.KindRefusal, gate.Scanner, netip.MustParseAddr("203.0.113.200"), 20+random.IntN(10), 0)
+		}
+		if t.Hour() == 9 && t.Minute() == 0 {
+			r.Add(gate.Event{Time: t, Kind: gate.KindRefusal, Client: "dave", Door: "ssh", Source: netip.MustParseAddr("2001:db8:7::51"), Reason: gate.KeyExpired})
+		}
+	}
+	r.Add(gate.Event{Time: monday.Add(80 * time.Hour), Kind: gate.KindRepair, Detail: "the firewall table had been removed and was put back"})
+	return r
+}
+
+func printed(t *testing.T, r *Report) (html, text string) {
+	t.Helper()
+	var h, p strings.Builder
+	if err := r.HTML(&h); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Text(&p); err != nil {
+		t.Fatal(err)
+	}
+	return h.String(), p.String()
+}
+
+// With -artifacts, the page is kept for looking at.
+func TestDemo(t *testing.T) {
+	html, text := printed(t, demo())
+	dir := t.ArtifactDir()
+	for name, content := range map[string]string{"report.html": html, "report.txt": text} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, want := range []string{"gate.example.org", "somebody on the way reads what bob sends", "key-expired", "203.0.113.200", "alice", "sallyport door rotate wiki", "firewall table had been removed"} {
+		if !strings.Contains(html, want) {
+			t.Errorf("the page has no %q", want)
+		}
+		if !strings.Contains(strings.Join(strings.Fields(text), " "), want) {
+			t.Errorf("the text has no %q", want)
+		}
+	}
+	for _, want := range []string{`Client &#34;dave&#34; was refused 7 times and never let in (key-expired)`, "Not seen in this time: client erin", "Opened for nobody in this time: door backup"} {
+		if !strings.Contains(html, want) {
+			t.Errorf("there is no advice %q", want)
+		}
+	}
+	for i, line := range strings.Split(text, "\n") {
+		if len(line) > 100 {
+			t.Errorf("line %d of the text is %d bytes long: %q", i+1, len(line), line)
+		}
+	}
+}
+
+func TestPageNeedsNothingElse(t *testing.T) {
+	html, _ := printed(t, demo())
+	for _, bad := range []string{"<script", "http://", "https://", "src=", "@import", "url(", "<link", "<iframe"} {
+		if strings.Contains(html, bad) {
+			t.Errorf("the page has %q", bad)
+		}
+	}
+	if !strings.Contains(html, `content="default-src 'none'; style-src 'unsafe-inline'`) {
+		t.Error("the page has no policy")
+	}
+}
+
+var hostileTexts = []string{"<script>document.title='pwned'</script>", `"><img src=x onerror=alert(1)>`, "{{.}}", "</style><script>", "javascript:alert(1)",
+	"\x1b[2J\x1b]0;pwned\a", "\u202egnp.exe", "\u009b31m", "a\r\nb", "\xff\xfe", "'; DROP TABLE events; --", strings.Repeat("A", 5000)}
+
+// hostile has an attacker's text wherever one could be.
+func hostile() *Report {
+	var s Subject
+	s.Since, s.Until = monday, monday.Add(time.Hour)
+	for i, text := range hostileTexts {
+		s.Host += text
+		s.Version += text
+		s.Overdue = append(s.Overdue, text)
+		s.Doors = append(s.Doors, text)
+		s.Findings = append(s.Findings, gate.Finding{ID: text, Rule: text, Severity: gate.Severity(text), Door: text, Client: text, Explanation: text, Advice: text,
+			Evidence: []string{text}, Source: netip.AddrFrom4([4]byte{1, 2, 3, byte(i)}), Count: 1})
+	}
+	r := New(s)
+	for i, text := range hostileTexts {
+		source := netip.AddrFrom16([16]byte{0xfe, 0x80, 15: byte(i)}).WithZone("<b>")
+		for _, kind := range []gate.Kind{gate.KindGrant, gate.KindRefusal, gate.KindFailure, gate.KindUse, gate.Kind(text)} {
+			r.Add(gate.Event{Time: monday, Kind: kind, Door: text, Client: text, Source: source, Reason: gate.Reason(text), Detail: text})
+		}
+	}
+	return r
+}
+
+func TestHostileStringsAreInert(t *testing.T) {
+	html, text := printed(t, hostile())
+	for name, out := range map[string]string{"page": html, "text": text} {
+		for _, r := range out {
+			if r != '\n' && !strconv.IsPrint(r) {
+				t.Errorf("the %s prints %q", name, r)
+				break
+			}
+		}
+	}
+	for _, tag := range regexp.MustCompile(`<[a-zA-Z/!][^ >]*`).FindAllString(html, -1) {
+		switch strings.Trim(tag, "</>") {
+		case "script", "img", "b>", "iframe":
+			t.Errorf("the page has an element %q", tag)
+		}
+	}
+	if strings.Count(html, "<style>") != 1 || strings.Contains(html, "onerror=alert(1)>") {
+		t.Error("an attacker's text has become part of the page")
+	}
+}
+
+func TestMemoryIsBounded(t *testing.T) {
+	r := New(Subject{Since: monday, Until: monday.Add(time.Hour)})
+	for i := range 3 * maxSources {
+		e := gate.Event{Time: monday, Kind: gate.KindRefusal, Reason: gate.BadTag, Source: netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})}
+		if i%100 == 0 {
+			e.Door, e.Client = fmt.Sprint("door", i), fmt.Sprint("client", i)
+		}
+		r.Add(e)
+	}
+	if len(r.sources) > maxSources || len(r.doors) > maxWords || len(r.clients) > maxWords {
+		t.Errorf("%d sources, %d doors, %d clients", len(r.sources), len(r.doors), len(r.clients))
+	}
+	if r.Refusals != 3*maxSources {
+		t.Errorf("counted %d", r.Refusals)
+	}
+}
+
+func TestBuckets(t *testing.T) {
+	r := New(Subject{Since: monday, Until: monday.Add(buckets * time.Hour)})
+	for _, at := range []time.Duration{-time.Hour, 0, 59 * time.Minute, time.Hour, buckets*time.Hour - 1, buckets * time.Hour, 1000 * time.Hour} {
+		r.Add(gate.Event{Time: monday.Add(at), Kind: gate.KindGrant})
+	}
+	if r.Opened[0] != 2 || r.Opened[1] != 1 || r.Opened[buckets-1] != 2 || r.Opened.Max() != 2 {
+		t.Errorf("%v", r.Opened)
+	}
+}
+
+// Nothing happened, or the time makes no sense: there is a page all the same.
+func TestEmpty(t *testing.T) {
+	for _, until := range []time.Time{{}, monday, monday.Add(time.Hour), monday.AddDate(50, 0, 0)} {
+		html, text := printed(t, New(Subject{Since: monday, Until: until}))
+		if !strings.Contains(html, "Nothing to do.") || !strings.Contains(text, "Nothing to do.") || strings.Contains(html, "NaN") {
+			t.Errorf("until %v:\n%s", until, text)
+		}
+	}
+}
