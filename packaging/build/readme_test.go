@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // step is one command of a transcript, with what it writes. "…" stands for
@@ -78,52 +79,65 @@ func TestTranscriptsMatch(t *testing.T) {
 	}
 }
 
-// The README, word for word: a server with sshd and a web service, and a
-// person on another host.
+// The README, word for word: a server with sshd and a web service, and two
+// people on other hosts.
 func TestQuickStart(t *testing.T) {
 	m := newMachine(t)
 	m.install(packed(t, "deb", "1.0.0"), "dpkg", "-i")
 	m.office()
-	for _, port := range []string{"22", "8443"} {
-		m.elsewhere("nc -z -w 2 gate.example.org " + port) // open to everybody
-	}
-	m.elsewhere("sallyport keygen --no-passphrase -f ~/.ssh/id_ed25519")
-	m.must("cp", "/home/alice/.ssh/id_ed25519.pub", "/root/alice.pub")
-	for _, s := range transcripts(t, filepath.Join("..", "..", "README.md")) {
-		run := m.server
-		if s.prompt == "$" {
-			m.must("sh", "-c", "cp /root/*.profile /home/alice") // as by mail
-			run = m.elsewhere
+	all := func(reaches bool) {
+		t.Helper()
+		for _, who := range []string{"alice", "bob"} {
+			m.reaches(who, reaches, "22", "8443")
 		}
-		if out := run(s.command); !s.matches(out) {
+	}
+	all(true)
+	m.as("alice", "sallyport keygen --no-passphrase -f ~/.ssh/id_ed25519")
+	m.must("cp", "/home/alice/.ssh/id_ed25519.pub", "/root/alice.pub")
+	who := ""
+	for _, s := range transcripts(t, filepath.Join("..", "..", "README.md")) {
+		if name, ok := strings.CutPrefix(s.command, "sallyport add "); ok {
+			who = strings.TrimSuffix(name, ".profile")
+			m.must("cp", "/root/"+name, "/home/"+who) // as by mail
+		}
+		var out string
+		if s.prompt == "#" {
+			out = m.must("bash", "-c", "cd /root; "+s.command)
+		} else {
+			out = m.as(who, s.command)
+		}
+		if !s.matches(out) {
 			t.Errorf("%s %s\nwrites:\n%s\nwant:\n%s", s.prompt, s.command, out, strings.Join(s.writes, "\n"))
 		}
 		if strings.HasPrefix(s.command, "systemctl enable") {
-			for _, port := range []string{"22", "8443"} {
-				m.fails("ip", "netns", "exec", "elsewhere", "nc", "-z", "-w", "1", "192.0.2.1", port)
-			}
+			all(false)
 		}
 	}
-	for _, port := range []string{"22", "8443"} {
-		m.elsewhere("nc -z -w 2 gate.example.org " + port)
-	}
+	m.reaches("alice", true, "22", "8443")
+	m.reaches("bob", false, "22")
+	m.reaches("bob", true, "8443")
 }
 
-// office gives the machine a network with another host on it, sshd and a web
-// service.
+// office gives the machine a network with two other hosts on it, sshd and a
+// web service.
 func (m machine) office() {
 	m.Helper()
 	m.must("sh", "-e", "-c", `
-mkdir -p /run/sshd /run/netns /home/alice/.ssh
+mkdir -p /run/sshd /run/netns /home/alice/.ssh /home/bob
 ssh-keygen -A
 ip link set lo up
-ip netns add elsewhere
-ip link add eth0 type veth peer name eth0 netns elsewhere
-ip addr add 192.0.2.1/24 dev eth0
-ip link set eth0 up
-ip -n elsewhere addr add 192.0.2.7/24 dev eth0
-ip -n elsewhere link set lo up
-ip -n elsewhere link set eth0 up
+ip link add office type bridge
+ip addr add 192.0.2.1/24 dev office
+ip link set office up
+for who in alice bob; do
+	ip netns add $who
+	ip link add $who type veth peer name eth0 netns $who
+	ip link set $who master office up
+	ip -n $who link set lo up
+	ip -n $who link set eth0 up
+done
+ip -n alice addr add 192.0.2.7/24 dev eth0
+ip -n bob addr add 192.0.2.8/24 dev eth0
 echo 192.0.2.1 gate.example.org >> /etc/hosts
 `)
 	for unit, command := range map[string]string{"sshd": "/usr/sbin/sshd -D", "web": "nc -lk 8443"} {
@@ -136,14 +150,26 @@ echo 192.0.2.1 gate.example.org >> /etc/hosts
 	}
 }
 
-// server runs a command line as root on the machine.
-func (m machine) server(line string) string {
+// as runs a command line as a person on another host.
+func (m machine) as(who, line string) string {
 	m.Helper()
-	return m.must("bash", "-c", "cd /root; "+line)
+	return m.must("ip", "netns", "exec", who, "env", "HOME=/home/"+who, "SSH_AUTH_SOCK=", "bash", "-c", "cd; "+line)
 }
 
-// elsewhere runs a command line as a person on another host.
-func (m machine) elsewhere(line string) string {
+// reaches requires that ports of the server let a person in, soon, or do not.
+func (m machine) reaches(who string, want bool, ports ...string) {
 	m.Helper()
-	return m.must("ip", "netns", "exec", "elsewhere", "env", "HOME=/home/alice", "SSH_AUTH_SOCK=", "bash", "-c", "cd; "+line)
+	for _, port := range ports {
+		got := false
+		for deadline := time.Now().Add(5 * time.Second); !got; {
+			_, err := m.try("ip", "netns", "exec", who, "nc", "-z", "-w", "1", "192.0.2.1", port)
+			got = err == nil
+			if !want || time.Now().After(deadline) {
+				break
+			}
+		}
+		if got != want {
+			m.Errorf("%s reaches port %s: %v, want %v", who, port, got, want)
+		}
+	}
 }
