@@ -124,3 +124,17 @@ func TestSumsAreBounded(t *testing.T) {
 		t.Error("a flood of one reason has hidden a refusal of another")
 	}
 }
+
+// The lag is that of the disk, not of the interval over which is summed up.
+func TestLag(t *testing.T) {
+	j := begin(t, t.TempDir()+"/journal.db", Options{Interval: 300 * time.Millisecond})
+	for range 10 {
+		j.Put(broken(noon, mole))
+	}
+	eventually(t, "the sum is written", func() bool { return j.Stats().Written == 2 })
+	j.Put(granted(noon, "alice"))
+	eventually(t, "the grant is written", func() bool { return j.Stats().Written == 3 })
+	if lag := j.Stats().Lag; lag <= 0 || lag > 250*time.Millisecond {
+		t.Errorf("the lag is %s", lag)
+	}
+}

@@ -75,11 +75,17 @@ func (w *writer) gather(ctx context.Context) {
 	}
 }
 
-// take puts one into its row, its sum or its place among the findings.
+// take puts one where it waits to be written.
 func (w *writer) take(i item) {
-	if w.oldest.IsZero() {
+	idle := len(w.rows)+len(w.findings) == 0
+	w.sort(i)
+	if idle && len(w.rows)+len(w.findings) > 0 {
 		w.oldest = i.put
 	}
+}
+
+// sort puts one into its row, its sum or its place among the findings.
+func (w *writer) sort(i item) {
 	switch {
 	case i.finding != nil:
 		if _, have := w.findings[i.finding.ID]; have || len(w.findings) < batchSize {
@@ -180,7 +186,9 @@ func (w *writer) withLoss(options *Options) []row {
 
 func (w *writer) wrote() {
 	w.written.Add(uint64(len(w.rows)))
-	w.lag.Store(int64(time.Since(w.oldest)))
+	if !w.oldest.IsZero() { // sums wait for their interval, which is no lag
+		w.lag.Store(int64(time.Since(w.oldest)))
+	}
 	w.unpruned += len(w.rows)
 	w.rows, w.text, w.lost, w.oldest = w.rows[:0], 0, 0, time.Time{}
 	clear(w.findings)
