@@ -31,6 +31,7 @@ type Config struct {
 	SPA      SPA
 	Rotating Rotating
 	Journal  Journal
+	Metrics  Metrics
 	Detect   Detect
 	Doors    []Door   // in file order; names unique, no port in two doors
 	Clients  []Client // in file order; names and keys unique

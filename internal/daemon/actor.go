@@ -20,7 +20,8 @@ type actor struct {
 
 	secrets func() *secrets
 	memory  func() *memory
-	answers func() bool // whether the configuration allows acknowledgements
+	answers func() bool         // whether the configuration allows acknowledgements
+	opened  func(time.Duration) // told how long each grant took
 }
 
 type order struct {
@@ -29,7 +30,7 @@ type order struct {
 }
 
 func newActor(book *grant.Book, events *events) *actor {
-	return &actor{book: book, events: events, queue: make(chan order, 1024), wake: make(chan struct{}, 1)}
+	return &actor{book: book, events: events, queue: make(chan order, 1024), wake: make(chan struct{}, 1), opened: func(time.Duration) {}}
 }
 
 // decided takes a decision from the pump and never blocks.
@@ -102,6 +103,7 @@ func (a *actor) open(now time.Time, g gate.Grant, reason gate.Reason) (gate.Gran
 		a.events.put(event)
 		return gate.Grant{}, err
 	}
+	a.opened(time.Since(now))
 	event.Detail = fmt.Sprintf("for %s", opened.Until.Sub(now).Round(time.Millisecond))
 	a.events.put(event)
 	a.rouse()

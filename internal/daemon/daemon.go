@@ -27,6 +27,7 @@ import (
 	"sallyport/internal/hook"
 	"sallyport/internal/journal"
 	"sallyport/internal/key"
+	"sallyport/internal/metrics"
 )
 
 // Options say how a daemon is run.
@@ -50,6 +51,7 @@ type Daemon struct {
 	journal  *journal.Journal
 	uses     *uses
 	hooks    *hook.Runner
+	metrics  *metrics.Metrics
 	firewall *firewall.Firewall
 	book     *grant.Book
 	source   *capture.Live
@@ -104,7 +106,8 @@ func (d *Daemon) start() error {
 	d.uses = newUses(d.events.put)
 	d.hooks = hook.New(d.events.put)
 	d.hooks.Set(cfg.Hooks)
-	d.events.sinks = append(d.events.sinks, d.journal.Put, d.uses.heard, d.hooks.Put)
+	d.metrics = metrics.New(d.opts.Version, d.state, d.log)
+	d.events.sinks = append(d.events.sinks, d.journal.Put, d.uses.heard, d.hooks.Put, d.metrics.Put)
 	if d.control, err = control.Listen(cfg.Daemon.Socket, d, d.log); err != nil {
 		return err
 	}
@@ -123,6 +126,7 @@ func (d *Daemon) startGate(cfg *config.Config) error {
 	d.actor = newActor(d.book, d.events)
 	d.actor.secrets = d.secrets.Load
 	d.actor.memory = d.memory.Load
+	d.actor.opened = d.metrics.Opened
 	d.actor.answers = func() bool { return d.config.Load().SPA.Ack }
 
 	if err := d.host.read(); err != nil {
@@ -185,6 +189,7 @@ func (d *Daemon) tasks() []task {
 		{"grants", d.actor.Run},
 		{"events", d.events.Run},
 		{"hooks", d.hooks.Run},
+		{"metrics", d.serveMetrics},
 		{"control socket", d.control.Run},
 		{"host addresses", d.watchAddresses},
 		{"listening ports", d.watchListeners},

@@ -44,6 +44,9 @@ func (d *Daemon) load() (*config.Config, error) {
 	if old := d.config.Load().Journal.Path; cfg.Journal.Path != old {
 		return nil, fmt.Errorf("[journal] path has changed from %q: it needs a restart (systemctl restart sallyport; no grant is lost)", old)
 	}
+	if cfg.Metrics != d.config.Load().Metrics {
+		return nil, errors.New("[metrics] has changed: that needs a restart (systemctl restart sallyport; no grant is lost)")
+	}
 	return cfg, nil
 }
 

@@ -228,6 +228,19 @@ func (b *Book) Live(now time.Time) []gate.Grant {
 	return list
 }
 
+// Count returns how many grants are in force, by door.
+func (b *Book) Count(now time.Time) map[string]int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	count := make(map[string]int)
+	for _, g := range b.live {
+		if g.Until.After(now) {
+			count[g.Door]++
+		}
+	}
+	return count
+}
+
 func sortGrants(list []gate.Grant) {
 	slices.SortFunc(list, func(a, b gate.Grant) int {
 		return cmp.Or(cmp.Compare(a.Door, b.Door), a.Source.Compare(b.Source))
