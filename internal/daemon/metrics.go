@@ -1,0 +1,62 @@
+package daemon
+
+import (
+	"context"
+	"time"
+
+	"sallyport/internal/gate"
+	"sallyport/internal/metrics"
+)
+
+// serveMetrics answers Prometheus, where the configuration says so. That it
+// cannot keeps no door from opening.
+func (d *Daemon) serveMetrics(ctx context.Context) error {
+	at := d.config.Load().Metrics.Listen
+	if at == "" {
+		return nil
+	}
+	listener, err := metrics.Listen(at)
+	if err == nil {
+		err = d.metrics.Serve(ctx, listener)
+	}
+	if err != nil {
+		d.problems.note("metrics", err.Error())
+		d.events.put(gate.Event{Time: time.Now(), Kind: gate.KindFailure, Detail: err.Error()})
+	}
+	return nil
+}
+
+// state is what Prometheus is told. Grants are counted in the book: asking the
+// kernel takes seconds where there are very many.
+func (d *Daemon) state() metrics.State {
+	cfg, stats := d.config.Load(), d.journal.Stats()
+	s := metrics.State{
+		Started:  d.started,
+		Doors:    len(cfg.Doors),
+		Clients:  len(cfg.Clients),
+		Grants:   d.book.Count(time.Now()),
+		Rings:    make(map[string]metrics.Ring),
+		Dropped:  make(map[string]uint64),
+		Journal:  metrics.Journal{Waiting: stats.Queued, Lag: stats.Lag, Lost: stats.Lost},
+		Problems: len(d.problems.list()) + len(d.hostProblems(cfg)),
+	}
+	if rings, err := d.source.Stats(); err == nil {
+		for name, r := range rings {
+			s.Rings[name] = metrics.Ring{Received: r.Received, Lost: r.Lost}
+		}
+	}
+	if refused, err := d.firewall.Counters(); err == nil {
+		other := refused.Total
+		for _, door := range cfg.Doors {
+			if _, ok := s.Grants[door.Name]; !ok {
+				s.Grants[door.Name] = 0
+			}
+			for _, p := range door.Ports {
+				s.Dropped[door.Name] += refused.Doors[p]
+				other -= min(other, refused.Doors[p])
+			}
+		}
+		s.Dropped[""] = other
+	}
+	return s
+}
