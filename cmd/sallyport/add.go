@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -16,23 +17,19 @@ import (
 
 func newAdd(std stdio) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "add FILE | -",
+		Use:     "add FILE | - | URI",
 		Short:   "Add a profile that a server has printed",
 		GroupID: "client",
 		Long: `Checks a profile and keeps it in your configuration folder. The server prints it with
-"sallyport client profile". Prints what ssh needs to knock by itself.`,
+"sallyport client profile". A URI is what its QR code holds. Prints what ssh needs to knock by itself.`,
 		Example: "  sallyport add office.profile",
 		Args:    args(cobra.ExactArgs(1)),
 	}
 	replace := cmd.Flags().Bool("replace", false, "in the place of a profile with the same name")
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
-		text, err := readInput(std.in, list[0])
+		profile, err := readProfile(std.in, list[0])
 		if err != nil {
 			return err
-		}
-		profile, err := client.ParseProfile(text)
-		if err != nil {
-			return hinted{fmt.Errorf("%s: %w", list[0], err), "the server prints a right one: sallyport client profile"}
 		}
 		if err := saveProfile(profile, *replace); err != nil {
 			return err
@@ -41,6 +38,28 @@ func newAdd(std stdio) *cobra.Command {
 		return nil
 	}
 	return cmd
+}
+
+// readProfile reads a profile, or the URI of a QR code, from a file or from
+// the command line.
+func readProfile(in io.Reader, source string) (*client.Profile, error) {
+	if strings.HasPrefix(source, "sallyport:") {
+		return client.ParseRotatingURI(source)
+	}
+	text, err := readInput(in, source)
+	if err != nil {
+		return nil, err
+	}
+	var profile *client.Profile
+	if uri := strings.TrimSpace(string(text)); strings.HasPrefix(uri, "sallyport:") {
+		profile, err = client.ParseRotatingURI(uri)
+	} else {
+		profile, err = client.ParseProfile(text)
+	}
+	if err != nil {
+		return nil, hinted{fmt.Errorf("%s: %w", source, err), "the server prints a right one: sallyport client profile"}
+	}
+	return profile, nil
 }
 
 // maxInput is more than anything that is read as a whole may have.

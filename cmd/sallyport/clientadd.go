@@ -14,11 +14,14 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"sallyport/internal/sequence"
 )
 
 // enrolment is a client as the command line describes it.
 type enrolment struct {
-	name, key   string
+	name, key   string          // key is empty for a client with a secret only
+	secret      sequence.Secret // for rotating sequences; zero: none
 	doors, from []string
 	expires     string
 	maxOpen     string
@@ -27,18 +30,23 @@ type enrolment struct {
 
 func newClientAdd(std stdio) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "add NAME --key FILE|- --door DOOR",
-		Short: "Let the holder of an SSH key knock",
+		Use:   "add NAME {--key FILE|- | --rotating} --door DOOR",
+		Short: "Let the holder of an SSH key, or of a new secret, knock",
 		Example: `  sallyport client add alice --key alice.pub --door ssh
-  sallyport client add alice --key alice.pub --door ssh --host gate.example.org > alice.profile`,
+  sallyport client add alice --key alice.pub --door ssh --host gate.example.org > alice.profile
+  sallyport client add bob --rotating --door ssh --host gate.example.org > bob.profile`,
 		Long: `Writes conf.d/client-NAME.toml beside the configuration, and has the daemon take it into use.
-Nothing is written that the configuration would not accept.`,
+Nothing is written that the configuration would not accept.
+
+With --rotating the client gets a secret for rotating sequences, which is part of its profile. With --host, too,
+it is shown as a QR code if standard error is a terminal.`,
 		Args: args(cobra.ExactArgs(1)),
 	}
 	path := configFlag(cmd)
 	var e enrolment
 	host := cmd.Flags().String("host", "", "print the client's profile too, for reaching this server at `HOST`")
 	cmd.Flags().StringVar(&e.key, "key", "", "public key `FILE`, or - for standard input")
+	rotating := cmd.Flags().Bool("rotating", false, "make a secret for rotating sequences")
 	cmd.Flags().StringArrayVar(&e.doors, "door", nil, "a `DOOR` that the client may open (again for more)")
 	cmd.Flags().StringArrayVar(&e.from, "from", nil, "a `PREFIX` that the client may knock from (again for more; default: anywhere)")
 	cmd.Flags().StringVar(&e.expires, "expires", "", "`DATE` from which the key is refused, such as 2027-01-31")
@@ -46,21 +54,26 @@ Nothing is written that the configuration would not accept.`,
 	cmd.Flags().BoolVar(&e.single, "single", false, "grants let in one connection only")
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
 		e.name = list[0]
-		if e.key == "" || len(e.doors) == 0 {
-			return usageError{hinted{errors.New("--key and --door are needed"), "usage: " + cmd.UseLine()}}
+		if e.key == "" && !*rotating || len(e.doors) == 0 {
+			return usageError{hinted{errors.New("--key or --rotating, and --door, are needed"), "usage: " + cmd.UseLine()}}
 		}
-		key, err := readKey(std.in, e.key)
-		if err != nil {
-			return err
+		if e.key != "" {
+			key, err := readKey(std.in, e.key)
+			if err != nil {
+				return err
+			}
+			e.key = key
 		}
-		e.key = key
+		if *rotating {
+			e.secret = newSecret()
+		}
 		if *host == "" {
 			return e.add(cmd.Context(), std.out, *path)
 		}
 		if err := e.add(cmd.Context(), std.err, *path); err != nil {
 			return err
 		}
-		return printProfile(std.out, *path, e.name, *host, 0)
+		return e.printProfile(std, *path, *host)
 	}
 	return cmd
 }
@@ -90,8 +103,14 @@ func readKey(stdin io.Reader, name string) (string, error) {
 // toml is the file that adds the client.
 func (e enrolment) toml() []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "# Made by sallyport client add on %s.\n\n[[client]]\nname  = %q\ndoors = [%s]\nkey   = %q\n",
-		time.Now().Format(time.DateOnly), e.name, quoted(e.doors), e.key)
+	fmt.Fprintf(&b, "# Made by sallyport client add on %s.\n\n[[client]]\nname  = %q\ndoors = [%s]\n",
+		time.Now().Format(time.DateOnly), e.name, quoted(e.doors))
+	if e.key != "" {
+		fmt.Fprintf(&b, "key   = %q\n", e.key)
+	}
+	if !e.secret.IsZero() {
+		fmt.Fprintf(&b, "rotating = %q\nchanged  = %s\n", e.secret.Text(), time.Now().UTC().Format(time.DateOnly))
+	}
 	if len(e.from) > 0 {
 		fmt.Fprintf(&b, "from  = [%s]\n", quoted(e.from))
 	}
@@ -142,10 +161,25 @@ func (e enrolment) add(ctx context.Context, w io.Writer, path string) error {
 		return errors.Join(fmt.Errorf("add client %q: %w", e.name, err), os.Remove(file))
 	}
 	fmt.Fprintf(w, "client %q may open %s (%s)\n", e.name, strings.Join(e.doors, ", "), file)
-	if cfg.SPA.Port == 0 {
+	if cfg.SPA.Port == 0 && e.key != "" {
 		fmt.Fprintln(w, "SPA is off: set port in [spa], or nobody can use a key")
 	}
 	return nil
+}
+
+// printProfile prints what the new client needs.
+func (e enrolment) printProfile(std stdio, path, host string) error {
+	p, err := makeProfile(path, e.name, host, 0)
+	if err != nil {
+		return err
+	}
+	if !p.Rotating.IsZero() && isTerminal(std.err) {
+		if err := printQR(std.err, p); err != nil {
+			return err
+		}
+	}
+	_, err = std.out.Write(p.Marshal())
+	return err
 }
 
 // writeBeside writes a new file that belongs to a configuration, with its owner

@@ -29,7 +29,7 @@ func newClient(std stdio) *cobra.Command {
 		Args:    args(cobra.NoArgs),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newClientAdd(std), newClientList(std), newClientRemove(std), newClientProfile(std))
+	cmd.AddCommand(newClientAdd(std), newClientList(std), newClientRemove(std), newClientProfile(std), newClientRotate(std))
 	return cmd
 }
 
@@ -222,51 +222,68 @@ which is for clients only: whoever has it can make the server do work, though ne
 	path := configFlag(cmd)
 	host := cmd.Flags().String("host", "", "name or address by which the client reaches this server")
 	port := cmd.Flags().Uint16("port", 0, "UDP port by which it does (default: the SPA port)")
+	asQR := cmd.Flags().Bool("qr", false, "print what rotating sequences need as a QR code")
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
 		if *host == "" {
 			return usageError{hinted{errors.New("--host is missing"), "usage: " + cmd.UseLine()}}
 		}
-		return printProfile(std.out, *path, list[0], *host, *port)
+		p, err := makeProfile(*path, list[0], *host, *port)
+		if err != nil {
+			return err
+		}
+		if *asQR {
+			return printQR(std.out, p)
+		}
+		_, err = std.out.Write(p.Marshal())
+		return err
 	}
 	return cmd
 }
 
-// printProfile writes the profile of a client.
-func printProfile(w io.Writer, path, name, host string, port uint16) error {
+// makeProfile makes the profile of a client.
+func makeProfile(path, name, host string, port uint16) (*client.Profile, error) {
 	cfg, err := loadConfig(path)
-	if err != nil {
-		return err
-	}
-	c := findClient(cfg, name)
-	if c == nil {
-		return hinted{fmt.Errorf("there is no client %q", name), "sallyport client add adds one"}
-	}
-	text, err := profileOf(cfg, c, host, port)
-	if err != nil {
-		return err
-	}
-	_, err = w.Write(text)
-	return err
-}
-
-func profileOf(cfg *config.Config, c *config.Client, host string, port uint16) ([]byte, error) {
-	if cfg.SPA.Port == 0 {
-		return nil, hinted{errors.New("SPA is off on this server"), "set port in [spa], such as 40321, then: sallyport reload"}
-	}
-	ring, err := loadServerKey(cfg)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkSuite(cfg, c); err != nil {
-		return nil, fmt.Errorf("client %q: %w", c.Name, err)
+	c := findClient(cfg, name)
+	if c == nil {
+		return nil, hinted{fmt.Errorf("there is no client %q", name), "sallyport client add adds one"}
 	}
-	p := &client.Profile{
-		Name: client.SuggestName(host), Host: host, Port: cmp.Or(port, cfg.SPA.Port),
-		ServerKey: ring.Current().Public().Text(), Doors: c.Doors,
-		Identity: ssh.FingerprintSHA256(c.Key), Skew: cfg.SPA.ClockSkew,
+	return profileOf(cfg, c, host, port)
+}
+
+// profileOf makes a profile for what a client can use: its key, its secret for
+// rotating sequences, or both.
+func profileOf(cfg *config.Config, c *config.Client, host string, port uint16) (*client.Profile, error) {
+	p := &client.Profile{Name: client.SuggestName(host), Host: host, Doors: c.Doors}
+	if !c.Rotating.Current.IsZero() {
+		p.Rotating, p.Shape = c.Rotating.Current, cfg.Rotating.Shape
+	}
+	switch {
+	case c.Key != nil && cfg.SPA.Port != 0:
+		if err := addKeys(p, cfg, c, port); err != nil {
+			return nil, err
+		}
+	case p.Rotating.IsZero():
+		return nil, hinted{errors.New("SPA is off on this server"), "set port in [spa], such as 40321, then: sallyport reload"}
 	}
 	if err := p.Validate(); err != nil {
 		return nil, fmt.Errorf("make a profile: %w", err)
 	}
-	return p.Marshal(), nil
+	return p, nil
+}
+
+// addKeys adds what messages need.
+func addKeys(p *client.Profile, cfg *config.Config, c *config.Client, port uint16) error {
+	ring, err := loadServerKey(cfg)
+	if err != nil {
+		return err
+	}
+	if err := checkSuite(cfg, c); err != nil {
+		return fmt.Errorf("client %q: %w", c.Name, err)
+	}
+	p.Port, p.ServerKey = cmp.Or(port, cfg.SPA.Port), ring.Current().Public().Text()
+	p.Identity, p.Skew = ssh.FingerprintSHA256(c.Key), cfg.SPA.ClockSkew
+	return nil
 }

@@ -17,6 +17,7 @@ func addCommands(root *cobra.Command, std stdio) {
 		newInit(std),
 		newServe(std),
 		newClient(std),
+		newDoor(std),
 		newServerKeyCommand(std),
 		newCheck(std),
 		newStatus(std),

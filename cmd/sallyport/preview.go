@@ -52,6 +52,8 @@ func (p preview) ReadDir(name string) ([]fs.DirEntry, error) {
 	if name != path.Dir(p.name) || err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return list, err
 	}
+	base := path.Base(p.name)
+	list = slices.DeleteFunc(list, func(e fs.DirEntry) bool { return e.Name() == base }) // it is there in another form
 	list = append(list, fs.FileInfoToDirEntry(p.info()))
 	slices.SortFunc(list, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	return list, nil

@@ -3,7 +3,9 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sallyport/client"
 	"sallyport/internal/lab"
 	"sallyport/internal/packet"
 	"sallyport/internal/replay/disk"
@@ -256,4 +259,69 @@ func TestOneTimeSequences(t *testing.T) {
 	w.knock(w.Client, w.Client.Gate4, first...) // is still used
 	w.closed(w.Client, "tcp", at(w.Client, 22))
 	opens(third)
+}
+
+// A client from enrolment to its next secret: the profile works, the new one
+// works, and until it ends the old one does, too.
+func TestRotatingClientFromTheStart(t *testing.T) {
+	t.Parallel()
+	w := newGuarded(t, "[[door]]\nname = \"ssh\"\nports = [\"tcp/22\"]\nopen_for = \"1s\"\nsequence = [\"tcp/7000\", \"udp/8000\", \"tcp/9000\"]\n")
+	w.env = []string{"XDG_CONFIG_HOME=" + t.TempDir()}
+	profile := filepath.Join(w.dir, "gate.profile")
+	fetch := func(out string) {
+		t.Helper()
+		if err := os.WriteFile(profile, []byte(out), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		w.must(w.Client, "add", "--replace", profile)
+	}
+	opens := func(args ...string) {
+		t.Helper()
+		w.closed(w.Client, "tcp", at(w.Client, 22))
+		w.must(w.Client, append([]string{"knock"}, args...)...)
+		w.open(w.Client, "tcp", at(w.Client, 22))
+		w.closes(w.Client, "tcp", at(w.Client, 22))
+	}
+	gate := w.Client.Gate4.String()
+	fetch(w.must(w.Gate, "client", "add", "bob", "--rotating", "--door", "ssh", "--host", gate, "-c", w.config))
+	opens(client.SuggestName(gate), "--rotating")
+	w.must(w.Client, "knock", client.SuggestName(gate))
+	w.refused("used-step")
+
+	// Another client, for its steps have not been used yet.
+	fetch(w.must(w.Gate, "client", "add", "carol", "--rotating", "--door", "ssh", "--host", gate, "-c", w.config))
+	w.must(w.Gate, "client", "rotate", "carol", "-c", w.config)
+	opens(client.SuggestName(gate)) // with the old secret
+	w.must(w.Gate, "client", "add", "dora", "--rotating", "--door", "ssh", "-c", w.config)
+	w.must(w.Gate, "client", "rotate", "dora", "-c", w.config)
+	fetch(w.must(w.Gate, "client", "profile", "dora", "--host", gate, "-c", w.config))
+	opens(client.SuggestName(gate)) // with the new one
+	w.must(w.Gate, "client", "add", "emil", "--rotating", "--door", "ssh", "-c", w.config)
+	fetch(w.must(w.Gate, "client", "profile", "emil", "--host", gate, "-c", w.config))
+	w.must(w.Gate, "client", "rotate", "emil", "--keep", "0s", "-c", w.config)
+	w.must(w.Client, "knock", client.SuggestName(gate))
+	w.closed(w.Client, "tcp", at(w.Client, 22))
+
+	var rotated rotatedDoor
+	if err := json.Unmarshal([]byte(w.must(w.Gate, "door", "rotate", "ssh", "--json", "-c", w.config)), &rotated); err != nil {
+		t.Fatal(err)
+	}
+	opens(gate, "tcp/7000", "udp/8000", "tcp/9000")
+	opens(append([]string{gate}, words(rotated.Sequence)...)...)
+	w.must(w.Gate, "door", "rotate", "ssh", "--keep", "0s", "-c", w.config)
+	w.must(w.Client, append([]string{"knock", gate}, words(rotated.Sequence)...)...)
+	w.closed(w.Client, "tcp", at(w.Client, 22))
+}
+
+// Over both families the second gets the next step, so that both are open.
+func TestRotatingOverBothFamilies(t *testing.T) {
+	t.Parallel()
+	w := newGuarded(t, strings.Replace(bobsDoor, `"1s"`, `"20s"`, 1))
+	for _, to := range []netip.Addr{w.Client.Gate4, w.Client.Gate6} {
+		w.closed(w.Client, "tcp", netip.AddrPortFrom(to, 22))
+	}
+	w.knock(w.Client, w.Client.Gate4, derived(0, sequence.OnlyTCP)...)
+	w.knock(w.Client, w.Client.Gate6, derived(1, sequence.OnlyTCP)...)
+	w.open(w.Client, "tcp", at(w.Client, 22))
+	w.open(w.Client, "tcp", at6(w.Client, 22))
 }

@@ -45,7 +45,7 @@ func (g *Gate) completed(now time.Time, source netip.Addr, w *way) {
 	}
 	// The next one may begin with this one: it takes the whole of it.
 	g.tracker.Forget(source)
-	if g.left(w.door.Name) == 0 {
+	if g.OneTimeLeft()[w.door.Name] == 0 {
 		g.decide(Decision{Kind: KindFinding, Reason: ByOneTime, Door: w.door.Name,
 			Detail: fmt.Sprintf("that was the last one-time sequence of this door: add new ones to %s", w.door.SequencesFile)})
 	}
@@ -106,18 +106,13 @@ func (g *Gate) OneTimeLeft() map[string]int {
 	left := make(map[string]int)
 	for i := range g.config.Doors {
 		if d := &g.config.Doors[i]; d.SequencesFile != "" {
-			left[d.Name] = g.left(d.Name)
+			left[d.Name] = 0
+		}
+	}
+	for i := range g.plan.ways {
+		if w := &g.plan.ways[i]; w.reason == ByOneTime && !g.spent.Used(w.record) {
+			left[w.door.Name]++
 		}
 	}
 	return left
-}
-
-func (g *Gate) left(door string) int {
-	n := 0
-	for _, w := range g.plan.ways {
-		if w.reason == ByOneTime && w.door.Name == door && !g.spent.Used(w.record) {
-			n++
-		}
-	}
-	return n
 }
