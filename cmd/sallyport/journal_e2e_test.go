@@ -136,3 +136,22 @@ func TestEventsFollow(t *testing.T) {
 	seen("removed or replaced", 1)
 	seen("operator", 2)
 }
+
+// What changes keys and configuration is in the journal, too.
+func TestChangesAreJournaled(t *testing.T) {
+	t.Parallel()
+	w := newSPAWorld(t, "")
+	w.must(w.Gate, "server-key", "rotate", "-c", w.config)
+	w.must(w.Gate, "reload", "-c", w.config)
+	w.journaled("the server key is ", "--kind", "key")
+	w.journaled("1 clients", "--kind", "reload")
+	socket, file := w.socket, filepath.Join(w.dir, "state", "journal.db")
+	text := "[daemon]\nsocket = \"" + socket + "\"\n[journal]\npath = \"" + file + "\"\n"
+	if err := os.WriteFile(w.config, []byte(text+"nonsense = 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, status := w.run(w.Gate, "reload", "-c", w.config); status == 0 {
+		t.Error("nonsense was applied")
+	}
+	w.journaled("the old configuration goes on", "--kind", "failure") // read with the broken configuration
+}

@@ -69,6 +69,7 @@ func (d *Daemon) apply(ctx context.Context, cfg *config.Config) error {
 		return errors.Join(err, d.firewall.Apply(old), d.reconfigure(ctx, old, s))
 	}
 	d.config.Store(cfg)
+	d.tellKeys(oldKeys)
 	d.journal.Configure(journalOptions(cfg))
 	if err := d.uses.reconfigure(cfg); err != nil {
 		d.log.Warn("connections to new doors are not told", "error", err)

@@ -65,6 +65,17 @@ func (d *Daemon) serverKey(cfg *config.Config) (ring key.Keyring, made bool, err
 	return ring, true, nil
 }
 
+// tellKeys tells that the server key is another one than before.
+func (d *Daemon) tellKeys(before key.Keyring) {
+	if before.Current().IsZero() || d.keys.Current().IsZero() {
+		return
+	}
+	was, is := before.Current().Public().Fingerprint(), d.keys.Current().Public().Fingerprint()
+	if was != is {
+		d.events.put(gate.Event{Time: time.Now(), Kind: gate.KindKey, Detail: fmt.Sprintf("the server key is %s from now on; it was %s", is, was)})
+	}
+}
+
 // openSecrets opens the replay guard and the socket for acknowledgements.
 func (d *Daemon) openSecrets(cfg *config.Config, made bool) (*secrets, error) {
 	if err := os.MkdirAll(cfg.Daemon.StateDir, 0o700); err != nil {
