@@ -1,0 +1,145 @@
+package siem
+
+import "sallyport/internal/gate"
+
+// Classes and activities of OCSF 1.4.0.
+const (
+	classDetection = 2004
+	classNetwork   = 4001
+	classLifecycle = 6002
+	classError     = 6008
+)
+
+type ocsfEvent struct {
+	Activity    int           `json:"activity_id"`
+	Category    int           `json:"category_uid"`
+	Class       int           `json:"class_uid"`
+	Type        int           `json:"type_uid"`
+	Severity    int           `json:"severity_id"`
+	Status      int           `json:"status_id,omitempty"`
+	Disposition int           `json:"disposition_id,omitempty"`
+	Action      int           `json:"action_id,omitempty"`
+	Time        int64         `json:"time"`
+	Count       uint64        `json:"count,omitempty"`
+	Message     string        `json:"message"`
+	Metadata    ocsfMetadata  `json:"metadata"`
+	Source      *ocsfEndpoint `json:"src_endpoint,omitempty"`
+	Actor       *ocsfActor    `json:"actor,omitempty"`
+	Device      *ocsfDevice   `json:"device,omitempty"`
+	Finding     *ocsfFinding  `json:"finding_info,omitempty"`
+	Remedy      *ocsfRemedy   `json:"remediation,omitempty"`
+	Unmapped    own           `json:"unmapped"`
+}
+
+type ocsfMetadata struct {
+	Version string      `json:"version"`
+	Product ocsfProduct `json:"product"`
+}
+
+type ocsfProduct struct {
+	Name    string `json:"name"`
+	Vendor  string `json:"vendor_name"`
+	Version string `json:"version,omitempty"`
+}
+
+type ocsfEndpoint struct {
+	IP string `json:"ip"`
+}
+
+type ocsfActor struct {
+	User ocsfUser `json:"user"`
+}
+
+type ocsfUser struct {
+	Name string `json:"name"`
+}
+
+type ocsfDevice struct {
+	Hostname string `json:"hostname"`
+	Type     int    `json:"type_id"`
+}
+
+type ocsfFinding struct {
+	ID       string   `json:"uid"`
+	Title    string   `json:"title"`
+	Text     string   `json:"desc"`
+	First    int64    `json:"first_seen_time,omitempty"`
+	Last     int64    `json:"last_seen_time,omitempty"`
+	Evidence []string `json:"data_sources,omitempty"`
+}
+
+type ocsfRemedy struct {
+	Text string `json:"desc"`
+}
+
+func ocsf(p Product, e gate.Event) ocsfEvent {
+	o := ocsfEvent{
+		Severity: 1, Time: milliseconds(e.Time), Message: message(e), Unmapped: ownOf(e), Count: e.Count.Packets,
+		Metadata: ocsfMetadata{Version: "1.4.0", Product: ocsfProduct{Name: "Sallyport", Vendor: "Sallyport", Version: p.Version}},
+	}
+	o.classify(e)
+	o.Category, o.Type = o.Class/1000, o.Class*100+o.Activity
+	if e.Source.IsValid() {
+		o.Source = &ocsfEndpoint{address(e.Source)}
+	}
+	if e.Client != "" {
+		o.Actor = &ocsfActor{ocsfUser{e.Client}}
+	}
+	if p.Host != "" {
+		o.Device = &ocsfDevice{Hostname: p.Host, Type: 1} // a server
+	}
+	return o
+}
+
+// classify chooses class, activity and severity.
+func (o *ocsfEvent) classify(e gate.Event) {
+	const (
+		open, close, refuse       = 1, 2, 5 // of network activity
+		start, stop, update       = 3, 4, 8 // of a lifecycle
+		allowed, blocked          = 1, 2    // dispositions
+		actionAllowed, actionDeny = 1, 2
+		success, failure, other   = 1, 2, 99
+	)
+	switch e.Kind {
+	case gate.KindGrant:
+		o.Class, o.Activity, o.Disposition, o.Action, o.Status = classNetwork, open, allowed, actionAllowed, success
+	case gate.KindExpiry, gate.KindRevocation:
+		o.Class, o.Activity, o.Status = classNetwork, close, success
+	case gate.KindRefusal, gate.KindBan:
+		o.Class, o.Activity, o.Disposition, o.Action, o.Status = classNetwork, refuse, blocked, actionDeny, failure
+	case gate.KindUse, gate.KindContacts:
+		o.Class, o.Activity = classNetwork, other
+	case gate.KindStart:
+		o.Class, o.Activity, o.Status = classLifecycle, start, success
+	case gate.KindStop:
+		o.Class, o.Activity, o.Status = classLifecycle, stop, success
+	case gate.KindReload, gate.KindKey, gate.KindRepair:
+		o.Class, o.Activity, o.Status = classLifecycle, update, success
+	case gate.KindFailure, gate.KindOverload, gate.KindClock:
+		o.Class, o.Activity, o.Severity, o.Status = classError, 1, 3, failure
+	case gate.KindFinding:
+		o.detect(e)
+	default:
+		o.Class, o.Activity = classLifecycle, other
+	}
+}
+
+// severities of both schemas, in the order of ours.
+var severities = map[gate.Severity]int{gate.Info: 1, gate.Low: 2, gate.Medium: 3, gate.High: 4, gate.Critical: 5}
+
+func (o *ocsfEvent) detect(e gate.Event) {
+	const create, update = 1, 2
+	o.Class, o.Activity = classDetection, create
+	f := e.Finding
+	if f == nil {
+		return
+	}
+	if f.Count > 1 {
+		o.Activity = update
+	}
+	o.Severity, o.Count = severities[f.Severity], f.Count
+	o.Finding = &ocsfFinding{ID: f.ID, Title: f.Rule, Text: f.Explanation, First: milliseconds(f.First), Last: milliseconds(f.Last), Evidence: f.Evidence}
+	if f.Advice != "" {
+		o.Remedy = &ocsfRemedy{f.Advice}
+	}
+}
