@@ -99,3 +99,15 @@ func TestProfilesWithoutTheOtherWay(t *testing.T) {
 		t.Errorf("a sequence without a secret: %v", err)
 	}
 }
+
+// FuzzRotatingURI: what is taken is what would be written.
+func FuzzRotatingURI(f *testing.F) {
+	f.Add(rotating(f).RotatingURI())
+	f.Add("sallyport://[fe80::1%25eth0]/?d=&s=&r=5,tcp,1-2")
+	f.Fuzz(func(t *testing.T, text string) {
+		p, err := client.ParseRotatingURI(text)
+		if err == nil && (p.RotatingURI() != text || p.Validate() != nil) {
+			t.Errorf("%q became %+v", text, p)
+		}
+	})
+}

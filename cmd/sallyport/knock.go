@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -66,16 +67,21 @@ Neither needs special rights.`,
 			}
 			return knockRotating(cmd.Context(), std.out, profile, opts, *asJSON)
 		}
-		result, err := client.Knock(cmd.Context(), profile, opts)
-		if *asJSON && (err == nil || len(result.Grants) > 0) {
-			printJSON(std.out, resultJSON(result))
-		} else {
-			printOpened(std.out, result)
-		}
-		warnOf(std.err, profile, result)
-		return err
+		return knockMessage(cmd.Context(), std, profile, opts, *asJSON)
 	}
 	return cmd
+}
+
+// knockMessage sends messages and tells what the server has opened.
+func knockMessage(ctx context.Context, std stdio, p *client.Profile, opts client.Options, asJSON bool) error {
+	result, err := client.Knock(ctx, p, opts)
+	if asJSON && (err == nil || len(result.Grants) > 0) {
+		printJSON(std.out, resultJSON(result))
+	} else {
+		printOpened(std.out, result)
+	}
+	warnOf(std.err, p, result)
+	return err
 }
 
 // isSequence tells ports from the names of doors.

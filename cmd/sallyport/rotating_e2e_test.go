@@ -261,6 +261,45 @@ func TestOneTimeSequences(t *testing.T) {
 	opens(third)
 }
 
+// A damaged memory opens nothing that may have been used.
+func TestDamagedMemory(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, lab.Options{})
+	w.serve("tcp", 22)
+	list := filepath.Join(w.dir, "list")
+	if err := os.WriteFile(list, []byte("tcp/7001 udp/8001 tcp/6001\ntcp/7002 udp/8002 tcp/6002\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.configure(strings.Replace(bobsDoor, "open_for", fmt.Sprintf("sequences_file = %q\nopen_for", list), 1))
+	w.start()
+	w.knock(w.Client, w.Client.Gate4, "tcp/7001", "udp/8001", "tcp/6001")
+	w.open(w.Client, "tcp", at(w.Client, 22))
+	w.closes(w.Client, "tcp", at(w.Client, 22))
+	w.stop()
+	name := filepath.Join(w.dir, "state", "spent", spent.FileName)
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[len(data)-20] ^= 1
+	if err := os.WriteFile(name, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second start finds nothing damaged any more
+		w.start()
+		for _, n := range []string{"1", "2"} {
+			w.knock(w.Client, w.Client.Gate4, "tcp/700"+n, "udp/800"+n, "tcp/600"+n)
+			w.refused("used-step")
+		}
+		if problems := strings.Join(w.status().Problems, "\n"); !strings.Contains(problems, "every one-time sequence has been used") {
+			t.Errorf("problems: %q", problems)
+		}
+		w.knock(w.Client, w.Client.Gate4, derived(0, sequence.OnlyTCP)...)
+		w.closed(w.Client, "tcp", at(w.Client, 22))
+		w.stop()
+	}
+}
+
 // A client from enrolment to its next secret: the profile works, the new one
 // works, and until it ends the old one does, too.
 func TestRotatingClientFromTheStart(t *testing.T) {

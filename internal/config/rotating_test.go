@@ -198,3 +198,24 @@ func TestOverdue(t *testing.T) {
 		t.Error("overdue without a limit")
 	}
 }
+
+// FuzzOneTime: whatever the file holds, a sequence that is taken has a length
+// and a place, and none is taken twice.
+func FuzzOneTime(f *testing.F) {
+	f.Add("tcp/9 udp/3\n# x\n\ttcp/9 udp/4 tcp/1 # y")
+	f.Add("tcp/9 udp/3\ntcp/9  udp/3")
+	f.Add("\x00\xff")
+	f.Fuzz(func(t *testing.T, content string) {
+		c, err := Load(oneTime(content, 0o600), main)
+		if err != nil {
+			return
+		}
+		seen := make(map[string]bool)
+		for _, o := range c.Doors[0].OneTime {
+			if len(o.Knocks) < minKnocks || len(o.Knocks) > maxKnocks || o.Place.Line == 0 || seen[spell(o.Knocks)] {
+				t.Fatalf("%q: %+v", content, o)
+			}
+			seen[spell(o.Knocks)] = true
+		}
+	})
+}

@@ -318,6 +318,25 @@ func manyClients() *config.Config {
 	return cfg
 }
 
+func TestRotatingDoesNotAllocate(t *testing.T) {
+	g := New(manyClients(), SPA{}, testHost(), start)
+	g.Remember(newGuard(1), start)
+	p := &packet.Packet{Dst: here, Proto: packet.TCP, Flags: packet.SYN}
+	i := 0
+	scan := func() {
+		i++
+		p.Src, p.Seq = netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), uint32(i)
+		p.DstPort = 1024 + uint16(i%31000)
+		g.Observe(start.Add(time.Duration(i)*time.Second), p)
+	}
+	for range 2000 {
+		scan()
+	}
+	if n := testing.AllocsPerRun(2000, scan); n != 0 {
+		t.Errorf("%v allocations a knock", n)
+	}
+}
+
 // BenchmarkPlan makes a plan for 500 clients with three doors each.
 func BenchmarkPlan(b *testing.B) {
 	g := New(manyClients(), SPA{}, testHost(), start)

@@ -19,7 +19,7 @@ import (
 // Period is how long a step lasts: so long a rotating sequence stays the same.
 const Period = 30 * time.Second
 
-// Steps are counted from 1970 (Unix time); StepAt returns the one of a moment.
+// StepAt returns the step of a moment. Steps are counted from 1970 (Unix time).
 func StepAt(t time.Time) int64 {
 	seconds, period := t.Unix(), int64(Period/time.Second)
 	step := seconds / period
