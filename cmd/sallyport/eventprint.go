@@ -4,11 +4,14 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 	"unicode/utf8"
 
+	"sallyport/internal/build"
 	"sallyport/internal/gate"
+	"sallyport/internal/siem"
 )
 
 // kindColors are the colours of events (ECMA-48, select graphic rendition).
@@ -46,6 +49,7 @@ func newEventLine(e gate.Event) eventLine {
 type eventPrinter struct {
 	w       *bufio.Writer
 	json    bool
+	format  siem.Format // of a SIEM; "": none
 	color   bool
 	widths  [6]int
 	printed bool
@@ -55,9 +59,23 @@ func newEventPrinter(w io.Writer, json bool) eventPrinter {
 	return eventPrinter{w: bufio.NewWriter(w), json: json, color: colored(w), widths: [6]int{19, 10, 6, 8, 15, 10}}
 }
 
+// printFormat prints an event as a SIEM wants it.
+func (p *eventPrinter) printFormat(e gate.Event) error {
+	host, _ := os.Hostname() // "" if the kernel does not tell
+	line, err := siem.Append(nil, p.format, siem.Product{Version: build.Version(), Host: host}, e)
+	if err != nil {
+		return err
+	}
+	_, err = p.w.Write(append(line, '\n'))
+	return err
+}
+
 func (p *eventPrinter) flush() error { return p.w.Flush() }
 
 func (p *eventPrinter) print(e gate.Event) error {
+	if p.format != "" {
+		return p.printFormat(e)
+	}
 	line := newEventLine(e)
 	if p.json {
 		return printJSONLine(p.w, line)

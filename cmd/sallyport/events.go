@@ -18,6 +18,7 @@ import (
 	"sallyport/internal/gate"
 	"sallyport/internal/journal"
 	reporting "sallyport/internal/report"
+	"sallyport/internal/siem"
 )
 
 const (
@@ -35,6 +36,7 @@ file, so it works without the daemon too. Refusals that anybody can cause are su
 		Example: `  sallyport events -f
   sallyport events --since 2h --source 198.51.100.0/24
   sallyport events --since 2026-03-01 --kind grant,revocation --json
+  sallyport events -f --format ecs >>/var/log/sallyport.ecs.json
   sallyport events verify`,
 		Args: args(cobra.NoArgs),
 	}
@@ -51,6 +53,8 @@ file, so it works without the daemon too. Refusals that anybody can cause are su
 	flags.StringSliceVar(&c.reasons, "reason", nil, "only these `REASONS`, such as replay")
 	flags.IntVarP(&c.query.Limit, "limit", "n", 0, "the newest `N` (0: all since --since)")
 	flags.BoolVar(&c.json, "json", false, "print JSON, one object a line")
+	flags.StringVar(&c.format, "format", "", "print one object a line in the `SCHEMA` of a SIEM: ocsf or ecs")
+	cmd.MarkFlagsMutuallyExclusive("json", "format")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return c.run(cmd.Context(), time.Now()) }
 	cmd.AddCommand(newVerify(std))
 	return cmd
@@ -97,6 +101,7 @@ type eventsCommand struct {
 	since, until, source string
 	kinds, reasons       []string
 	follow, json         bool
+	format               string
 
 	printer eventPrinter
 }
@@ -106,6 +111,7 @@ func (c *eventsCommand) run(ctx context.Context, now time.Time) error {
 		return usageError{err}
 	}
 	c.printer = newEventPrinter(c.std.out, c.json)
+	c.printer.format = siem.Format(c.format)
 	r, err := c.open()
 	for c.follow && errors.Is(err, journal.ErrNoJournal) && sleep(ctx, followEvery) {
 		r, err = c.open()
@@ -196,6 +202,9 @@ func (c *eventsCommand) parse(now time.Time) (err error) {
 	}
 	if c.query.Until, err = parseWhen("--until", c.until, now); err != nil {
 		return err
+	}
+	if c.format != "" && c.format != string(siem.OCSF) && c.format != string(siem.ECS) {
+		return unknownWord("--format", c.format, []siem.Format{siem.OCSF, siem.ECS})
 	}
 	if c.query.Limit < 0 {
 		return fmt.Errorf("--limit %d: want a number from 0", c.query.Limit)

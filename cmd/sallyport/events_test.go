@@ -128,7 +128,7 @@ func TestOutputIsInert(t *testing.T) {
 		{Time: time.Now(), Kind: gate.KindGrant, Door: hostileText, Client: hostileText, Source: visitor, Detail: hostileText}}
 	path := keepEvents(t, events, f)
 	for _, args := range [][]string{
-		{"events"}, {"events", "--json"}, {"why", "192.0.2.10"}, {"why", "192.0.2.10", "--json"}, {"why", hostileText},
+		{"events"}, {"events", "--json"}, {"events", "--format", "ocsf"}, {"events", "--format", "ecs"}, {"why", "192.0.2.10"}, {"why", "192.0.2.10", "--json"}, {"why", hostileText},
 		{"findings"}, {"findings", "--json"}, {"findings", "ack", hostileText},
 		{"report"}, {"report", "--json"}, {"report", "--html", "-"},
 	} {
@@ -152,7 +152,7 @@ func TestWrongQueries(t *testing.T) {
 	path := keepEvents(t, nil)
 	for _, args := range []string{
 		"events --since yesterday", "events --until 2026-13-01", "events --source localhost", "events --source 10.0.0.0/40", "events --kind grants",
-		"events --reason x';DROP", "events -n -1", "events extra", "why", "why a b", "findings --severity bad", "findings ack", "events verify --known 5",
+		"events --reason x';DROP", "events --format cef", "events --format ecs --json", "events -n -1", "events extra", "why", "why a b", "findings --severity bad", "findings ack", "events verify --known 5",
 		"report --since never", "report --since 1h --until 2h", "report --html - --json",
 	} {
 		if _, errs, status := command(t, append(strings.Fields(args), "--journal", path)...); status != exitUsage || !strings.HasPrefix(errs, "sallyport: ") {
