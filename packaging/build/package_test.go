@@ -58,6 +58,7 @@ func TestSameSourceSameBytes(t *testing.T) {
 
 // A machine lives through what an administrator does with the package.
 func TestPackageOnDebian(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t)
 	m.install(packed(t, "deb", "1.0.0"), "dpkg", "-i")
 	m.neverStartsByItself()
@@ -81,6 +82,7 @@ func TestPackageOnDebian(t *testing.T) {
 }
 
 func TestPackageWithRPM(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t)
 	m.install(packed(t, "rpm", "1.0.0"), "rpm", "--nodeps", "-i")
 	m.neverStartsByItself()
@@ -98,6 +100,7 @@ func TestPackageWithRPM(t *testing.T) {
 
 // Removing the package in a chroot leaves the network of the host alone.
 func TestRemoveInChroot(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t)
 	m.install(packed(t, "deb", "1.0.0"), "dpkg", "-i")
 	m.guards()
@@ -198,6 +201,7 @@ func (m machine) survived(before string) {
 
 // Without a package init makes the unit and the user.
 func TestInitWithoutPackage(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t)
 	if err := made(); err != nil {
 		t.Fatal(err)

@@ -82,6 +82,7 @@ func TestTranscriptsMatch(t *testing.T) {
 // The README, word for word: a server with sshd and a web service, and two
 // people on other hosts.
 func TestQuickStart(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t)
 	m.install(packed(t, "deb", "1.0.0"), "dpkg", "-i")
 	m.office()
