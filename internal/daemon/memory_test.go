@@ -1,0 +1,137 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sallyport/internal/config"
+	"sallyport/internal/gate"
+	"sallyport/internal/packet"
+	"sallyport/internal/sequence"
+	"sallyport/internal/spent"
+)
+
+func rotatingConfig(state string) *config.Config {
+	return &config.Config{
+		Daemon:   config.Daemon{StateDir: state},
+		Rotating: config.Rotating{Shape: sequence.DefaultShape, Within: 10 * time.Second},
+		Doors:    []config.Door{{Name: "ssh", Ports: []packet.Port{{Proto: packet.TCP, Number: 22}}, OpenFor: time.Minute}},
+		Clients:  []config.Client{{Name: "bob", Doors: []string{"ssh"}, Rotating: config.Secret{Current: sequence.NewSecret([20]byte{1})}}},
+	}
+}
+
+// The gate always has the sequences of the present, through many steps and when
+// the clock is set.
+func TestWatchSteps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := rotatingConfig("")
+		g := gate.New(cfg, gate.SPA{}, gate.Host{}, time.Now())
+		d := &Daemon{pump: newPump(still{make(chan struct{}, 1)}, g, nil)}
+		d.config.Store(cfg)
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { _ = d.pump.Run(ctx) })
+		running.Go(func() { _ = d.watchSteps(ctx) })
+		for range 5 {
+			time.Sleep(sequence.Period + time.Second) // by the clock of the test
+			synctest.Wait()
+			var work func() *gate.Plan
+			if err := d.pump.do(ctx, func() { work = g.Planning(time.Now()) }); err != nil || work != nil {
+				t.Errorf("%v: the plan is of another step (%v)", time.Now(), err)
+			}
+		}
+		cancel()
+		running.Wait()
+	})
+}
+
+func newMemoryDaemon() *Daemon {
+	log := slog.New(slog.DiscardHandler)
+	return &Daemon{log: log, events: newEvents(log)}
+}
+
+func TestMemoryOfTheFirstStart(t *testing.T) {
+	state := filepath.Join(t.TempDir(), "state")
+	cfg := rotatingConfig(state)
+	for _, c := range []struct {
+		name  string
+		do    func() error
+		floor bool
+	}{
+		{"first", func() error { return nil }, false},
+		{"second", func() error { return nil }, false},
+		{"lost", func() error { return os.RemoveAll(filepath.Join(state, "spent")) }, true},
+	} {
+		if c.name == "lost" { // something else has been kept there
+			if err := os.Mkdir(filepath.Join(state, "replay"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := c.do(); err != nil {
+			t.Fatal(err)
+		}
+		d := newMemoryDaemon()
+		if err := d.remember(cfg); err != nil {
+			t.Fatal(err)
+		}
+		m := d.memory.Load()
+		if used := m.guard.Used(spent.Step("bob", "ssh", sequence.StepAt(time.Now()))); used != c.floor {
+			t.Errorf("%s start: used %v", c.name, used)
+		}
+		if err := m.close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// What cannot be kept stops a daemon that needs it, and no other.
+func TestMemoryThatCannotBeOpened(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg := rotatingConfig(file)
+	if err := newMemoryDaemon().remember(cfg); err == nil {
+		t.Error("a daemon without memory starts")
+	}
+	cfg.Clients = nil
+	d := newMemoryDaemon()
+	if err := d.remember(cfg); err != nil || d.memory.Load() != nil {
+		t.Errorf("a daemon that needs none: %v", err)
+	}
+	cfg.Doors[0].SequencesFile = "/etc/list"
+	if err := d.remember(cfg); err == nil {
+		t.Error("a reload that needs one is taken")
+	}
+}
+
+// unwritable is a store whose disk is full.
+type unwritable struct{}
+
+func (unwritable) Read(string) ([]byte, error)         { return nil, nil }
+func (unwritable) Replace(string, []byte) error        { return errors.New("no space left") }
+func (unwritable) WriteAt(string, []byte, int64) error { return errors.New("no space left") }
+func (unwritable) Sync() error                         { return nil }
+
+func TestNothingOpensUnrecorded(t *testing.T) {
+	store, guard, _ := spent.Open(unwritable{}, "boot", 1)
+	d := newMemoryDaemon()
+	a := newActor(nil, d.events) // a book would be used by any grant
+	a.memory = func() *memory { return &memory{store: store, guard: guard} }
+	record := spent.Step("bob", "ssh", 7)
+	a.carryOut(order{time.Now(), gate.Decision{Kind: gate.KindGrant, Reason: gate.ByRotating, Door: "ssh", Client: "bob",
+		Source: netip.MustParseAddr("192.0.2.7"), Spent: &record, Grants: []gate.Grant{{Door: "ssh"}}}})
+	e := <-d.events.queue
+	if e.Kind != gate.KindRefusal || e.Reason != gate.NoRecord || !strings.Contains(e.Detail, "no space left") {
+		t.Errorf("%+v", e)
+	}
+}
