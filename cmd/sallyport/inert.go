@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
-	"strconv"
-	"unicode/utf16"
-	"unicode/utf8"
 
 	reporting "sallyport/internal/report"
+	"sallyport/internal/siem"
 )
 
 // inert makes a text that somebody else may have chosen safe to print.
@@ -23,29 +21,6 @@ func printJSONLine(w io.Writer, v any) error {
 	if err := enc.Encode(v); err != nil {
 		return err
 	}
-	_, err := w.Write(escaped(b.Bytes()))
+	_, err := w.Write(siem.Inert(b.Bytes()))
 	return err
-}
-
-func escaped(line []byte) []byte {
-	out := make([]byte, 0, len(line))
-	for len(line) > 0 {
-		r, n := utf8.DecodeRune(line)
-		switch {
-		case r == '\n' || strconv.IsPrint(r):
-			out = append(out, line[:n]...)
-		case r > 0xffff:
-			high, low := utf16.EncodeRune(r)
-			out = appendEscape(appendEscape(out, high), low)
-		default:
-			out = appendEscape(out, r)
-		}
-		line = line[n:]
-	}
-	return out
-}
-
-func appendEscape(b []byte, r rune) []byte {
-	const hex = "0123456789abcdef"
-	return append(b, '\\', 'u', hex[r>>12&15], hex[r>>8&15], hex[r>>4&15], hex[r&15])
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"sallyport/internal/siem"
 )
 
 // printJSON writes a value as indented JSON, inert on a terminal.
@@ -19,7 +21,7 @@ func printJSON(w io.Writer, v any) {
 	enc.SetEscapeHTML(false)
 	_ = enc.Encode(v) // what is printed here can be encoded
 	// Writing to a closed pipe is not worth a message.
-	_, _ = w.Write(escaped(b.Bytes()))
+	_, _ = w.Write(siem.Inert(b.Bytes()))
 }
 
 // isTerminal tells whether a person reads along.

@@ -36,6 +36,7 @@ type Config struct {
 	Doors    []Door   // in file order; names unique, no port in two doors
 	Clients  []Client // in file order; names and keys unique
 	Hooks    []Hook   // in file order
+	Webhooks []Webhook
 }
 
 // Daemon says where the daemon keeps things.

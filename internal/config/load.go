@@ -127,6 +127,9 @@ func (l *loader) document(root *table) {
 	for _, t := range l.several(s, "hook", maxHooks) {
 		l.readHook(t)
 	}
+	for _, t := range l.several(s, "webhook", maxWebhooks) {
+		l.readWebhook(t)
+	}
 	s.finish()
 }
 

@@ -52,7 +52,7 @@ func Append(b []byte, f Format, p Product, e gate.Event) ([]byte, error) {
 	if err != nil {
 		return b, fmt.Errorf("write an event as %s: %w", f, err)
 	}
-	return append(b, text...), nil
+	return append(b, Inert(text)...), nil
 }
 
 // message says in a line what has happened.

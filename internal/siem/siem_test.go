@@ -3,6 +3,7 @@ package siem
 import (
 	"encoding/json"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -102,8 +103,15 @@ func TestECS(t *testing.T) {
 func TestHostileText(t *testing.T) {
 	e := event(gate.KindRefusal)
 	e.Client, e.Detail = "a\"},{\x1b[2J", "x\n{\"kind\":\"grant\"}</script>\xff\u2028"
+	e.Door = "\u009b\u202e\U000e0001"
 	for _, f := range Formats {
-		decoded(t, f, e)
+		if got := decoded(t, f, e); f == JSON && got["door"] != e.Door {
+			t.Errorf("the door came back as %q", got["door"])
+		}
+		line, _ := Append(nil, f, product, e)
+		if strings.ContainsFunc(string(line), func(r rune) bool { return !strconv.IsPrint(r) }) {
+			t.Errorf("%s: %q", f, line)
+		}
 	}
 }
 

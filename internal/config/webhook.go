@@ -1,0 +1,84 @@
+package config
+
+import (
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/pelletier/go-toml/v2/unstable"
+)
+
+// Webhook is a place on the web that is told what happens.
+type Webhook struct {
+	URL         string
+	Format      string        // "json", "slack", "ocsf" or "ecs"; default "json"
+	On          []string      // kinds of event, as package gate names them; default: findings only
+	MinSeverity string        // of findings, as package gate names them; default "medium"
+	TokenFile   string        // absolute path of a file with a bearer token; empty: none
+	Timeout     time.Duration // for one try; 1s to 1m; default 10s
+	Place       Place
+}
+
+const maxWebhooks = 20
+
+// webhookKinds are what a webhook can be told. What anybody can cause in any
+// number is not among them: findings sum it up.
+var webhookKinds = []string{
+	"grant", "expiry", "revocation", "use", "repair", "reload", "start", "stop", "overload", "key", "failure", "ban", "finding",
+}
+
+func (l *loader) readWebhook(t *table) {
+	s := l.section("webhook", t)
+	w := Webhook{
+		Place:       t.place,
+		URL:         readURL(s),
+		Format:      s.choice("format", "json", "slack", "ocsf", "ecs"),
+		On:          readKinds(s),
+		MinSeverity: s.choice("min_severity", "medium", "info", "low", "high", "critical"),
+		TokenFile:   readPath(s, "token_file", ""),
+		Timeout:     s.duration("timeout", 10*time.Second, time.Second, time.Minute),
+	}
+	s.finish()
+	l.config.Webhooks = append(l.config.Webhooks, w)
+}
+
+// readURL reads an address on the web. Without TLS it may be of this host only:
+// what is told is nobody else's business.
+func readURL(s *section) string {
+	const want = `an address that begins with https://, or with http:// for localhost, such as "https://chat.example/hooks/1"`
+	v := s.scalar("url", unstable.String, want)
+	if v == nil {
+		if s.table.values["url"] == nil {
+			s.errorf(s.table.place, "url is missing: want %s", want)
+		}
+		return ""
+	}
+	u, err := url.Parse(v.text)
+	local := err == nil && slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, u.Hostname())
+	if err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !local) {
+		s.errorf(v.place, "url: want %s", want) // not shown: it may hold a secret
+		return ""
+	}
+	return u.String()
+}
+
+func readKinds(s *section) []string {
+	want := "a list of " + either(webhookKinds)
+	v := s.get("on")
+	if v == nil {
+		return []string{"finding"}
+	}
+	if v.kind != unstable.Array || len(v.items) == 0 {
+		s.bad("on", v, want)
+		return nil
+	}
+	var all []string
+	for i := range v.items {
+		if !slices.Contains(webhookKinds, v.items[i].text) {
+			s.bad("on", &v.items[i], want)
+			return nil
+		}
+		all = append(all, v.items[i].text)
+	}
+	return all
+}
