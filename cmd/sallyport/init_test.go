@@ -45,7 +45,7 @@ func TestInit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{path, "vpn: udp/51820, with a sequence of 5 knocks", ring.Current().Public().Fingerprint(), "x25519", "Nothing is closed yet", "client add NAME --key FILE.pub --door ssh -c " + path} {
+	for _, want := range []string{path, "vpn: udp/51820, with a sequence of 5 knocks", ring.Current().Public().Fingerprint(), "x25519", "Nothing is closed yet", "client add NAME --key FILE.pub --door ssh --host ", " -c " + path + " > NAME.profile"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("does not say %q:\n%s", want, out)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sallyport/client"
 	"sallyport/internal/config"
 	"sallyport/internal/key"
 )
@@ -165,14 +166,13 @@ func (s *setup) tell(w io.Writer, cfg *config.Config, public key.Public) {
 		flag = " -c " + cfg.Path
 	}
 	fmt.Fprintf(w, `
-Nothing is closed yet. Next, for each person or device:
-  sallyport client add NAME --key FILE.pub --door %[2]s%[1]s
-  sallyport client profile NAME --host %[3]s%[1]s > NAME.profile
+Nothing is closed yet. Next, for each person or device (--rotating instead of --key where there is no SSH key):
+  sallyport client add NAME --key FILE.pub --door %[2]s --host %[3]s%[1]s > NAME.profile
 and there, with that file:
   sallyport add NAME.profile
-  sallyport ssh %[3]s
+  sallyport ssh %[4]s
 Then close the doors. The session you are in is not cut:
   sallyport check%[1]s
   sallyport serve%[1]s   (or: systemctl enable --now sallyport)
-`, flag, cfg.Doors[0].Name, s.address())
+`, flag, cfg.Doors[0].Name, s.address(), client.SuggestName(s.address()))
 }
