@@ -14,7 +14,7 @@ import (
 
 // BenchmarkWrite measures from Put to the disk, with every row in the chain.
 func BenchmarkWrite(b *testing.B) {
-	j := New(filepath.Join(b.TempDir(), "journal.db"), Options{Chain: true, MaxSize: 4 << 30}, slog.New(slog.DiscardHandler))
+	j := New(filepath.Join(b.TempDir(), "journal.db"), Options{Chain: true, MaxSize: 4 << 30, Keep: 1e6 * time.Hour}, slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithCancel(b.Context())
 	done := make(chan error, 1)
 	go func() { done <- j.Run(ctx) }()
@@ -59,7 +59,7 @@ func million(i int) gate.Event {
 	}
 	switch i % 10 {
 	case 0:
-		e.Kind, e.Reason = gate.KindRefusal, gate.StaleTime
+		e.Kind, e.Reason = gate.KindRefusal, gate.ForbiddenDoor
 	case 1, 2, 3, 4:
 		e.Kind, e.Reason = gate.KindExpiry, ""
 	}
@@ -100,12 +100,12 @@ func BenchmarkQuery(b *testing.B) {
 		{"client", Query{Client: "client-77"}},
 		{"door-newest", Query{Door: "door-7", Limit: 100}},
 		{"rare-kind", Query{Kinds: []gate.Kind{gate.KindReload}}},
-		{"reason-since", Query{Reasons: []gate.Reason{gate.StaleTime}, Since: late}},
-		{"reason-newest", Query{Reasons: []gate.Reason{gate.StaleTime}, Limit: 100}},
+		{"reason-since", Query{Reasons: []gate.Reason{gate.ForbiddenDoor}, Since: late}},
+		{"reason-newest", Query{Reasons: []gate.Reason{gate.ForbiddenDoor}, Limit: 100}},
 		{"reason-nobody", Query{Reasons: []gate.Reason{gate.WrongKnock}}},
 		{"client-nobody", Query{Client: "mallory"}},
 		{"client-and-kind", Query{Client: "client-77", Kinds: []gate.Kind{gate.KindRefusal}}},
-		{"source-door-reason", Query{Source: netip.PrefixFrom(nth(70), 32), Door: "door-10", Reasons: []gate.Reason{gate.StaleTime}}},
+		{"source-door-reason", Query{Source: netip.PrefixFrom(nth(70), 32), Door: "door-10", Reasons: []gate.Reason{gate.ForbiddenDoor}}},
 	} {
 		b.Run(q.name, func(b *testing.B) {
 			n := 0
