@@ -123,6 +123,9 @@ opens the door too for a while, in which everybody who knocks must learn the new
 		if d == nil {
 			return hinted{fmt.Errorf("there is no door %q", list[0]), "sallyport status shows them"}
 		}
+		if len(d.Sequence) == 0 {
+			return hinted{fmt.Errorf("door %q has no sequence, and a sequence would be one more way in", d.Name), fmt.Sprintf("if that is meant, write one at %s first", d.Place)}
+		}
 		if err := r.rotateDoor(cmd.Context(), std, cfg, d, *asJSON); err != nil {
 			return fmt.Errorf("rotate the sequence of door %q: %w", d.Name, err)
 		}
@@ -143,10 +146,7 @@ func (r *rotation) rotateDoor(ctx context.Context, std stdio, cfg *config.Config
 	if err != nil {
 		return err
 	}
-	old := ""
-	if len(d.Sequence) > 0 {
-		old = tomlPorts(d.Sequence)
-	}
+	old := tomlPorts(d.Sequence)
 	told := std.out
 	if asJSON {
 		told = std.err
@@ -156,7 +156,7 @@ func (r *rotation) rotateDoor(ctx context.Context, std stdio, cfg *config.Config
 	}
 	if asJSON {
 		result := rotatedDoor{Door: d.Name, Sequence: knocks}
-		if old != "" && r.keep > 0 {
+		if r.keep > 0 {
 			result.PreviousUntil = r.until()
 		}
 		printJSON(std.out, result)

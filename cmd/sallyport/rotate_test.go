@@ -113,6 +113,7 @@ func TestRotateRefuses(t *testing.T) {
 	}{
 		"no such client": {handMade, "client rotate carol", `there is no client "carol"`, exitFailed},
 		"no such door":   {handMade, "door rotate web", `there is no door "web"`, exitFailed},
+		"no sequence":    {"[[door]]\nname = \"ssh\"\nports = [\"tcp/22\"]\n", "door rotate ssh", "one more way in", exitFailed},
 		"no name":        {handMade, "door rotate", "usage", exitUsage},
 		"broken already": {handMade + "colour = 7\n", "client rotate bob", "colour", exitFailed},
 		"bad time":       {handMade, "client rotate bob --keep -1h", "--keep", exitUsage},

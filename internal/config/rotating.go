@@ -38,6 +38,16 @@ func (s Secret) Secrets(now time.Time) []sequence.Secret {
 	return list
 }
 
+// Rotates tells whether a client has rotating sequences.
+func (c *Config) Rotates() bool {
+	for i := range c.Clients {
+		if !c.Clients[i].Rotating.Current.IsZero() {
+			return true
+		}
+	}
+	return false
+}
+
 func (l *loader) readRotating(t *table) {
 	s := l.section("rotating", t)
 	before := len(l.errs)

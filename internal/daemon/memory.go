@@ -31,16 +31,7 @@ func needsMemory(cfg *config.Config) bool {
 			return true
 		}
 	}
-	return rotates(cfg)
-}
-
-func rotates(cfg *config.Config) bool {
-	for i := range cfg.Clients {
-		if !cfg.Clients[i].Rotating.Current.IsZero() {
-			return true
-		}
-	}
-	return false
+	return cfg.Rotates()
 }
 
 // remember opens the memory, if it is not open yet. It does so at the start
@@ -141,8 +132,8 @@ func (a *actor) spend(o order) {
 }
 
 // watchSteps gives the gate a new plan whenever another step of the rotating
-// sequences begins, and within a second of a change of the clock. The plan is
-// made here, so that no packet waits for it.
+// sequences begins, and within a second of a change of the clock or of the
+// ports in use. The plan is made here, so that no packet waits for it.
 func (d *Daemon) watchSteps(ctx context.Context) error {
 	every := time.NewTicker(time.Second)
 	defer every.Stop()
@@ -152,7 +143,7 @@ func (d *Daemon) watchSteps(ctx context.Context) error {
 			return nil
 		case <-every.C:
 		}
-		if !rotates(d.config.Load()) {
+		if !d.config.Load().Rotates() {
 			continue
 		}
 		var work func() *gate.Plan
@@ -180,7 +171,7 @@ func (d *Daemon) sequenceProblems(ctx context.Context, cfg *config.Config) []str
 			}
 		}
 	}
-	if first := d.host.gate().Ephemeral[0]; rotates(cfg) && cfg.Rotating.Protos != sequence.OnlyTCP && first <= cfg.Rotating.Last {
+	if first := d.host.gate().Ephemeral[0]; cfg.Rotates() && cfg.Rotating.Protos != sequence.OnlyTCP && first <= cfg.Rotating.Last {
 		list = append(list, fmt.Sprintf("rotating sequences have UDP ports up to %d, but from %d on (net.ipv4.ip_local_port_range) replies to this host arrive: such knocks do not count; set ports in [rotating]", cfg.Rotating.Last, first))
 	}
 	return list

@@ -93,15 +93,16 @@ func (g *Gate) Reconfigure(cfg *config.Config, s SPA, now time.Time) {
 	g.replan(sequence.StepAt(now))
 }
 
-// SetHost takes what has changed about the host.
+// SetHost takes what has changed about the host. Which ports are in use matters
+// to rotating sequences, so that Planning has something to do then.
 func (g *Gate) SetHost(host Host) {
 	g.host = host
 	g.own = make(map[netip.Addr]struct{}, len(host.Addresses))
 	for _, a := range host.Addresses {
 		g.own[a] = struct{}{}
 	}
-	if before := g.neutral; g.setNeutral() != before && g.rotates() {
-		g.replan(g.plan.step)
+	if before := g.neutral; g.setNeutral() != before {
+		g.changes++
 	}
 }
 

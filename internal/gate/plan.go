@@ -38,26 +38,16 @@ const (
 )
 
 // Planning returns a function that makes a plan for a moment, unless the plan
-// in use is for the same step; then it returns nil. The function may run in
+// in use is right for it; then it returns nil. The function may run in
 // another goroutine, and takes time in proportion to the clients: 25 ms for 500
 // of them with three doors each.
 func (g *Gate) Planning(now time.Time) func() *Plan {
 	step := sequence.StepAt(now)
-	if g.plan.step == step || !g.rotates() {
+	if g.plan.step == step && g.plan.of == g.changes || !g.config.Rotates() {
 		return nil
 	}
 	p := planner{config: g.config, neutral: g.neutral, spent: g.spent != nil, plan: &Plan{step: step, of: g.changes}}
 	return p.make
-}
-
-// rotates tells whether a client has rotating sequences.
-func (g *Gate) rotates() bool {
-	for i := range g.config.Clients {
-		if !g.config.Clients[i].Rotating.Current.IsZero() {
-			return true
-		}
-	}
-	return false
 }
 
 // Adopt puts a plan into use. Sequences in progress that it still holds go on.
