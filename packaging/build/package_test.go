@@ -225,3 +225,24 @@ func TestInitWithoutPackage(t *testing.T) {
 	}
 	m.granted()
 }
+
+// The drop-in for the moat, used as it says, gives two capabilities more.
+func TestMoatDropIn(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	m.install(packed(t, "deb", "1.0.0"), "dpkg", "-i")
+	m.guards()
+	m.must("sh", "-e", "-c", `
+dir=/etc/systemd/system/sallyport.service.d
+mkdir -p $dir
+sed '/^#$/,$s/^#//' /usr/share/doc/sallyport/examples/moat.conf > $dir/moat.conf
+systemd-analyze verify /usr/lib/systemd/system/sallyport.service
+systemctl daemon-reload
+systemctl restart sallyport`)
+	status := m.must("cat", "/proc/"+m.must("systemctl", "show", "-P", "MainPID", "sallyport")+"/status")
+	// CAP_PERFMON is 38 and CAP_BPF 39.
+	if !strings.Contains(status, "CapEff:\t000000c000003000") {
+		t.Errorf("the daemon's status:\n%s", status)
+	}
+	m.granted()
+}
