@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -28,6 +29,8 @@ import (
 	"sallyport/internal/journal"
 	"sallyport/internal/key"
 	"sallyport/internal/metrics"
+	"sallyport/internal/siem"
+	"sallyport/internal/webhook"
 )
 
 // Options say how a daemon is run.
@@ -52,6 +55,7 @@ type Daemon struct {
 	uses     *uses
 	hooks    *hook.Runner
 	metrics  *metrics.Metrics
+	webhooks *webhook.Sender
 	firewall *firewall.Firewall
 	book     *grant.Book
 	source   *capture.Live
@@ -107,7 +111,10 @@ func (d *Daemon) start() error {
 	d.hooks = hook.New(d.events.put)
 	d.hooks.Set(cfg.Hooks)
 	d.metrics = metrics.New(d.opts.Version, d.state, d.log)
-	d.events.sinks = append(d.events.sinks, d.journal.Put, d.uses.heard, d.hooks.Put, d.metrics.Put)
+	host, _ := os.Hostname() // without a name if the kernel does not tell
+	d.webhooks = webhook.New(filepath.Join(cfg.Daemon.StateDir, "webhooks"), siem.Product{Version: d.opts.Version, Host: host}, d.events.put, d.log)
+	d.webhooks.Set(cfg.Webhooks)
+	d.events.sinks = append(d.events.sinks, d.journal.Put, d.uses.heard, d.hooks.Put, d.metrics.Put, d.webhooks.Put)
 	if d.control, err = control.Listen(cfg.Daemon.Socket, d, d.log); err != nil {
 		return err
 	}
@@ -190,6 +197,7 @@ func (d *Daemon) tasks() []task {
 		{"events", d.events.Run},
 		{"hooks", d.hooks.Run},
 		{"metrics", d.serveMetrics},
+		{"webhooks", d.webhooks.Run},
 		{"control socket", d.control.Run},
 		{"host addresses", d.watchAddresses},
 		{"listening ports", d.watchListeners},

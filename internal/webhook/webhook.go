@@ -1,0 +1,143 @@
+// Package webhook tells places on the web what happens: a POST for each event
+// that a place wants to hear of, as JSON.
+//
+// A message is put on the disk before it is sent, and removed when the place
+// has said that it has it; so what could not be sent is sent when the place can
+// be reached again, after a restart too, in order, and in rare cases twice.
+// Tries are a second apart at first and five minutes in the end. A place that
+// says that a message is wrong (a status of 4xx, but for 408, 425 and 429) does
+// not get it again. A thousand messages wait for each place; then the oldest
+// make room. Whatever is given up is told. Nothing ever waits for a place.
+package webhook
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"sallyport/internal/config"
+	"sallyport/internal/gate"
+	"sallyport/internal/siem"
+)
+
+// Sender sends to all places. Put may be called by any goroutine, Set and Run
+// as the daemon does: Set again while Run goes on.
+type Sender struct {
+	dir     string
+	product siem.Product
+	failed  func(gate.Event)
+	log     *slog.Logger
+	first   time.Duration // pause after the first failure
+
+	mu      sync.Mutex
+	places  []*place
+	running context.Context // of Run; nil before
+	all     sync.WaitGroup
+}
+
+// New returns a sender without places. Messages wait in folders below dir, which
+// is made when it is needed. failed is given an event for what is given up, and
+// must not block.
+func New(dir string, product siem.Product, failed func(gate.Event), log *slog.Logger) *Sender {
+	return &Sender{dir: dir, product: product, failed: failed, log: log, first: firstPause}
+}
+
+// Set replaces the places. What waits for a place that stays waits on.
+func (s *Sender) Set(list []config.Webhook) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var places []*place
+	for _, w := range list {
+		i := slices.IndexFunc(s.places, func(p *place) bool { return same(p.config, w) })
+		if i >= 0 {
+			places = append(places, s.places[i])
+			s.places = slices.Delete(s.places, i, i+1)
+			continue
+		}
+		p := s.newPlace(w)
+		places = append(places, p)
+		s.start(p)
+	}
+	for _, gone := range s.places {
+		gone.end()
+	}
+	s.places = places
+}
+
+// same tells whether two webhooks are one, wherever they are written.
+func same(a, b config.Webhook) bool {
+	return a.URL == b.URL && a.Format == b.Format && a.MinSeverity == b.MinSeverity && a.TokenFile == b.TokenFile && a.Timeout == b.Timeout && slices.Equal(a.On, b.On)
+}
+
+// Put takes an event and never blocks.
+func (s *Sender) Put(e gate.Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.places {
+		p.put(e)
+	}
+}
+
+// Run sends until the context ends.
+func (s *Sender) Run(ctx context.Context) error {
+	s.mu.Lock()
+	s.running = ctx
+	for _, p := range s.places {
+		s.start(p)
+	}
+	s.mu.Unlock()
+	<-ctx.Done()
+	s.all.Wait()
+	return nil
+}
+
+// start runs a place, if it is time.
+func (s *Sender) start(p *place) {
+	if s.running == nil || s.running.Err() != nil {
+		return
+	}
+	ctx, end := context.WithCancel(s.running)
+	p.end = end
+	s.all.Go(func() { p.run(ctx) })
+}
+
+func (s *Sender) newPlace(w config.Webhook) *place {
+	id := sha256.Sum256([]byte(w.URL + "\n" + w.Format))
+	return &place{
+		config:  w,
+		product: s.product,
+		failed:  s.failed,
+		log:     s.log,
+		queue:   make(chan gate.Event, queueSize),
+		spool:   &spool{dir: filepath.Join(s.dir, hex.EncodeToString(id[:8]))},
+		end:     func() {},
+		first:   s.first,
+		client: http.Client{
+			Timeout: w.Timeout,
+			// What is told goes where the configuration says, or nowhere.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
+}
+
+// wants tells whether a place is to be told of an event.
+func wants(w config.Webhook, e gate.Event) bool {
+	if !slices.Contains(w.On, string(e.Kind)) {
+		return false
+	}
+	return e.Finding == nil || rank[e.Finding.Severity] >= rank[gate.Severity(w.MinSeverity)] && !e.Finding.Acknowledged
+}
+
+var rank = map[gate.Severity]int{gate.Info: 0, gate.Low: 1, gate.Medium: 2, gate.High: 3, gate.Critical: 4}
+
+// given tells what a place has not been told.
+func given(w config.Webhook, what string, err error) gate.Event {
+	return gate.Event{Time: time.Now(), Kind: gate.KindFailure, Detail: fmt.Sprintf("webhook %s: %s: %v", w.Place, what, err)}
+}

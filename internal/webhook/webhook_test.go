@@ -1,0 +1,347 @@
+package webhook
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"sallyport/internal/config"
+	"sallyport/internal/gate"
+	"sallyport/internal/siem"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const patience = 10 * time.Second
+
+// chat is a place that answers with the statuses it is told, then with 200.
+type chat struct {
+	*httptest.Server
+	mu       sync.Mutex
+	statuses []int
+	got      chan *http.Request
+	texts    chan string
+}
+
+func newChat(t *testing.T, statuses ...int) *chat {
+	c := &chat{statuses: statuses, got: make(chan *http.Request, 5000), texts: make(chan string, 5000)}
+	c.Server = httptest.NewServer(c)
+	t.Cleanup(c.Close)
+	return c
+}
+
+func (c *chat) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	text, _ := io.ReadAll(r.Body)
+	c.mu.Lock()
+	status := http.StatusOK
+	if len(c.statuses) > 0 {
+		status, c.statuses = c.statuses[0], c.statuses[1:]
+	}
+	c.mu.Unlock()
+	if status == http.StatusFound {
+		w.Header().Set("Location", "/elsewhere")
+	}
+	w.WriteHeader(status)
+	c.got <- r
+	c.texts <- string(text)
+}
+
+func (c *chat) next(t *testing.T) (r *http.Request, text string) {
+	t.Helper()
+	select {
+	case r := <-c.got:
+		return r, <-c.texts
+	case <-time.After(patience):
+		t.Fatal("nothing is sent")
+		return nil, ""
+	}
+}
+
+// running sends until the returned function is called, or the test ends.
+func running(t *testing.T, dir string, hooks ...config.Webhook) (s *Sender, failures chan gate.Event, stop func()) {
+	t.Helper()
+	failures = make(chan gate.Event, 2000)
+	s = New(dir, siem.Product{Version: "v1", Host: "gate"}, func(e gate.Event) { failures <- e }, slog.New(slog.DiscardHandler))
+	s.first = time.Millisecond
+	s.Set(hooks)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(stop)
+	return s, failures, stop
+}
+
+func at(url string) config.Webhook {
+	return config.Webhook{URL: url, Format: "json", On: []string{"finding", "grant"}, MinSeverity: "medium", Timeout: patience}
+}
+
+func grant(n int) gate.Event {
+	return gate.Event{Time: time.Unix(1e9, 0).UTC(), Kind: gate.KindGrant, Door: "ssh", Client: "alice", Source: netip.MustParseAddr("192.0.2.10"), Reason: gate.BySPA, Detail: fmt.Sprint(n)}
+}
+
+func TestEventsAreSentInOrder(t *testing.T) {
+	c := newChat(t)
+	s, failures, _ := running(t, t.TempDir(), at(c.URL))
+	for n := range 20 {
+		s.Put(grant(n))
+	}
+	for n := range 20 {
+		r, text := c.next(t)
+		var e gate.Event
+		if err := json.Unmarshal([]byte(text), &e); err != nil || e != grant(n) {
+			t.Errorf("message %d is %s, %v", n, text, err)
+		}
+		if r.Method != "POST" || r.Header.Get("Content-Type") != "application/json" || r.Header.Get("Authorization") != "" {
+			t.Errorf("%s %v", r.Method, r.Header)
+		}
+	}
+	if len(failures) > 0 {
+		t.Errorf("%+v", <-failures)
+	}
+}
+
+func TestWhatFailsIsTriedAgain(t *testing.T) {
+	c := newChat(t, 500, 503, 429, 302, 404)
+	s, failures, _ := running(t, t.TempDir(), at(c.URL))
+	s.Put(grant(1))
+	for range 5 {
+		if r, text := c.next(t); !strings.Contains(text, `"detail":"1"`) || r.URL.Path != "/" {
+			t.Errorf("%s %s", r.URL, text)
+		}
+	}
+	select {
+	case e := <-failures: // the 404
+		if e.Kind != gate.KindFailure || !strings.Contains(e.Detail, "404") {
+			t.Errorf("%+v", e)
+		}
+	case <-time.After(patience):
+		t.Fatal("a message that was given up is not told")
+	}
+	s.Put(grant(2))
+	if _, text := c.next(t); !strings.Contains(text, `"detail":"2"`) {
+		t.Errorf("after the one that was wrong came %s", text)
+	}
+}
+
+// What could not be sent is sent after a restart, before what comes then.
+func TestRestart(t *testing.T) {
+	dir := t.TempDir()
+	c := newChat(t)
+	closed := httptest.NewServer(nil)
+	closed.Close()
+	hook := at(closed.URL)
+	s, _, stop := running(t, dir, hook)
+	s.Put(grant(1))
+	s.Put(grant(2))
+	stop()
+	// The place is the same, and comes up again under its address.
+	hook.URL = c.URL
+	folders, err := os.ReadDir(dir)
+	if err != nil || len(folders) != 1 {
+		t.Fatalf("%v, %v", folders, err)
+	}
+	next := New(dir, siem.Product{}, nil, slog.New(slog.DiscardHandler)).newPlace(hook)
+	if err := os.Rename(filepath.Join(dir, folders[0].Name()), next.spool.dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(next.spool.dir, "draft"), []byte("half a mess"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, _, stop = running(t, dir, hook)
+	s.Put(grant(3))
+	for n := 1; n <= 3; n++ {
+		if _, text := c.next(t); !strings.Contains(text, fmt.Sprintf(`"detail":"%d"`, n)) {
+			t.Errorf("want message %d, got %s", n, text)
+		}
+	}
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		left, _ := filepath.Glob(filepath.Join(next.spool.dir, "*.json"))
+		if len(left) == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("left over: %v", left)
+		}
+	}
+}
+
+func TestTooManyWait(t *testing.T) {
+	s := &spool{dir: t.TempDir()}
+	lost := 0
+	for n := range most + 7 {
+		lost += s.add([]byte(fmt.Sprint(n)))
+	}
+	if text, err := s.first(); lost != 7 || err != nil || string(text) != "7" || s.len() != most {
+		t.Errorf("lost %d, first %q, %v, %d wait", lost, text, err, s.len())
+	}
+	again := &spool{dir: s.dir}
+	again.load()
+	if text, err := again.first(); err != nil || string(text) != "7" || again.len() != most {
+		t.Errorf("after a restart: first %q, %v, %d wait", text, err, again.len())
+	}
+}
+
+func TestDiskThatTakesNothing(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := newChat(t, 500)
+	s, _, _ := running(t, file, at(c.URL)) // no folder can be made here
+	s.Put(grant(1))
+	for range 2 {
+		if _, text := c.next(t); !strings.Contains(text, `"detail":"1"`) {
+			t.Errorf("got %s", text)
+		}
+	}
+}
+
+func TestFilesThatAreNoMessages(t *testing.T) {
+	s := &spool{dir: t.TempDir()}
+	if s.add([]byte("good")) != 0 {
+		t.Fatal("lost")
+	}
+	for name, text := range map[string]string{"x.json": "", "-1.json": "", "00000000000000000007.txt": ""} {
+		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("/etc/passwd", s.path(8)); err != nil {
+		t.Fatal(err)
+	}
+	again := &spool{dir: s.dir}
+	again.load()
+	if text, err := again.first(); again.len() != 1 || err != nil || string(text) != "good" {
+		t.Errorf("%d wait, %q, %v", again.len(), text, err)
+	}
+	if err := os.Truncate(s.path(0), maxSpool+1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := again.first(); err == nil {
+		t.Error("a message of any size is read")
+	}
+}
+
+func TestToken(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "token")
+	c := newChat(t)
+	hook := at(c.URL)
+	hook.TokenFile = path
+	s, _, _ := running(t, t.TempDir(), hook)
+	s.Put(grant(1)) // waits until the token is there
+	for _, bad := range []string{"", "a\nb", strings.Repeat(" ", 10_000)} {
+		if err := os.WriteFile(path+".new", []byte(bad), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readToken(path + ".new"); err == nil {
+			t.Errorf("%.20q is taken for a token", bad)
+		}
+	}
+	if err := os.WriteFile(path+".new", []byte("secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+	if r, _ := c.next(t); r.Header.Get("Authorization") != "Bearer secret" {
+		t.Errorf("%v", r.Header)
+	}
+}
+
+// An unknown certificate, or another host, gets nothing.
+func TestCertificatesAreVerified(t *testing.T) {
+	reached := make(chan struct{}, 1)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached <- struct{}{} }))
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	server.StartTLS()
+	defer server.Close()
+	p := New(t.TempDir(), siem.Product{}, nil, slog.New(slog.DiscardHandler)).newPlace(at(server.URL + "/secret"))
+	err := p.post(t.Context(), []byte("{}"))
+	if err == nil || len(reached) > 0 || strings.Contains(err.Error(), "secret") {
+		t.Errorf("error %v", err)
+	}
+	if w := (*wrongMessage)(nil); errors.As(err, &w) {
+		t.Error("it would not be tried again")
+	}
+}
+
+func TestWants(t *testing.T) {
+	finding := func(s gate.Severity, acknowledged bool) gate.Event {
+		return gate.Event{Kind: gate.KindFinding, Finding: &gate.Finding{Severity: s, Acknowledged: acknowledged}}
+	}
+	for name, c := range map[string]struct {
+		event gate.Event
+		want  bool
+	}{
+		"grave enough": {finding(gate.Medium, false), true},
+		"graver":       {finding(gate.Critical, false), true},
+		"not enough":   {finding(gate.Low, false), false},
+		"acknowledged": {finding(gate.High, true), false},
+		"a grant":      {grant(1), true},
+		"a refusal":    {gate.Event{Kind: gate.KindRefusal}, false},
+	} {
+		if wants(at(""), c.event) != c.want {
+			t.Errorf("%s: want %t", name, c.want)
+		}
+	}
+}
+
+func TestChatMessages(t *testing.T) {
+	hostile := "<!channel> & <https://evil.example|click> *bold* `x`\n\x1b[2J\u202e"
+	f := gate.Finding{Severity: gate.High, Explanation: "Somebody scans " + hostile, Advice: "Look at it.", Count: 3}
+	text, err := message("slack", siem.Product{Host: "gate"}, gate.Event{Kind: gate.KindFinding, Finding: &f})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m map[string]string
+	if err := json.Unmarshal(text, &m); err != nil || len(m) != 1 {
+		t.Fatalf("%s: %v", text, err)
+	}
+	if strings.ContainsAny(m["text"], "<>`") || !strings.HasPrefix(m["text"], "*Sallyport on gate*: high: Somebody scans &lt;!channel&gt;") || !strings.HasSuffix(m["text"], "(seen 3 times)\nLook at it.") {
+		t.Errorf("%q", m["text"])
+	}
+	text, err = message("slack", siem.Product{}, grant(1))
+	if want := `{"text":"*Sallyport*: grant of door ssh for alice from 192.0.2.10 (spa): 1"}`; err != nil || string(text) != want {
+		t.Errorf("%s, want %s (%v)", text, want, err)
+	}
+}
+
+// Reloading keeps what waits for places that stay, and stops the others.
+func TestSetAgain(t *testing.T) {
+	stays, goes, comes := newChat(t), newChat(t), newChat(t)
+	s, _, _ := running(t, t.TempDir(), at(goes.URL), at(stays.URL))
+	kept := s.places[1]
+	moved := at(stays.URL)
+	moved.Place = config.Place{File: "/elsewhere", Line: 7}
+	s.Set([]config.Webhook{at(comes.URL), moved})
+	if !slices.Contains(s.places, kept) {
+		t.Error("a place that stays was begun anew")
+	}
+	s.Put(grant(1))
+	stays.next(t)
+	comes.next(t)
+	if len(goes.got) > 0 {
+		t.Error("a place that is gone was told")
+	}
+}
