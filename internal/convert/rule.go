@@ -1,0 +1,72 @@
+package convert
+
+import (
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"sallyport/internal/packet"
+)
+
+// rule is what a command does to a firewall.
+type rule struct {
+	opens     bool          // lets the source in; else it is shut out again
+	ports     []packet.Port // empty: none is named
+	everybody bool          // the source is not named
+	forward   bool          // about hosts behind this one
+	lasts     time.Duration // the firewall's own limit; 0: none
+	trouble   string        // what of it is not understood
+}
+
+// readers know the programs that change firewalls. They report false for a
+// command that changes no access.
+var readers = map[string]func(args []string) (rule, bool){
+	"iptables": readIptables, "iptables-legacy": readIptables, "iptables-nft": readIptables,
+	"ip6tables": readIptables, "ip6tables-legacy": readIptables, "ip6tables-nft": readIptables,
+	"nft": readNft, "ufw": readUfw, "firewall-cmd": readFirewalld, "ipset": readIpset, "knock_add": readKnockAdd, "knock_helper_ipt.sh": readKnockAdd,
+}
+
+// readCommands returns what a line does to the firewall, and the commands in
+// it that are about something else.
+func readCommands(line string) (rules []rule, others []command) {
+	for _, c := range split(line) {
+		program := c
+		for len(program) > 1 && slices.Contains([]string{"sudo", "exec", "command"}, path.Base(program[0])) {
+			program = program[1:]
+		}
+		read, known := readers[path.Base(program[0])]
+		if !known {
+			others = append(others, c)
+			continue
+		}
+		if r, ok := read(program[1:]); ok {
+			rules = append(rules, r)
+		} else {
+			others = append(others, c)
+		}
+	}
+	return rules, others
+}
+
+// isSource tells whether a word stands for the source that has knocked:
+// knockd's %IP%, fwknop's $IP, $SRC and $PKT_SRC, with or without a prefix
+// length.
+func isSource(word string) bool {
+	word, _, _ = strings.Cut(word, "/")
+	return slices.Contains([]string{"%IP%", "$IP", "$SRC", "$PKT_SRC", "${IP}", "${SRC}"}, word)
+}
+
+// addPorts adds what a word says about ports.
+func (r *rule) addPorts(word, protocol string) {
+	protocols, err := readProtocols(protocol)
+	var list []packet.Port
+	if err == nil {
+		list, err = readPorts(word, protocols...)
+	}
+	if err != nil {
+		r.trouble = err.Error()
+		return
+	}
+	r.ports = append(r.ports, list...)
+}
