@@ -186,6 +186,7 @@ func (d *Daemon) run(ctx context.Context) error {
 	d.notify("STOPPING=1")
 	d.events.put(gate.Event{Time: time.Now(), Kind: gate.KindStop, Detail: d.stopDetail(err)})
 	d.events.flush()
+	d.webhooks.Close()
 	return err
 }
 

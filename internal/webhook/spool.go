@@ -22,6 +22,8 @@ type spool struct {
 	dir  string
 	line []waiting // the oldest first
 	next uint64
+
+	loaded bool
 }
 
 // waiting is a message in line.
@@ -34,6 +36,10 @@ func (s *spool) len() int { return len(s.line) }
 
 // load finds what an earlier run has left.
 func (s *spool) load() {
+	if s.loaded {
+		return
+	}
+	s.loaded = true
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
 		return // there is none, or none that can be read
@@ -56,6 +62,7 @@ func (s *spool) path(number uint64) string {
 
 // add puts a message at the end of the line, and returns how many had to leave.
 func (s *spool) add(text []byte) (lost int) {
+	s.load()
 	w := waiting{number: s.next}
 	s.next++
 	if s.write(w.number, text) != nil {

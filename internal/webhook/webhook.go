@@ -98,6 +98,16 @@ func (s *Sender) Run(ctx context.Context) error {
 	return nil
 }
 
+// Close puts on the disk what has come since Run has returned, such as the end
+// of the daemon: it is sent after the next start. Call it last.
+func (s *Sender) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.places {
+		p.keepRest()
+	}
+}
+
 // start runs a place, if it is time.
 func (s *Sender) start(p *place) {
 	if s.running == nil || s.running.Err() != nil {

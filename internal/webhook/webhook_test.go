@@ -87,6 +87,7 @@ func running(t *testing.T, dir string, hooks ...config.Webhook) (s *Sender, fail
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
+		s.Close()
 	})
 	t.Cleanup(stop)
 	return s, failures, stop
