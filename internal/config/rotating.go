@@ -132,6 +132,10 @@ func (l *loader) checkPrivate(s *section, v *value, why string) {
 	}
 }
 
+// maxRotating is how many pairs of a client with a rotating secret and a door
+// there may be: the sequences of each are derived anew every 30 seconds.
+const maxRotating = 10_000
+
 // checkSecrets checks that no two clients have the same secret: the gate could
 // not tell whose knocks they are.
 func (l *loader) checkSecrets() {
@@ -140,7 +144,14 @@ func (l *loader) checkSecrets() {
 		key    string
 	}
 	owners := make(map[sequence.Secret]owner)
+	pairs := 0
 	for i, c := range l.config.Clients {
+		if !c.Rotating.Current.IsZero() {
+			before := pairs
+			if pairs += len(c.Doors); pairs > maxRotating && before <= maxRotating {
+				l.clients[i].errorf(l.clients[i].at("rotating"), "rotating: more than %d pairs of such a client and a door: use keys for some of them", maxRotating)
+			}
+		}
 		for _, has := range []struct {
 			key    string
 			secret sequence.Secret

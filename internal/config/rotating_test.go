@@ -161,6 +161,23 @@ func TestSecretsNeedAPrivateFile(t *testing.T) {
 	refuses(t, fsys, main+`:2: client "a": a secret is no secret if everybody may use this file (mode 0644): run chmod o-rwx `+main)
 }
 
+func TestRotatingIsBounded(t *testing.T) {
+	write := func(from, to int) string {
+		var b strings.Builder
+		for i := from; i < to; i++ {
+			fmt.Fprintf(&b, "[[client]]\nname = \"c%d\"\ndoors = [\"ssh\"]\nrotating = %q\n", i, sequence.NewSecret([20]byte{byte(i), byte(i >> 8), 1}).Text())
+		}
+		return b.String()
+	}
+	const half = maxRotating / 2 // in each file, for none may have more than a megabyte
+	main := doors(aDoor) + "\n" + write(0, half)
+	loaded(t, "sallyport.toml", main, "conf.d/a.toml", write(half, maxRotating))
+	_, err := Load(tree("sallyport.toml", main, "conf.d/a.toml", write(half, maxRotating+1)), dir+"sallyport.toml")
+	if err == nil || !strings.Contains(err.Error(), `client "c10000": rotating: more than 10000 pairs`) {
+		t.Errorf("%v", err)
+	}
+}
+
 // The messages never show a secret.
 func TestMessagesKeepSecrets(t *testing.T) {
 	for _, text := range []string{

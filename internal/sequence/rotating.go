@@ -55,9 +55,9 @@ type Shape struct {
 // DefaultShape has 74 bits to guess.
 var DefaultShape = Shape{Knocks: 5, First: 1024, Last: HighestPort, Protos: OnlyTCP}
 
-// Limits of a shape. The fewest ports bound the work of drawing one; the bits
-// leave 2^40 tries a sequence after taking off a thousand clients, four steps
-// and a port on which the gate takes no knocks.
+// Limits of a shape. The fewest ports bound the work of drawing one. Of the
+// bits, 35 are left when a thousand clients with four doors have sequences for
+// four steps, and a knock is left out because its port is in use.
 const (
 	minRotating = 5
 	minPorts    = 1024
