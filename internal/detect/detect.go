@@ -1,0 +1,190 @@
+// Package detect finds in the stream of events what is worth a look: scans,
+// guessing, replays, keys in other hands, doors that nobody uses.
+//
+// Every rule has a file of its own, or shares it with its sibling, and there
+// says what it looks for, what that means and what to do. What it finds is
+// raised once and counted from then on, until it has been quiet for a while.
+//
+// Most events are in an attacker's hand, and so is the source of most packets.
+// Therefore an event costs a bounded amount of time and allocates nothing,
+// memory is bounded however many sources there are, and nothing here leads to
+// anything but a finding: a forger can make noise, not consequences. What only a
+// forger would have to invent is not told from what is true; a finding about a
+// scan says where it seems to come from.
+//
+// The package is pure: time is that of the events, and of Tick.
+package detect
+
+import (
+	"hash/maphash"
+	"net/netip"
+	"time"
+
+	"sallyport/internal/config"
+	"sallyport/internal/gate"
+)
+
+// Options say what a detector works with.
+type Options struct {
+	Config      *config.Config
+	UsesWatched bool                    // whether KindUse events tell which grants are used
+	Country     func(netip.Addr) string // two letters, or empty; nil: countries are not known
+}
+
+// Detector judges a stream of events. One goroutine uses it.
+type Detector struct {
+	opts   Options
+	limits config.Detect
+	epoch  time.Time
+	now    time.Time // of the latest event; never goes back
+	seed   maphash.Seed
+
+	sources  *sources
+	clients  map[string]*client
+	unused   unusedGrants
+	pending  pending
+	scanning crowd
+	guessing crowd
+	flood    flood
+	open     map[subject]*raised
+	perRule  map[*rule]int
+	news     []*raised // to be told
+	out      []gate.Finding
+	reviewed time.Time // when changes of findings were last told
+	dueAt    time.Time // when secrets are looked at next
+}
+
+// New returns a detector that knows nothing yet.
+func New(o Options, now time.Time) *Detector {
+	seed := maphash.MakeSeed()
+	d := &Detector{
+		epoch:    now.Add(-time.Second), // so that no time is zero, which means never
+		now:      now,
+		seed:     seed,
+		sources:  newSources(seed),
+		clients:  make(map[string]*client),
+		unused:   newUnusedGrants(),
+		scanning: crowd{half: scanSourcesWindow / 2, started: now, patient: true},
+		guessing: crowd{half: guessSourcesWindow / 2, started: now},
+		open:     make(map[subject]*raised),
+		perRule:  make(map[*rule]int),
+	}
+	d.Reconfigure(o)
+	return d
+}
+
+// Reconfigure takes other options. What is known so far stays.
+func (d *Detector) Reconfigure(o Options) {
+	d.opts, d.limits = o, o.Config.Detect
+	d.dueAt = time.Time{}
+}
+
+// Observe takes one event and returns the findings that it raises, or makes
+// more severe; almost always none. They are valid until the next call.
+func (d *Detector) Observe(e gate.Event) []gate.Finding {
+	d.advance(e.Time)
+	switch e.Kind {
+	case gate.KindContacts:
+		d.observeContacts(e)
+	case gate.KindRefusal, gate.KindClock:
+		d.observeRefusal(e)
+	case gate.KindGrant:
+		d.observeGrant(e)
+	case gate.KindUse:
+		d.unused.used(visitOf(e))
+	case gate.KindExpiry:
+		d.observeExpiry(e)
+	case gate.KindRevocation:
+		d.unused.forget(visitOf(e))
+	case gate.KindLogin:
+		d.observeLogin(e)
+	}
+	return d.told()
+}
+
+func (d *Detector) observeRefusal(e gate.Event) {
+	if !e.Source.IsValid() { // a sum over any sources
+		d.observeFlood(e.Count.Packets, 0)
+		return
+	}
+	if !e.Reason.Proved() {
+		d.observeFlood(1, 0)
+	}
+	switch e.Reason {
+	case gate.Scanner:
+		d.observeScanner(e)
+	case gate.WrongKnock:
+		d.observeBroken(e)
+	case gate.Replayed, gate.UsedStep:
+		d.observeReplay(e)
+	case gate.Intercepted:
+		d.observeInterception(e)
+	case gate.StaleTime:
+		d.observeClock(e)
+	case gate.BadSeal, gate.BadHeader, gate.UnknownClient, gate.BadProof:
+		d.observeStranger(e)
+	case gate.ForbiddenDoor, gate.UnknownDoor, gate.ForbiddenFrom:
+		d.observeForbidden(e)
+	}
+}
+
+// observeGrant: whoever gets in has the secret. What he touched on the way were
+// his knocks, and what went wrong before were mistakes, unless there were too
+// many of them.
+func (d *Detector) observeGrant(e gate.Event) {
+	if d.opts.UsesWatched {
+		d.unused.granted(visitOf(e))
+	}
+	if !e.Source.IsValid() || e.Reason == gate.ByOperator {
+		return
+	}
+	d.brokenIn(e)
+	c := d.sources.make(e.Source, d.at())
+	c.granted = d.at()
+	c.fast, c.slow = window{}, window{}
+	c.guesses, c.near = tally{}, tally{}
+	if e.Client != "" {
+		d.observePlace(e)
+	}
+}
+
+// Tick is to be called about once a second. It returns the findings that have
+// changed since, and those that only time brings to light; they are valid until the next call.
+func (d *Detector) Tick(now time.Time) []gate.Finding {
+	d.advance(now)
+	d.rollFlood()
+	d.settlePending()
+	d.rollCrowds()
+	d.observeSecrets()
+	d.review()
+	return d.told()
+}
+
+// advance follows the clock, but never back: windows would not end.
+func (d *Detector) advance(now time.Time) {
+	if now.After(d.now) {
+		d.now = now
+	}
+}
+
+// at is the present time in seconds since the epoch; never zero.
+func (d *Detector) at() uint32 { return uint32(d.now.Sub(d.epoch) / time.Second) }
+
+// client is what is known of one client.
+type client struct {
+	places    [2]places // in IPv4, in IPv6: a client may use both from the same place
+	countries []string
+	forbidden tally
+	misplaced tally
+}
+
+// ofClient returns what is known of a client. The names are those of the
+// configuration, so there are as many as it has, or has had.
+func (d *Detector) ofClient(name string) *client {
+	c := d.clients[name]
+	if c == nil {
+		c = new(client)
+		d.clients[name] = c
+	}
+	return c
+}

@@ -1,0 +1,200 @@
+package detect
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"sallyport/internal/gate"
+)
+
+const (
+	// apart is how many findings of one rule are told apart at a time. What
+	// comes beyond that is one finding: an attacker can pretend to be anybody.
+	apart = 100
+
+	// tellEvery is how often a count that grows is told.
+	tellEvery = 10 * time.Second
+
+	maxEvidence = 5
+)
+
+// rule is something to look for.
+type rule struct {
+	name    string
+	explain func(f *gate.Finding) string // one sentence, without its end
+	advice  string
+	quiet   time.Duration // a finding is over when nothing has happened for so long
+	beyond  *rule         // what many findings of this rule amount to; nil: one finding about many
+}
+
+// subject is what a finding is about: there is one of each at a time.
+type subject struct {
+	rule   *rule
+	source netip.Addr // of IPv6, the first of its /64 that was seen
+	door   string
+	client string
+}
+
+// raised is a finding that is not over.
+type raised struct {
+	gate.Finding
+	rule    *rule
+	changed bool
+}
+
+var severities = []gate.Severity{gate.Info, gate.Low, gate.Medium, gate.High, gate.Critical}
+
+// worse tells whether a is more severe than b.
+func worse(a, b gate.Severity) bool { return slices.Index(severities, a) > slices.Index(severities, b) }
+
+// find returns the finding about a subject, or nil.
+func (d *Detector) find(s subject) *raised {
+	s.source = hostOf(s.source)
+	return d.open[s]
+}
+
+// raise notes that a subject was seen n times more, and returns its finding.
+func (d *Detector) raise(s subject, severity gate.Severity, n uint64) *raised {
+	return d.raiseSince(s, severity, n, d.now)
+}
+
+// raiseAll raises what has been counted up to a limit: with all of it the first
+// time, and one by one from then on.
+func (d *Detector) raiseAll(s subject, severity gate.Severity, counted *tally) *raised {
+	if f := d.find(s); f != nil && !worse(severity, f.Severity) {
+		return d.raise(s, severity, 1)
+	}
+	return d.raise(s, severity, uint64(counted.n))
+}
+
+// raiseSince is raise for what began earlier.
+func (d *Detector) raiseSince(s subject, severity gate.Severity, n uint64, first time.Time) *raised {
+	shown := s.source
+	s.source = hostOf(s.source)
+	f := d.open[s]
+	switch {
+	case f == nil && d.perRule[s.rule] >= apart:
+		return d.raiseBeyond(s, severity, n)
+	case f == nil:
+		return d.begin(s, shown, severity, n, first)
+	}
+	f.count(d.now, n)
+	if worse(severity, f.Severity) {
+		f.Severity = severity
+		d.tell(f)
+	}
+	return f
+}
+
+func (d *Detector) begin(s subject, shown netip.Addr, severity gate.Severity, n uint64, first time.Time) *raised {
+	f := &raised{rule: s.rule, Finding: gate.Finding{
+		Rule: s.rule.name, Severity: severity, Source: shown, Door: s.door, Client: s.client,
+		First: first, Last: d.now, Count: n, Advice: s.rule.advice,
+	}}
+	f.ID = idOf(&f.Finding)
+	d.open[s] = f
+	d.perRule[s.rule]++
+	d.tell(f)
+	return f
+}
+
+// raiseBeyond raises what too many findings of one rule amount to.
+func (d *Detector) raiseBeyond(s subject, severity gate.Severity, n uint64) *raised {
+	many := subject{rule: s.rule}
+	if s.rule.beyond != nil {
+		many.rule = s.rule.beyond
+	}
+	if d.open[many] == nil {
+		return d.begin(many, netip.Addr{}, severity, n, d.now) // there is always room for this one
+	}
+	return d.raise(many, severity, n)
+}
+
+func (f *raised) count(now time.Time, n uint64) {
+	f.Count += n
+	f.Last = now
+	f.changed = true
+}
+
+// because adds a line of evidence to a finding; the first few stay.
+func (f *raised) because(format string, args ...any) {
+	if len(f.Evidence) < maxEvidence {
+		f.Evidence = append(f.Evidence, fmt.Sprintf(format, args...))
+		f.changed = true
+	}
+}
+
+// tell puts a finding among those that are returned.
+func (d *Detector) tell(f *raised) {
+	if !slices.Contains(d.news, f) {
+		d.news = append(d.news, f)
+	}
+}
+
+// told returns the findings to tell as they are now.
+func (d *Detector) told() []gate.Finding {
+	if len(d.news) == 0 {
+		return nil
+	}
+	d.out = d.out[:0]
+	for _, f := range d.news {
+		f.Explanation = f.rule.explain(&f.Finding) + "."
+		f.changed = false
+		d.out = append(d.out, f.Finding)
+		d.out[len(d.out)-1].Evidence = slices.Clone(f.Evidence)
+	}
+	clear(d.news)
+	d.news = d.news[:0]
+	return d.out
+}
+
+// review tells which findings have changed, and forgets those that are over.
+func (d *Detector) review() {
+	due := d.now.Sub(d.reviewed) >= tellEvery
+	if due {
+		d.reviewed = d.now
+	}
+	for s, f := range d.open {
+		over := d.now.Sub(f.Last) >= s.rule.quiet
+		if f.changed && (due || over) {
+			d.tell(f)
+		}
+		if over {
+			delete(d.open, s)
+			d.perRule[s.rule]--
+		}
+	}
+	slices.SortFunc(d.news, func(a, b *raised) int { return a.First.Compare(b.First) })
+}
+
+// idOf names a finding: the same rule about the same subject has another name
+// the next time.
+func idOf(f *gate.Finding) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s|%s|%s|%s|%d", f.Rule, f.Source, f.Door, f.Client, f.First.UnixNano()))
+	return hex.EncodeToString(sum[:4])
+}
+
+// who names the source of a finding, with its client if that is known.
+func who(f *gate.Finding) string {
+	switch {
+	case f.Client != "" && f.Source.IsValid():
+		return fmt.Sprintf("client %q, at %s,", f.Client, f.Source)
+	case f.Client != "":
+		return fmt.Sprintf("client %q", f.Client)
+	case f.Source.IsValid():
+		return f.Source.String()
+	}
+	return fmt.Sprintf("each of more than %d others", apart)
+}
+
+// times writes a number: "once", "7 times".
+func times(n uint64) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}

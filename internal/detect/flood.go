@@ -1,0 +1,56 @@
+package detect
+
+import (
+	"fmt"
+	"time"
+
+	"sallyport/internal/gate"
+)
+
+var floods = &rule{
+	name: "flood",
+	explain: func(f *gate.Finding) string {
+		return fmt.Sprintf("hostile packets come faster than detect.flood allows (%d so far): somebody tries to overload this host", f.Count)
+	},
+	advice: "Knocks of people still get through. Ask your provider to filter if the line is full; the addresses are most likely forged, so do not block them.",
+	quiet:  5 * time.Minute,
+}
+
+// floodFor is how many seconds in a row make a flood: a burst is none.
+const floodFor = 3
+
+// flood counts the hostile packets of a second. A packet may be refused, be
+// counted as a contact, or both; the larger number is nearer to the truth.
+type flood struct {
+	second            uint32
+	refused, contacts uint64
+	row               int
+	packets           uint64 // in this row
+}
+
+func (d *Detector) observeFlood(refused, contacts uint64) {
+	d.rollFlood()
+	d.flood.refused += refused
+	d.flood.contacts += contacts
+}
+
+// rollFlood judges the second that is over.
+func (d *Detector) rollFlood() {
+	f := &d.flood
+	now := d.at()
+	if now == f.second {
+		return
+	}
+	n := max(f.refused, f.contacts)
+	if n < uint64(d.limits.Flood) || now-f.second > 2 {
+		f.row, f.packets = 0, 0
+	} else {
+		f.row++
+		f.packets += n
+	}
+	f.second, f.refused, f.contacts = now, 0, 0
+	if f.row >= floodFor {
+		d.raise(subject{rule: floods}, gate.Medium, f.packets)
+		f.packets = 0
+	}
+}

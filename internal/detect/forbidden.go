@@ -1,0 +1,55 @@
+package detect
+
+import (
+	"fmt"
+	"time"
+
+	"sallyport/internal/gate"
+)
+
+const forbiddenWindow = 24 * time.Hour
+
+var forbiddenDoor = &rule{
+	name: "forbidden-door",
+	explain: func(f *gate.Finding) string {
+		return fmt.Sprintf("%s has asked %s for a door that it may not open", who(f), times(f.Count))
+	},
+	advice: "Ask the person. If the door is meant for that client, add it to its doors; if nobody there asked for it, the key is in other hands: remove it.",
+	quiet:  forbiddenWindow,
+}
+
+var forbiddenPlace = &rule{
+	name: "forbidden-place",
+	explain: func(f *gate.Finding) string {
+		return fmt.Sprintf("%s has knocked %s from an address that it may not knock from", who(f), times(f.Count))
+	},
+	advice: "Ask the person. If the place is right, add it to from of that client; if not, the key is in other hands: remove it.",
+	quiet:  forbiddenWindow,
+}
+
+func (d *Detector) observeForbidden(e gate.Event) {
+	c := d.ofClient(e.Client)
+	r, counted := forbiddenDoor, &c.forbidden
+	if e.Reason == gate.ForbiddenFrom {
+		r, counted = forbiddenPlace, &c.misplaced
+	}
+	severity := gate.Info
+	if counted.add(d.at(), seconds(forbiddenWindow)) >= d.limits.Forbidden {
+		severity = gate.Medium
+	}
+	f := d.raise(subject{rule: r, client: e.Client}, severity, 1)
+	f.Source = e.Source // where it was last
+	if e.Door != "" || e.Detail != "" {
+		f.because("%s", evidenceOf(e))
+	}
+}
+
+func evidenceOf(e gate.Event) string {
+	switch {
+	case e.Door == "":
+		return e.Detail
+	case e.Detail == "":
+		return fmt.Sprintf("door %q", e.Door)
+	}
+	return fmt.Sprintf("door %q: %s", e.Door, e.Detail)
+}

@@ -1,0 +1,102 @@
+package detect
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"sallyport/internal/gate"
+)
+
+var twoPlaces = &rule{
+	name: "two-places",
+	explain: func(f *gate.Finding) string {
+		if f.Severity == gate.Info {
+			return fmt.Sprintf("%s has opened doors from two networks shortly after each other: it has moved, or somebody else has its key", who(f))
+		}
+		return fmt.Sprintf("%s opens doors from two networks in turns: two devices have the same key", who(f))
+	},
+	advice: "Ask the person whether both are theirs. If not, the key was stolen: remove it (sallyport client remove), which ends its grants. Give each device a key of its own.",
+	quiet:  time.Hour,
+}
+
+var newCountry = &rule{
+	name: "new-country",
+	explain: func(f *gate.Finding) string {
+		return fmt.Sprintf("%s has opened a door from a country that it has never come from", who(f))
+	},
+	advice: "Ask the person whether they travel, or use a VPN. If not, the key was stolen: remove it (sallyport client remove).",
+	quiet:  24 * time.Hour,
+}
+
+const maxCountries = 16 // of a client; beyond that it is at home everywhere
+
+// places are the two networks from which a client came last.
+type places struct{ now, before place }
+
+type place struct {
+	network netip.Prefix
+	source  netip.Addr
+	at      uint32
+}
+
+// networkOf is what is taken for one place. Providers give the same customer
+// now this, now that address of a network.
+func networkOf(a netip.Addr) netip.Prefix {
+	bits := 48
+	if a.Is4() {
+		bits = 24
+	}
+	p, _ := a.Prefix(bits)
+	return p
+}
+
+// observePlace takes a grant of a client.
+func (d *Detector) observePlace(e gate.Event) {
+	source := e.Source.Unmap()
+	c := d.ofClient(e.Client)
+	family := &c.places[0]
+	if source.Is6() {
+		family = &c.places[1]
+	}
+	here := place{networkOf(source), source, d.at()}
+	if family.now.network != here.network {
+		d.moved(e, *family, here)
+		family.before = family.now
+	}
+	family.now = here
+	d.observeCountry(c, e)
+}
+
+// moved: once to another network is what happens to people on their way. There
+// and back again, it is two who take turns.
+func (d *Detector) moved(e gate.Event, p places, here place) {
+	recent := func(o place) bool { return o.at != 0 && here.at-o.at < seconds(d.limits.TwoPlaces) }
+	if !recent(p.now) {
+		return
+	}
+	severity := gate.Info
+	if recent(p.before) && p.before.network == here.network {
+		severity = gate.Medium
+	}
+	f := d.raise(subject{rule: twoPlaces, client: e.Client}, severity, 1)
+	f.Source = e.Source
+	f.because("%s, and %s before that", here.source, p.now.source)
+}
+
+func (d *Detector) observeCountry(c *client, e gate.Event) {
+	if d.opts.Country == nil {
+		return
+	}
+	country := d.opts.Country(e.Source)
+	if country == "" || slices.Contains(c.countries, country) || len(c.countries) >= maxCountries {
+		return
+	}
+	c.countries = append(c.countries, country)
+	if len(c.countries) > 1 {
+		f := d.raise(subject{rule: newCountry, client: e.Client}, gate.Medium, 1)
+		f.Source = e.Source
+		f.because("%s is in %s; known are %v", e.Source, country, c.countries[:len(c.countries)-1])
+	}
+}

@@ -1,0 +1,44 @@
+package detect
+
+import (
+	"fmt"
+	"time"
+
+	"sallyport/internal/gate"
+)
+
+const replayWindow = time.Hour
+
+var replays = &rule{
+	name: "replay",
+	explain: func(f *gate.Finding) string {
+		return fmt.Sprintf("%s has repeated a message, or a sequence that works once, that had been used (%s)", who(f), times(f.Count))
+	},
+	advice: "It opened nothing. A single copy is the network's doing. If it goes on, somebody near that address has recorded it: look at the network there.",
+	quiet:  time.Hour,
+}
+
+var interception = &rule{
+	name: "interception",
+	explain: func(f *gate.Finding) string {
+		if f.Client == "" {
+			return "messages of several clients have come again from other addresses: somebody on the way reads and sends them"
+		}
+		return fmt.Sprintf("a message of client %q came again from %s: somebody on the way has read it and sent it", f.Client, f.Source)
+	},
+	advice: "The grant was ended, and the key is not lost. Find out from which network that client knocked, and do not trust it; with require_bound such copies are worthless from the start.",
+	quiet:  time.Hour,
+}
+
+func (d *Detector) observeReplay(e gate.Event) {
+	c := d.sources.make(e.Source, d.at())
+	severity := gate.Info
+	if c.replays.add(d.at(), seconds(replayWindow)) >= d.limits.Replays {
+		severity = gate.Medium
+	}
+	d.raise(subject{rule: replays, source: e.Source, client: e.Client}, severity, 1)
+}
+
+func (d *Detector) observeInterception(e gate.Event) {
+	d.raise(subject{rule: interception, source: e.Source, client: e.Client}, gate.High, 1)
+}

@@ -1,0 +1,36 @@
+package detect
+
+import (
+	"fmt"
+	"time"
+
+	"sallyport/internal/gate"
+)
+
+var stranger = &rule{
+	name: "unknown-client",
+	explain: func(f *gate.Finding) string {
+		switch f.Severity {
+		case gate.High:
+			return fmt.Sprintf("%s has the server's public key and tries to pass for that client, without its private key", who(f))
+		case gate.Low:
+			return fmt.Sprintf("%s sends messages for this server that do not open: somebody holds its public key, or spoils recorded messages", who(f))
+		}
+		return fmt.Sprintf("%s has the server's public key and is none of the clients", who(f))
+	},
+	advice: "If you know who it is, add or renew that client (sallyport client add). If not, find out how the public key got there and rotate it (sallyport server-key rotate). It opens no door.",
+	quiet:  24 * time.Hour,
+}
+
+// observeStranger takes a message whose moat tag is right, which only the
+// server's public key can make, but which no client has sent.
+func (d *Detector) observeStranger(e gate.Event) {
+	severity := gate.Medium
+	switch e.Reason {
+	case gate.BadProof:
+		severity = gate.High
+	case gate.BadSeal: // the tag may be that of a recorded message
+		severity = gate.Low
+	}
+	d.raise(subject{rule: stranger, source: e.Source, client: e.Client}, severity, 1)
+}

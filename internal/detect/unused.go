@@ -1,0 +1,90 @@
+package detect
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"sallyport/internal/gate"
+)
+
+var neverUsed = &rule{
+	name: "opened-never-used",
+	explain: func(f *gate.Finding) string {
+		by := who(f)
+		return fmt.Sprintf("%s has opened door %q %s without using it", by, f.Door, times(f.Count))
+	},
+	advice: "The person may not get through for another reason (service down, another firewall, wrong address). If something knocks by itself, let it knock only when it needs to.",
+	quiet:  24 * time.Hour,
+}
+
+// unusedGrants follows which grants are used. Grants cannot be forged, so this
+// grows with those who may get in; it is bounded all the same.
+type unusedGrants struct {
+	open map[visit]struct{}
+	row  map[visit]int // unused grants in a row; of a client, whatever the source
+}
+
+const maxVisits = 1 << 16
+
+// visit is who may come to which door.
+type visit struct {
+	source netip.Addr
+	client string
+	door   string
+}
+
+func newUnusedGrants() unusedGrants {
+	return unusedGrants{open: make(map[visit]struct{}), row: make(map[visit]int)}
+}
+
+func visitOf(e gate.Event) visit { return visit{e.Source, e.Client, e.Door} }
+
+// counted is the visit under which grants in a row are counted.
+func (v visit) counted() visit {
+	if v.client != "" {
+		v.source = netip.Addr{}
+	}
+	return v
+}
+
+func (u *unusedGrants) granted(v visit) {
+	if len(u.open) < maxVisits {
+		u.open[v] = struct{}{}
+	}
+}
+
+func (u *unusedGrants) used(v visit) {
+	delete(u.open, v)
+	delete(u.row, v.counted())
+}
+
+func (u *unusedGrants) forget(v visit) { delete(u.open, v) }
+
+// expired returns how many grants in a row were not used; 0: this one was, or
+// nobody knows.
+func (u *unusedGrants) expired(v visit) int {
+	if _, unused := u.open[v]; !unused {
+		return 0
+	}
+	delete(u.open, v)
+	c := v.counted()
+	if u.row[c] == 0 && len(u.row) >= maxVisits {
+		clear(u.row)
+	}
+	u.row[c]++
+	return u.row[c]
+}
+
+func (d *Detector) observeExpiry(e gate.Event) {
+	n := d.unused.expired(visitOf(e))
+	if n == 0 {
+		return
+	}
+	severity := gate.Info
+	if n >= d.limits.Unused {
+		severity = gate.Low
+	}
+	v := visitOf(e).counted()
+	d.raise(subject{rule: neverUsed, source: v.source, client: v.client, door: v.door}, severity, 1)
+}
