@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// What the program needs of the kernel, declared here so that building it takes
+// the kernel's own headers and nothing else. The numbers of the helpers are
+// those of enum bpf_func_id in linux/bpf.h.
+
+#pragma once
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+
+#define SEC(name) __attribute__((section(name), used))
+#define inline inline __attribute__((always_inline))
+
+// Maps are described by the types of the members of a struct, which the loader
+// reads from BTF.
+#define NUMBER(name, n) int(*name)[n]
+#define TYPE(name, t) t *name
+
+// opaque keeps the compiler from knowing a value, so that it leaves the check
+// of its bounds where the verifier looks for it.
+#define opaque(x) asm volatile("" : "+r"(x))
+
+static void *(*map_lookup)(void *map, const void *key) = (void *)BPF_FUNC_map_lookup_elem;
+static long (*map_update)(void *map, const void *key, const void *value, __u64 flags) =
+	(void *)BPF_FUNC_map_update_elem;
+static __u64 (*boot_time)(void) = (void *)BPF_FUNC_ktime_get_boot_ns;
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define swap16(x) __builtin_bswap16(x)
+#define little32(x) (x)
+#define little64(x) (x)
+#else
+#define swap16(x) (x)
+#define little32(x) __builtin_bswap32(x)
+#define little64(x) __builtin_bswap64(x)
+#endif

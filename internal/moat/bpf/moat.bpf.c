@@ -1,0 +1,466 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// The moat: an XDP program that drops datagrams to the SPA port of this host
+// whose tag T fits no current moat key, and sums up by source who touches closed
+// ports. Whatever it does not understand, or is not sure about, it passes on:
+// the daemon checks everything again.
+
+#include "kernel.h"
+
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+
+#include "siphash.h"
+
+#define EPOCHS 40	 // moat keys of each server key
+#define ACCEPTED 21	 // of these at most are accepted at a time
+#define SERVERS 2	 // the current server key and the one before
+#define SPANS 5		 // ranges of lengths of each suite
+#define CELLS 65536	 // of the budget
+#define CONTACTS 8192	 // sources that are remembered at a time
+#define REGISTERS 64	 // of a count of distinct ports
+#define PORTS (65536 / 64)
+
+// An epoch has 31,250,000 ticks of 2,048 ns. The processors that BPF runs on
+// divide slowly, so epoch_of multiplies: exact below 2^31 ticks, or 68 epochs.
+#define TICK 11
+#define PER_EPOCH ((1ull << 56) / 31250000 + 1)
+
+struct span {
+	__u16 first, last; // lengths of UDP headers with their payload
+};
+
+struct server {
+	struct span spans[SPANS]; // those not used have last 0
+	__u32 unused;
+	struct sipkey keys[EPOCHS];
+};
+
+// settings are written by the daemon, as a whole. Times are in ns.
+struct settings {
+	__u64 start;	 // when the epoch of the first keys began, by boot_time
+	__u64 skew;	 // how far clocks may be off
+	__u64 interval;	 // budget: time between two datagrams of one source
+	__u64 burst;	 // budget: how far a source may be ahead of that
+	__u64 sample;	 // time between two datagrams with a wrong tag that are passed on
+	__u64 samples;	 // how far those may be ahead
+	struct sipkey secret; // of the cells
+	__u32 epochs;	 // keys of each server
+	__u32 servers;
+	__u16 port;	 // network order; 0: drop nothing
+	__u8 prefixes;	 // whether there are any
+	__u8 contacts;	 // whether to sum up contacts
+	__u32 unused;
+	struct server server[SERVERS];
+};
+
+// What is counted. The order is that of the names in counters.go.
+enum counter {
+	WRONG,	  // dropped: the tag is wrong
+	BUDGET,	  // dropped: the tag is right, but there were too many from its source
+	SAMPLED,  // passed on although the tag is wrong
+	TAGGED,	  // passed on: the tag is right
+	UNCHECKED, // passed on because the keys of its time are not there
+	CONTACT,  // summed up
+	ADMITTED, // sources that began to be summed up
+	COUNTERS,
+};
+
+struct address {
+	__u64 high, low; // IPv4 is mapped into IPv6 (RFC 4291)
+};
+
+struct prefix {
+	__u32 bits;
+	__u8 address[16];
+};
+
+struct summary {
+	__u64 packets;
+	__u64 first, last; // by boot_time
+	__u64 seen;	   // a bit for each port
+	__u8 registers[REGISTERS];
+};
+
+struct bits {
+	__u64 word[2 * PORTS]; // TCP, then UDP
+};
+
+// Two sets of settings, of which the active one is read and the other written.
+struct {
+	NUMBER(type, BPF_MAP_TYPE_ARRAY);
+	NUMBER(max_entries, 2);
+	TYPE(key, __u32);
+	TYPE(value, struct settings);
+} buffers SEC(".maps");
+
+struct {
+	NUMBER(type, BPF_MAP_TYPE_ARRAY);
+	NUMBER(max_entries, 1);
+	TYPE(key, __u32);
+	TYPE(value, __u32);
+} active SEC(".maps");
+
+// Until when each cell has used up its budget. Sources are spread over the
+// cells by a keyed hash; two that share a cell share its rate.
+struct {
+	NUMBER(type, BPF_MAP_TYPE_ARRAY);
+	NUMBER(max_entries, CELLS);
+	TYPE(key, __u32);
+	TYPE(value, __u64);
+} cells SEC(".maps");
+
+// The same, for the datagrams with a wrong tag that are passed on.
+struct {
+	NUMBER(type, BPF_MAP_TYPE_ARRAY);
+	NUMBER(max_entries, 1);
+	TYPE(key, __u32);
+	TYPE(value, __u64);
+} sampled SEC(".maps");
+
+struct {
+	NUMBER(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	NUMBER(max_entries, COUNTERS);
+	TYPE(key, __u32);
+	TYPE(value, __u64);
+} counters SEC(".maps");
+
+struct {
+	NUMBER(type, BPF_MAP_TYPE_HASH);
+	NUMBER(max_entries, 4096);
+	TYPE(key, struct address);
+	TYPE(value, __u8);
+} own SEC(".maps");
+
+struct {
+	NUMBER(type, BPF_MAP_TYPE_LPM_TRIE);
+	NUMBER(max_entries, 16384);
+	NUMBER(map_flags, BPF_F_NO_PREALLOC);
+	TYPE(key, struct prefix);
+	TYPE(value, __u8);
+} guarded SEC(".maps");
+
+struct {
+	NUMBER(type, BPF_MAP_TYPE_ARRAY);
+	NUMBER(max_entries, 1);
+	TYPE(key, __u32);
+	TYPE(value, struct bits);
+} closed SEC(".maps");
+
+struct {
+	NUMBER(type, BPF_MAP_TYPE_LRU_HASH);
+	NUMBER(max_entries, CONTACTS);
+	TYPE(key, struct address);
+	TYPE(value, struct summary);
+} contacts SEC(".maps");
+
+static inline void count(__u32 which)
+{
+	__u64 *n = map_lookup(&counters, &which);
+	if (n)
+		(*n)++;
+}
+
+static inline struct settings *current(void)
+{
+	__u32 zero = 0, *which = map_lookup(&active, &zero);
+	if (!which)
+		return 0;
+	return map_lookup(&buffers, which);
+}
+
+// spend tells whether there is room in a bucket, and takes it. Processors that
+// do so at the same time may take the same room; that is not worth a lock.
+static inline int spend(__u64 *paid, __u64 now, __u64 interval, __u64 burst)
+{
+	__u64 until = *paid;
+	if (until < now)
+		until = now;
+	if (until - now > burst)
+		return 0;
+	*paid = until + interval;
+	return 1;
+}
+
+// within_budget counts a datagram with a right tag. An IPv6 source counts as
+// its /64.
+static inline int within_budget(const struct settings *s, const struct address *source, __u64 now)
+{
+	__u64 host = source->high ? source->high : source->low;
+	__u32 cell = siphash(&s->secret, host) % CELLS;
+	__u64 *paid = map_lookup(&cells, &cell);
+	return !paid || spend(paid, now, s->interval, s->burst);
+}
+
+static inline int within_samples(const struct settings *s, __u64 now)
+{
+	__u32 zero = 0;
+	__u64 *paid = map_lookup(&sampled, &zero);
+	return !paid || spend(paid, now, s->sample, s->samples);
+}
+
+// has_length is 1 if messages can have this length. Branches would multiply what
+// the verifier has to look at.
+static inline __u32 has_length(const struct server *server, __u64 length)
+{
+	__u64 has = 0;
+#pragma clang loop unroll(full)
+	for (int i = 0; i < SPANS; i++) {
+		__u64 shorter = (length - server->spans[i].first) >> 63;
+		__u64 longer = (server->spans[i].last - length) >> 63;
+		has |= 1 ^ (shorter | longer);
+	}
+	return has;
+}
+
+// Verdicts about a tag.
+enum { FOREIGN, RIGHT, UNKNOWN, FALSE };
+
+// check compares the tag of a datagram with all that are accepted at its time.
+// It is global so that the verifier looks at it once and by itself.
+__attribute__((noinline)) int check(__u32 length, __u64 nonce, __u32 tag, __u64 now)
+{
+	const struct settings *s = current();
+	if (!s)
+		return UNKNOWN;
+	__u64 age = now - s->start; // wraps round before the start
+	if ((__s64)(age - s->skew) < 0)
+		return UNKNOWN;
+	__u64 oldest = (age - s->skew) >> TICK, newest = (age + s->skew) >> TICK;
+	if (newest >> 31)
+		return UNKNOWN;
+	__u32 first = oldest * PER_EPOCH >> 56, last = newest * PER_EPOCH >> 56;
+	if (last >= s->epochs)
+		return UNKNOWN;
+	int verdict = FOREIGN;
+	for (__u32 i = 0; i < SERVERS; i++) {
+		const struct server *server = &s->server[i];
+		if (i >= s->servers)
+			break;
+		if (!has_length(server, length))
+			continue;
+		verdict = FALSE;
+		for (__u32 n = 0; n < ACCEPTED; n++) {
+			__u32 epoch = first + n;
+			opaque(epoch);
+			if (epoch > last || epoch >= EPOCHS)
+				break;
+			if ((__u32)siphash(&server->keys[epoch], nonce) == tag)
+				return RIGHT;
+		}
+	}
+	return verdict;
+}
+
+static inline int is_own(const struct address *destination)
+{
+	return map_lookup(&own, destination) != 0;
+}
+
+static inline int is_guarded(const struct settings *s, const struct address *destination)
+{
+	struct prefix key = {.bits = 128};
+
+	if (!s->prefixes)
+		return 0;
+	__builtin_memcpy(key.address, destination, sizeof(key.address));
+	return map_lookup(&guarded, &key) != 0;
+}
+
+// register_port takes a port into the approximate count (Flajolet et al.,
+// HyperLogLog, 2007): each register keeps the longest run of zeros in the hashes
+// that fall to it.
+static inline void register_port(struct summary *c, __u32 port)
+{
+	__u64 h = port * 0x9E3779B97F4A7C15ull;
+	c->seen |= 1ull << (h >> 58); // gate.PortBit
+	h ^= h >> 29;
+	h *= 0xBF58476D1CE4E5B9ull;
+	h ^= h >> 32;
+	__u32 which = h % REGISTERS;
+	__u8 rank = 1;
+	h >>= 6;
+#pragma clang loop unroll(full)
+	for (int step = 16; step > 0; step /= 2)
+		if (!(h & ((1u << step) - 1))) {
+			rank += step;
+			h >>= step;
+		}
+	if (c->registers[which] < rank)
+		c->registers[which] = rank;
+}
+
+static __attribute__((noinline)) void sum_up(const struct address *source, __u32 port)
+{
+	__u64 now = boot_time();
+	struct summary *c = map_lookup(&contacts, source);
+	if (c) {
+		c->packets++;
+		c->last = now;
+		register_port(c, port);
+	} else {
+		struct summary fresh = {.packets = 1, .first = now, .last = now};
+		register_port(&fresh, port);
+		map_update(&contacts, source, &fresh, BPF_ANY);
+		count(ADMITTED);
+	}
+	count(CONTACT);
+}
+
+// What a packet is about, once it is known to be TCP or UDP.
+struct flow {
+	struct address source, destination;
+	__u32 proto;
+};
+
+static inline void contact(const struct settings *s, struct flow *f, __u16 port)
+{
+	__u32 zero = 0, number = swap16(port);
+	const struct bits *bits = map_lookup(&closed, &zero);
+	if (!bits)
+		return;
+	__u32 word = number / 64 + (f->proto == IPPROTO_UDP ? PORTS : 0);
+	if (!(bits->word[word % (2 * PORTS)] >> (number % 64) & 1))
+		return;
+	if (!is_own(&f->destination) && !is_guarded(s, &f->destination))
+		return;
+	sum_up(&f->source, f->proto << 16 | number);
+}
+
+// message judges a datagram to the SPA port.
+static inline int message(const struct settings *s, struct flow *f, const struct udphdr *udp, const void *end)
+{
+	const struct {
+		__u64 nonce;
+		__u32 tag;
+	} __attribute__((packed)) *front = (const void *)(udp + 1);
+
+	if ((const void *)(front + 1) > end)
+		return XDP_PASS;
+	__u64 now = boot_time();
+	int verdict = check(swap16(udp->len), little64(front->nonce), little32(front->tag), now);
+	if (verdict == FOREIGN || !is_own(&f->destination))
+		return XDP_PASS;
+	if (verdict == UNKNOWN) {
+		count(UNCHECKED);
+		return XDP_PASS;
+	}
+	if (verdict == RIGHT) {
+		int may = within_budget(s, &f->source, now);
+		count(may ? TAGGED : BUDGET);
+		return may ? XDP_PASS : XDP_DROP;
+	}
+	int may = within_samples(s, now);
+	count(may ? SAMPLED : WRONG);
+	return may ? XDP_PASS : XDP_DROP;
+}
+
+static inline int transport(struct flow *f, const void *at, const void *end, __u32 claimed)
+{
+	const struct settings *s;
+
+	if (f->proto == IPPROTO_UDP) {
+		const struct udphdr *udp = at;
+		if ((const void *)(udp + 1) > end || !(s = current()))
+			return XDP_PASS;
+		__u32 length = swap16(udp->len);
+		if (length < sizeof(*udp) || length > claimed)
+			return XDP_PASS;
+		if (s->port && udp->dest == s->port)
+			return message(s, f, udp, end);
+		if (s->contacts)
+			contact(s, f, udp->dest);
+	} else {
+		const struct tcphdr *tcp = at;
+		if ((const void *)(tcp + 1) > end)
+			return XDP_PASS;
+		if (!tcp->syn || tcp->ack || tcp->rst || tcp->fin || tcp->doff < 5 || !(s = current()))
+			return XDP_PASS;
+		if (s->contacts)
+			contact(s, f, tcp->dest);
+	}
+	return XDP_PASS;
+}
+
+static inline struct address mapped(__u32 ip)
+{
+	struct address a = {};
+	__u32 *words = (__u32 *)&a;
+	__u8 *bytes = (__u8 *)&a;
+	bytes[10] = bytes[11] = 0xff;
+	words[3] = ip;
+	return a;
+}
+
+static inline int ipv4(const void *at, const void *end)
+{
+	const struct iphdr *ip = at;
+	struct flow f = {};
+
+	if ((const void *)(ip + 1) > end || ip->version != 4 || ip->ihl < 5)
+		return XDP_PASS;
+	if (ip->protocol != IPPROTO_UDP && ip->protocol != IPPROTO_TCP)
+		return XDP_PASS;
+	if (ip->frag_off & swap16(0x3fff)) // a fragment, also the first
+		return XDP_PASS;
+	__u32 header = ip->ihl * 4, total = swap16(ip->tot_len);
+	if (total < header)
+		return XDP_PASS;
+	f.proto = ip->protocol;
+	f.source = mapped(ip->saddr);
+	f.destination = mapped(ip->daddr);
+	return transport(&f, at + header, end, total - header);
+}
+
+// Extension headers are left to the daemon.
+static inline int ipv6(const void *at, const void *end)
+{
+	const struct ipv6hdr *ip = at;
+	struct flow f = {};
+
+	if ((const void *)(ip + 1) > end || ip->version != 6)
+		return XDP_PASS;
+	if (ip->nexthdr != IPPROTO_UDP && ip->nexthdr != IPPROTO_TCP)
+		return XDP_PASS;
+	f.proto = ip->nexthdr;
+	__builtin_memcpy(&f.source, &ip->saddr, sizeof(f.source));
+	__builtin_memcpy(&f.destination, &ip->daddr, sizeof(f.destination));
+	if (!f.source.high || !f.destination.high)
+		return XDP_PASS; // IPv4-mapped addresses are never on the wire (RFC 4038)
+	return transport(&f, ip + 1, end, swap16(ip->payload_len));
+}
+
+struct vlan {
+	__u16 tag, proto;
+};
+
+SEC("xdp.frags")
+int moat(struct xdp_md *ctx)
+{
+	const void *end = (const void *)(long)ctx->data_end;
+	const struct ethhdr *eth = (const void *)(long)ctx->data;
+	const void *at = eth + 1;
+
+	if (at > end)
+		return XDP_PASS;
+	__u16 proto = eth->h_proto;
+#pragma clang loop unroll(full)
+	for (int i = 0; i < 2; i++) {
+		const struct vlan *vlan = at;
+		if (proto != swap16(ETH_P_8021Q) && proto != swap16(ETH_P_8021AD))
+			break;
+		if ((const void *)(vlan + 1) > end)
+			return XDP_PASS;
+		proto = vlan->proto;
+		at = vlan + 1;
+	}
+	if (proto == swap16(ETH_P_IP))
+		return ipv4(at, end);
+	if (proto == swap16(ETH_P_IPV6))
+		return ipv6(at, end);
+	return XDP_PASS;
+}

@@ -1,0 +1,122 @@
+package moat
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/rlimit"
+	"golang.org/x/sys/unix"
+)
+
+// flagFrags is BPF_F_XDP_HAS_FRAGS: the program is content to see the beginning
+// of a packet that is in several pieces.
+const flagFrags = 1 << 5
+
+// Moat is the loaded program and its attachments.
+type Moat struct {
+	log    *slog.Logger
+	dir    string
+	frags  bool // packets in several pieces are let through, too
+	secret [2]uint64
+
+	mu       sync.Mutex
+	objects  programObjects
+	settings programSettings
+	buffer   uint32 // the active one
+	own      map[[16]byte]struct{}
+	to       map[programPrefix]struct{}
+	links    map[int]*attached
+	read     reading
+	closed   bool
+}
+
+// Load brings the program into the kernel. It drops nothing before SetKeys and
+// SetHost, and sees nothing before Run. Attachments are pinned in a folder of
+// the network namespace below dir, those of an earlier process are taken over
+// by Run.
+func Load(dir string, log *slog.Logger) (*Moat, error) {
+	own, err := namespaced(dir)
+	if err != nil {
+		return nil, err
+	}
+	m := &Moat{log: log, dir: own, own: make(map[[16]byte]struct{}), to: make(map[programPrefix]struct{}), links: make(map[int]*attached)}
+	var seed [16]byte
+	if _, err := rand.Read(seed[:]); err != nil {
+		return nil, fmt.Errorf("draw a random key: %w", err)
+	}
+	m.secret = [2]uint64{binary.NativeEndian.Uint64(seed[:8]), binary.NativeEndian.Uint64(seed[8:])}
+	// Needed before Linux 5.11 only, and where it is refused the next step tells.
+	_ = rlimit.RemoveMemlock()
+	if err := m.load(true); err != nil {
+		// Linux before 5.18 does not know of packets in several pieces.
+		if m.load(false) != nil {
+			return nil, fmt.Errorf("load the XDP program: %w%s", shortened(err), remedy(err))
+		}
+	}
+	return m, nil
+}
+
+// namespaced returns the folder for the network namespace of the calling thread.
+func namespaced(dir string) (string, error) {
+	var s unix.Stat_t
+	if err := unix.Stat("/proc/thread-self/ns/net", &s); err != nil {
+		return "", fmt.Errorf("find own network namespace: %w", err)
+	}
+	return filepath.Join(dir, fmt.Sprintf("net-%d", s.Ino)), nil
+}
+
+func (m *Moat) load(frags bool) error {
+	spec, err := loadProgram()
+	if err != nil {
+		return err
+	}
+	if !frags {
+		spec.Programs[programProgMoat].Flags &^= flagFrags
+	}
+	m.frags = frags
+	return spec.LoadAndAssign(&m.objects, nil)
+}
+
+// shortened leaves out the verifier's log, of which a refusal for lack of
+// rights has none and any other has thousands of lines.
+func shortened(err error) error {
+	if v := (*ebpf.VerifierError)(nil); errors.As(err, &v) {
+		return fmt.Errorf("%w (the kernel's verifier: %s)", v.Cause, lastLine(v.Log))
+	}
+	return err
+}
+
+func lastLine(lines []string) string {
+	if len(lines) == 0 {
+		return "no word"
+	}
+	return lines[len(lines)-1]
+}
+
+func remedy(err error) string {
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
+		return " (needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, and the bpf system call: run as root, or allow them in the systemd unit as moat.conf says)"
+	}
+	return ""
+}
+
+// Close lets go of the program. It stays attached where it is pinned.
+func (m *Moat) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return nil
+	}
+	m.closed = true
+	var errs []error
+	for _, a := range m.links {
+		errs = append(errs, a.link.Close())
+	}
+	return errors.Join(append(errs, m.objects.Close())...)
+}

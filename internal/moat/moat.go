@@ -1,0 +1,105 @@
+// Package moat loads a program into the kernel (XDP) that drops junk sent to
+// the SPA port before it costs anything, and sums up by source who touches
+// closed ports, so that a scan costs the same at any rate. It is an
+// accelerator: without it the daemon makes the same check itself, and behaves
+// the same.
+//
+// # What is dropped
+//
+// UDP datagrams to the SPA port of one of the host's own addresses, with a
+// length that messages have, if
+//
+//   - their tag fits no moat key that is accepted at the time; a few a second are
+//     passed on nevertheless: they may be from an honest client whose clock is
+//     wrong, and the host answers them as it answers datagrams to any closed port;
+//   - their tag fits, but more come from their source than can be opened.
+//
+// Everything else passes untouched: fragments, IPv6 extension headers, frames
+// with more than two VLAN tags, what is forwarded for others, and datagrams of
+// other lengths, which no ring takes. Where the keys of the time are not there,
+// because the daemon has been dead for too long, all datagrams pass.
+//
+// # Attachment
+//
+// The program is attached to interfaces in the driver where that is possible,
+// or else in the kernel's generic place, and never beside a program of somebody
+// else. Attachments are pinned in a folder of the BPF file system: they outlive
+// the daemon, and the next one exchanges the program without a gap.
+//
+// Needs Linux 5.9, and CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON outside of user
+// namespaces. Methods may be called by several goroutines at once. Elsewhere
+// than on Linux, Load returns an error that wraps [errors.ErrUnsupported].
+package moat
+
+import (
+	"net/netip"
+	"time"
+
+	"sallyport/internal/gate"
+	"sallyport/internal/packet"
+	"sallyport/internal/spa"
+)
+
+// DefaultDir is where attachments are pinned.
+const DefaultDir = "/sys/fs/bpf/sallyport"
+
+// Margin is how much farther than the daemon the program lets clocks be off,
+// so that it never drops what the daemon would take: its own view of the time
+// may be as old.
+const Margin = 2 * time.Second
+
+// Ahead is for how long Keys should hold keys: so long the program goes on
+// dropping without the daemon.
+const Ahead = 15 * time.Minute
+
+// Keys say which datagrams are dropped.
+type Keys struct {
+	Port uint16        // SPA port; 0: none are
+	Skew time.Duration // how far clocks may be off
+	Keys []spa.MoatKey // of the times from Skew + Margin ago to Ahead and the same from now
+	Rate int           // well-tagged datagrams a second that one source may send
+}
+
+// Host says which packets concern the host.
+type Host struct {
+	Own    []netip.Addr
+	To     []netip.Prefix         // what lies behind it and has doors: only its contacts are summed up
+	Closed func(packet.Port) bool // ports that are summed up
+}
+
+// Policy says where the program is to be attached.
+type Policy struct {
+	Generic    bool     // not in drivers
+	Interfaces []string // none: all physical Ethernet interfaces
+}
+
+// Contact sums up what one source has sent to closed ports.
+type Contact struct {
+	Source netip.Addr
+	gate.Contacts
+}
+
+// Attachment tells how one interface is guarded.
+type Attachment struct {
+	Interface string `json:"name"`
+	Mode      string `json:"mode"`             // "native", "generic" or "off"
+	Reason    string `json:"reason,omitempty"` // why it is not native
+	Pinned    bool   `json:"pinned"`           // it outlives the daemon
+}
+
+// Modes of an attachment.
+const (
+	Native  = "native"
+	Generic = "generic"
+	Off     = "off"
+)
+
+// Counters counts packets since the program was loaded.
+type Counters struct {
+	WrongTag   uint64 `json:"wrong_tag"`   // dropped
+	OverBudget uint64 `json:"over_budget"` // dropped although the tag was right
+	Sampled    uint64 `json:"sampled"`     // passed on although the tag was wrong
+	Tagged     uint64 `json:"tagged"`      // passed on: the tag is right
+	Unchecked  uint64 `json:"unchecked"`   // passed on because the keys of the time were not there
+	Contacts   uint64 `json:"contacts"`    // summed up
+}

@@ -1,0 +1,179 @@
+package moat
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"net/netip"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"sallyport/internal/key"
+	"sallyport/internal/packet"
+	"sallyport/internal/spa"
+)
+
+// How many datagrams with a wrong tag are passed on: at once, and a second.
+// The daemon looks at two a second; the others are for the host to answer, as it
+// does at other closed ports, to which it sends six answers at once and one a
+// second for each source (net.ipv4.icmp_ratelimit).
+const (
+	samplesAtOnce    = 64
+	samplesPerSecond = 16
+)
+
+const lenUDP = 8
+
+// SetKeys takes what is true at a time of the wall clock, which is now. Call it
+// each second: the clock may be set, and the keys run out.
+func (m *Moat) SetKeys(now time.Time, k Keys) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	boot, err := bootTime()
+	if err != nil {
+		return err
+	}
+	s := &m.settings
+	if err := s.fill(k.Keys); err != nil {
+		return fmt.Errorf("hand moat keys to the kernel: %w", err)
+	}
+	s.Port = 0
+	if len(k.Keys) > 0 {
+		s.Port = binary.NativeEndian.Uint16([]byte{byte(k.Port >> 8), byte(k.Port)})
+		begin := time.Unix(k.Keys[0].Epoch*int64(key.EpochLength/time.Second), 0)
+		s.Start = uint64(boot + begin.Sub(now).Nanoseconds()) // wraps round if that was before the boot
+	}
+	s.Skew = uint64((k.Skew + Margin).Nanoseconds())
+	s.Interval = uint64(time.Second.Nanoseconds()) / uint64(max(k.Rate, 1))
+	s.Burst = s.Interval * uint64(max(k.Rate/10, 1)-1)
+	s.Sample, s.Samples = uint64(time.Second/samplesPerSecond), uint64((samplesAtOnce-1)*time.Second/samplesPerSecond)
+	s.Secret.K0, s.Secret.K1 = m.secret[0], m.secret[1]
+	return m.publish()
+}
+
+// fill puts keys, server key by server key and by ascending epochs, to their
+// places. All server keys must come with the same epochs.
+func (s *programSettings) fill(keys []spa.MoatKey) error {
+	s.Servers, s.Epochs = 0, 0
+	clear(s.Server[:])
+	for i, k := range keys {
+		if i == 0 || k.Epoch != keys[i-1].Epoch+1 {
+			if int(s.Servers) == len(s.Server) {
+				return fmt.Errorf("more than %d server keys", len(s.Server))
+			}
+			for j, span := range spa.Lengths(k.Suite) {
+				to := &s.Server[s.Servers].Spans[j]
+				to.First, to.Last = uint16(span.First+lenUDP), uint16(span.Last+lenUDP)
+			}
+			s.Servers++
+			s.Epochs = 0
+		}
+		to := &s.Server[s.Servers-1]
+		if int(s.Epochs) == len(to.Keys) {
+			return fmt.Errorf("more than %d epochs", len(to.Keys))
+		}
+		// SipHash takes its key as two little-endian numbers.
+		to.Keys[s.Epochs].K0, to.Keys[s.Epochs].K1 = binary.LittleEndian.Uint64(k.Key[:8]), binary.LittleEndian.Uint64(k.Key[8:])
+		s.Epochs++
+	}
+	if int(s.Servers*s.Epochs) != len(keys) {
+		return errors.New("the server keys have different epochs")
+	}
+	return nil
+}
+
+// publish has the program use the settings, all at once.
+func (m *Moat) publish() error {
+	next := 1 - m.buffer
+	if err := m.objects.Buffers.Put(next, &m.settings); err != nil {
+		return fmt.Errorf("write settings of the XDP program: %w", err)
+	}
+	if err := m.objects.Active.Put(uint32(0), next); err != nil {
+		return fmt.Errorf("turn to new settings of the XDP program: %w", err)
+	}
+	m.buffer = next
+	return nil
+}
+
+// SetHost takes what has changed about the host.
+func (m *Moat) SetHost(h Host) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var closed programBits
+	for n := range math.MaxUint16 + 1 {
+		for i, proto := range []packet.Proto{packet.TCP, packet.UDP} {
+			if h.Closed != nil && n > 0 && h.Closed(packet.Port{Proto: proto, Number: uint16(n)}) {
+				closed.Word[i*len(closed.Word)/2+n/64] |= 1 << (n % 64)
+			}
+		}
+	}
+	if err := m.objects.Closed.Put(uint32(0), &closed); err != nil {
+		return fmt.Errorf("write the closed ports: %w", err)
+	}
+	own := make(map[[16]byte]struct{}, len(h.Own))
+	for _, a := range h.Own {
+		own[a.As16()] = struct{}{}
+	}
+	to := make(map[programPrefix]struct{}, len(h.To))
+	for _, p := range h.To {
+		to[prefixKey(p)] = struct{}{}
+	}
+	if err := errors.Join(replace(m.objects.Own, m.own, own), replace(m.objects.Guarded, m.to, to)); err != nil {
+		return fmt.Errorf("write the addresses of the host: %w", err)
+	}
+	m.settings.Prefixes, m.settings.Contacts = flag(len(to) > 0), flag(h.Closed != nil)
+	return m.publish()
+}
+
+// replace makes a map hold exactly the keys that are wanted. What does not fit
+// is left out: the packets that it is about pass.
+func replace[K comparable](kernel *ebpf.Map, have, want map[K]struct{}) error {
+	for k := range have {
+		if _, keep := want[k]; keep {
+			continue
+		}
+		if err := kernel.Delete(k); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return err
+		}
+		delete(have, k)
+	}
+	for k := range want {
+		if _, there := have[k]; there {
+			continue
+		}
+		switch err := kernel.Put(k, uint8(1)); {
+		case err == nil:
+			have[k] = struct{}{}
+		case !errors.Is(err, unix.E2BIG) && !errors.Is(err, unix.ENOSPC):
+			return err
+		}
+	}
+	return nil
+}
+
+func prefixKey(p netip.Prefix) programPrefix {
+	bits := p.Bits()
+	if p.Addr().Is4() {
+		bits += 96
+	}
+	return programPrefix{Bits: uint32(bits), Address: p.Masked().Addr().As16()}
+}
+
+func flag(b bool) uint8 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// bootTime is the clock of the program, in ns.
+func bootTime() (int64, error) {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
+		return 0, fmt.Errorf("read the time since the boot: %w", err)
+	}
+	return t.Nano(), nil
+}
