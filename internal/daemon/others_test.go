@@ -1,0 +1,122 @@
+//go:build linux
+
+package daemon
+
+import (
+	"bytes"
+	"log/slog"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"sallyport/internal/gate"
+	"sallyport/internal/lab/labtest"
+)
+
+// logged is what others read: each source tells what it has done.
+func logged() (text string, proved, anybody []string) {
+	var b bytes.Buffer
+	l := newLogbook(slog.New(slog.NewTextHandler(&b, nil)))
+	host := func(n byte) netip.Addr { return netip.AddrFrom4([4]byte{198, 51, 100, n}) }
+	put := func(e gate.Event) {
+		e.Time = time.Now()
+		l.write(e)
+	}
+	n := byte(1)
+	for _, r := range []gate.Reason{gate.ForbiddenDoor, gate.ForbiddenFrom, gate.KeyExpired, gate.UnknownDoor, gate.OutOfHours, gate.TooMany} {
+		put(gate.Event{Kind: gate.KindRefusal, Door: "ssh", Client: "alice@laptop", Source: host(n), Reason: r, Detail: "x"})
+		proved = append(proved, host(n).String())
+		n++
+	}
+	put(gate.Event{Kind: gate.KindBan, Source: netip.MustParseAddr("2001:db8::7"), Detail: "for 1h"})
+	proved = append(proved, "2001:db8::7")
+	for _, r := range []gate.Reason{gate.WrongKnock, gate.BadTag, gate.Replayed, gate.StaleTime, gate.BadProof} {
+		put(gate.Event{Kind: gate.KindRefusal, Client: "alice", Source: host(n), Reason: r})
+		anybody = append(anybody, host(n).String())
+		n++
+	}
+	const forged = " source=192.0.2.1 reason=forbidden-door "
+	put(gate.Event{Kind: gate.KindGrant, Door: "ssh", Source: host(n), Reason: gate.BySequence, Detail: forged})
+	put(gate.Event{Kind: gate.KindFailure, Detail: "\ntime=2026-03-01T12:00:00Z level=INFO msg=refusal" + forged})
+	put(gate.Event{Kind: gate.KindClock, Client: "a" + forged, Source: host(n), Detail: forged})
+	put(gate.Event{Kind: gate.KindRefusal, Client: "a" + forged, Source: host(n), Reason: gate.BadSeal, Detail: forged})
+	return b.String(), proved, anybody
+}
+
+// The real fail2ban finds who has proved to misuse a key, and nobody else.
+func TestFail2ban(t *testing.T) {
+	labtest.Need(t, "peers", "fail2ban-regex")
+	text, proved, anybody := logged()
+	path := filepath.Join(t.TempDir(), "log")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for mode, want := range map[string][]string{"proved": proved, "any": append(slices.Clone(proved), anybody...)} {
+		out, err := exec.Command("fail2ban-regex", "-o", "ip", path, "../../packaging/fail2ban/filter.d/sallyport.conf[mode="+mode+"]").Output()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", mode, err, out)
+		}
+		got := strings.Fields(string(out))
+		slices.Sort(got)
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: found %v, want %v in\n%s", mode, got, want, text)
+		}
+	}
+}
+
+// CrowdSec's files are YAML, and their patterns fit our lines. Its grok patterns
+// are put into their places by hand here.
+func TestCrowdSec(t *testing.T) {
+	var parser struct {
+		Patterns map[string]string `yaml:"pattern_syntax"`
+		Grok     struct{ Pattern string }
+	}
+	var scenario struct{ Name, Filter string }
+	for path, to := range map[string]any{"parsers/sallyport-logs.yaml": &parser, "scenarios/sallyport-misuse.yaml": &scenario} {
+		text, err := os.ReadFile("../../packaging/crowdsec/" + path)
+		if err == nil {
+			err = yaml.Unmarshal(text, to)
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+	}
+	known := map[string]string{"NOTSPACE": `\S+`, "WORD": `\w+`, "IP": `[0-9a-f:.]+`}
+	for name, pattern := range parser.Patterns {
+		known[name] = pattern
+	}
+	pattern := regexp.MustCompile(`%\{(\w+):(\w+)\}`).ReplaceAllStringFunc(parser.Grok.Pattern, func(s string) string {
+		name, field, _ := strings.Cut(s[2:len(s)-1], ":")
+		if known[name] == "" {
+			t.Fatalf("the pattern %s is not known", name)
+		}
+		return "(?P<" + field + ">" + known[name] + ")"
+	})
+	expression := regexp.MustCompile(pattern)
+	text, proved, _ := logged()
+	var got []string
+	for line := range strings.Lines(text) {
+		m := expression.FindStringSubmatch(strings.TrimSpace(line))
+		if m == nil {
+			continue
+		}
+		field := func(name string) string { return m[expression.SubexpIndex(name)] }
+		if kind := field("sallyport_kind"); kind == "ban" || kind == "refusal" && strings.Contains(scenario.Filter, "'"+field("sallyport_reason")+"'") {
+			got = append(got, field("source_ip"))
+		}
+	}
+	slices.Sort(got)
+	slices.Sort(proved)
+	if !slices.Equal(got, proved) {
+		t.Errorf("found %v, want %v in\n%s", got, proved, text)
+	}
+}
