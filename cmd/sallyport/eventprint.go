@@ -56,7 +56,7 @@ type eventPrinter struct {
 }
 
 func newEventPrinter(w io.Writer, json bool) eventPrinter {
-	return eventPrinter{w: bufio.NewWriter(w), json: json, color: colored(w), widths: [6]int{19, 10, 6, 8, 15, 10}}
+	return eventPrinter{w: bufio.NewWriter(w), json: json, color: colored(w), widths: [6]int{19, 10, 6, 8, 15, 14}}
 }
 
 // printFormat prints an event as a SIEM wants it.

@@ -158,12 +158,12 @@ func (w *why) ask(ctx context.Context, config string) {
 
 func (w *why) print(out io.Writer, now time.Time) {
 	w.printNow(out, now)
-	ago := remaining(now, w.Since)
+	since := w.Since.Local().Format(time.DateTime)
 	if len(w.Events) == 0 {
-		fmt.Fprintf(out, "Nothing from %s in the last %s.\n\n%s\n", inert(w.Target), ago, w.silence())
+		fmt.Fprintf(out, "Nothing from %s since %s.\n\n%s\n", inert(w.Target), since, w.silence())
 		return
 	}
-	fmt.Fprintf(out, "\nLatest of the last %s:\n", ago)
+	fmt.Fprintf(out, "\nSince %s, the latest at the end:\n", since)
 	for _, e := range w.Events {
 		fmt.Fprintf(out, "  %s  %s\n", e.Time.Local().Format(time.DateTime), sentence(e))
 	}
@@ -173,11 +173,19 @@ func (w *why) print(out io.Writer, now time.Time) {
 	}
 	for _, r := range w.Reasons {
 		fmt.Fprintf(out, "\n%s, %s, the last time at %s:\n  %s.\n", inert(title(r)), count(int(r.Count), "time"), r.Last.Local().Format(time.DateTime),
-			cmp.Or(r.Meaning, inert(r.Detail)))
+			cmp.Or(capital(r.Meaning), inert(r.Detail)))
 		if r.Advice != "" {
 			fmt.Fprintf(out, "  What to do: %s\n", r.Advice)
 		}
 	}
+}
+
+// capital makes a beginning of our own words one of a sentence.
+func capital(s string) string {
+	if s == "" {
+		return ""
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
 }
 
 func title(r whyReason) string {
