@@ -277,3 +277,12 @@ func TestPathsWithSpecialCharacters(t *testing.T) {
 		t.Errorf("%d events, want 1", n)
 	}
 }
+
+// What hands events over pays with no garbage, also when the queue is full.
+func TestPutAllocatesNothing(t *testing.T) {
+	j := New("unused", Options{}, slog.New(slog.DiscardHandler))
+	e := granted(noon, "alice")
+	if n := testing.AllocsPerRun(2*queueSize, func() { j.Put(e) }); n != 0 {
+		t.Errorf("Put allocates %v times", n)
+	}
+}

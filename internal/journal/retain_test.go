@@ -2,8 +2,10 @@ package journal
 
 import (
 	"encoding/binary"
+	"log/slog"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -136,5 +138,44 @@ func TestLag(t *testing.T) {
 	eventually(t, "the grant is written", func() bool { return j.Stats().Written == 3 })
 	if lag := j.Stats().Lag; lag <= 0 || lag > 250*time.Millisecond {
 		t.Errorf("the lag is %s", lag)
+	}
+}
+
+// All sums of an interval are written, also where they are many batches.
+func TestManySums(t *testing.T) {
+	j := begin(t, t.TempDir()+"/journal.db", Options{Interval: time.Hour})
+	const sources, reasons = 500, 24
+	for i := range sources * reasons {
+		for len(j.queue) > queueSize-10 {
+			time.Sleep(time.Millisecond)
+		}
+		j.Put(gate.Event{Time: noon, Kind: gate.KindRefusal, Source: nth(i % sources), Reason: gate.Reason(string(rune('a' + i/sources)))})
+	}
+	if err := j.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(read(t, j.path, Query{})); n != sources*reasons || j.Stats().Lost > 0 {
+		t.Errorf("%d rows, %+v; want %d", n, j.Stats(), sources*reasons)
+	}
+}
+
+// While nothing can be written, hostile rows leave room for the others.
+func TestHostileRowsLeaveRoom(t *testing.T) {
+	j := New(filepath.Join(t.TempDir(), "journal.db"), Options{}, slog.New(slog.DiscardHandler))
+	w := &writer{Journal: j, sums: newSummer(), findings: make(map[string]item)}
+	for i := range 2 * maxPending {
+		w.append(broken(noon, nth(i)))
+	}
+	for range maxPending / 2 {
+		w.append(granted(noon, "alice"))
+	}
+	grants := 0
+	for _, r := range w.rows {
+		if r.class == classOwn {
+			grants++
+		}
+	}
+	if grants != maxPending/2 || len(w.rows) > maxPending {
+		t.Errorf("%d grants among %d rows that wait", grants, len(w.rows))
 	}
 }

@@ -99,8 +99,12 @@ func (w *writer) sort(i item) {
 }
 
 func (w *writer) append(e gate.Event) {
-	if len(w.rows) >= maxPending {
-		w.giveUp(1, e.Time)
+	most := maxPending
+	if hostile(e) {
+		most /= 2 // the rest of the room is for what only the authorised cause
+	}
+	if len(w.rows) >= most {
+		w.giveUp(max(e.Count.Packets, 1), e.Time)
 		return
 	}
 	w.rows = append(w.rows, newRow(e))
@@ -120,7 +124,7 @@ func (w *writer) giveUp(n uint64, at time.Time) {
 func (w *writer) step(now time.Time) {
 	options := w.options.Load()
 	if w.sums.due(now, options.Interval) {
-		w.takeSums()
+		w.takeSums(now, options)
 	}
 	if n := w.overflow.Load() - w.overflowTold; n > 0 && len(w.rows) < maxPending {
 		w.overflowTold += n
@@ -133,22 +137,23 @@ func (w *writer) step(now time.Time) {
 	if w.file == nil && !now.Before(w.retryAt) {
 		w.open(now)
 	}
-	if w.file == nil {
-		return
-	}
 	w.flush(now, options)
 	w.prune(now, options)
 }
 
-func (w *writer) takeSums() {
+// takeSums writes what was summed up, which may be more than one batch.
+func (w *writer) takeSums(now time.Time, options *Options) {
 	for _, e := range w.sums.take() {
 		w.append(e)
+		if len(w.rows) >= batchSize {
+			w.flush(now, options)
+		}
 	}
 }
 
 // flush writes what waits.
 func (w *writer) flush(now time.Time, options *Options) {
-	if now.Before(w.retryAt) || len(w.rows)+len(w.findings) == 0 {
+	if w.file == nil || now.Before(w.retryAt) || len(w.rows)+len(w.findings) == 0 {
 		return
 	}
 	findings := make([]item, 0, len(w.findings))
@@ -282,8 +287,8 @@ func (w *writer) finish() error {
 			w.step(time.Now())
 		}
 	}
-	w.takeSums()
 	w.retryAt = time.Time{}
+	w.takeSums(time.Now(), w.options.Load())
 	w.step(time.Now())
 	if w.file == nil {
 		return w.problemNow()
