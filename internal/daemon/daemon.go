@@ -53,6 +53,7 @@ type Daemon struct {
 	events   *events
 	journal  *journal.Journal
 	uses     *uses
+	watchman *watchman
 	hooks    *hook.Runner
 	metrics  *metrics.Metrics
 	webhooks *webhook.Sender
@@ -114,7 +115,8 @@ func (d *Daemon) start() error {
 	host, _ := os.Hostname() // without a name if the kernel does not tell
 	d.webhooks = webhook.New(filepath.Join(cfg.Daemon.StateDir, "webhooks"), siem.Product{Version: d.opts.Version, Host: host}, d.events.put, d.log)
 	d.webhooks.Set(cfg.Webhooks)
-	d.events.sinks = append(d.events.sinks, d.journal.Put, d.uses.heard, d.hooks.Put, d.metrics.Put, d.webhooks.Put)
+	d.watchman = newWatchman(d.found, d.events.put, cfg)
+	d.events.sinks = append(d.events.sinks, d.watchman.heard, d.journal.Put, d.uses.heard, d.hooks.Put, d.metrics.Put, d.webhooks.Put)
 	if d.control, err = control.Listen(cfg.Daemon.Socket, d, d.log); err != nil {
 		return err
 	}
@@ -155,6 +157,7 @@ func (d *Daemon) startGate(cfg *config.Config) error {
 		return err
 	}
 	d.pump = newPump(d.source, g, d.actor.decided)
+	d.countContacts(cfg)
 	d.events.put(gate.Event{Time: d.started, Kind: gate.KindStart, Detail: fmt.Sprintf("%d doors closed", len(cfg.Doors))})
 	return nil
 }
@@ -206,6 +209,8 @@ func (d *Daemon) tasks() []task {
 		{"signals", d.watchSignals},
 		{"capture drops", d.watchDrops},
 		{"connections", d.watchUses},
+		{"findings", d.watchman.Run},
+		{"contacts", d.settleContacts},
 		{"rotating sequences", d.watchSteps},
 		{"watchdog", d.watchdog},
 	}
@@ -289,8 +294,13 @@ func (d *Daemon) watchdog(ctx context.Context) error {
 	}
 }
 
-// filter returns the capture filter that lets through what the gate watches.
+// filter returns the capture filter that lets through what the gate watches,
+// and all that touches closed ports where that is counted here.
 func (d *Daemon) filter(g *gate.Gate, cfg *config.Config) capture.Filter {
-	tcp, udp := watches(g)
+	wanted := g.Watches
+	if countsContacts(cfg) {
+		wanted = g.Closed
+	}
+	tcp, udp := filterOf(wanted)
 	return capture.Filter{TCP: tcp, UDP: udp, SPAPort: cfg.SPA.Port, SPALengths: spaLengths(d.keys)}
 }

@@ -91,6 +91,17 @@ func (e *events) sum(reason gate.Reason, now time.Time) {
 	e.summed[reason] = s
 }
 
+// contacts takes a sum of what one source has touched.
+func (e *events) contacts(event gate.Event) {
+	select {
+	case e.hostile <- event:
+	default:
+		e.mu.Lock()
+		e.lost++
+		e.mu.Unlock()
+	}
+}
+
 // put takes any other event.
 func (e *events) put(event gate.Event) {
 	e.mu.Lock()

@@ -19,6 +19,7 @@ type pump struct {
 	gate     *gate.Gate
 	decided  func(now time.Time, d gate.Decision) // must not block
 	commands chan func()
+	contacts *contacts // nil: nobody asks who touches closed ports
 
 	packet packet.Packet
 }
@@ -51,6 +52,9 @@ func (p *pump) handle(now time.Time, ip []byte) {
 	for _, d := range p.gate.Observe(now, &p.packet) {
 		p.decided(now, d)
 	}
+	if p.contacts != nil && p.gate.Touches(&p.packet) {
+		p.contacts.touched(now, &p.packet)
+	}
 }
 
 // do runs f between two batches, on the pump's goroutine, and waits for it.
@@ -70,13 +74,13 @@ func (p *pump) do(ctx context.Context, f func()) error {
 	}
 }
 
-// watches converts the gate's view of ports to the capture's filter.
-func watches(g *gate.Gate) (tcp, udp capture.Ports) {
+// filterOf returns the ports that are wanted, for the capture.
+func filterOf(wanted func(packet.Port) bool) (tcp, udp capture.Ports) {
 	for n := 1; n <= 65535; n++ {
-		if g.Watches(packet.Port{Proto: packet.TCP, Number: uint16(n)}) {
+		if wanted(packet.Port{Proto: packet.TCP, Number: uint16(n)}) {
 			tcp.Add(uint16(n))
 		}
-		if g.Watches(packet.Port{Proto: packet.UDP, Number: uint16(n)}) {
+		if wanted(packet.Port{Proto: packet.UDP, Number: uint16(n)}) {
 			udp.Add(uint16(n))
 		}
 	}

@@ -74,6 +74,7 @@ func (d *Daemon) apply(ctx context.Context, cfg *config.Config) error {
 	if err := d.uses.reconfigure(cfg); err != nil {
 		d.log.Warn("connections to new doors are not told", "error", err)
 	}
+	d.watchman.configure(cfg)
 	d.endOrphans(cfg)
 	return nil
 }
@@ -87,6 +88,7 @@ func (d *Daemon) reconfigure(ctx context.Context, cfg *config.Config, s gate.SPA
 			d.pump.gate.Remember(m.guard, time.Now())
 		}
 		d.pump.gate.Reconfigure(cfg, s, time.Now())
+		d.countContacts(cfg)
 		err = d.source.SetFilter(d.filter(d.pump.gate, cfg))
 	})
 	return errors.Join(told, err)

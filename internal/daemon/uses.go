@@ -173,7 +173,10 @@ func (d *Daemon) watchUses(ctx context.Context) error {
 	}
 	defer w.Close()
 	d.uses.setWatcher(w)
+	d.watchman.uses.Store(true)
+	d.watchman.configure(d.config.Load())
 	defer d.uses.setWatcher(nil)
+	defer d.watchman.uses.Store(false)
 	if err := w.Run(ctx, func(f conntrack.Flow) { d.uses.flow(time.Now(), f) }); err != nil {
 		d.log.Warn("the journal no longer tells which connections use a grant", "error", err)
 	}

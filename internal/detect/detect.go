@@ -49,6 +49,7 @@ type Detector struct {
 	open     map[subject]*raised
 	perRule  map[*rule]int
 	news     []*raised // to be told
+	grown    []*raised // told before, to be told again
 	out      []gate.Finding
 	reviewed time.Time // when changes of findings were last told
 	dueAt    time.Time // when secrets are looked at next
@@ -148,8 +149,8 @@ func (d *Detector) observeGrant(e gate.Event) {
 	}
 }
 
-// Tick is to be called about once a second. It returns the findings that have
-// changed since, and those that only time brings to light; they are valid until the next call.
+// Tick is to be called about once a second. It returns the findings that only
+// time brings to light; they are valid until the next call. Call Counted after it.
 func (d *Detector) Tick(now time.Time) []gate.Finding {
 	d.advance(now)
 	d.rollFlood()

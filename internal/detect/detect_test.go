@@ -60,6 +60,7 @@ func (s *stream) wait(t time.Duration) {
 	for end := s.now.Add(t); s.now.Before(end); {
 		s.now = s.now.Add(min(step, end.Sub(s.now)))
 		s.take(s.Tick(s.now))
+		s.take(s.Counted())
 	}
 }
 

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -140,19 +141,33 @@ func (d *Detector) told() []gate.Finding {
 	if len(d.news) == 0 {
 		return nil
 	}
-	d.out = d.out[:0]
-	for _, f := range d.news {
-		f.Explanation = f.rule.explain(&f.Finding) + "."
-		f.changed = false
-		d.out = append(d.out, f.Finding)
-		d.out[len(d.out)-1].Evidence = slices.Clone(f.Evidence)
-	}
+	d.out = written(d.out[:0], d.news)
 	clear(d.news)
 	d.news = d.news[:0]
 	return d.out
 }
 
-// review tells which findings have changed, and forgets those that are over.
+// written appends findings with their sentence and a copy of the evidence.
+func written(out []gate.Finding, list []*raised) []gate.Finding {
+	slices.SortFunc(list, func(a, b *raised) int { return cmp.Or(a.First.Compare(b.First), cmp.Compare(a.ID, b.ID)) })
+	for _, f := range list {
+		f.Explanation = f.rule.explain(&f.Finding) + "."
+		f.changed = false
+		out = append(out, f.Finding)
+		out[len(out)-1].Evidence = slices.Clone(f.Evidence)
+	}
+	return out
+}
+
+// Counted returns the findings that have been told and have grown since, each
+// once in a while.
+func (d *Detector) Counted() []gate.Finding {
+	list := written(nil, d.grown)
+	d.grown = nil
+	return list
+}
+
+// review collects the findings that have changed, and forgets those that are over.
 func (d *Detector) review() {
 	due := d.now.Sub(d.reviewed) >= tellEvery
 	if due {
@@ -160,15 +175,14 @@ func (d *Detector) review() {
 	}
 	for s, f := range d.open {
 		over := d.now.Sub(f.Last) >= s.rule.quiet
-		if f.changed && (due || over) {
-			d.tell(f)
+		if f.changed && (due || over) && !slices.Contains(d.news, f) && !slices.Contains(d.grown, f) {
+			d.grown = append(d.grown, f)
 		}
 		if over {
 			delete(d.open, s)
 			d.perRule[s.rule]--
 		}
 	}
-	slices.SortFunc(d.news, func(a, b *raised) int { return a.First.Compare(b.First) })
 }
 
 // idOf names a finding: the same rule about the same subject has another name

@@ -151,6 +151,15 @@ func (g *Gate) Watches(p packet.Port) bool {
 	return len(g.plan.ways) > 0 && !g.neutral.has(p)
 }
 
+// Closed tells whether nothing is to be had at this port: it is neither a door
+// nor public, and nothing listens.
+func (g *Gate) Closed(p packet.Port) bool { return !g.neutral.has(p) }
+
+// Touches tells whether a packet tries a closed port of the host.
+func (g *Gate) Touches(p *packet.Packet) bool {
+	return isKnock(p) && g.Closed(p.Port()) && g.isHere(p.Dst)
+}
+
 // Observe decides about one packet. The decisions are valid until the next
 // call; almost always there are none.
 func (g *Gate) Observe(now time.Time, p *packet.Packet) []Decision {

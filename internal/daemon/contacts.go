@@ -1,0 +1,105 @@
+package daemon
+
+import (
+	"fmt"
+	"math"
+	"math/bits"
+	"net/netip"
+	"time"
+
+	"sallyport/internal/gate"
+	"sallyport/internal/packet"
+)
+
+// contacts sums up, by source and second, who touches closed ports, on the
+// pump's goroutine. It costs a map access for each packet, and at most
+// maxContacts events a second; further sources of a second are one sum.
+type contacts struct {
+	put     func(gate.Event)
+	sources map[netip.Addr]*contact
+	cells   []contact // capacity fixed: sources points into it
+	rest    gate.Contacts
+	second  time.Time
+}
+
+// maxContacts is how many sources are told apart in a second.
+const maxContacts = 2048
+
+type contact struct {
+	gate.Contacts
+	source netip.Addr
+	ports  [portWords]uint64 // a bit for each port, by hash
+}
+
+const (
+	portWords = 16
+	portBits  = portWords * 64
+)
+
+func newContacts(put func(gate.Event)) *contacts {
+	return &contacts{put: put, sources: make(map[netip.Addr]*contact, maxContacts), cells: make([]contact, 0, maxContacts)}
+}
+
+// touched takes a packet to a closed port.
+func (t *contacts) touched(now time.Time, p *packet.Packet) {
+	t.settle(now)
+	c := t.sources[p.Src]
+	if c == nil && len(t.cells) == cap(t.cells) {
+		count(&t.rest, now)
+		return
+	}
+	if c == nil {
+		t.cells = append(t.cells, contact{source: p.Src})
+		c = &t.cells[len(t.cells)-1]
+		t.sources[p.Src] = c
+	}
+	count(&c.Contacts, now)
+	c.Seen |= gate.PortBit(p.Port())
+	hash := scatter(uint32(p.Proto)<<16|uint32(p.DstPort)) % portBits
+	c.ports[hash/64] |= 1 << (hash % 64)
+}
+
+func count(c *gate.Contacts, now time.Time) {
+	if c.Packets == 0 {
+		c.First = now
+	}
+	c.Packets++
+	c.Last = now
+}
+
+// settle passes on what there is once a second has gone by.
+func (t *contacts) settle(now time.Time) {
+	if age := now.Sub(t.second); age < time.Second && age >= 0 {
+		return
+	}
+	t.second = now
+	for i := range t.cells {
+		c := &t.cells[i]
+		c.Ports = distinct(c.ports)
+		t.put(gate.Event{Time: c.Last, Kind: gate.KindContacts, Source: c.source, Count: c.Contacts,
+			Detail: fmt.Sprintf("%d packets to about %d closed ports", c.Packets, c.Ports)})
+	}
+	if t.rest.Packets > 0 {
+		t.put(gate.Event{Time: t.rest.Last, Kind: gate.KindContacts, Count: t.rest, Detail: fmt.Sprintf("%d packets to closed ports from further sources", t.rest.Packets)})
+	}
+	t.cells, t.rest = t.cells[:0], gate.Contacts{}
+	clear(t.sources)
+}
+
+// scatter makes neighbours look random, as counting by bits assumes
+// (Appleby's finalizer of MurmurHash3).
+func scatter(h uint32) uint32 {
+	h = (h ^ h>>16) * 0x85ebca6b
+	h = (h ^ h>>13) * 0xc2b2ae35
+	return h ^ h>>16
+}
+
+// distinct estimates how many ports have set these bits (linear counting:
+// Whang et al., 1990).
+func distinct(ports [portWords]uint64) uint32 {
+	set := 0
+	for _, w := range ports {
+		set += bits.OnesCount64(w)
+	}
+	return uint32(math.Round(-portBits * math.Log(1-float64(min(set, portBits-1))/portBits)))
+}

@@ -1,0 +1,130 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"sallyport/internal/config"
+	"sallyport/internal/detect"
+	"sallyport/internal/gate"
+)
+
+// watchman looks in the stream of events for what is worth a look, on a
+// goroutine of its own.
+type watchman struct {
+	found    func(f gate.Finding, news bool)
+	put      func(gate.Event)
+	queue    chan gate.Event
+	settings chan *config.Config
+	config   *config.Config
+	country  func(netip.Addr) string // nil: countries are not known
+	uses     atomic.Bool             // KindUse events tell which grants are used
+	lost     atomic.Uint64           // events for which the queue had no room
+}
+
+func newWatchman(found func(gate.Finding, bool), put func(gate.Event), cfg *config.Config) *watchman {
+	return &watchman{found: found, put: put, queue: make(chan gate.Event, 8192), settings: make(chan *config.Config, 1), config: cfg}
+}
+
+// heard is the sink.
+func (w *watchman) heard(e gate.Event) {
+	select {
+	case w.queue <- e:
+	default:
+		w.lost.Add(1)
+	}
+}
+
+// configure hands over a new configuration. Only the latest counts.
+func (w *watchman) configure(cfg *config.Config) {
+	for {
+		select {
+		case w.settings <- cfg:
+			return
+		case <-w.settings:
+		}
+	}
+}
+
+func (w *watchman) options() detect.Options {
+	return detect.Options{Config: w.config, Country: w.country, UsesWatched: w.uses.Load()}
+}
+
+// Run judges events until the context ends.
+func (w *watchman) Run(ctx context.Context) error {
+	d := detect.New(w.options(), time.Now())
+	every := time.NewTicker(time.Second)
+	defer every.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case w.config = <-w.settings:
+			d.Reconfigure(w.options())
+		case e := <-w.queue:
+			if w.config.Detect.Enabled {
+				w.tell(d.Observe(e), true)
+			}
+		case now := <-every.C:
+			if w.config.Detect.Enabled {
+				w.tell(d.Tick(now), true)
+				w.tell(d.Counted(), false)
+			}
+			if n := w.lost.Swap(0); n > 0 {
+				w.put(gate.Event{Time: now, Kind: gate.KindOverload, Detail: fmt.Sprintf("%d events were not judged: they came faster than findings are made", n)})
+			}
+		}
+	}
+}
+
+func (w *watchman) tell(list []gate.Finding, news bool) {
+	for _, f := range list {
+		w.found(f, news)
+	}
+}
+
+// found passes a finding on. What has only been counted further is no event.
+func (d *Daemon) found(f gate.Finding, news bool) {
+	d.journal.PutFinding(f)
+	if news {
+		d.events.put(gate.Event{Time: f.Last, Kind: gate.KindFinding, Door: f.Door, Client: f.Client, Source: f.Source, Finding: &f,
+			Detail: fmt.Sprintf("%s (%s): %s", f.Rule, f.Severity, f.Explanation)})
+	}
+}
+
+// countsContacts tells whether packets to closed ports are counted by the daemon.
+func countsContacts(cfg *config.Config) bool { return cfg.Detect.Enabled }
+
+// countContacts starts or ends counting, on the pump's goroutine or before it runs.
+func (d *Daemon) countContacts(cfg *config.Config) {
+	switch {
+	case !countsContacts(cfg):
+		d.pump.contacts = nil
+	case d.pump.contacts == nil:
+		d.pump.contacts = newContacts(d.events.contacts)
+	}
+}
+
+// settleContacts passes on what was counted when no further packet does it.
+func (d *Daemon) settleContacts(ctx context.Context) error {
+	every := time.NewTicker(time.Second)
+	defer every.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case now := <-every.C:
+			err := d.pump.do(ctx, func() {
+				if d.pump.contacts != nil {
+					d.pump.contacts.settle(now)
+				}
+			})
+			if err != nil {
+				return nil // the daemon stops
+			}
+		}
+	}
+}
