@@ -79,7 +79,7 @@ func openWriter(ctx context.Context, path string) (*sql.DB, error) {
 	}
 	db, err := sql.Open("sqlite", address(path, "_txlock=immediate",
 		"_pragma=busy_timeout(2000)", "_pragma=auto_vacuum(2)", "_pragma=journal_mode(WAL)", "_pragma=synchronous(NORMAL)",
-		fmt.Sprintf("_pragma=wal_autocheckpoint(%d)", walPages), fmt.Sprintf("_pragma=journal_size_limit(%d)", 2*walPages*4096), "_pragma=cache_size(-8192)"))
+		fmt.Sprintf("_pragma=wal_autocheckpoint(%d)", walPages), fmt.Sprintf("_pragma=journal_size_limit(%d)", 2*walPages*4096), "_pragma=cache_size(-8192)", "_pragma=temp_store(2)"))
 	if err != nil {
 		return nil, err
 	}
