@@ -1,0 +1,167 @@
+//go:build linux
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"sallyport/internal/gate"
+	"sallyport/internal/lab"
+	"sallyport/internal/lab/labtest"
+	"sallyport/internal/spa"
+)
+
+// soon is how long a finding may take once there is evidence enough for it.
+const soon = 2 * time.Second
+
+// findings asks for all findings, each as rule, severity and whom it is about.
+func (w *world) findings() []string {
+	w.t.Helper()
+	out, _, status := w.run(w.Gate, "findings", "-c", w.config, "--json")
+	if status != 0 {
+		return nil // the journal's file is not there at once
+	}
+	var list []gate.Finding
+	if err := json.Unmarshal([]byte(out), &list); err != nil {
+		w.t.Fatalf("%v\n%s", err, out)
+	}
+	var briefs []string
+	for _, f := range list {
+		briefs = append(briefs, fmt.Sprintf("%s %s %s %s", f.Rule, f.Severity, f.Client, f.Source))
+	}
+	slices.Sort(briefs)
+	return briefs
+}
+
+// finds requires that exactly these findings are there soon after now.
+func (w *world) finds(want ...string) {
+	w.t.Helper()
+	began := time.Now()
+	var got []string
+	w.eventually(fmt.Sprintf("findings %q", want), func() bool {
+		got = w.findings()
+		return slices.Equal(got, want) || time.Since(began) > patience-time.Second
+	})
+	if took := time.Since(began); !slices.Equal(got, want) {
+		w.t.Errorf("findings %q, want %q", got, want)
+	} else if took > soon+time.Second { // reading them takes a while on a busy machine, too
+		w.t.Errorf("findings %q came after %s", want, took)
+	}
+}
+
+const watchedDoor = `
+[[door]]
+name = "ssh"
+ports = ["tcp/22"]
+open_for = "60s"
+sequence = ["tcp/7001", "udp/8002", "tcp/9003", "tcp/6004"]
+`
+
+// attack runs a program on the attacker's host.
+func (w *world) attack(h *lab.Host, name string, args ...string) {
+	w.t.Helper()
+	if out, err := h.Command(w.t.Context(), name, args...).CombinedOutput(); err != nil {
+		w.t.Fatalf("%s: %v\n%s", name, err, out)
+	}
+}
+
+func TestScansByNmapAreFound(t *testing.T) {
+	t.Parallel()
+	labtest.Need(t, "peers", "nmap")
+	for name, args := range map[string][]string{
+		"every TCP port": {"-sS", "-p-", "--min-rate", "5000", "--max-retries", "1"},
+		"200 UDP ports":  {"-sU", "--top-ports", "200", "--max-retries", "1"},
+		"shuffled IPv6":  {"-6", "-sS", "-p1-2000", "--max-retries", "0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for scheme, way := range map[string]string{"with a sequence": watchedDoor, "with SPA only": "[spa]\nport = 40321\n" + `[[door]]
+name = "ssh"
+ports = ["tcp/22"]
+`} {
+				w := newGuarded(t, way)
+				target, source := w.Attacker.Gate4, w.Attacker.IP4
+				if args[0] == "-6" {
+					target, source = w.Attacker.Gate6, w.Attacker.IP6
+				}
+				w.attack(w.Attacker, "nmap", append([]string{"-n", "-Pn", target.String()}, args...)...)
+				t.Log(scheme)
+				w.finds(fmt.Sprintf("scan-fast low  %s", source))
+			}
+		})
+	}
+}
+
+// Somebody who knows the first knock, and tries what comes next.
+func TestGuessingIsFound(t *testing.T) {
+	t.Parallel()
+	w := newGuarded(t, watchedDoor)
+	candidates := []string{"tcp/8000", "tcp/9000", "udp/9000", "tcp/8002", "udp/7001"}
+	for i := range 10 {
+		w.knock(w.Attacker, w.Attacker.Gate4, "tcp/7001", candidates[i%len(candidates)])
+	}
+	w.finds("guessing medium  " + w.Attacker.IP4.String())
+	w.closed(w.Attacker, "tcp", at(w.Attacker, 22))
+}
+
+// Somebody who knows all knocks but the last.
+func TestNearMissesAreFound(t *testing.T) {
+	t.Parallel()
+	w := newGuarded(t, watchedDoor)
+	for i := range 3 {
+		w.knock(w.Attacker, w.Attacker.Gate4, "tcp/7001", "udp/8002", "tcp/9003", fmt.Sprintf("tcp/%d", 6000+i))
+	}
+	w.finds("near-miss high  " + w.Attacker.IP4.String())
+	w.closed(w.Attacker, "tcp", at(w.Attacker, 22))
+}
+
+func TestMisuseOfMessagesIsFound(t *testing.T) {
+	t.Parallel()
+	for name, do := range map[string]func(w *spaWorld) string{
+		"a capture, sent again from elsewhere": func(w *spaWorld) string {
+			m := w.seal(w.alice, netip.Addr{}, nil)
+			w.ask(w.Client, w.Client.Gate4, m)
+			w.send(w.Attacker, w.Attacker.Gate4, m.Datagram)
+			return fmt.Sprintf("interception high alice %s", w.Attacker.IP4)
+		},
+		"a capture, sent again from the same address": func(w *spaWorld) string {
+			m := w.seal(w.alice, netip.Addr{}, nil)
+			w.ask(w.Client, w.Client.Gate4, m)
+			for range 3 {
+				w.send(w.Client, w.Client.Gate4, m.Datagram)
+			}
+			return fmt.Sprintf("replay medium alice %s", w.Client.IP4)
+		},
+		"a stolen key, used while its owner works": func(w *spaWorld) string {
+			for _, h := range []*lab.Host{w.Client, w.Attacker, w.Client} {
+				w.ask(h, h.Gate4, w.seal(w.alice, netip.Addr{}, nil))
+			}
+			return fmt.Sprintf("two-places medium alice %s", w.Client.IP4)
+		},
+		"a key that no client has": func(w *spaWorld) string {
+			w.send(w.Attacker, w.Attacker.Gate4, w.seal(newProver(w.t), netip.Addr{}, nil).Datagram)
+			return fmt.Sprintf("unknown-client medium  %s", w.Attacker.IP4)
+		},
+		"a clock that is a minute and a half behind": func(w *spaWorld) string {
+			w.send(w.Client, w.Client.Gate4, w.seal(w.alice, netip.Addr{}, func(h *spa.Header) { h.Time = h.Time.Add(-time.Minute - 30*time.Second) }).Datagram)
+			return fmt.Sprintf("clock info alice %s", w.Client.IP4)
+		},
+		"a door that the client may not open": func(w *spaWorld) string {
+			for range 5 {
+				w.send(w.Client, w.Client.Gate4, w.seal(w.alice, netip.Addr{}, func(h *spa.Header) { h.Door = spa.DoorID("other") }).Datagram)
+			}
+			return fmt.Sprintf("forbidden-door medium alice %s", w.Client.IP4)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newSPAWorld(t, "")
+			w.finds(do(w))
+		})
+	}
+}
