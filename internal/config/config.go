@@ -32,6 +32,7 @@ type Config struct {
 	Rotating Rotating
 	Journal  Journal
 	Metrics  Metrics
+	API      API
 	Detect   Detect
 	Doors    []Door   // in file order; names unique, no port in two doors
 	Clients  []Client // in file order; names and keys unique

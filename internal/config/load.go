@@ -117,6 +117,7 @@ func (l *loader) document(root *table) {
 	l.readRotating(l.single(s, "rotating"))
 	l.readJournal(l.single(s, "journal"))
 	l.readMetrics(l.single(s, "metrics"))
+	l.readAPI(l.single(s, "api"))
 	l.readDetect(l.single(s, "detect"))
 	for _, t := range l.several(s, "door", maxDoors) {
 		l.readDoor(t)

@@ -183,7 +183,7 @@ func TestHangingUpStopsNothing(t *testing.T) {
 	for range 100 { // a fake that saw the context end would choose at random
 		s := Server{handler: f, log: slog.New(slog.DiscardHandler)}
 		w := httptest.NewRecorder()
-		s.routes(t.Context()).ServeHTTP(w, httptest.NewRequestWithContext(gone, "POST", "/reload", nil))
+		s.everything(t.Context()).ServeHTTP(w, httptest.NewRequestWithContext(gone, "POST", "/reload", nil))
 		<-f.asked
 		if err := <-f.ended; err != nil || w.Code != http.StatusOK {
 			t.Fatalf("the reload ended with its asker: %v, status %d", err, w.Code)
@@ -244,7 +244,7 @@ func TestWhatMayBeInTheWay(t *testing.T) {
 	if _, err := Listen(path, &fake{}, log); err == nil || !strings.Contains(err.Error(), "another sallyport") {
 		t.Errorf("a living daemon in the way: %v", err)
 	}
-	first.listener.SetUnlinkOnClose(false)
+	first.listener.(*net.UnixListener).SetUnlinkOnClose(false)
 	first.Close()
 	second, err := Listen(path, &fake{}, log)
 	if err != nil {

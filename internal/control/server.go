@@ -29,7 +29,8 @@ const (
 type Server struct {
 	handler  Handler
 	log      *slog.Logger
-	listener *net.UnixListener
+	listener net.Listener
+	routes   func(work context.Context) http.Handler
 	grace    time.Duration
 
 	working sync.RWMutex // read-locked by each request under way
@@ -44,7 +45,13 @@ func Listen(path string, handler Handler, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the control socket: %w", err)
 	}
-	return &Server{handler: handler, log: log, listener: listener, grace: stopGrace}, nil
+	s := newServer(listener, handler, log)
+	s.routes = s.everything
+	return s, nil
+}
+
+func newServer(l net.Listener, h Handler, log *slog.Logger) *Server {
+	return &Server{handler: h, log: log, listener: l, grace: stopGrace}
 }
 
 // Run serves until the context ends. Requests under way then have two seconds
@@ -67,7 +74,7 @@ func (s *Server) Run(ctx context.Context) error {
 	go func() { failed <- server.Serve(s.listener) }()
 	select {
 	case err := <-failed:
-		return errors.Join(fmt.Errorf("serve the control socket: %w", err), s.drain(&server, end))
+		return errors.Join(fmt.Errorf("serve %s: %w", s.listener.Addr(), err), s.drain(&server, end))
 	case <-ctx.Done():
 		err := s.drain(&server, end)
 		<-failed
@@ -98,28 +105,36 @@ func (s *Server) Close() error {
 	return err
 }
 
-// routes serves what the package comment lists. What is asked for is done
+// everything serves what the package comment lists. What is asked for is done
 // under the context work: somebody who asks and hangs up must not leave a
 // reload half done.
-func (s *Server) routes(work context.Context) http.Handler {
+func (s *Server) everything(work context.Context) http.Handler {
 	h := s.handler
-	mux := http.NewServeMux()
-	route := func(method, path string, f http.HandlerFunc) {
-		mux.HandleFunc(method+" "+path, f)
-		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Allow", method)
-			encode(w, http.StatusMethodNotAllowed, failure{Error: path + " is no place for " + r.Method, Hint: "use " + method})
-		})
-	}
-	route("GET", "/status", answer(s, work, func(ctx context.Context, _ struct{}) (Status, error) { return h.Status(ctx) }))
-	route("POST", "/open", answer(s, work, h.Open))
-	route("POST", "/revoke", answer(s, work, h.Revoke))
-	route("POST", "/reload", answer(s, work, func(ctx context.Context, _ struct{}) (struct{}, error) { return struct{}{}, h.Reload(ctx) }))
-	route("POST", "/down", answer(s, work, func(ctx context.Context, _ struct{}) (struct{}, error) { return struct{}{}, h.Down(ctx) }))
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		encode(w, http.StatusNotFound, failure{Error: fmt.Sprintf("there is no %q", r.URL.Path), Hint: "there are /status, /open, /revoke, /reload and /down"})
+	var mux routes
+	mux.route("GET", "/status", answer(s, work, func(ctx context.Context, _ struct{}) (Status, error) { return h.Status(ctx) }))
+	mux.route("POST", "/open", answer(s, work, h.Open))
+	mux.route("POST", "/revoke", answer(s, work, h.Revoke))
+	mux.route("POST", "/reload", answer(s, work, func(ctx context.Context, _ struct{}) (struct{}, error) { return struct{}{}, h.Reload(ctx) }))
+	mux.route("POST", "/down", answer(s, work, func(ctx context.Context, _ struct{}) (struct{}, error) { return struct{}{}, h.Down(ctx) }))
+	mux.nothingElse("there are /status, /open, /revoke, /reload and /down")
+	return &mux
+}
+
+// routes answers in JSON where there is nothing, too.
+type routes struct{ http.ServeMux }
+
+func (m *routes) route(method, path string, f http.HandlerFunc) {
+	m.HandleFunc(method+" "+path, f)
+	m.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Allow", method)
+		encode(w, http.StatusMethodNotAllowed, failure{Error: path + " is no place for " + r.Method, Hint: "use " + method})
 	})
-	return mux
+}
+
+func (m *routes) nothingElse(hint string) {
+	m.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		encode(w, http.StatusNotFound, failure{Error: fmt.Sprintf("there is no %q", r.URL.Path), Hint: hint})
+	})
 }
 
 // answer decodes a request strictly, has it done, and encodes the result.
@@ -158,6 +173,8 @@ func (s *Server) record(r *http.Request, q any, err error) {
 	attributes := []slog.Attr{slog.String("request", r.URL.Path), slog.String("detail", string(detail))}
 	if c, ok := callerOf(r.Context()); ok {
 		attributes = append(attributes, slog.Uint64("uid", uint64(c.uid)), slog.Int("pid", int(c.pid)))
+	} else {
+		attributes = append(attributes, slog.String("from", r.RemoteAddr))
 	}
 	if err != nil {
 		attributes = append(attributes, slog.Any("error", err))

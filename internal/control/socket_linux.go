@@ -67,7 +67,11 @@ type caller struct {
 type callerKey struct{}
 
 func rememberCaller(ctx context.Context, conn net.Conn) context.Context {
-	raw, err := conn.(*net.UnixConn).SyscallConn()
+	local, ok := conn.(*net.UnixConn)
+	if !ok {
+		return ctx
+	}
+	raw, err := local.SyscallConn()
 	if err != nil {
 		return ctx
 	}

@@ -13,6 +13,8 @@
 // request makes no sense), 409 (it cannot be done) or 500, and {"error": "…",
 // "hint": "…"}. Whatever is asked by POST and makes sense is logged with the user and
 // the process that asked, and is carried out even if they hang up.
+//
+// ListenAPI is for other systems: over TCP, with a token, and POST /revoke only.
 package control
 
 import (

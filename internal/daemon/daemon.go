@@ -201,6 +201,7 @@ func (d *Daemon) tasks() []task {
 		{"events", d.events.Run},
 		{"hooks", d.hooks.Run},
 		{"metrics", d.serveMetrics},
+		{"API", d.serveAPI},
 		{"webhooks", d.webhooks.Run},
 		{"control socket", d.control.Run},
 		{"host addresses", d.watchAddresses},

@@ -44,8 +44,8 @@ func (d *Daemon) load() (*config.Config, error) {
 	if old := d.config.Load().Journal.Path; cfg.Journal.Path != old {
 		return nil, fmt.Errorf("[journal] path has changed from %q: it needs a restart (systemctl restart sallyport; no grant is lost)", old)
 	}
-	if cfg.Metrics != d.config.Load().Metrics {
-		return nil, errors.New("[metrics] has changed: that needs a restart (systemctl restart sallyport; no grant is lost)")
+	if old := d.config.Load(); cfg.Metrics != old.Metrics || cfg.API != old.API {
+		return nil, errors.New("[metrics] or [api] has changed: that needs a restart (systemctl restart sallyport; no grant is lost)")
 	}
 	return cfg, nil
 }

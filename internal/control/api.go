@@ -1,0 +1,141 @@
+package control
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/net/netutil"
+)
+
+// API says where other systems may ask, and what they must show.
+type API struct {
+	Address   string // and port
+	TokenFile string // a token of at least 32 characters
+	Cert, Key string // PEM files; empty: no TLS
+}
+
+const (
+	minToken = 32 // characters: not to be guessed at any rate
+	maxToken = 4096
+
+	maxConnections = 256
+	complaintEvery = time.Second // between two lines in the log about wrong tokens
+)
+
+// ListenAPI makes a listener for other systems, such as an EDR or a posture
+// check, that see reason to end grants: POST /revoke with "Authorization: Bearer
+// TOKEN", and nothing else. Certificate and token are read at each handshake and
+// request, so that they can be replaced.
+func ListenAPI(a API, handler Handler, log *slog.Logger) (*Server, error) {
+	if _, err := readToken(a.TokenFile); err != nil {
+		return nil, fmt.Errorf("offer the API: %w", err)
+	}
+	listener, err := net.Listen("tcp", a.Address)
+	if err != nil {
+		return nil, fmt.Errorf("offer the API: %w", err)
+	}
+	if a.Cert != "" {
+		if _, err := tls.LoadX509KeyPair(a.Cert, a.Key); err != nil {
+			return nil, errors.Join(fmt.Errorf("offer the API: read the certificate: %w", err), listener.Close())
+		}
+		listener = tls.NewListener(listener, &tls.Config{
+			MinVersion: tls.VersionTLS13,
+			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+				pair, err := tls.LoadX509KeyPair(a.Cert, a.Key)
+				return &pair, err
+			},
+		})
+	}
+	s := newServer(netutil.LimitListener(listener, maxConnections), handler, log)
+	s.routes = func(work context.Context) http.Handler {
+		var mux routes
+		mux.route("POST", "/revoke", answer(s, work, handler.Revoke))
+		mux.nothingElse("there is /revoke")
+		return &guard{token: a.TokenFile, next: &mux, log: log}
+	}
+	return s, nil
+}
+
+// guard lets through who shows the token. Wrong ones are not limited: whoever
+// can connect could otherwise keep everybody out.
+type guard struct {
+	token string // path of its file
+	next  http.Handler
+	log   *slog.Logger
+
+	mu         sync.Mutex
+	complained time.Time
+}
+
+func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	want, err := readToken(g.token)
+	if err != nil {
+		g.complain("nobody can use the API", "error", err)
+		encode(w, http.StatusInternalServerError, failure{Error: "the token cannot be read", Hint: "look at the daemon's log"})
+		return
+	}
+	shown, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok || !equal(shown, want) {
+		g.complain("wrong token for the API", "from", r.RemoteAddr)
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		encode(w, http.StatusUnauthorized, failure{Error: "no valid token", Hint: `send the header "Authorization: Bearer TOKEN"`})
+		return
+	}
+	g.next.ServeHTTP(w, r)
+}
+
+// complain writes a line to the log, now and then.
+func (g *guard) complain(text string, args ...any) {
+	g.mu.Lock()
+	now := time.Now()
+	due := now.Sub(g.complained) >= complaintEvery
+	if due {
+		g.complained = now
+	}
+	g.mu.Unlock()
+	if due {
+		g.log.Warn(text, args...)
+	}
+}
+
+// equal takes the same time whatever is shown, and however long it is.
+func equal(shown, want string) bool {
+	a, b := sha256.Sum256([]byte(shown)), sha256.Sum256([]byte(want))
+	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
+}
+
+func readToken(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("read the token: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", fmt.Errorf("read the token: %w", err)
+	}
+	if info.Mode().Perm()&0o007 != 0 {
+		return "", fmt.Errorf("read the token: everybody may use %s: run chmod o-rwx %s", path, path)
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxToken))
+	token := strings.TrimSpace(string(text))
+	if err == nil && (len(token) < minToken || strings.ContainsAny(token, "\r\n")) {
+		err = fmt.Errorf("want one line of at least %d characters in %s: openssl rand -hex 32 makes one", minToken, path)
+	}
+	if err != nil {
+		return "", fmt.Errorf("read the token: %w", err)
+	}
+	return token, nil
+}

@@ -1,0 +1,206 @@
+package control
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"io"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+const token = "0123456789abcdef0123456789abcdef" // of these tests only
+
+func secret(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// offer runs an API until the test ends, and returns its address.
+func offer(t *testing.T, a API, h Handler) string {
+	t.Helper()
+	a.Address = "127.0.0.1:0"
+	s, err := ListenAPI(a, h, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		s.Close()
+	})
+	return s.listener.Addr().String()
+}
+
+func ask(t *testing.T, client *http.Client, method, url, authorization, body string) (int, string) {
+	t.Helper()
+	r, err := http.NewRequest(method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if authorization != "" {
+		r.Header.Set("Authorization", authorization)
+	}
+	response, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(text)
+}
+
+func TestAPI(t *testing.T) {
+	f := &fake{}
+	url := "http://" + offer(t, API{TokenFile: secret(t, token+"\n")}, f)
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	for name, c := range map[string]struct {
+		method, path, authorization string
+		want                        int
+	}{
+		"nothing shown":        {"POST", "/revoke", "", 401},
+		"another token":        {"POST", "/revoke", "Bearer " + strings.Replace(token, "0", "1", 1), 401},
+		"the beginning":        {"POST", "/revoke", "Bearer " + token[:31], 401},
+		"more":                 {"POST", "/revoke", "Bearer " + token + "0", 401},
+		"no bearer":            {"POST", "/revoke", token, 401},
+		"basic":                {"POST", "/revoke", "Basic " + token, 401},
+		"status":               {"GET", "/status", "Bearer " + token, 404},
+		"open":                 {"POST", "/open", "Bearer " + token, 404},
+		"down":                 {"POST", "/down", "Bearer " + token, 404},
+		"another method":       {"GET", "/revoke", "Bearer " + token, 405},
+		"unknown, and nothing": {"GET", "/x", "", 401},
+	} {
+		if got, text := ask(t, client, c.method, url+c.path, c.authorization, `{"client":"alice"}`); got != c.want || !strings.Contains(text, `"error"`) {
+			t.Errorf("%s: %d %s, want %d", name, got, text, c.want)
+		}
+	}
+	if f.revoked != (RevokeRequest{}) {
+		t.Fatalf("one of them was carried out: %+v", f.revoked)
+	}
+	for range 100 { // wrong tokens keep nobody out
+		ask(t, client, "POST", url+"/revoke", "Bearer x", "{}")
+	}
+	got, text := ask(t, client, "POST", url+"/revoke", "Bearer "+token, `{"client":"alice","cut":true}`)
+	if want := (RevokeRequest{Client: "alice", Cut: true}); got != 200 || f.revoked != want {
+		t.Errorf("%d %s: %+v", got, text, f.revoked)
+	}
+	if got, _ := ask(t, client, "POST", url+"/revoke", "Bearer "+token, `{"user":"alice"}`); got != 400 {
+		t.Errorf("an unknown field: %d", got)
+	}
+}
+
+func TestAPINeedsAToken(t *testing.T) {
+	open := secret(t, token)
+	if err := os.Chmod(open, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		"/nonexistent":              "no such file",
+		secret(t, ""):               "at least 32 characters",
+		secret(t, "password"):       "at least 32 characters",
+		secret(t, token+"\n"+token): "one line",
+		open:                        "chmod o-rwx",
+	} {
+		if s, err := ListenAPI(API{Address: "127.0.0.1:0", TokenFile: path}, &fake{}, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", path, err, want)
+			if err == nil {
+				s.Close()
+			}
+		}
+	}
+}
+
+// A token that is replaced counts at once; one that is gone lets nobody in.
+func TestAPITokenIsReplaced(t *testing.T) {
+	path := secret(t, token)
+	url := "http://" + offer(t, API{TokenFile: path}, &fake{}) + "/revoke"
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	next := strings.Repeat("n", minToken)
+	if err := os.WriteFile(path, []byte(next), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for shown, want := range map[string]int{token: 401, next: 200} {
+		if got, text := ask(t, client, "POST", url, "Bearer "+shown, `{"all":true}`); got != want {
+			t.Errorf("%s: %d %s", shown, got, text)
+		}
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := ask(t, client, "POST", url, "Bearer "+next, `{"all":true}`); got != 500 {
+		t.Errorf("without a token: %d", got)
+	}
+}
+
+func TestAPIWithTLS(t *testing.T) {
+	cert, key, pool := certificate(t)
+	address := offer(t, API{TokenFile: secret(t, token), Cert: cert, Key: key}, &fake{})
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: pool}}}
+	if got, text := ask(t, client, "POST", "https://"+address+"/revoke", "Bearer "+token, `{"all":true}`); got != 200 {
+		t.Errorf("%d %s", got, text)
+	}
+	old := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MaxVersion: tls.VersionTLS12}}}
+	if r, err := old.Get("https://" + address); err == nil {
+		r.Body.Close()
+		t.Error("TLS 1.2 is taken")
+	}
+	if _, err := ListenAPI(API{Address: "127.0.0.1:0", TokenFile: secret(t, token), Cert: cert, Key: cert}, &fake{}, slog.New(slog.DiscardHandler)); err == nil {
+		t.Error("a certificate without its key is taken")
+	}
+}
+
+// certificate makes one for the loopback address.
+func certificate(t *testing.T) (cert, key string, pool *x509.CertPool) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := x509.MarshalECPrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	write := func(name, kind string, bytes []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: bytes}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	parsed, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool = x509.NewCertPool()
+	pool.AddCert(parsed)
+	return write("crt", "CERTIFICATE", der), write("key", "EC PRIVATE KEY", text), pool
+}

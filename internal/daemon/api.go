@@ -1,0 +1,28 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"sallyport/internal/control"
+	"sallyport/internal/gate"
+)
+
+// serveAPI lets other systems end grants, where the configuration says so.
+// That it cannot keeps no door from opening.
+func (d *Daemon) serveAPI(ctx context.Context) error {
+	a := d.config.Load().API
+	if !a.Listen.IsValid() {
+		return nil
+	}
+	server, err := control.ListenAPI(control.API{Address: a.Listen.String(), TokenFile: a.TokenFile, Cert: a.TLSCert, Key: a.TLSKey}, d, d.log)
+	if err == nil {
+		err = errors.Join(server.Run(ctx), server.Close())
+	}
+	if err != nil {
+		d.problems.note("api", err.Error())
+		d.events.put(gate.Event{Time: time.Now(), Kind: gate.KindFailure, Detail: err.Error()})
+	}
+	return nil
+}
