@@ -17,6 +17,9 @@ func readIptables(args []string) (rule, bool) {
 		}
 		r.addPorts(o.ports, protocol)
 	}
+	if to, err := readPrefix(o.destination); err == nil && r.forward {
+		r.to = to
+	}
 	switch {
 	case o.table != "" && o.table != "filter", o.negated, o.chain == "":
 		return r, false
@@ -31,9 +34,9 @@ func readIptables(args []string) (rule, bool) {
 }
 
 type iptables struct {
-	adds                                          bool
-	negated                                       bool
-	table, chain, source, protocol, ports, target string
+	adds                                                       bool
+	negated                                                    bool
+	table, chain, source, destination, protocol, ports, target string
 }
 
 func iptablesOptions(args []string) (o iptables) {
@@ -55,13 +58,15 @@ func iptablesOptions(args []string) (o iptables) {
 			o.table = value
 		case "-s", "--source", "--src":
 			o.source = value
+		case "-d", "--destination", "--dst":
+			o.destination = value
 		case "-p", "--protocol", "--proto":
 			o.protocol = value
 		case "--dport", "--destination-port", "--dports", "--destination-ports":
 			o.ports = value
 		case "-j", "--jump":
 			o.target = value
-		case "--comment", "-m", "--match", "-i", "--in-interface", "-d", "--destination", "--state", "--ctstate":
+		case "--comment", "-m", "--match", "-i", "--in-interface", "--state", "--ctstate":
 		case "!":
 			o.negated, used = true, false
 		default:

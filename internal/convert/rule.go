@@ -1,6 +1,8 @@
 package convert
 
 import (
+	"fmt"
+	"net/netip"
 	"path"
 	"slices"
 	"strings"
@@ -15,6 +17,7 @@ type rule struct {
 	ports     []packet.Port // empty: none is named
 	everybody bool          // the source is not named
 	forward   bool          // about hosts behind this one
+	to        netip.Prefix  // which ones; zero: not said
 	lasts     time.Duration // the firewall's own limit; 0: none
 	trouble   string        // what of it is not understood
 }
@@ -34,6 +37,11 @@ func readCommands(line string) (rules []rule, others []command) {
 		program := c
 		for len(program) > 1 && slices.Contains([]string{"sudo", "exec", "command"}, path.Base(program[0])) {
 			program = program[1:]
+		}
+		if name := path.Base(program[0]); len(program) > 2 && (name == "sh" || name == "bash") && program[1] == "-c" {
+			inner, more := readCommands(program[2])
+			rules, others = append(rules, inner...), append(others, more...)
+			continue
 		}
 		read, known := readers[path.Base(program[0])]
 		if !known {
@@ -69,4 +77,17 @@ func (r *rule) addPorts(word, protocol string) {
 		return
 	}
 	r.ports = append(r.ports, list...)
+}
+
+// readPrefix reads an address or a prefix as firewalls write it.
+func readPrefix(text string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(text); err == nil && addr.Zone() == "" {
+		addr = addr.Unmap()
+		return netip.PrefixFrom(addr, addr.BitLen()), nil
+	}
+	prefix, err := netip.ParsePrefix(text)
+	if err != nil || prefix.Addr().Is4In6() {
+		return netip.Prefix{}, fmt.Errorf("%q is not an address", shown(text))
+	}
+	return prefix.Masked(), nil
 }

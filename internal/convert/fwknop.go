@@ -1,0 +1,236 @@
+package convert
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"sallyport/internal/packet"
+)
+
+// What fwknopd does where its configuration is silent.
+const (
+	fwknopOpenFor = 30 * time.Second
+	fwknopPort    = 62201
+)
+
+const fwknopIntro = `Imported from the access.conf of fwknop. Lines that begin with "-" say what is not as it was.
+
+fwknopd opens ports in a firewall that keeps them closed. Sallyport closes them itself and never opens what another firewall drops. Therefore, in this order: start sallyport; let your firewall accept the ports of the doors from everybody; then remove fwknopd. Until the second step a knock opens nothing.
+The clients of fwknop do not work with Sallyport: the message is another one. People knock with sallyport knock and an SSH key that they have, or make with sallyport keygen. Both daemons can run side by side until the last of them has one.`
+
+// Fwknop converts an access.conf. Keys and passwords are not carried over and
+// never part of the result.
+func Fwknop(text string) (Result, error) {
+	if err := checkText(text); err != nil {
+		return Result{}, err
+	}
+	stanzas, err := readStanzas(text)
+	if err != nil {
+		return Result{}, err
+	}
+	if len(stanzas) == 1 {
+		return Result{}, fmt.Errorf("has no SOURCE: want an access.conf of fwknop")
+	}
+	f := fwknop{draft: draft{intro: fwknopIntro}, doors: make(map[packet.Port]*part), names: make(names), people: make(names), bound: true}
+	before := &stanzas[0]
+	if len(before.options) > 0 {
+		p := &part{title: "Before the first stanza", line: before.line}
+		p.explain(before)
+		f.parts = append(f.parts, p)
+	}
+	var clients []*part
+	for i := range stanzas[1:] {
+		clients = append(clients, f.read(&stanzas[i+1]))
+	}
+	f.parts = append(f.parts, clients...)
+	f.head = fmt.Sprintf("[spa]\n# That of fwknopd, for the firewalls on the way that let it through.\nport = %d\n", fwknopPort)
+	if f.bound {
+		f.head += "# All stanzas had REQUIRE_SOURCE_ADDRESS.\nrequire_bound = true\n"
+	}
+	return f.settle(), nil
+}
+
+type fwknop struct {
+	draft
+	doors         map[packet.Port]*part // those that are in parts
+	names, people names
+	bound         bool // every stanza wants the source address in the message
+}
+
+// read makes doors of the ports of a stanza, and a client of its owner.
+func (f *fwknop) read(s *section) *part {
+	p := &part{title: fmt.Sprintf("The stanza in line %d", s.line), line: s.line}
+	p.explain(s)
+	openFor := fwknopOpenFor
+	if o, ok := s.get("FW_ACCESS_TIMEOUT"); ok {
+		openFor = seconds(o.value)
+	} else if o, ok := s.get("CMD_CYCLE_TIMER"); ok {
+		openFor = seconds(o.value)
+	}
+	openFor = min(max(openFor, time.Second), 24*time.Hour)
+	var doors []string
+	for _, port := range f.ports(p, s) {
+		doors = append(doors, f.door(port, s.line, openFor))
+	}
+	if o, ok := s.get("REQUIRE_SOURCE_ADDRESS", "REQUIRE_SOURCE"); !ok || !strings.EqualFold(o.value, "y") {
+		f.bound = false
+	} else {
+		p.note(o.line, "REQUIRE_SOURCE_ADDRESS: require_bound in [spa] asks the same of all clients, and is set if all stanzas had it.")
+	}
+	p.cycle(s, doors)
+	p.tail = f.enrol(p, s, doors, openFor)
+	return p
+}
+
+// ports reads OPEN_PORTS.
+func (f *fwknop) ports(p *part, s *section) (list []packet.Port) {
+	o, ok := s.get("OPEN_PORTS")
+	if !ok {
+		p.note(s.line, "Without OPEN_PORTS fwknopd opened whatever port a client asked for. Here a client opens doors: add a [[door]] for each port that it needs.")
+		return nil
+	}
+	for word := range strings.SplitSeq(o.value, ",") {
+		protocol, number, _ := strings.Cut(strings.TrimSpace(word), "/")
+		protocols, err := readProtocols(protocol)
+		var ports []packet.Port
+		if err == nil {
+			ports, err = readPorts(number, protocols...)
+		}
+		if err != nil {
+			p.note(o.line, "Of OPEN_PORTS, %s.", err)
+			continue
+		}
+		for _, port := range ports {
+			if !slices.Contains(list, port) && len(list) < maxPorts {
+				list = append(list, port)
+			}
+		}
+	}
+	return list
+}
+
+// door returns the name of the door of a port, which it makes if there is none
+// yet. The longest time that a stanza gives is that of the door; the others
+// become limits of the clients.
+func (f *fwknop) door(port packet.Port, line int, openFor time.Duration) string {
+	p, ok := f.doors[port]
+	if !ok {
+		p = &part{
+			title: fmt.Sprintf("%s, first in line %d", port, line),
+			line:  line,
+			door:  &door{name: f.names.take(serviceName(port), "door"), ports: []packet.Port{port}},
+		}
+		f.doors[port] = p
+		f.parts = append(f.parts, p)
+	}
+	p.door.openFor = max(p.door.openFor, openFor)
+	return p.door.name
+}
+
+// explain tells what becomes of options that are not carried over, once for
+// each explanation.
+func (p *part) explain(s *section) {
+	said := make(map[string]int)
+	for _, o := range s.options {
+		text, ok := known[o.key]
+		switch at, again := said[text]; {
+		case !ok:
+			p.note(o.line, "The option in line %d is not known.", o.line)
+		case text == "":
+		case again:
+			n := &p.notes[at]
+			if names, rest, _ := strings.Cut(n.Text, ": "); !slices.Contains(strings.Split(names, ", "), o.key) {
+				n.Text = names + ", " + o.key + ": " + rest
+			}
+		default:
+			said[text] = len(p.notes)
+			p.note(o.line, "%s: %s", o.key, text)
+		}
+	}
+}
+
+// cycle turns commands that fwknopd runs into hooks.
+func (p *part) cycle(s *section, doors []string) {
+	name := "NAME"
+	if len(doors) > 0 {
+		name = doors[0]
+	}
+	for _, c := range []struct{ key, on string }{{"CMD_CYCLE_OPEN", "open"}, {"CMD_CYCLE_CLOSE", "close"}} {
+		o, ok := s.get(c.key)
+		if !ok || o.value == "" || o.value == "NONE" {
+			continue
+		}
+		rules, others := readCommands(o.value)
+		if len(rules) > 0 {
+			p.note(o.line, "%s changes the firewall: the doors do that.", c.key)
+		}
+		p.proposeHooks(name, c.on, o.line, others)
+	}
+}
+
+// enrol writes the command that lets the owner of a stanza in.
+func (f *fwknop) enrol(p *part, s *section, doors []string, openFor time.Duration) string {
+	user, _ := s.get("REQUIRE_USERNAME")
+	name := f.people.take(user.value, "client-"+strconv.Itoa(len(f.people)+1))
+	words := []string{"sallyport", "client", "add", name, "--key", name + ".pub"}
+	if len(doors) == 0 {
+		doors = []string{"NAME"}
+	}
+	for _, d := range doors {
+		words = append(words, "--door", d)
+	}
+	for _, prefix := range p.sources(s) {
+		words = append(words, "--from", prefix.String())
+	}
+	most := openFor
+	if o, ok := s.get("MAX_FW_TIMEOUT"); ok {
+		most = min(max(seconds(o.value), time.Second), 24*time.Hour)
+	}
+	words = append(words, "--max-open", strings.Trim(tomlDuration(most), `"`))
+	if date := p.expiry(s); date != "" {
+		words = append(words, "--expires", date)
+	}
+	return "To let this client in, with the public SSH key of the person:\n  " + strings.Join(words, " ")
+}
+
+// sources reads the addresses that a stanza is for; none are all.
+func (p *part) sources(s *section) (list []netip.Prefix) {
+	o, _ := s.get("SOURCE")
+	for word := range strings.SplitSeq(o.value, ",") {
+		word = strings.TrimSpace(word)
+		if strings.EqualFold(word, "ANY") {
+			return nil
+		}
+		prefix, err := readPrefix(word)
+		switch {
+		case err != nil:
+			p.note(o.line, "Of SOURCE, %s.", err)
+		case prefix.Bits() == 0:
+			return nil
+		default:
+			list = append(list, prefix)
+		}
+	}
+	return list
+}
+
+// expiry returns the day from which the stanza is not valid any more.
+func (p *part) expiry(s *section) string {
+	if o, ok := s.get("ACCESS_EXPIRE"); ok {
+		if day, err := time.Parse("01/02/2006", o.value); err == nil {
+			return day.Format(time.DateOnly)
+		}
+		p.note(o.line, "ACCESS_EXPIRE is not understood: want MM/DD/YYYY.")
+	}
+	if o, ok := s.get("ACCESS_EXPIRE_EPOCH"); ok {
+		if at, err := strconv.ParseUint(o.value, 10, 33); err == nil {
+			return time.Unix(int64(at), 0).UTC().Format(time.RFC3339)
+		}
+		p.note(o.line, "ACCESS_EXPIRE_EPOCH is not understood: want seconds since 1970.")
+	}
+	return ""
+}

@@ -1,0 +1,63 @@
+package convert
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestFwknop(t *testing.T) {
+	for _, c := range []struct {
+		name, text string
+		doors      string
+		says       []string
+	}{
+		{"the usual stanza", "SOURCE ANY\nKEY_BASE64 c2VjcmV0MQ==\nHMAC_KEY_BASE64 c2VjcmV0Mg==\nOPEN_PORTS tcp/22\n",
+			"ssh [tcp/22] 30s: [] in 10s",
+			[]string{"KEY_BASE64, HMAC_KEY_BASE64: a secret that both sides know is not carried over", "sallyport client add client-1 --key client-1.pub --door ssh --max-open 30s"}},
+		{"two people", "SOURCE 192.168.10.0/24, 10.1.1.123\nREQUIRE_USERNAME alice\nOPEN_PORTS tcp/22, udp/1194\nFW_ACCESS_TIMEOUT 60\nREQUIRE_SOURCE_ADDRESS Y\nACCESS_EXPIRE 12/31/2027\n\nSOURCE: ANY;\nREQUIRE_USERNAME: Bob;\nOPEN_PORTS: tcp/22, tcp/8443;\nREQUIRE_SOURCE_ADDRESS: Y;\nMAX_FW_TIMEOUT 300\n",
+			"ssh [tcp/22] 1m0s: [] in 10s\nopenvpn [udp/1194] 1m0s: [] in 10s\ntcp-8443 [tcp/8443] 30s: [] in 10s",
+			[]string{"require_bound = true", "client add alice --key alice.pub --door ssh --door openvpn --from 192.168.10.0/24 --from 10.1.1.123/32 --max-open 1m --expires 2027-12-31",
+				"client add bob --key bob.pub --door ssh --door tcp-8443 --max-open 5m"}},
+		{"any port", "SOURCE ANY\nRESTRICT_PORTS tcp/25\n", "", []string{"Without OPEN_PORTS", "there is nothing to forbid", "--door NAME"}},
+		{"what has no counterpart", "%include /etc/x\nSOURCE 10.0.0.0/8,nowhere,0.0.0.0/0\nOPEN_PORTS tcp/22,icmp/0,tcp/x\nGPG_DECRYPT_PW hunter2\nGPG_HOME_DIR /root/.gnupg\nENABLE_CMD_EXEC Y\nFORCE_NAT 10.0.0.5 22\nENCRYPTION_MODE CBC\nDESTINATION 1.2.3.4\nACCESS_EXPIRE soon\nACCESS_EXPIRE_EPOCH 1830297600\nHUNTER3\n",
+			"ssh [tcp/22] 30s: [] in 10s",
+			[]string{"GnuPG is not used", "cannot carry commands", "never translates addresses", "nothing to choose", "files are not followed", `"icmp"`, "ACCESS_EXPIRE is not understood", "--expires 2028-01-01T00:00:00Z", `"nowhere" is not an address`, "The option in line 12 is not known"}},
+		{"commands", "SOURCE ANY\nOPEN_PORTS tcp/22\nCMD_CYCLE_OPEN sudo ipset add allowed $IP && /usr/bin/tell $IP $PORT\nCMD_CYCLE_CLOSE NONE\nCMD_CYCLE_TIMER 20\n",
+			"ssh [tcp/22] 20s: [] in 10s", []string{"CMD_CYCLE_OPEN changes the firewall: the doors do that", `command = ["/usr/bin/tell", "$IP", "$PORT"]`}},
+		{"times out of bounds", "SOURCE ANY\nOPEN_PORTS tcp/22\nFW_ACCESS_TIMEOUT 0\n\nSOURCE ANY\nOPEN_PORTS tcp/23\nFW_ACCESS_TIMEOUT 99999999999\n",
+			"ssh [tcp/22] 1s: [] in 10s\ntelnet [tcp/23] 24h0m0s: [] in 10s", nil},
+	} {
+		r, err := Fwknop(c.text)
+		if got := doors(loaded(t, r, err)); got != c.doors {
+			t.Errorf("%s:\n got %s\nwant %s\n%s", c.name, got, c.doors, r.Text)
+		}
+		for _, s := range c.says {
+			if !strings.Contains(flat(r.Text), s) {
+				t.Errorf("%s: does not say %q:\n%s", c.name, s, r.Text)
+			}
+		}
+		for _, secret := range []string{"c2Vjcm", "hunter2", "HUNTER3"} {
+			if strings.Contains(r.Text, secret) {
+				t.Errorf("%s: repeats a secret:\n%s", c.name, r.Text)
+			}
+		}
+	}
+}
+
+func TestFwknopRefuses(t *testing.T) {
+	for _, text := range []string{"", "# only comments\n", "OPEN_PORTS tcp/22\n", "SOURCE\x00", strings.Repeat("SOURCE ANY\n", maxSections+1)} {
+		if r, err := Fwknop(text); err == nil {
+			t.Errorf("%.20q: accepted as\n%s", text, r.Text)
+		}
+	}
+}
+
+func FuzzFwknop(f *testing.F) {
+	f.Add("SOURCE ANY\nOPEN_PORTS tcp/22\nKEY x\n")
+	f.Add("SOURCE: 10.0.0.0/8, ::/0;\nREQUIRE_USERNAME \"a\nOPEN_PORTS tcp/1-9,udp/ssh\nACCESS_EXPIRE_EPOCH 8589934591\nCMD_CYCLE_OPEN a;b\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		if r, err := Fwknop(text); err == nil {
+			loaded(t, r, err)
+		}
+	})
+}
