@@ -14,14 +14,14 @@ import (
 // make room for new ones inside it. When the reserve can be laid again, the
 // disk has room again.
 
-// reserveSize is more than the write-ahead log ever holds, unless a reader
-// keeps it from being emptied: walPages and what one batch adds.
+// reserveSize is more than the file grows by what the write-ahead log holds,
+// unless a reader keeps the log from being emptied: walPages and one batch.
 func reserveSize(maxSize int64) int64 { return min(max(maxSize/16, 6<<20), 8<<20) }
 
 const (
 	walPages  = 512     // 2 MiB: the log is brought into the file beyond
 	batchText = 1 << 20 // bytes of text in one transaction, at most about
-	tightRows = 200     // rows deleted in one transaction on a full disk
+	tightRows = 200     // rows written or deleted in one transaction on a full disk
 )
 
 func (f *file) reserve() string { return f.path + "-reserve" }

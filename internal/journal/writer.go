@@ -156,16 +156,12 @@ func (w *writer) flush(now time.Time, options *Options) {
 	if w.file == nil || now.Before(w.retryAt) || len(w.rows)+len(w.findings) == 0 {
 		return
 	}
-	findings := make([]item, 0, len(w.findings))
-	for _, i := range w.findings {
-		findings = append(findings, i)
-	}
-	err := w.file.write(context.Background(), w.withLoss(options), findings, options.Chain)
+	err := w.write(options)
 	for range 8 { // an eighth each time
 		if code(err) != codeFull || !w.makeRoom() {
 			break
 		}
-		err = w.file.write(context.Background(), w.withLoss(options), findings, options.Chain)
+		err = w.write(options)
 	}
 	if err == nil {
 		w.wrote()
@@ -177,6 +173,25 @@ func (w *writer) flush(now time.Time, options *Options) {
 		clear(w.findings)
 	}
 	w.failed(now, err)
+}
+
+// write writes all that waits: at once, or in small pieces where the room for
+// the write-ahead log is what it is.
+func (w *writer) write(options *Options) error {
+	findings := make([]item, 0, len(w.findings))
+	for _, i := range w.findings {
+		findings = append(findings, i)
+	}
+	rows := w.withLoss(options)
+	for w.file.tight && len(rows) > tightRows {
+		if err := w.file.write(context.Background(), rows[:tightRows], nil, options.Chain); err != nil {
+			return err
+		}
+		w.written.Add(tightRows)
+		w.rows = append(w.rows[:0], w.rows[tightRows:]...)
+		rows = w.withLoss(options)
+	}
+	return w.file.write(context.Background(), rows, findings, options.Chain)
 }
 
 // withLoss returns the rows that wait, and what is to be said about those that
