@@ -169,7 +169,7 @@ func TestRestart(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(next.spool.dir, "draft"), []byte("half a mess"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, _, stop = running(t, dir, hook)
+	s, _, _ = running(t, dir, hook)
 	s.Put(grant(3))
 	for n := 1; n <= 3; n++ {
 		if _, text := c.next(t); !strings.Contains(text, fmt.Sprintf(`"detail":"%d"`, n)) {
