@@ -19,6 +19,7 @@ func addCommands(root *cobra.Command, std stdio) {
 		newClient(std),
 		newDoor(std),
 		newServerKeyCommand(std),
+		newImport(std),
 		newCheck(std),
 		newStatus(std),
 		newOpen(std),

@@ -18,20 +18,22 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"sallyport/internal/config"
 	"sallyport/internal/packet"
 )
 
 // Result is a configuration of ours.
 type Result struct {
-	Text  string // TOML with comments
-	Doors int    // how many it has that are not commented out
-	Notes []Note // what is not as it was, in the order of the source; in Text as comments, too
+	Text   string         // TOML with comments
+	Doors  int            // how many it has that are not commented out
+	Config *config.Config // Text as it loads, from a file that does not exist
+	Notes  []Note         // what is not as it was, in the order of the source; in Text as comments, too
 }
 
 // Note is something that could not be carried over as it was.
 type Note struct {
-	Line int    // in what was read; 0: the file as a whole
-	Text string // one or more sentences; printable
+	Line int    `json:"line"` // in what was read
+	Text string `json:"text"` // one or more sentences, and lines of an example; printable
 }
 
 // Sequence makes a new sequence of secret, random knocks.

@@ -69,26 +69,23 @@ func (d *door) clamp(p *part) {
 // settle writes the draft and changes it until our configuration accepts it:
 // sequences that are refused are replaced, doors that are refused otherwise
 // become comments. Each round changes a door, and each door few times.
-func (d *draft) settle() Result {
+func (d *draft) settle() (Result, error) {
 	for {
 		text := d.write()
-		_, err := config.Load(single(text), importPath)
+		if len(text) > maxText {
+			return Result{}, fmt.Errorf("would become %d bytes, more than the %d of a configuration file: split it", len(text), maxText)
+		}
+		cfg, err := config.Load(single(text), importPath)
 		var mistakes config.Errors
 		if !errors.As(err, &mistakes) {
-			return d.result(text)
+			return d.result(text, cfg), nil
 		}
 		changed := false
 		for _, m := range mistakes {
 			changed = d.correct(m) || changed
 		}
-		if !changed { // it would be a mistake of ours
-			for _, p := range d.parts {
-				if p.door != nil {
-					p.door.off = true
-				}
-			}
-			d.head = ""
-			return d.result(d.write())
+		if !changed {
+			return Result{}, fmt.Errorf("becomes what is refused: %w", mistakes[0].Err)
 		}
 	}
 }
@@ -135,13 +132,10 @@ func (d *draft) replace(p *part, why string) bool {
 	return true
 }
 
-func (d *draft) result(text string) Result {
-	r := Result{Text: text}
+func (d *draft) result(text string, cfg *config.Config) Result {
+	r := Result{Text: text, Config: cfg, Doors: len(cfg.Doors)}
 	for _, p := range d.parts {
 		r.Notes = append(r.Notes, p.notes...)
-		if p.door != nil && !p.door.off {
-			r.Doors++
-		}
 	}
 	slices.SortStableFunc(r.Notes, func(a, b Note) int { return a.Line - b.Line })
 	return r

@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -33,7 +34,7 @@ func Fwknop(text string) (Result, error) {
 		return Result{}, err
 	}
 	if len(stanzas) == 1 {
-		return Result{}, fmt.Errorf("has no SOURCE: want an access.conf of fwknop")
+		return Result{}, errors.New("has no SOURCE: want an access.conf of fwknop")
 	}
 	f := fwknop{draft: draft{intro: fwknopIntro}, doors: make(map[packet.Port]*part), names: make(names), people: make(names), bound: true}
 	before := &stanzas[0]
@@ -47,11 +48,11 @@ func Fwknop(text string) (Result, error) {
 		clients = append(clients, f.read(&stanzas[i+1]))
 	}
 	f.parts = append(f.parts, clients...)
-	f.head = fmt.Sprintf("[spa]\n# That of fwknopd, for the firewalls on the way that let it through.\nport = %d\n", fwknopPort)
+	f.head = fmt.Sprintf("[spa]\n# That of fwknopd, for the firewalls on the way that let it through. Your main file may set\n# another one already: keep one of them.\nport = %d\n", fwknopPort)
 	if f.bound {
 		f.head += "# All stanzas had REQUIRE_SOURCE_ADDRESS.\nrequire_bound = true\n"
 	}
-	return f.settle(), nil
+	return f.settle()
 }
 
 type fwknop struct {

@@ -49,7 +49,7 @@ func Knockd(text string, fresh Sequence) (Result, error) {
 	for _, c := range k.closings {
 		k.explain(c)
 	}
-	return k.settle(), nil
+	return k.settle()
 }
 
 type knockd struct {

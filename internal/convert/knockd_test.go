@@ -30,6 +30,9 @@ func loaded(t *testing.T, r Result, err error) *config.Config {
 	if err != nil {
 		t.Fatalf("does not load: %v\n%s", err, r.Text)
 	}
+	if r.Config == nil || len(r.Config.Doors) != len(cfg.Doors) {
+		t.Errorf("the configuration is not that of the text")
+	}
 	if len(cfg.Doors) != r.Doors {
 		t.Errorf("%d doors, but the result says %d", len(cfg.Doors), r.Doors)
 	}
@@ -166,6 +169,7 @@ func TestKnockdRefuses(t *testing.T) {
 		"a binary":      "\x7fELF\x00\x00[a]\n",
 		"not UTF-8":     "[a]\n\xff\n",
 		"far too large": "[a]\n" + strings.Repeat("#", maxText),
+		"many notes":    "[options]\n" + strings.Repeat("x\n", 100_000),
 		"many sections": strings.Repeat("[a]\n", maxSections+1),
 	} {
 		if r, err := Knockd(text, nil); err == nil {
@@ -228,6 +232,8 @@ func FuzzKnockd(f *testing.F) {
 		r, err := Knockd(text, counting())
 		if err == nil {
 			loaded(t, r, err)
+		} else if strings.Contains(err.Error(), "becomes what is refused") {
+			t.Error(err)
 		}
 		if s, err := Sequences(text); err == nil && strings.Contains(s, "\r") {
 			t.Errorf("a line end of its own: %q", s)
