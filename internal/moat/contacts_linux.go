@@ -29,11 +29,11 @@ type reading struct {
 func (m *Moat) Contacts(now time.Time) (list []Contact, forgotten uint64, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	boot, err := bootTime()
+	at, err := clock()
 	if err != nil {
 		return nil, 0, err
 	}
-	wall := func(t uint64) time.Time { return now.Add(time.Duration(int64(t) - boot)) }
+	wall := func(t uint64) time.Time { return now.Add(time.Duration(int64(t) - at)) }
 	counts, err := m.counts()
 	if err != nil {
 		return nil, 0, err

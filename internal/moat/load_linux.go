@@ -7,9 +7,13 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/features"
 	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 )
@@ -22,7 +26,6 @@ const flagFrags = 1 << 5
 type Moat struct {
 	log    *slog.Logger
 	dir    string
-	frags  bool // packets in several pieces are let through, too
 	secret [2]uint64
 
 	mu       sync.Mutex
@@ -76,27 +79,43 @@ func (m *Moat) load(frags bool) error {
 	if err != nil {
 		return err
 	}
+	program := spec.Programs[programProgMoat]
 	if !frags {
-		spec.Programs[programProgMoat].Flags &^= flagFrags
+		program.Flags &^= flagFrags
 	}
-	m.frags = frags
+	if errors.Is(features.HaveProgramHelper(ebpf.XDP, asm.FnKtimeGetCoarseNs), ebpf.ErrNotSupported) {
+		useExactClock(program.Instructions)
+	}
 	return spec.LoadAndAssign(&m.objects, nil)
+}
+
+// useExactClock is for Linux before 5.11, which has no coarse clock for
+// programs. The two differ by milliseconds, which matter to nobody.
+func useExactClock(program asm.Instructions) {
+	for i := range program {
+		if program[i].IsBuiltinCall() && program[i].Constant == int64(asm.FnKtimeGetCoarseNs) {
+			program[i].Constant = int64(asm.FnKtimeGetNs)
+		}
+	}
 }
 
 // shortened leaves out the verifier's log, of which a refusal for lack of
 // rights has none and any other has thousands of lines.
 func shortened(err error) error {
 	if v := (*ebpf.VerifierError)(nil); errors.As(err, &v) {
-		return fmt.Errorf("%w (the kernel's verifier: %s)", v.Cause, lastLine(v.Log))
+		return fmt.Errorf("%w (the kernel's verifier: %s)", v.Cause, complaint(v.Log))
 	}
 	return err
 }
 
-func lastLine(lines []string) string {
-	if len(lines) == 0 {
-		return "no word"
+// complaint is the last line of a verifier's log but for its statistics.
+func complaint(lines []string) string {
+	for _, line := range slices.Backward(lines) {
+		if !strings.HasPrefix(line, "processed ") {
+			return line
+		}
 	}
-	return lines[len(lines)-1]
+	return "it gives no reason"
 }
 
 func remedy(err error) string {

@@ -22,11 +22,11 @@ import (
 func TestMain(m *testing.M) { labtest.Main(m) }
 
 const (
-	spaPort  = 40321
-	hybrid   = 1232 // lengths of messages
-	short    = 144
-	drop     = 1 // XDP_DROP
-	pass     = 2 // XDP_PASS
+	spaPort = 40321
+	hybrid  = 1232 // lengths of messages
+	short   = 144
+	drop    = 1 // XDP_DROP
+	pass    = 2 // XDP_PASS
 )
 
 var (
@@ -118,7 +118,7 @@ func (b *bench) run(packet []byte) uint32 {
 // exhaust uses up the wrong tags that are passed on.
 func (b *bench) exhaust() {
 	b.t.Helper()
-	f := frame{src: client4, dst: gate4, proto: packet.UDP, port: spaPort, payload: b.datagram(hybrid, 0, false)}
+	f := frame{src: client4, dst: gate4, proto: packet.UDP, port: spaPort, payload: b.datagram(spa.Lengths(b.server.Public().Suite())[0].First, 0, false)}
 	for range samplesAtOnce + 1 {
 		b.run(f.bytes())
 	}

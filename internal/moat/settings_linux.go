@@ -32,7 +32,7 @@ const lenUDP = 8
 func (m *Moat) SetKeys(now time.Time, k Keys) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	boot, err := bootTime()
+	at, err := clock()
 	if err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func (m *Moat) SetKeys(now time.Time, k Keys) error {
 	if len(k.Keys) > 0 {
 		s.Port = binary.NativeEndian.Uint16([]byte{byte(k.Port >> 8), byte(k.Port)})
 		begin := time.Unix(k.Keys[0].Epoch*int64(key.EpochLength/time.Second), 0)
-		s.Start = uint64(boot + begin.Sub(now).Nanoseconds()) // wraps round if that was before the boot
+		s.Start = uint64(at + begin.Sub(now).Nanoseconds()) // wraps round if that was before the clock began
 	}
 	s.Skew = uint64((k.Skew + Margin).Nanoseconds())
 	s.Interval = uint64(time.Second.Nanoseconds()) / uint64(max(k.Rate, 1))
@@ -169,11 +169,12 @@ func flag(b bool) uint8 {
 	return 0
 }
 
-// bootTime is the clock of the program, in ns.
-func bootTime() (int64, error) {
+// clock is the clock of the program, in ns. It stands still while the machine
+// sleeps, which the next SetKeys makes up for.
+func clock() (int64, error) {
 	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
-		return 0, fmt.Errorf("read the time since the boot: %w", err)
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC_COARSE, &t); err != nil {
+		return 0, fmt.Errorf("read the clock of the program: %w", err)
 	}
 	return t.Nano(), nil
 }

@@ -42,7 +42,7 @@ struct server {
 
 // settings are written by the daemon, as a whole. Times are in ns.
 struct settings {
-	__u64 start;	 // when the epoch of the first keys began, by boot_time
+	__u64 start;	 // when the epoch of the first keys began, by clock
 	__u64 skew;	 // how far clocks may be off
 	__u64 interval;	 // budget: time between two datagrams of one source
 	__u64 burst;	 // budget: how far a source may be ahead of that
@@ -81,7 +81,7 @@ struct prefix {
 
 struct summary {
 	__u64 packets;
-	__u64 first, last; // by boot_time
+	__u64 first, last; // by clock
 	__u64 seen;	   // a bit for each port
 	__u8 registers[REGISTERS];
 };
@@ -296,7 +296,7 @@ static inline void register_port(struct summary *c, __u32 port)
 
 static __attribute__((noinline)) void sum_up(const struct address *source, __u32 port)
 {
-	__u64 now = boot_time();
+	__u64 now = clock();
 	struct summary *c = map_lookup(&contacts, source);
 	if (c) {
 		c->packets++;
@@ -341,7 +341,7 @@ static inline int message(const struct settings *s, struct flow *f, const struct
 
 	if ((const void *)(front + 1) > end)
 		return XDP_PASS;
-	__u64 now = boot_time();
+	__u64 now = clock();
 	int verdict = check(swap16(udp->len), little64(front->nonce), little32(front->tag), now);
 	if (verdict == FOREIGN || !is_own(&f->destination))
 		return XDP_PASS;
