@@ -1,0 +1,108 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// imports runs the command in this process.
+func imports(t *testing.T, stdin string, args ...string) (stdout, stderr string, status int) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	status = run(t.Context(), append([]string{"import"}, args...), stdio{strings.NewReader(stdin), &out, &errs})
+	return out.String(), errs.String(), status
+}
+
+const weakKnockd = "[ssh]\nsequence = 1000,1001,1002\ncommand = ufw allow from %IP% to any port 22 proto tcp\n"
+
+// What is printed is a configuration, with a new sequence in place of one that
+// any scan completes, and different ones each time.
+func TestImportPrintsAConfiguration(t *testing.T) {
+	var before string
+	for range 2 {
+		out, said, status := imports(t, weakKnockd, "knockd", "-")
+		if status != exitDone || !strings.HasPrefix(said, "1 door imported; 2 notes") {
+			t.Fatalf("status %d: %s", status, said)
+		}
+		path := filepath.Join(t.TempDir(), "sallyport.toml")
+		if err := os.WriteFile(path, []byte(out), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cfg, err := loadConfig(path)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		now := tomlPorts(cfg.Doors[0].Sequence)
+		if len(cfg.Doors[0].Sequence) != sequenceLength || now == before {
+			t.Errorf("the new sequence is %s", now)
+		}
+		before = now
+	}
+}
+
+func TestImportAsJSON(t *testing.T) {
+	out, _, status := imports(t, "SOURCE ANY\nKEY hunter2\nOPEN_PORTS tcp/22\n", "fwknop", "-", "--json")
+	var r struct {
+		Text  string
+		Doors int
+		Notes []struct {
+			Line int
+			Text string
+		}
+		Warnings []struct {
+			Line int
+			Text string
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &r); err != nil || status != exitDone {
+		t.Fatalf("%v, status %d: %s", err, status, out)
+	}
+	if r.Doors != 1 || len(r.Notes) != 1 || r.Notes[0].Line != 2 || len(r.Warnings) != 1 || !strings.Contains(r.Text, "[[door]]") || strings.Contains(out, "hunter2") {
+		t.Errorf("%s", out)
+	}
+}
+
+func TestImportSequences(t *testing.T) {
+	list, _, status := imports(t, "# 1,2\n 7000:udp,8000,9000\n 9001,8001:udp\n", "sequences", "-")
+	if status != exitDone {
+		t.Fatalf("status %d", status)
+	}
+	dir := t.TempDir()
+	file := filepath.Join(dir, "ssh.sequences")
+	config := filepath.Join(dir, "sallyport.toml")
+	for path, text := range map[string]string{file: list, config: "[[door]]\nname = \"ssh\"\nports = [\"tcp/22\"]\nsequences_file = \"" + file + "\"\n"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cfg, err := loadConfig(config)
+	if err != nil || len(cfg.Doors[0].OneTime) != 2 {
+		t.Errorf("%v\n%s", err, list)
+	}
+}
+
+func TestImportRefuses(t *testing.T) {
+	for _, c := range []struct {
+		name, stdin string
+		args        []string
+		status      int
+		says        string
+	}{
+		{"no file", "", []string{"knockd"}, exitUsage, "usage: sallyport import knockd"},
+		{"a file that is not there", "", []string{"knockd", "/nonexistent/knockd.conf"}, exitFailed, "no such file"},
+		{"a folder", "", []string{"fwknop", "/"}, exitFailed, "import /"},
+		{"nothing", "", []string{"knockd", "-"}, exitFailed, "standard input: has no [section]"},
+		{"the other program's", "SOURCE ANY\n", []string{"knockd", "-"}, exitFailed, "want a configuration of knockd"},
+		{"a binary", "[a]\x00", []string{"fwknop", "-"}, exitFailed, "is not text"},
+		{"without end", strings.Repeat("#", 3<<20), []string{"knockd", "-"}, exitFailed, "want at most 1048576"},
+	} {
+		out, said, status := imports(t, c.stdin, c.args...)
+		if status != c.status || out != "" || !strings.Contains(said, c.says) {
+			t.Errorf("%s: status %d, printed %q and %q", c.name, status, out, said)
+		}
+	}
+}
