@@ -20,8 +20,8 @@ const (
 
 const fwknopIntro = `Imported from the access.conf of fwknop. Lines that begin with "-" say what is not as it was.
 
-fwknopd opens ports in a firewall that keeps them closed. Sallyport closes them itself and never opens what another firewall drops. Therefore, in this order: start sallyport; let your firewall accept the ports of the doors from everybody; then remove fwknopd. Until the second step a knock opens nothing.
-The clients of fwknop do not work with Sallyport: the message is another one. People knock with sallyport knock and an SSH key that they have, or make with sallyport keygen. Both daemons can run side by side until the last of them has one.`
+The clients of fwknop do not work with Sallyport: the message is another one. People knock with sallyport knock and an SSH key that they have, or make with sallyport keygen. Add them all (below) before sallyport is started.
+fwknopd opens ports in a firewall that keeps them closed. Sallyport closes them itself and never opens what another firewall drops. Therefore, in this order: start sallyport; let your firewall accept the ports of the doors from everybody; remove fwknopd.`
 
 // Fwknop converts an access.conf. Keys and passwords are not carried over and
 // never part of the result.

@@ -22,7 +22,7 @@ const untilClosed = time.Hour
 
 const knockdIntro = `Imported from a configuration of knockd. Lines that begin with "-" say what is not as it was.
 
-knockd opens ports in a firewall that keeps them closed. Sallyport closes them itself and never opens what another firewall drops. Therefore, in this order: start sallyport; then let your firewall accept the ports of the doors from everybody; then remove knockd. Until the second step a knock opens nothing.
+knockd opens ports in a firewall that keeps them closed. Sallyport closes them itself and never opens what another firewall drops. Therefore, in this order: start sallyport (while knockd runs, one knock opens both); let your firewall accept the ports of the doors from everybody; remove knockd.
 Knocks are SYNs or UDP datagrams, IPv4 and IPv6 alike; the "knock" program works as before. Each grant ends by itself; connections that began in time go on.
 A sequence can be overheard. "sallyport client add" gives people keys or sequences that change by themselves.`
 
