@@ -1,0 +1,201 @@
+package convert
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"sallyport/internal/packet"
+)
+
+// readCommands finds out what a section opens, and for how long. It reports
+// false for a section that opens nothing.
+func (p *part) readCommands(s *section, d *door) bool {
+	start, _ := s.get("START_COMMAND", "COMMAND")
+	six, hasSix := s.get("START_COMMAND_6", "COMMAND_6")
+	if start.value == "" {
+		start = six
+	}
+	rules, others := readCommands(start.value)
+	opens := false
+	for _, r := range rules {
+		p.readRule(start.line, r, d)
+		opens = opens || r.opens
+	}
+	if hasSix && opens {
+		p.compareFamilies(six, d)
+	}
+	stop, ok := s.get("STOP_COMMAND")
+	if stop6, ok6 := s.get("STOP_COMMAND_6"); !ok {
+		stop, ok = stop6, ok6
+	}
+	p.readTimeout(s, d, ok && stop.value != "", opens)
+	_, after := readCommands(stop.value)
+	if opens {
+		p.proposeHooks(d.name, "open", start.line, others)
+		p.proposeHooks(d.name, "close", stop.line, after)
+		return true
+	}
+	for _, c := range append(others, after...) {
+		p.note(start.line, "It runs %q, which opens no port that is known here. Sallyport runs commands as hooks of a door.", shown(c.String()))
+	}
+	return false
+}
+
+// readRule takes over what a rule opens, or the ports that it closes.
+func (p *part) readRule(line int, r rule, d *door) {
+	for _, port := range r.ports {
+		if !slices.Contains(d.ports, port) {
+			d.ports = append(d.ports, port)
+		}
+	}
+	if r.trouble != "" {
+		p.note(line, "Of the command, %s.", r.trouble)
+	}
+	if r.lasts > 0 {
+		d.openFor = r.lasts
+	}
+	if !r.opens {
+		return
+	}
+	if r.everybody && len(r.ports) > 0 {
+		p.note(line, "The command lets in everybody; this door lets in only the source that has knocked.")
+	}
+	if r.to.IsValid() && !slices.Contains(d.to, r.to) {
+		d.to = append(d.to, r.to)
+	} else if r.forward {
+		p.note(line, `The command is about hosts behind this one: a door guards them too if their addresses are in its "to".`)
+	}
+}
+
+// compareFamilies tells where the command for IPv6 does something else.
+func (p *part) compareFamilies(six option, d *door) {
+	if six.value == "" {
+		p.note(six.line, "The door opens for IPv6 too, where knockd did nothing.")
+		return
+	}
+	rules, _ := readCommands(six.value)
+	for _, r := range rules {
+		for _, port := range r.ports {
+			if !slices.Contains(d.ports, port) {
+				p.note(six.line, "For IPv6 it opened %s: add it to the ports, for both.", port)
+			}
+		}
+	}
+}
+
+// readTimeout finds out how long a door is open.
+func (p *part) readTimeout(s *section, d *door, stops, opens bool) {
+	timeout, ok := s.get("CMD_TIMEOUT")
+	switch {
+	case stops && ok:
+		d.openFor = seconds(timeout.value)
+	case stops:
+		d.openFor = knockdOpenFor
+	case d.openFor == 0:
+		d.openFor = untilClosed
+		if opens {
+			p.note(s.line, "knockd left the door open until another sequence closed it, or for ever. Here every grant ends; connections go on. open_for may be up to 24h, and is better short.")
+		}
+	}
+}
+
+// proposeHooks writes commands that are not about the firewall as hooks.
+func (p *part) proposeHooks(door, on string, line int, commands []command) {
+	for _, c := range commands {
+		words := make([]string, len(c))
+		for i, w := range c {
+			words[i] = strconv.Quote(shown(w))
+		}
+		p.note(line, "It also runs %q. A hook could: its program is an absolute path, no shell takes part, and the source is in the variable SALLYPORT_SOURCE.\n   [[hook]]\n   on      = [%q]\n   doors   = [%q]\n   command = [%s]",
+			shown(c.String()), on, tidy(door), strings.Join(words, ", "))
+	}
+}
+
+// guess finds the port of a door in its name.
+func (p *part) guess(s *section, d *door) {
+	port, ok := suggested(s.name)
+	if !ok {
+		d.off = true
+		p.note(s.line, "The command names no port that is understood, but a door needs its ports: add them and remove the signs.")
+		return
+	}
+	d.ports = []packet.Port{port}
+	p.note(s.line, "The command names no port that is understood: %s is a guess by the name of the section. A door has the ports that are listed, and no others.", port)
+}
+
+// readSequence takes over what is to be knocked.
+func (p *part) readSequence(s *section, d *door, draft *draft) {
+	if o, ok := s.get("ONE_TIME_SEQUENCES"); ok {
+		d.oneTime = o.value
+		p.note(o.line, "One-time sequences have another form here: sallyport import sequences %s > /etc/sallyport/%s.sequences, for the daemon to read (chown root:sallyport, chmod 0640). Then remove the sign before sequences_file.", shown(o.value), d.name)
+		return
+	}
+	o, ok := s.get("SEQUENCE")
+	if !ok {
+		p.note(s.line, "It has no sequence: without a client, nothing opens this door.")
+		return
+	}
+	knocks, err := readKnocks(o.value)
+	if err != nil {
+		if !draft.replace(p, err.Error()) {
+			p.note(o.line, "The sequence is not understood: %s.", err)
+		}
+		return
+	}
+	d.knocks = knocks
+}
+
+// readRest takes over what is left of a section.
+func (p *part) readRest(s *section, d *door) {
+	if o, ok := s.get("SEQ_TIMEOUT", "TIMEOUT"); ok {
+		d.within = seconds(o.value)
+	}
+	for _, o := range s.options {
+		switch o.key {
+		case "TCPFLAGS":
+			p.readFlags(o)
+		case "TARGET":
+			to, err := readPrefix(o.value)
+			if err != nil {
+				p.note(o.line, "The target %s.", err)
+				continue
+			}
+			d.to = append(d.to, to)
+		case "SEQUENCE", "ONE_TIME_SEQUENCES", "SEQ_TIMEOUT", "TIMEOUT", "CMD_TIMEOUT", "COMMAND", "COMMAND_6",
+			"START_COMMAND", "START_COMMAND_6", "STOP_COMMAND", "STOP_COMMAND_6":
+		default:
+			p.note(o.line, "The option %q is not known.", shown(o.key))
+		}
+	}
+}
+
+// readFlags tells where other packets than the usual ones were knocks.
+func (p *part) readFlags(o option) {
+	for flag := range strings.SplitSeq(strings.ToLower(o.value), ",") {
+		switch strings.TrimSpace(flag) {
+		case "syn", "!ack", "!fin", "!rst", "!psh", "!urg":
+		default:
+			p.note(o.line, "tcpflags = %s: here a TCP knock is a packet with SYN and no other flag, as the knock program and every connection attempt send it.", shown(o.value))
+			return
+		}
+	}
+}
+
+// readKnocks reads a sequence of knockd: "7000,8000:udp,9000:tcp".
+func readKnocks(text string) ([]packet.Port, error) {
+	var list []packet.Port
+	for word := range strings.SplitSeq(text, ",") {
+		number, protocol, named := strings.Cut(strings.TrimSpace(word), ":")
+		if !named {
+			protocol = "tcp"
+		}
+		port, err := packet.ParsePort(strings.ToLower(strings.TrimSpace(protocol)) + "/" + strings.TrimLeft(strings.TrimSpace(number), "0"))
+		if err != nil {
+			return nil, fmt.Errorf("%q is not a knock", shown(word))
+		}
+		list = append(list, port)
+	}
+	return list, nil
+}
