@@ -5,6 +5,7 @@ import "sallyport/internal/packet"
 // crossCheck checks what the tables say about each other.
 func (l *loader) crossCheck() {
 	l.checkDoors()
+	l.checkGroups()
 	l.checkPorts()
 	l.checkKnocks()
 	l.checkScans()
@@ -44,7 +45,7 @@ func (l *loader) checkKnocks() {
 		public[p] = struct{}{}
 	}
 	for _, w := range l.ways() {
-		s := l.doors[w.door]
+		s := w.s
 		for _, p := range w.knocks {
 			j, door := l.owners[p]
 			_, open := public[p]

@@ -22,6 +22,8 @@ func (l *loader) readClient(t *table) {
 		Expires:  readTime(s, "expires"),
 		MaxOpen:  s.duration("max_open", 0, time.Second, 24*time.Hour),
 		Single:   s.boolean("single", false),
+		Hours:    readHours(s),
+		Most:     s.count("max_grants", 0, 1, 1000),
 	}
 	if s.empty("doors") {
 		s.errorf(s.at("doors"), `doors is missing: want at least one name of a door, such as ["ssh"]`)

@@ -34,7 +34,9 @@ type Config struct {
 	Metrics  Metrics
 	API      API
 	Detect   Detect
+	Moat     Moat
 	Doors    []Door   // in file order; names unique, no port in two doors
+	Groups   []Group  // in file order; names unique, also among doors
 	Clients  []Client // in file order; names and keys unique
 	Hooks    []Hook   // in file order
 	Webhooks []Webhook
@@ -53,6 +55,8 @@ type Gate struct {
 	Closed     Closed         // how closed ports answer; default ClosedDrop
 	Interfaces []string       // gated interfaces; empty: all but loopback
 	Trusted    []netip.Prefix // sources that are never gated; masked, never a /0
+
+	Timezone Zone // of all hours
 
 	RotationDue time.Duration // how old a sequence or a rotating secret may get, whole days; 0: any age
 }
@@ -94,6 +98,9 @@ type Door struct {
 	Sequence []packet.Port  // empty: none; else 2 to 16 knocks
 	Within   time.Duration  // limit for the whole sequence; 100ms to 10m; default 10s
 	To       []netip.Prefix // destinations behind this host that the door guards too
+	Hours    Hours          // when it may be opened; zero: always
+	Widen4   int            // length of the prefix that an IPv4 grant is for, 16 to 31; 0: the source alone
+	Widen6   int            // the same for IPv6, 32 to 127
 
 	Previous      []packet.Port // the sequence before, which opens too until PreviousUntil; empty: none
 	PreviousUntil time.Time
@@ -107,7 +114,8 @@ type Door struct {
 // Client is a person or device that may open doors with a key of its own.
 type Client struct {
 	Name     string
-	Doors    []string      // names of existing doors, at least one; the first ones asked for by "default doors"
+	Doors    []string      // names of existing doors, those of its groups too, at least one; asked for by "default doors"
+	Groups   []string      // the groups that it may ask for
 	Key      ssh.PublicKey // nil: a client with a rotating secret only
 	Rotating Secret
 	Changed  time.Time     // when the rotating secret was made; zero: unknown
@@ -115,6 +123,8 @@ type Client struct {
 	Expires  time.Time     // zero: never
 	MaxOpen  time.Duration // upper limit of a grant; 0: the door's open_for
 	Single   bool          // its grants let in one connection only
+	Hours    Hours         // when it may open doors; zero: always
+	Most     int           // grants at a time; 0: any number
 	Place    Place
 }
 

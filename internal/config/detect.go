@@ -15,13 +15,13 @@ type Detect struct {
 
 	ScanPorts   int           // closed ports that make a scan, within ScanWindow; default 20
 	ScanWindow  time.Duration // default 1m
-	SlowPorts   int           // closed ports that make a slow scan, within SlowWindow; default 15
+	SlowPorts   int           // closed ports that make a slow scan, within SlowWindow; default 20
 	SlowWindow  time.Duration // default 24h
 	ScanSources int           // sources that make a distributed scan, within 10 minutes; default 200
 
 	Guesses      int // broken sequences that make guessing, within 10 minutes; default 8
 	GuessSources int // sources of broken sequences that make distributed guessing, within an hour; default 20
-	NearMisses   int // sequences right but for one knock that make a known secret, within an hour; default 3
+	NearMisses   int // sequences right but for one knock that make a known secret, within an hour; default 4
 
 	Replays      int           // repeated messages that are more than a network's copies, within an hour; default 3
 	Forbidden    int           // requests of a client for doors it may not open that are no mistake, within a day; default 5
@@ -40,12 +40,12 @@ func (l *loader) readDetect(t *table) {
 		Enabled:      s.boolean("enabled", true),
 		ScanPorts:    s.count("scan_ports", 20, 5, 200),
 		ScanWindow:   s.duration("scan_window", time.Minute, time.Second, time.Hour),
-		SlowPorts:    s.count("slow_ports", 15, 5, 100),
+		SlowPorts:    s.count("slow_ports", 20, 5, 100),
 		SlowWindow:   s.duration("slow_window", 24*time.Hour, time.Hour, 7*24*time.Hour),
 		ScanSources:  s.count("scan_sources", 200, 10, 50_000),
 		Guesses:      s.count("guesses", 8, 2, 1000),
 		GuessSources: s.count("guess_sources", 20, 2, 50_000),
-		NearMisses:   s.count("near_misses", 3, 1, 100),
+		NearMisses:   s.count("near_misses", 4, 1, 100),
 		Replays:      s.count("replays", 3, 1, 1000),
 		Forbidden:    s.count("forbidden", 5, 1, 1000),
 		TwoPlaces:    s.duration("two_places", 5*time.Minute, 10*time.Second, time.Hour),

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-var defaultDetect = Detect{Enabled: true, ScanPorts: 20, ScanWindow: time.Minute, SlowPorts: 15, SlowWindow: 24 * time.Hour, ScanSources: 200,
-	Guesses: 8, GuessSources: 20, NearMisses: 3, Replays: 3, Forbidden: 5, TwoPlaces: 5 * time.Minute, Unused: 10, FailedLogins: 10, Flood: 10_000}
+var defaultDetect = Detect{Enabled: true, ScanPorts: 20, ScanWindow: time.Minute, SlowPorts: 20, SlowWindow: 24 * time.Hour, ScanSources: 200,
+	Guesses: 8, GuessSources: 20, NearMisses: 4, Replays: 3, Forbidden: 5, TwoPlaces: 5 * time.Minute, Unused: 10, FailedLogins: 10, Flood: 10_000}
 
 func TestDetect(t *testing.T) {
 	changed := defaultDetect

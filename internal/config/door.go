@@ -27,6 +27,9 @@ func (l *loader) readDoor(t *table) {
 		Sequence: list(s, "sequence", `knocks in quotes, such as ["tcp/7000", "udp/8000"]`, packet.ParsePort),
 		Within:   s.duration("within", 10*time.Second, 100*time.Millisecond, 10*time.Minute),
 		To:       readPrefixes(s, "to"),
+		Hours:    readHours(s),
+		Widen4:   s.count("widen4", 0, 16, 31),
+		Widen6:   s.count("widen6", 0, 32, 127),
 
 		Previous:      list(s, "sequence_previous", `knocks in quotes, such as ["tcp/7000", "udp/8000"]`, packet.ParsePort),
 		PreviousUntil: readTime(s, "sequence_previous_until"),
@@ -39,6 +42,7 @@ func (l *loader) readDoor(t *table) {
 	l.checkSequence(s, "sequence", d.Sequence)
 	l.checkSequence(s, "sequence_previous", d.Previous)
 	checkWithin(s)
+	checkWiden(s, d)
 	pair(s, "sequence", "sequence_previous", "sequence_previous_until")
 	s.finish()
 	l.config.Doors = append(l.config.Doors, d)

@@ -36,6 +36,8 @@ func (l *loader) readGate(t *table) {
 		Interfaces: list(s, "interfaces", `names of interfaces in quotes, such as ["eth0"]`, once(parseInterface)),
 		Trusted:    list(s, "trusted", `addresses in quotes, such as ["192.168.1.0/24"]`, once(parseTrusted)),
 
+		Timezone: readZone(s),
+
 		RotationDue: s.days("rotation_due"),
 	}
 	if l.config.Gate.Policy == PolicyDoors && !s.empty("public") {

@@ -22,6 +22,7 @@ type loader struct {
 	modes   map[string]fs.FileMode // of the files read, by path
 	doors   []*section             // parallel to config.Doors
 	clients []*section             // parallel to config.Clients
+	groups  []*section             // parallel to config.Groups
 	hooks   []*section             // parallel to config.Hooks
 	gate    *section
 	owners  map[packet.Port]int // index of the door that has the port
@@ -50,6 +51,7 @@ func Load(fsys fs.FS, absolute string) (*Config, error) {
 	l.document(root)
 	l.readAuthorizedKeys(fsys)
 	l.readSequences(fsys)
+	l.expandGroups()
 	// With a file missing, what the tables say about each other would
 	// mislead: the door that a client names may stand in that file.
 	if whole {
@@ -119,8 +121,12 @@ func (l *loader) document(root *table) {
 	l.readMetrics(l.single(s, "metrics"))
 	l.readAPI(l.single(s, "api"))
 	l.readDetect(l.single(s, "detect"))
+	l.readMoat(l.single(s, "moat"))
 	for _, t := range l.several(s, "door", maxDoors) {
 		l.readDoor(t)
+	}
+	for _, t := range l.several(s, "group", maxGroups) {
+		l.readGroup(t)
 	}
 	for _, t := range l.several(s, "client", maxClients) {
 		l.readClient(t)

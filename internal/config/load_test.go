@@ -79,6 +79,7 @@ func TestDefaults(t *testing.T) {
 		Rotating: Rotating{Shape: sequence.DefaultShape, Within: 10 * time.Second},
 		Journal:  Journal{"/var/lib/sallyport/journal.db", 90 * day, 256 << 20, true},
 		Detect:   defaultDetect,
+		Moat:     Moat{Mode: MoatAuto},
 		Doors: []Door{{
 			Name: "ssh", Ports: ports("tcp/22"), OpenFor: 30 * time.Second, Within: 10 * time.Second,
 			Place: Place{main, 1},
@@ -230,7 +231,7 @@ func TestReferenceHasEveryKey(t *testing.T) {
 		t.Fatal("not valid TOML")
 	}
 	known := 0
-	for _, table := range []string{"daemon", "gate", "spa", "rotating", "journal", "metrics", "api", "door", "client", "hook", "webhook"} {
+	for _, table := range []string{"daemon", "gate", "spa", "rotating", "journal", "metrics", "api", "door", "group", "client", "hook", "webhook"} {
 		v := root.values[table]
 		if v == nil {
 			t.Errorf("no table %s", table)
@@ -254,8 +255,8 @@ func TestReferenceHasEveryKey(t *testing.T) {
 			}
 		}
 	}
-	if known != 59 {
-		t.Errorf("%d keys known, want 59: correct this figure if a key came or went", known)
+	if known != 69 {
+		t.Errorf("%d keys known, want 69: correct this figure if a key came or went", known)
 	}
 }
 

@@ -13,7 +13,7 @@ const (
 	wantAddr   = `is not an address: want one such as "192.0.2.7", "192.168.1.0/24" or "2001:db8::/32", without leading zeros`
 	wantClosed = `want knocks on closed ports only`
 	wantScan   = `sequence: any scan of the ports in order opens this door: want at least one port out of order or out of reach of the one before`
-	wantTables = `want api, client, daemon, detect, door, gate, hook, journal, metrics, rotating, spa or webhook` // a new section is added here
+	wantTables = `want api, client, daemon, detect, door, gate, group, hook, journal, metrics, moat, rotating, spa or webhook` // a new section is added here
 	wantDate   = `want a date such as 2027-01-31 (UTC) or 2027-01-31T18:00:00+01:00`
 )
 
@@ -62,11 +62,11 @@ func TestLoadRefuses(t *testing.T) {
 		// Unknown keys and wrong types.
 		{strings.Repeat("k", 99) + " = 1", `:1: unknown key "` + strings.Repeat("k", 60) + `…": ` + wantTables},
 		{"gate.trusted = ['" + strings.Repeat("1", 99) + "']", `:1: gate: trusted = "` + strings.Repeat("1", 60) + `…": want addresses in quotes, such as ["192.168.1.0/24"]`},
-		{"port = 1", `:1: unknown key "port": ` + wantTables},
+		{"clock_skew = 1", `:1: unknown key "clock_skew": ` + wantTables},
 		{"[deamon]", `:1: unknown key "deamon": did you mean "daemon"?`},
 		{"[[doors]]", `:1: unknown key "doors": did you mean "door"?`},
 		{"[gate]\ninterface = []", `:2: gate: unknown key "interface": did you mean "interfaces"?`},
-		{"[gate]\nblocked = []", `:2: gate: unknown key "blocked": want closed, interfaces, policy, public, rotation_due or trusted`},
+		{"[gate]\nblocked = []", `:2: gate: unknown key "blocked": want closed, interfaces, policy, public, rotation_due, timezone or trusted`},
 		{doors(`{name="ssh", ports=["tcp/22"], "open-for"="3s"}`), `:1: door "ssh": unknown key "open-for": did you mean "open_for"?`},
 		{"[door]\nname = 'a'", `:1: "door" is not a list of tables: write each as [[door]]`},
 		{"door = ['a']", `:1: "door" is not a list of tables: write each as [[door]]`},
@@ -173,7 +173,7 @@ func TestLoadRefuses(t *testing.T) {
 		{doors(aDoor) + "\nclient=[{name='bob', doors=['ssh'], key='" + aKey + "', expires=2027-01-31T18:00:00}]", `:2: client "bob": expires = 2027-01-31T18:00:00: ` + wantDate},
 		{doors(aDoor) + "\nclient=[{name='bob', doors=['ssh'], key='" + aKey + "', expires=18:00:00}]", `:2: client "bob": expires = 18:00:00: ` + wantDate},
 		{doors(aDoor) + "\nclient=[{name='bob', doors=['ssh'], key='" + aKey + "', max_open='25h'}]", `:2: client "bob": max_open = "25h": want 1s to 24h`},
-		{doors(aDoor) + "\nclient=[{name='bob', doors=['ssh'], key='" + aKey + "', colour='x'}]", `:2: client "bob": unknown key "colour": want changed, doors, expires, from, key, max_open, name, rotating, rotating_previous, rotating_previous_until or single`},
+		{doors(aDoor) + "\nclient=[{name='bob', doors=['ssh'], key='" + aKey + "', colour='x'}]", `:2: client "bob": unknown key "colour": want changed, doors, expires, from, hours, key, max_grants, max_open, name, rotating, rotating_previous, rotating_previous_until or single`},
 	} {
 		name, _, _ := strings.Cut(strings.TrimPrefix(c.want, ":"), "want")
 		t.Run(name, func(t *testing.T) { refuses(t, tree("sallyport.toml", c.toml), main+c.want) })

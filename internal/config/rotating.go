@@ -148,8 +148,8 @@ func (l *loader) checkSecrets() {
 	for i, c := range l.config.Clients {
 		if !c.Rotating.Current.IsZero() {
 			before := pairs
-			if pairs += len(c.Doors); pairs > maxRotating && before <= maxRotating {
-				l.clients[i].errorf(l.clients[i].at("rotating"), "rotating: more than %d pairs of such a client and a door: use keys for some of them", maxRotating)
+			if pairs += len(c.Doors) + len(c.Groups); pairs > maxRotating && before <= maxRotating {
+				l.clients[i].errorf(l.clients[i].at("rotating"), "rotating: more than %d pairs of such a client and a door or group: use keys for some of them", maxRotating)
 			}
 		}
 		for _, has := range []struct {

@@ -52,7 +52,7 @@ func (l *loader) checkScans() {
 		down := slices.Clone(w.knocks)
 		slices.Reverse(down)
 		if ports.scanned(w.knocks) || ports.scanned(down) {
-			l.doors[w.door].errorf(w.at, "%s: any scan of the ports in order opens this door: want at least one port out of order or out of reach of the one before", w.key)
+			w.s.errorf(w.at, "%s: any scan of the ports in order opens this door: want at least one port out of order or out of reach of the one before", w.key)
 		}
 	}
 }
@@ -89,7 +89,7 @@ func (l *loader) checkPrefixes() {
 		}
 		if next >= 0 && hasPrefix(order[next].knocks, w.knocks) {
 			longer := order[next]
-			l.doors[w.door].errorf(w.at, "%s: that of %s at %s begins with it, so knocking that opens this door too: change one of them", w.key, l.doors[longer.door].title(), longer.at)
+			w.s.errorf(w.at, "%s: that of %s at %s begins with it, so knocking that opens this door too: change one of them", w.key, longer.s.title(), longer.at)
 		}
 	}
 }

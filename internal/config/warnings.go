@@ -50,12 +50,18 @@ func (c *Config) Warnings() []Warning {
 	return list
 }
 
-// reachable returns a function that tells whether a client may open a door.
+// reachable returns a function that tells whether a client, or the sequence of
+// a group, may open a door.
 func (c *Config) reachable() func(door string) bool {
 	doors := make(map[string]bool)
 	for _, client := range c.Clients {
 		for _, name := range client.Doors {
 			doors[name] = doors[name] || client.Key != nil && c.SPA.Port != 0 || !client.Rotating.Current.IsZero()
+		}
+	}
+	for _, g := range c.Groups {
+		for _, name := range g.Doors {
+			doors[name] = doors[name] || len(g.Sequence) > 0
 		}
 	}
 	return func(door string) bool { return doors[door] }
