@@ -15,7 +15,7 @@ const (
 	// hostilePerSecond is how many refusals are passed on one by one. An
 	// attacker decides how many there are; beyond this they are summed up by
 	// reason, so that what he sends costs a bounded amount of work.
-	hostilePerSecond = 20_000
+	hostilePerSecond = 5000
 
 	overloadEvery = time.Minute
 )
