@@ -104,6 +104,21 @@ func onceText[T any](parse func(string) (T, error)) func(string) (T, error) {
 	}
 }
 
+// ParseHours reads hours as they stand in the configuration; of none it makes
+// the zero Hours.
+func ParseHours(list ...string) (Hours, error) {
+	var h Hours
+	for _, text := range list {
+		spans, err := parseHours(text)
+		if err != nil {
+			return Hours{}, err
+		}
+		h.open = append(h.open, spans...)
+	}
+	h.open = merged(h.open)
+	return h, nil
+}
+
 // parseHours reads "Mon-Fri 08:00-18:00". Without days it is every day. What
 // ends before it begins ends on the next day.
 func parseHours(text string) ([]span, error) {
@@ -233,10 +248,21 @@ func readZone(s *section) Zone {
 	if v == nil {
 		return Zone{}
 	}
-	location, err := time.LoadLocation(v.text)
-	if err != nil || v.text == "" || v.text == "Local" {
+	zone, err := ParseZone(v.text)
+	if err != nil {
 		s.bad("timezone", v, want)
-		return Zone{}
 	}
-	return Zone{location}
+	return zone
+}
+
+// ParseZone returns the time zone of a name such as "Europe/Berlin".
+func ParseZone(name string) (Zone, error) {
+	if name == "" || name == "Local" {
+		return Zone{}, fmt.Errorf("%q names no time zone", name)
+	}
+	location, err := time.LoadLocation(name)
+	if err != nil {
+		return Zone{}, fmt.Errorf("find the time zone %q: %w", name, err)
+	}
+	return Zone{location}, nil
 }

@@ -7,15 +7,10 @@ import (
 
 func hours(t testing.TB, list ...string) Hours {
 	t.Helper()
-	var h Hours
-	for _, text := range list {
-		spans, err := parseHours(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		h.open = append(h.open, spans...)
+	h, err := ParseHours(list...)
+	if err != nil {
+		t.Fatal(err)
 	}
-	h.open = merged(h.open)
 	return h
 }
 

@@ -21,7 +21,14 @@ func (g *Gate) Remember(guard *spent.Guard, now time.Time) {
 // completed decides about a sequence that was knocked as a whole, in order and
 // in time.
 func (g *Gate) completed(now time.Time, source netip.Addr, w *way) {
-	d := Decision{Kind: KindGrant, Reason: w.reason, Source: source, Door: w.door.Name}
+	d := Decision{Kind: KindGrant, Reason: w.reason, Source: source, Door: w.name()}
+	grants, refused := g.permit.give(now, asked{source: source, client: w.client, doors: w.opens()})
+	if len(grants) == 0 {
+		d.Kind = KindRefusal
+		d.Reason, d.Detail = because(refused)
+		g.decide(d)
+		return
+	}
 	if reason, detail := g.refuses(now, source, w); reason != "" {
 		// The client is told in the detail only: whoever has overheard a
 		// sequence can cause this, so it must not count as authenticated.
@@ -29,17 +36,18 @@ func (g *Gate) completed(now time.Time, source netip.Addr, w *way) {
 		g.decide(d)
 		return
 	}
-	grant := Grant{Door: w.door.Name, Source: source, Until: now.Add(w.door.OpenFor), Single: w.door.Single}
 	if w.client != nil {
-		d.Client, grant.Client = w.client.Name, w.client.Name
-		grant.Until = now.Add(openFor(w.door, w.client, 0))
-		grant.Single = w.door.Single || w.client.Single
+		d.Client = w.client.Name
 	}
 	if w.reason != BySequence {
 		d.Spent = &w.record
 	}
-	d.Grants = []Grant{grant}
+	d.Grants = grants
+	g.permit.hold(grants)
 	g.decide(d)
+	for _, r := range refused {
+		g.decide(r)
+	}
 	if w.reason != ByOneTime {
 		return
 	}

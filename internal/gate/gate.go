@@ -55,7 +55,8 @@ type Gate struct {
 	to        prefixes
 	neutral   portSet
 	tracker   *sequence.Tracker
-	messages  *messages    // nil while SPA is off
+	messages  *messages // nil while SPA is off
+	permit    permit
 	plan      *Plan        // what the tracker follows
 	spent     *spent.Guard // nil: nothing that opens only once opens anything
 	changes   int          // of what plans are made of
@@ -74,11 +75,12 @@ func New(cfg *config.Config, s SPA, host Host, now time.Time) *Gate {
 // holds go on.
 func (g *Gate) Reconfigure(cfg *config.Config, s SPA, now time.Time) {
 	g.config = cfg
+	g.permit.reconfigure(cfg)
 	switch {
 	case s.Guard == nil || cfg.SPA.Port == 0:
 		g.messages = nil
 	case g.messages == nil:
-		g.messages = newMessages(cfg, s, now)
+		g.messages = newMessages(cfg, s, &g.permit, now)
 	default:
 		g.messages.reconfigure(cfg, s)
 	}
@@ -167,7 +169,7 @@ func (g *Gate) Observe(now time.Time, p *packet.Packet) []Decision {
 	switch {
 	case !g.isHere(p.Dst):
 	case g.messages != nil && p.Port() == packet.Port{Proto: packet.UDP, Number: g.config.SPA.Port}:
-		g.decide(g.messages.observe(now, p))
+		g.observeMessage(now, p)
 	case isKnock(p) && g.Watches(p.Port()):
 		g.observeKnock(now, p)
 	}
@@ -192,7 +194,7 @@ func (g *Gate) observeKnock(now time.Time, p *packet.Packet) {
 		g.completed(now, p.Src, &g.plan.ways[i])
 	}
 	for _, i := range o.Late {
-		g.decide(Decision{Kind: KindRefusal, Reason: TooSlow, Source: p.Src, Door: g.plan.ways[i].door.Name})
+		g.decide(Decision{Kind: KindRefusal, Reason: TooSlow, Source: p.Src, Door: g.plan.ways[i].name()})
 	}
 	if o.Broken > 0 {
 		g.decide(Decision{Kind: KindRefusal, Reason: WrongKnock, Source: p.Src, Right: o.Broken, Of: o.Of})
@@ -200,6 +202,14 @@ func (g *Gate) observeKnock(now time.Time, p *packet.Packet) {
 	if o.Scanner {
 		g.decide(Decision{Kind: KindRefusal, Reason: Scanner, Source: p.Src})
 	}
+}
+
+func (g *Gate) observeMessage(now time.Time, p *packet.Packet) {
+	g.decide(g.messages.observe(now, p))
+	for _, d := range g.messages.partly {
+		g.decide(d)
+	}
+	g.messages.partly = nil
 }
 
 func (g *Gate) decide(d Decision) { g.decisions = append(g.decisions, d) }

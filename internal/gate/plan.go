@@ -11,14 +11,32 @@ import (
 
 // way is a sequence that opens a door.
 type way struct {
-	reason Reason // BySequence, ByOneTime or ByRotating
-	door   *config.Door
-	until  time.Time // when it ends; zero: never
+	reason Reason         // BySequence, ByOneTime or ByRotating
+	door   *config.Door   // nil for a group
+	group  string         // its name
+	doors  []*config.Door // its doors
+	until  time.Time      // when it ends; zero: never
 
 	client *config.Client // of a rotating sequence
 	step   int64          // of a rotating sequence
 	record spent.Record   // of a rotating or one-time sequence
 	before []spent.Record // of a one-time sequence: those that must have been used before
+}
+
+// name is that of the door or group.
+func (w *way) name() string {
+	if w.door != nil {
+		return w.door.Name
+	}
+	return w.group
+}
+
+// opens returns the doors.
+func (w *way) opens() []*config.Door {
+	if w.door != nil {
+		return []*config.Door{w.door}
+	}
+	return w.doors
 }
 
 // Plan is every sequence that opens something for the time around a step,
@@ -85,6 +103,11 @@ func (p *planner) make() *Plan {
 			p.addOneTime(door)
 		}
 	}
+	groups := doorsOf(p.config)
+	for i := range p.config.Groups {
+		group := &p.config.Groups[i]
+		p.add(way{reason: BySequence, group: group.Name, doors: groups(group.Doors)}, group.Sequence, group.Within)
+	}
 	if p.spent {
 		p.addRotating()
 	}
@@ -109,10 +132,7 @@ func (p *planner) addOneTime(door *config.Door) {
 }
 
 func (p *planner) addRotating() {
-	doors := make(map[string]*config.Door, len(p.config.Doors))
-	for i := range p.config.Doors {
-		doors[p.config.Doors[i].Name] = &p.config.Doors[i]
-	}
+	of := doorsOf(p.config)
 	for i := range p.config.Clients {
 		c := &p.config.Clients[i]
 		for _, s := range []struct {
@@ -123,8 +143,11 @@ func (p *planner) addRotating() {
 				continue
 			}
 			rotation := sequence.NewRotation(s.secret, p.config.Rotating.Shape)
-			for _, name := range c.Doors {
-				p.addSteps(rotation, way{reason: ByRotating, door: doors[name], client: c, until: s.until})
+			for _, door := range of(c.Doors) {
+				p.addSteps(rotation, way{reason: ByRotating, door: door, client: c, until: s.until})
+			}
+			for _, name := range c.Groups {
+				p.addSteps(rotation, way{reason: ByRotating, group: name, doors: of(p.config.Group(name).Doors), client: c, until: s.until})
 			}
 		}
 	}
@@ -135,8 +158,8 @@ func (p *planner) addRotating() {
 // guessed.
 func (p *planner) addSteps(rotation *sequence.Rotation, w way) {
 	for w.step = p.plan.step - stepsBack; w.step <= p.plan.step+stepsAhead; w.step++ {
-		w.record = spent.Step(w.client.Name, w.door.Name, w.step)
-		all := rotation.Knocks(w.door.Name, w.step)
+		w.record = spent.Step(w.client.Name, w.name(), w.step)
+		all := rotation.Knocks(w.name(), w.step)
 		knocks := all[:0]
 		for _, k := range all {
 			if !p.neutral.has(k) {
@@ -146,5 +169,20 @@ func (p *planner) addSteps(rotation *sequence.Rotation, w way) {
 		if len(knocks) >= p.config.Rotating.Knocks-1 {
 			p.add(w, knocks, p.config.Rotating.Within)
 		}
+	}
+}
+
+// doorsOf returns a function that finds doors by their names.
+func doorsOf(cfg *config.Config) func(names []string) []*config.Door {
+	doors := make(map[string]*config.Door, len(cfg.Doors))
+	for i := range cfg.Doors {
+		doors[cfg.Doors[i].Name] = &cfg.Doors[i]
+	}
+	return func(names []string) []*config.Door {
+		list := make([]*config.Door, len(names))
+		for i, name := range names {
+			list[i] = doors[name]
+		}
+		return list
 	}
 }

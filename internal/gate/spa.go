@@ -53,12 +53,14 @@ type messages struct {
 	opener    *spa.Opener
 	budget    *limit.Budget
 	clients   map[[6]byte]*config.Client
-	doors     map[[4]byte]*config.Door
+	doors     map[[4]byte][]*config.Door // of a door or group, by its id
+	permit    *permit
+	partly    []Decision // doors that stay shut though others open
 	diagnosed time.Time
 }
 
-func newMessages(cfg *config.Config, s SPA, now time.Time) *messages {
-	m := &messages{SPA: s, budget: limit.New(opensPerSecond, s.Seed, now)}
+func newMessages(cfg *config.Config, s SPA, p *permit, now time.Time) *messages {
+	m := &messages{SPA: s, permit: p, budget: limit.New(opensPerSecond, s.Seed, now)}
 	m.reconfigure(cfg, s)
 	return m
 }
@@ -73,9 +75,13 @@ func (m *messages) reconfigure(cfg *config.Config, s SPA) {
 			m.clients[sshauth.ID(c.Key)] = c
 		}
 	}
-	m.doors = make(map[[4]byte]*config.Door, len(cfg.Doors))
+	m.doors = make(map[[4]byte][]*config.Door, len(cfg.Doors)+len(cfg.Groups))
 	for i := range cfg.Doors {
-		m.doors[spa.DoorID(cfg.Doors[i].Name)] = &cfg.Doors[i]
+		m.doors[spa.DoorID(cfg.Doors[i].Name)] = []*config.Door{&cfg.Doors[i]}
+	}
+	of := doorsOf(cfg)
+	for _, group := range cfg.Groups {
+		m.doors[spa.DoorID(group.Name)] = of(group.Doors)
 	}
 }
 
@@ -225,17 +231,32 @@ func (m *messages) obey(now time.Time, p *packet.Packet, message *spa.Message, c
 		d.Reason = reason
 		return d
 	}
-	d.Kind, d.Reason = KindGrant, BySPA
 	if h.Op == spa.Close {
 		d.Kind, d.Reason = KindRevocation, ByClient
+		for _, door := range doors {
+			d.Grants = append(d.Grants, Grant{Door: door.Name, Source: p.Src, Client: client.Name})
+		}
+		return d
 	}
-	for _, door := range doors {
-		d.Grants = append(d.Grants, Grant{
-			Door: door.Name, Source: p.Src, Client: client.Name,
-			Until:  now.Add(openFor(door, client, h.Seconds)),
-			Single: door.Single || client.Single || h.Single,
-		})
+	return m.give(now, asked{source: p.Src, client: client, doors: doors, seconds: h.Seconds, single: h.Single}, d)
+}
+
+// give opens what may be opened now.
+func (m *messages) give(now time.Time, a asked, d Decision) Decision {
+	grants, refused := m.permit.give(now, a)
+	if len(grants) == 0 {
+		d.Reason, d.Detail = because(refused)
+		if len(refused) == 1 {
+			d.Door = refused[0].Door
+		}
+		return d
 	}
+	m.permit.hold(grants)
+	for _, r := range refused {
+		r.Client = a.client.Name
+		m.partly = append(m.partly, r)
+	}
+	d.Kind, d.Reason, d.Grants = KindGrant, BySPA, grants
 	return d
 }
 
@@ -244,18 +265,24 @@ func (m *messages) wanted(client *config.Client, id [4]byte) ([]*config.Door, Re
 	if id == [4]byte{} {
 		var all []*config.Door
 		for _, name := range client.Doors {
-			all = append(all, m.doors[spa.DoorID(name)])
+			all = append(all, m.doors[spa.DoorID(name)]...)
 		}
 		return all, ""
 	}
-	door := m.doors[id]
-	switch {
-	case door == nil:
+	doors := m.doors[id]
+	if doors == nil {
 		return nil, UnknownDoor
-	case !slices.Contains(client.Doors, door.Name):
+	}
+	var may []*config.Door
+	for _, door := range doors {
+		if slices.Contains(client.Doors, door.Name) {
+			may = append(may, door)
+		}
+	}
+	if len(may) == 0 {
 		return nil, ForbiddenDoor
 	}
-	return []*config.Door{door}, ""
+	return may, ""
 }
 
 // openFor is what the client asks for, within what it may have.

@@ -7,13 +7,15 @@ import (
 	"sallyport/internal/packet"
 )
 
-// Grant is the permission of one source to use one door until a time.
+// Grant is the permission of one source, or of all with its prefix, to use one
+// door until a time.
 type Grant struct {
 	Door   string     `json:"door"`
 	Source netip.Addr `json:"source"`
 	Client string     `json:"client,omitempty"` // empty for a static sequence or an operator
 	Until  time.Time  `json:"until"`
-	Single bool       `json:"single"` // used up by the first new connection
+	Single bool       `json:"single"`           // used up by the first new connection
+	Prefix int        `json:"prefix,omitempty"` // for all addresses with the first so many bits of the source; 0: the source alone
 }
 
 // Kind says what sort of thing happened.
