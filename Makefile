@@ -5,9 +5,10 @@ BENCH    ?= .
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS  := -s -w -X sallyport/internal/build.version=$(VERSION)
 FUZZTIME ?= 20s
+SEED     ?= 1
 ARCH     ?= $(shell $(GO) env GOARCH)
 
-.PHONY: build demo test peers long fuzz bench bench-peers lint generate package clean
+.PHONY: build demo test peers long fuzz bench bench-peers bench-detect lint generate package clean
 
 build: ## the program, in bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/sallyport ./cmd/sallyport
@@ -33,6 +34,9 @@ bench: ## the benchmarks of the code, e.g. make bench BENCH=Observe
 
 bench-peers: peers ## side by side with knockd, fwknopd and others, in bench/out/
 	$(GO) run ./bench
+
+bench-detect: ## what is found rightly and wrongly, e.g. make bench-detect SEED=7
+	$(GO) run ./bench/detect -seed $(SEED)
 
 lint: ## gofmt, vet, staticcheck, and that it builds elsewhere
 	scripts/lint

@@ -113,8 +113,8 @@ func TestGuessingIsFound(t *testing.T) {
 func TestNearMissesAreFound(t *testing.T) {
 	t.Parallel()
 	w := newGuarded(t, watchedDoor)
-	for i := range 3 {
-		w.knock(w.Attacker, w.Attacker.Gate4, "tcp/7001", "udp/8002", "tcp/9003", fmt.Sprintf("tcp/%d", 6000+i))
+	for i := range 4 {
+		w.knock(w.Attacker, w.Attacker.Gate4, "tcp/7001", "udp/8002", "tcp/9003", fmt.Sprintf("tcp/%d", 6100+i))
 	}
 	w.finds("near-miss high  " + w.Attacker.IP4.String())
 	w.closed(w.Attacker, "tcp", at(w.Attacker, 22))
@@ -138,10 +138,10 @@ func TestMisuseOfMessagesIsFound(t *testing.T) {
 			return fmt.Sprintf("replay medium alice %s", w.Client.IP4)
 		},
 		"a stolen key, used while its owner works": func(w *spaWorld) string {
-			for _, h := range []*lab.Host{w.Client, w.Attacker, w.Client} {
+			for _, h := range []*lab.Host{w.Client, w.Attacker, w.Client, w.Attacker} {
 				w.ask(h, h.Gate4, w.seal(w.alice, netip.Addr{}, nil))
 			}
-			return fmt.Sprintf("two-places medium alice %s", w.Client.IP4)
+			return fmt.Sprintf("two-places medium alice %s", w.Attacker.IP4)
 		},
 		"a key that no client has": func(w *spaWorld) string {
 			w.send(w.Attacker, w.Attacker.Gate4, w.seal(newProver(w.t), netip.Addr{}, nil).Datagram)

@@ -12,6 +12,10 @@ import (
 const (
 	scanSourcesWindow  = 10 * time.Minute
 	guessSourcesWindow = time.Hour
+
+	// mistaken: of so many sources that get in, one more is expected that
+	// breaks a sequence and gives up.
+	mistaken = 20
 )
 
 var scanDistributed = &rule{
@@ -41,7 +45,6 @@ type crowd struct {
 	before  [crowdWords]uint64
 	bits    int // set in either
 	usual   float64
-	patient bool // judge by what is usual
 	sample  [maxEvidence]netip.Addr
 	sampled int
 }
@@ -91,10 +94,8 @@ func (c *crowd) roll(now time.Time) {
 
 // learn keeps an average of what is usual, into which a single burst hardly goes.
 func (c *crowd) learn() {
-	if c.patient {
-		n := min(float64(c.sources()), 2*c.usual+50)
-		c.usual += (n - c.usual) / 8
-	}
+	n := min(float64(c.sources()), 2*c.usual+50)
+	c.usual += (n - c.usual) / 8
 }
 
 // exceeds tells whether so many sources are too many.
@@ -122,7 +123,7 @@ func (d *Detector) observeScanSource(e gate.Event) {
 
 func (d *Detector) observeGuessSource(a netip.Addr) {
 	n := d.guessing.add(d.now, hashOf(d.seed, a), a)
-	if d.guessing.exceeds(n, d.limits.GuessSources) {
+	if n >= d.limits.GuessSources+d.gettingIn.sources()/mistaken {
 		d.guessing.evidence(d.raise(subject{rule: guessesDistributed}, gate.High, 1), n)
 	}
 }
@@ -130,4 +131,5 @@ func (d *Detector) observeGuessSource(a netip.Addr) {
 func (d *Detector) rollCrowds() {
 	d.scanning.roll(d.now)
 	d.guessing.roll(d.now)
+	d.gettingIn.roll(d.now)
 }

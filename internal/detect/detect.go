@@ -39,36 +39,38 @@ type Detector struct {
 	now    time.Time // of the latest event; never goes back
 	seed   maphash.Seed
 
-	sources  *sources
-	clients  map[string]*client
-	unused   unusedGrants
-	pending  pending
-	scanning crowd
-	guessing crowd
-	flood    flood
-	open     map[subject]*raised
-	perRule  map[*rule]int
-	news     []*raised // to be told
-	grown    []*raised // told before, to be told again
-	out      []gate.Finding
-	reviewed time.Time // when changes of findings were last told
-	dueAt    time.Time // when secrets are looked at next
+	sources   *sources
+	clients   map[string]*client
+	unused    unusedGrants
+	pending   pending
+	scanning  crowd
+	guessing  crowd
+	gettingIn crowd
+	flood     flood
+	open      map[subject]*raised
+	perRule   map[*rule]int
+	news      []*raised // to be told
+	grown     []*raised // told before, to be told again
+	out       []gate.Finding
+	reviewed  time.Time // when changes of findings were last told
+	dueAt     time.Time // when secrets are looked at next
 }
 
 // New returns a detector that knows nothing yet.
 func New(o Options, now time.Time) *Detector {
 	seed := maphash.MakeSeed()
 	d := &Detector{
-		epoch:    now.Add(-time.Second), // so that no time is zero, which means never
-		now:      now,
-		seed:     seed,
-		sources:  newSources(seed),
-		clients:  make(map[string]*client),
-		unused:   newUnusedGrants(),
-		scanning: crowd{half: scanSourcesWindow / 2, started: now, patient: true},
-		guessing: crowd{half: guessSourcesWindow / 2, started: now},
-		open:     make(map[subject]*raised),
-		perRule:  make(map[*rule]int),
+		epoch:     now.Add(-time.Second), // so that no time is zero, which means never
+		now:       now,
+		seed:      seed,
+		sources:   newSources(seed),
+		clients:   make(map[string]*client),
+		unused:    newUnusedGrants(),
+		scanning:  crowd{half: scanSourcesWindow / 2, started: now},
+		guessing:  crowd{half: guessSourcesWindow / 2, started: now},
+		gettingIn: crowd{half: guessSourcesWindow / 2, started: now},
+		open:      make(map[subject]*raised),
+		perRule:   make(map[*rule]int),
 	}
 	d.Reconfigure(o)
 	return d
@@ -142,6 +144,7 @@ func (d *Detector) observeGrant(e gate.Event) {
 	d.brokenIn(e)
 	c := d.sources.make(e.Source, d.at())
 	c.granted = d.at()
+	d.gettingIn.add(d.now, hashOf(d.seed, e.Source), e.Source)
 	c.fast, c.slow = window{}, window{}
 	c.guesses, c.near = tally{}, tally{}
 	if e.Client != "" {
@@ -177,6 +180,7 @@ type client struct {
 	countries []string
 	forbidden tally
 	misplaced tally
+	replays   tally
 }
 
 // ofClient returns what is known of a client. The names are those of the

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -24,8 +26,8 @@ var (
 
 // limits are the defaults of the configuration.
 func limits() config.Detect {
-	return config.Detect{Enabled: true, ScanPorts: 20, ScanWindow: time.Minute, SlowPorts: 15, SlowWindow: 24 * time.Hour, ScanSources: 200,
-		Guesses: 8, GuessSources: 20, NearMisses: 3, Replays: 3, Forbidden: 5, TwoPlaces: 5 * time.Minute, Unused: 10, FailedLogins: 10, Flood: 10_000}
+	return config.Detect{Enabled: true, ScanPorts: 20, ScanWindow: time.Minute, SlowPorts: 20, SlowWindow: 24 * time.Hour, ScanSources: 200,
+		Guesses: 8, GuessSources: 20, NearMisses: 4, Replays: 3, Forbidden: 5, TwoPlaces: 5 * time.Minute, Unused: 10, FailedLogins: 10, Flood: 10_000}
 }
 
 // stream feeds a detector and keeps the latest state of each finding, in the
@@ -218,6 +220,15 @@ var cases = []struct {
 		}
 		s.wait(2 * time.Minute)
 	}, []string{"near-miss high 203.0.113.66 ×5"}},
+	{"near misses of somebody who has got in before", func(s *stream) {
+		s.grant(gate.BySequence, home, "")
+		s.put(gate.Event{Kind: gate.KindUse, Source: home, Door: "ssh"})
+		for range 5 {
+			s.broken(home, 2, 3)
+		}
+		s.grant(gate.BySequence, home, "")
+		s.put(gate.Event{Kind: gate.KindUse, Source: home, Door: "ssh"})
+	}, nil},
 	{"near misses of a sequence of two", func(s *stream) {
 		for range 5 {
 			s.broken(mole, 1, 2)
@@ -261,11 +272,17 @@ var cases = []struct {
 		s.grant(gate.BySPA, mole, "alice")
 	}, nil},
 	{"in two places", func(s *stream) {
+		for _, a := range []netip.Addr{mole, numbered(1), mole, numbered(1)} {
+			s.grant(gate.BySPA, a, "alice")
+			s.wait(time.Minute)
+		}
+	}, []string{"two-places medium alice " + numbered(1).String() + " ×3"}},
+	{"between two networks, there and back", func(s *stream) {
 		for _, a := range []netip.Addr{mole, numbered(1), mole} {
 			s.grant(gate.BySPA, a, "alice")
 			s.wait(time.Minute)
 		}
-	}, []string{"two-places medium alice 203.0.113.66 ×2"}},
+	}, []string{"two-places info alice 203.0.113.66 ×2"}},
 	{"elsewhere in the evening", func(s *stream) {
 		s.grant(gate.BySPA, mole, "alice")
 		s.wait(3 * time.Hour)
@@ -435,5 +452,28 @@ func TestClockSetBack(t *testing.T) {
 	s.wait(20 * time.Second)
 	if len(s.found) != 1 || s.found[0].Last.Before(s.found[0].First) {
 		t.Errorf("%+v", s.found)
+	}
+}
+
+// The document tells every rule, and no other.
+func TestRulesAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/FINDINGS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z-]+)` \\|").FindAllSubmatch(text, -1) {
+		told = append(told, string(m[1]))
+	}
+	var have []string
+	for _, r := range []*rule{scanFast, scanSlow, scanDistributed, guesses, guessesDistributed, nearMiss, replays, interception, clocks,
+		stranger, forbiddenDoor, forbiddenPlace, twoPlaces, newCountry, neverUsed, failedLogins, overdue, floods} {
+		have = append(have, r.name)
+		if !strings.HasSuffix(r.advice, ".") || r.quiet < time.Minute {
+			t.Errorf("%s: advice %q, over after %s", r.name, r.advice, r.quiet)
+		}
+	}
+	if !slices.Equal(told, have) {
+		t.Errorf("the document has\n%q\nthe rules are\n%q", told, have)
 	}
 }

@@ -55,7 +55,7 @@ func (d *Detector) observeBroken(e gate.Event) {
 	if near(e) {
 		r, severity, counted, span, limit = nearMiss, gate.High, &c.near, nearWindow, d.limits.NearMisses
 	}
-	if counted.add(now, seconds(span)) >= limit {
+	if counted.add(now, seconds(span)) >= c.patience(2)*limit {
 		d.raiseAll(subject{rule: r, source: e.Source}, severity, counted).because("%d right knocks of %d", e.Right, e.Of)
 		return
 	}
@@ -65,8 +65,11 @@ func (d *Detector) observeBroken(e gate.Event) {
 	}
 }
 
-// brokenIn: somebody who was guessing has got in.
+// brokenIn: somebody who was guessing has got in, for the first time.
 func (d *Detector) brokenIn(e gate.Event) {
+	if c := d.sources.find(e.Source); c == nil || c.granted != 0 {
+		return
+	}
 	if e.Reason != gate.BySequence && e.Reason != gate.ByRotating && e.Reason != gate.ByOneTime {
 		return
 	}

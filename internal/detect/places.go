@@ -32,8 +32,15 @@ var newCountry = &rule{
 
 const maxCountries = 16 // of a client; beyond that it is at home everywhere
 
-// places are the two networks from which a client came last.
-type places struct{ now, before place }
+// inTurns is how many moves within two_places make two devices: a phone between
+// two networks moves there and back.
+const inTurns = 3
+
+// places is where a client came from last, and how often it has moved lately.
+type places struct {
+	now   place
+	moves tally
+}
 
 type place struct {
 	network netip.Prefix
@@ -62,22 +69,21 @@ func (d *Detector) observePlace(e gate.Event) {
 	}
 	here := place{networkOf(source), source, d.at()}
 	if family.now.network != here.network {
-		d.moved(e, *family, here)
-		family.before = family.now
+		d.moved(e, family, here)
 	}
 	family.now = here
 	d.observeCountry(c, e)
 }
 
 // moved: once to another network is what happens to people on their way. There
-// and back again, it is two who take turns.
-func (d *Detector) moved(e gate.Event, p places, here place) {
-	recent := func(o place) bool { return o.at != 0 && here.at-o.at < seconds(d.limits.TwoPlaces) }
-	if !recent(p.now) {
+// and back again and again, it is two who take turns.
+func (d *Detector) moved(e gate.Event, p *places, here place) {
+	window := seconds(d.limits.TwoPlaces)
+	if p.now.at == 0 || here.at-p.now.at >= window {
 		return
 	}
 	severity := gate.Info
-	if recent(p.before) && p.before.network == here.network {
+	if p.moves.add(here.at, window) >= inTurns {
 		severity = gate.Medium
 	}
 	f := d.raise(subject{rule: twoPlaces, client: e.Client}, severity, 1)

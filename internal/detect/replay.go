@@ -30,10 +30,15 @@ var interception = &rule{
 	quiet:  time.Hour,
 }
 
+// observeReplay takes what was used already. A message is known for the client's
+// whatever its source, so what others send from there does not count.
 func (d *Detector) observeReplay(e gate.Event) {
-	c := d.sources.make(e.Source, d.at())
+	counted := &d.sources.make(e.Source, d.at()).replays
+	if e.Client != "" {
+		counted = &d.ofClient(e.Client).replays
+	}
 	severity := gate.Info
-	if c.replays.add(d.at(), seconds(replayWindow)) >= d.limits.Replays {
+	if counted.add(d.at(), seconds(replayWindow)) >= d.limits.Replays {
 		severity = gate.Medium
 	}
 	d.raise(subject{rule: replays, source: e.Source, client: e.Client}, severity, 1)

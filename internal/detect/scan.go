@@ -60,7 +60,7 @@ func (d *Detector) observeContacts(e gate.Event) {
 		d.raiseScan(scanFast, gate.Low, c, c.fast, e)
 	// What comes at once is a fast scan that has just begun, or none; and one
 	// port that is tried again and again is none, so it must be known which they are.
-	case all.bits != 0 && all.ports() >= d.limits.SlowPorts && c.fast.ports() <= d.limits.SlowPorts/2:
+	case all.bits != 0 && all.ports() >= c.patience(4)*d.limits.SlowPorts && c.fast.ports() <= d.limits.SlowPorts/2:
 		d.raiseScan(scanSlow, gate.Medium, c, all, e)
 	case c.granted == 0:
 		d.observeScanSource(e)

@@ -40,6 +40,15 @@ type source struct {
 
 func (s *source) used() bool { return s.last != 0 }
 
+// patience is by how much limits are higher for a source that has got in
+// before: its failures are most likely mistakes, of more than one person perhaps.
+func (s *source) patience(factor int) int {
+	if s.granted != 0 {
+		return factor
+	}
+	return 1
+}
+
 // rank says how much would be lost with a source.
 func (s *source) rank(now uint32) int {
 	const day = 24 * 60 * 60

@@ -25,7 +25,12 @@ type unusedGrants struct {
 	row  map[visit]int // unused grants in a row; of a client, whatever the source
 }
 
-const maxVisits = 1 << 16
+const (
+	maxVisits = 1 << 16
+
+	// unusedFew in a row are nothing yet: people change their minds.
+	unusedFew = 3
+)
 
 // visit is who may come to which door.
 type visit struct {
@@ -78,7 +83,7 @@ func (u *unusedGrants) expired(v visit) int {
 
 func (d *Detector) observeExpiry(e gate.Event) {
 	n := d.unused.expired(visitOf(e))
-	if n == 0 {
+	if n < min(unusedFew, d.limits.Unused) {
 		return
 	}
 	severity := gate.Info
@@ -86,5 +91,10 @@ func (d *Detector) observeExpiry(e gate.Event) {
 		severity = gate.Low
 	}
 	v := visitOf(e).counted()
-	d.raise(subject{rule: neverUsed, source: v.source, client: v.client, door: v.door}, severity, 1)
+	about := subject{rule: neverUsed, source: v.source, client: v.client, door: v.door}
+	if d.find(about) == nil {
+		d.raise(about, severity, uint64(n))
+		return
+	}
+	d.raise(about, severity, 1)
 }
