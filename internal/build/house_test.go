@@ -19,7 +19,7 @@ import (
 var rooms = map[string][]string{
 	"pure": {"internal/packet", "internal/sequence", "internal/key", "internal/spa", "internal/sshauth",
 		"internal/replay", "internal/unit", "internal/spent", "internal/limit", "internal/config", "internal/gate", "internal/report",
-		"internal/detect", "internal/siem", "internal/convert"},
+		"internal/detect", "internal/siem", "internal/convert", "internal/lint"},
 	"edge": {"internal/capture", "internal/firewall", "internal/conntrack", "internal/netstate", "internal/control",
 		"internal/ack", "internal/keyfile", "internal/replay/disk", "internal/knock", "internal/hook", "internal/metrics", "internal/webhook", "internal/moat", "internal/lab", "internal/lab/labtest", "internal/inspect", "internal/journal"},
 	"wiring": {"internal/grant", "internal/daemon", "internal/build", "internal/drill", "cmd/sallyport"},

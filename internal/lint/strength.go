@@ -1,0 +1,114 @@
+package lint
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"sallyport/internal/packet"
+)
+
+// bits estimates how much somebody must guess who knows how people choose
+// ports, as a logarithm to base 2. A port drawn at random is worth 16 bits. One
+// that follows a habit is worth what it takes to choose among the ports of that
+// habit, and among the habits. The protocols are worth one bit each, or one for
+// all if they are the same.
+func bits(knocks []packet.Port) float64 {
+	sum := 1.0
+	if slices.ContainsFunc(knocks, func(p packet.Port) bool { return p.Proto != knocks[0].Proto }) {
+		sum = float64(len(knocks))
+	}
+	for i := range knocks {
+		sum += knockBits(knocks, i)
+	}
+	return sum
+}
+
+// knockBits is what the number of one knock adds to those before it.
+func knockBits(knocks []packet.Port, i int) float64 {
+	const random = 16
+	n := int(knocks[i].Number)
+	least := float64(random)
+	try := func(habit bool, choices int) {
+		if habit {
+			least = min(least, math.Log2(habits)+math.Log2(float64(choices)))
+		}
+	}
+	try(scanned(knocks[i].Number), len(scannedPorts))
+	try(n%1000 == 0, 65)
+	try(n%100 == 0, 655)
+	try(sameDigits(n), 9*5)
+	try(1900 <= n && n < 2100, 200)
+	if i > 0 {
+		step := n - int(knocks[i-1].Number)
+		try(-10 <= step && step <= 10, 21)
+		try(slices.ContainsFunc(knocks[:i], func(p packet.Port) bool { return int(p.Number) == n }), i)
+		try(i > 1 && step == int(knocks[i-1].Number)-int(knocks[i-2].Number), 1)
+	}
+	return least
+}
+
+// habits is how many habits knockBits knows.
+const habits = 8
+
+// sameDigits recognises 7, 22, 3333.
+func sameDigits(n int) bool {
+	for d := n % 10; n > 0; n /= 10 {
+		if n%10 != d {
+			return false
+		}
+	}
+	return true
+}
+
+// The means of whoever guesses. Every knock can be the last of a sequence, so
+// each knock he sends is a guess. From one source he may touch
+// scannerPorts different closed ports in scannerWindow, which have only so many
+// sequences; with long sequences it is the packets that limit him, and in the
+// end those that the gate can look at. The last two are estimates, on the high
+// side: 10,000 knocks a second are about 5 Mbit/s.
+const (
+	scannerPorts  = 17 // one less than makes a scanner: package sequence
+	scannerWindow = 10 * time.Second
+	sourceRate    = 10_000
+	gateRate      = 1_000_000
+	botnet        = 10_000 // sources
+)
+
+// guessTime is how long it takes on average, which is for half of all there
+// are, to guess one of 2^bits sequences of some knocks, from a number of sources.
+func guessTime(bits float64, knocks, sources int) (seconds float64) {
+	perSource := min(math.Pow(scannerPorts, float64(knocks))/scannerWindow.Seconds(), sourceRate)
+	return math.Exp2(bits-1) / min(perSource*float64(sources), gateRate)
+}
+
+const (
+	minute = 60.0
+	hour   = 60 * minute
+	day    = 24 * hour
+	year   = 365.25 * day
+)
+
+// span writes a time in words, in the largest unit of which there is one.
+func span(seconds float64) string {
+	switch {
+	case seconds < 1:
+		return "less than a second"
+	case seconds >= 1e6*year:
+		return "millions of years"
+	}
+	for _, unit := range []struct {
+		size float64
+		name string
+	}{{year, "year"}, {day, "day"}, {hour, "hour"}, {minute, "minute"}, {1, "second"}} {
+		n := math.Floor(seconds / unit.size)
+		if n == 1 {
+			return "1 " + unit.name
+		}
+		if n > 1 {
+			return fmt.Sprintf("%.0f %ss", n, unit.name)
+		}
+	}
+	return "" // not reached: there is at least a second
+}
