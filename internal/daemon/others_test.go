@@ -4,6 +4,7 @@ package daemon
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -51,24 +52,46 @@ func logged() (text string, proved, anybody []string) {
 	return b.String(), proved, anybody
 }
 
-// The real fail2ban finds who has proved to misuse a key, and nobody else.
+const journalRemote = "/lib/systemd/systemd-journal-remote"
+
+// journaled puts lines into a journal of systemd, as the service's.
+func journaled(t *testing.T, text string) (path string) {
+	t.Helper()
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		fmt.Fprintf(&b, "__REALTIME_TIMESTAMP=%d\n__MONOTONIC_TIMESTAMP=1000000\n_BOOT_ID=%032d\n_SYSTEMD_UNIT=sallyport.service\n_HOSTNAME=gate\nSYSLOG_IDENTIFIER=sallyport\n_PID=77\nMESSAGE=%s\n\n",
+			time.Now().UnixMicro(), 1, strings.TrimSpace(line))
+	}
+	path = filepath.Join(t.TempDir(), "log.journal")
+	cmd := exec.Command(journalRemote, "-o", path, "-")
+	cmd.Stdin = strings.NewReader(b.String())
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return path
+}
+
+// The real fail2ban finds who has proved to misuse a key, and nobody else: in
+// the journal of systemd, where our jail looks, and in a file.
 func TestFail2ban(t *testing.T) {
-	labtest.Need(t, "peers", "fail2ban-regex")
+	labtest.Need(t, "peers", "fail2ban-regex", journalRemote)
 	text, proved, anybody := logged()
 	path := filepath.Join(t.TempDir(), "log")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for mode, want := range map[string][]string{"proved": proved, "any": append(slices.Clone(proved), anybody...)} {
-		out, err := exec.Command("fail2ban-regex", "-o", "ip", path, "../../packaging/fail2ban/filter.d/sallyport.conf[mode="+mode+"]").Output()
-		if err != nil {
-			t.Fatalf("%s: %v\n%s", mode, err, out)
-		}
-		got := strings.Fields(string(out))
-		slices.Sort(got)
-		slices.Sort(want)
-		if !slices.Equal(got, want) {
-			t.Errorf("%s: found %v, want %v in\n%s", mode, got, want, text)
+	for _, from := range []string{path, "systemd-journal[journalfiles=" + journaled(t, text) + "]"} {
+		for mode, want := range map[string][]string{"proved": proved, "any": append(slices.Clone(proved), anybody...)} {
+			out, err := exec.Command("fail2ban-regex", "-o", "ip", from, "../../packaging/fail2ban/filter.d/sallyport.conf[mode="+mode+"]").Output()
+			if err != nil {
+				t.Fatalf("%s, %s: %v\n%s", from, mode, err, out)
+			}
+			got := strings.Fields(string(out))
+			slices.Sort(got)
+			slices.Sort(want)
+			if !slices.Equal(got, want) {
+				t.Errorf("%s, %s: found %v, want %v in\n%s", from, mode, got, want, text)
+			}
 		}
 	}
 }
