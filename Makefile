@@ -24,7 +24,7 @@ peers: ## the programs that tests use as real peers (Debian packages)
 	scripts/install-peers
 
 long: peers ## more rounds, and with the race detector
-	$(GO) test -race -count=3 ./...
+	SALLYPORT_LONG=1 $(GO) test -race -count=3 -timeout 60m ./...
 
 fuzz: ## each fuzz target for FUZZTIME
 	GO=$(GO) scripts/fuzz $(FUZZTIME)

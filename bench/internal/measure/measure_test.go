@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -96,16 +97,28 @@ func TestEverySystemOpensItsDoor(t *testing.T) {
 	}
 }
 
-// sallyport builds the program to measure.
+// build makes the program to measure, once, where benchmarks leave their
+// results.
+var build = sync.OnceValues(func() (string, error) {
+	program, err := filepath.Abs("../../out/sallyport-of-tests")
+	if err != nil {
+		return "", err
+	}
+	if out, err := exec.Command("go", "build", "-o", program, "sallyport/cmd/sallyport").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build sallyport: %w\n%s", err, out)
+	}
+	return program, nil
+})
+
+// sallyport returns the path of the program to measure.
 func sallyport(t *testing.T) string {
 	t.Helper()
 	if testing.Short() {
 		return "sallyport"
 	}
-	program := filepath.Join(t.TempDir(), "sallyport")
-	build := exec.Command("go", "build", "-o", program, "sallyport/cmd/sallyport")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build sallyport: %v\n%s", err, out)
+	program, err := build()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return program
 }
@@ -130,10 +143,57 @@ func TestFlood(t *testing.T) {
 	}
 }
 
+// TestGoodput tries every kind of junk in a long run only.
+func TestGoodput(t *testing.T) {
+	t.Parallel()
+	labtest.Need(t, "netns")
+	some, columns := little, []string{"no junk"}
+	some.Offered, some.Rates = 4, nil
+	systems := []peers.System{peers.SPA{Program: sallyport(t), Suite: key.X25519}}
+	if os.Getenv("SALLYPORT_LONG") != "" {
+		some.Rates, columns = []int{1000}, append(columns, "1 k/s")
+		systems = append(systems, peers.Bare{})
+	}
+	section, err := measure.Goodput(t.Context(), systems, some)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range []string{"goodput-first", "goodput-scan", "goodput-tagged", "goodput-replay"} {
+		for _, column := range columns {
+			if got := cell(t, section, table, systems[0].Name(), column); !strings.HasPrefix(got.Text, "4/4 ") {
+				t.Errorf("%s, %s: %s, want 4/4", table, column, got.Text)
+			}
+		}
+	}
+}
+
+func TestSoak(t *testing.T) {
+	t.Parallel()
+	labtest.Need(t, "netns")
+	short := little
+	short.Soak = 3 * time.Second
+	s := peers.SPA{Program: sallyport(t), Suite: key.X25519}
+	section, err := measure.Soak(t.Context(), []peers.System{s, peers.Bare{}}, short)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := cell(t, section, "soak", s.Name(), "opened").Value.(map[string]int); got["good"] == 0 {
+		t.Error("no honest knock opened the door")
+	}
+	for _, column := range []string{"resident, MB", "goroutines", "open files"} {
+		if got := cell(t, section, "soak", s.Name(), column); len(got.Value.([]float64)) < 10 {
+			t.Errorf("%s: %v", column, got.Value)
+		}
+	}
+}
+
 // TestClientsComeThroughAFlood has tries enough for a machine that is busy.
 func TestClientsComeThroughAFlood(t *testing.T) {
 	t.Parallel()
 	labtest.Need(t, "netns")
+	if os.Getenv("SALLYPORT_LONG") == "" {
+		t.Skip("takes 20 s: set SALLYPORT_LONG")
+	}
 	one := little
 	one.Knocks, one.Rates = 1, nil
 	s := peers.SPA{Program: sallyport(t), Suite: key.Hybrid}
