@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -118,6 +120,34 @@ func TestNearMissesAreFound(t *testing.T) {
 	}
 	w.finds("near-miss high  " + w.Attacker.IP4.String())
 	w.closed(w.Attacker, "tcp", at(w.Attacker, 22))
+}
+
+// Somebody can knock, and cannot log in.
+func TestFailedLoginsAreFound(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, lab.Options{})
+	w.serve("tcp", 22)
+	log := filepath.Join(w.dir, "auth.log")
+	write := func(source netip.Addr, n int) {
+		t.Helper()
+		f, err := os.OpenFile(log, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		for range n {
+			fmt.Fprintf(f, "%s gate sshd-session[7]: Failed password for invalid user root from 203.0.113.9 port 1 ssh2 from %s port 4711 ssh2\n",
+				time.Now().Format("2006-01-02T15:04:05.000000-07:00"), source)
+		}
+	}
+	w.configure(fmt.Sprintf("[detect]\nssh_log = %q\ngeoip = \"/nonexistent\"\n", log) + watchedDoor)
+	w.start()
+	w.journaled("no such file", "--kind", "failure") // neither log nor database: doors open all the same
+	w.knock(w.Attacker, w.Attacker.Gate4, "tcp/7001", "udp/8002", "tcp/9003", "tcp/6004")
+	w.open(w.Attacker, "tcp", at(w.Attacker, 22))
+	write(w.Client.IP4, 20) // never knocked
+	write(w.Attacker.IP4, 12)
+	w.finds("failed-logins high  " + w.Attacker.IP4.String())
 }
 
 func TestMisuseOfMessagesIsFound(t *testing.T) {

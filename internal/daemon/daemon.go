@@ -136,6 +136,7 @@ func (d *Daemon) startGate(cfg *config.Config) error {
 	d.actor.secrets = d.secrets.Load
 	d.actor.memory = d.memory.Load
 	d.actor.opened = d.metrics.Opened
+	d.actor.ended = d.ended
 	d.actor.answers = func() bool { return d.config.Load().SPA.Ack }
 
 	if err := d.host.read(); err != nil {
@@ -212,6 +213,7 @@ func (d *Daemon) tasks() []task {
 		{"connections", d.watchUses},
 		{"findings", d.watchman.Run},
 		{"contacts", d.settleContacts},
+		{"logins", d.watchLogins},
 		{"rotating sequences", d.watchSteps},
 		{"watchdog", d.watchdog},
 	}

@@ -62,7 +62,8 @@ func (e *events) decided(now time.Time, d gate.Decision) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.refusals[d.Reason]++
-	if d.Reason.Proved() { // not in an attacker's hand
+	// Without a client, it is whoever has overheard a sequence.
+	if d.Reason.Proved() && d.Client != "" { // not in an attacker's hand
 		e.enqueue(d.Event(now))
 		return
 	}
@@ -91,8 +92,8 @@ func (e *events) sum(reason gate.Reason, now time.Time) {
 	e.summed[reason] = s
 }
 
-// contacts takes a sum of what one source has touched.
-func (e *events) contacts(event gate.Event) {
+// hostileEvent takes an event of another kind that somebody outside can cause.
+func (e *events) hostileEvent(event gate.Event) {
 	select {
 	case e.hostile <- event:
 	default:

@@ -10,6 +10,8 @@ import (
 	"sallyport/internal/config"
 	"sallyport/internal/detect"
 	"sallyport/internal/gate"
+	"sallyport/internal/geo"
+	"sallyport/internal/sshlog"
 )
 
 // watchman looks in the stream of events for what is worth a look, on a
@@ -20,6 +22,7 @@ type watchman struct {
 	queue    chan gate.Event
 	settings chan *config.Config
 	config   *config.Config
+	geoip    string                  // the database that country asks
 	country  func(netip.Addr) string // nil: countries are not known
 	uses     atomic.Bool             // KindUse events tell which grants are used
 	lost     atomic.Uint64           // events for which the queue had no room
@@ -49,8 +52,25 @@ func (w *watchman) configure(cfg *config.Config) {
 	}
 }
 
+// options opens the database of countries where there is one. That it cannot
+// be read keeps nothing else from being found.
 func (w *watchman) options() detect.Options {
+	if path := w.config.Detect.GeoIP; path != w.geoip {
+		w.geoip, w.country = path, w.countries(path)
+	}
 	return detect.Options{Config: w.config, Country: w.country, UsesWatched: w.uses.Load()}
+}
+
+func (w *watchman) countries(path string) func(netip.Addr) string {
+	if path == "" {
+		return nil
+	}
+	db, err := geo.Open(path)
+	if err != nil {
+		w.put(gate.Event{Time: time.Now(), Kind: gate.KindFailure, Detail: "countries are not known: " + err.Error()})
+		return nil
+	}
+	return db.Country
 }
 
 // Run judges events until the context ends.
@@ -95,6 +115,19 @@ func (d *Daemon) found(f gate.Finding, news bool) {
 	}
 }
 
+// watchLogins tells who logs in behind the doors, where the configuration says
+// which file has it.
+func (d *Daemon) watchLogins(ctx context.Context) error {
+	path := d.config.Load().Detect.SSHLog
+	if path == "" {
+		return nil
+	}
+	sshlog.Follow(ctx, path, d.events.hostileEvent, func(err error) {
+		d.events.put(gate.Event{Time: time.Now(), Kind: gate.KindFailure, Detail: err.Error()})
+	})
+	return nil
+}
+
 // countsContacts tells whether packets to closed ports are counted by the daemon.
 func countsContacts(cfg *config.Config) bool { return cfg.Detect.Enabled }
 
@@ -104,7 +137,7 @@ func (d *Daemon) countContacts(cfg *config.Config) {
 	case !countsContacts(cfg):
 		d.pump.contacts = nil
 	case d.pump.contacts == nil:
-		d.pump.contacts = newContacts(d.events.contacts)
+		d.pump.contacts = newContacts(d.events.hostileEvent)
 	}
 }
 

@@ -39,7 +39,7 @@ func (l *logbook) write(event gate.Event) {
 
 // byAnybody tells whether somebody who has proved nothing can cause the event.
 func byAnybody(e gate.Event) bool {
-	return e.Kind == gate.KindContacts || e.Kind == gate.KindRefusal && !e.Reason.Proved()
+	return e.Kind == gate.KindContacts || e.Kind == gate.KindLogin || e.Kind == gate.KindRefusal && !e.Reason.Proved()
 }
 
 // admit tells whether one more may be written.

@@ -47,6 +47,9 @@ func (d *Daemon) load() (*config.Config, error) {
 	if old := d.config.Load(); cfg.Metrics != old.Metrics || cfg.API != old.API {
 		return nil, errors.New("[metrics] or [api] has changed: that needs a restart (systemctl restart sallyport; no grant is lost)")
 	}
+	if old := d.config.Load().Detect.SSHLog; cfg.Detect.SSHLog != old {
+		return nil, fmt.Errorf("[detect] ssh_log has changed from %q: it needs a restart (systemctl restart sallyport; no grant is lost)", old)
+	}
 	return cfg, nil
 }
 
@@ -88,6 +91,7 @@ func (d *Daemon) reconfigure(ctx context.Context, cfg *config.Config, s gate.SPA
 			d.pump.gate.Remember(m.guard, time.Now())
 		}
 		d.pump.gate.Reconfigure(cfg, s, time.Now())
+		d.pump.gate.Began(d.book.Live(time.Now()))
 		d.countContacts(cfg)
 		err = d.source.SetFilter(d.filter(d.pump.gate, cfg))
 	})
@@ -95,17 +99,24 @@ func (d *Daemon) reconfigure(ctx context.Context, cfg *config.Config, s gate.SPA
 }
 
 // endOrphans ends the grants that the configuration no longer allows. Those
-// whose door is gone have left the kernel already.
+// whose door is gone, or no longer as wide, have left the kernel already.
 func (d *Daemon) endOrphans(cfg *config.Config) {
 	now := time.Now()
 	may := permissions(cfg)
-	gone := d.book.Forget(func(g gate.Grant) bool { return cfg.Door(g.Door) == nil })
+	gone := d.book.Forget(func(g gate.Grant) bool { return !possible(cfg, g) })
+	d.ended(gone)
 	for _, g := range gone {
 		d.events.put(gate.Event{Time: now, Kind: gate.KindRevocation, Door: g.Door, Client: g.Client, Source: g.Source, Reason: gate.ByReload})
 	}
 	if _, err := d.actor.revoke(now, gate.ByReload, func(g gate.Grant) bool { return g.Client != "" && !may[[2]string{g.Client, g.Door}] }); err != nil {
 		d.events.put(gate.Event{Time: now, Kind: gate.KindFailure, Reason: gate.ByReload, Detail: err.Error()})
 	}
+}
+
+// possible tells whether the firewall keeps a grant with a configuration.
+func possible(cfg *config.Config, g gate.Grant) bool {
+	door := cfg.Door(g.Door)
+	return door != nil && (g.Prefix == 0 || g.Prefix == door.Widen(g.Source.BitLen()))
 }
 
 // permissions returns which client may use which door.
