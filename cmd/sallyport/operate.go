@@ -82,7 +82,7 @@ ends them too.`,
 			return nil
 		}
 		for _, g := range a.Grants {
-			fmt.Fprintf(std.out, "door %q is closed for %s\n", g.Door, g.Source)
+			fmt.Fprintf(std.out, "door %q is closed for %s\n", g.Door, g.For())
 		}
 		fmt.Fprintf(std.out, "%s revoked", count(len(a.Grants), "grant"))
 		if q.Cut {

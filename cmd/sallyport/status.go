@@ -140,7 +140,7 @@ func printGrants(w io.Writer, grants []gate.Grant, now time.Time) {
 			if g.Single {
 				left += ", single"
 			}
-			row(g.Door, g.Source, cmp.Or(g.Client, "-"), left)
+			row(g.Door, g.For(), cmp.Or(g.Client, "-"), left)
 		}
 	})
 }

@@ -22,6 +22,7 @@ type actor struct {
 	memory  func() *memory
 	answers func() bool         // whether the configuration allows acknowledgements
 	opened  func(time.Duration) // told how long each grant took
+	ended   func([]gate.Grant)  // told which grants ended early, or never began
 }
 
 type order struct {
@@ -30,7 +31,7 @@ type order struct {
 }
 
 func newActor(book *grant.Book, events *events) *actor {
-	return &actor{book: book, events: events, queue: make(chan order, 1024), wake: make(chan struct{}, 1), opened: func(time.Duration) {}}
+	return &actor{book: book, events: events, queue: make(chan order, 1024), wake: make(chan struct{}, 1), opened: func(time.Duration) {}, ended: func([]gate.Grant) {}}
 }
 
 // decided takes a decision from the pump and never blocks.
@@ -101,10 +102,14 @@ func (a *actor) open(now time.Time, g gate.Grant, reason gate.Reason) (gate.Gran
 	if err != nil {
 		event.Kind, event.Reason, event.Detail = gate.KindFailure, gate.NotOpened, err.Error()
 		a.events.put(event)
+		a.ended([]gate.Grant{g})
 		return gate.Grant{}, err
 	}
 	a.opened(time.Since(now))
 	event.Detail = fmt.Sprintf("for %s", opened.Until.Sub(now).Round(time.Millisecond))
+	if opened.Prefix != 0 {
+		event.Detail += fmt.Sprintf(", to all of %s", opened.From())
+	}
 	a.events.put(event)
 	a.rouse()
 	return opened, nil
@@ -136,5 +141,6 @@ func (a *actor) tell(now time.Time, kind gate.Kind, reason gate.Reason, ended []
 func (a *actor) revoke(now time.Time, reason gate.Reason, match func(gate.Grant) bool) ([]gate.Grant, error) {
 	ended, err := a.book.Revoke(match)
 	a.tell(now, gate.KindRevocation, reason, ended)
+	a.ended(ended)
 	return ended, err
 }

@@ -64,7 +64,7 @@ func (d *Daemon) Revoke(_ context.Context, q control.RevokeRequest) (control.Rev
 	}
 	source := q.Source.Unmap()
 	fits := func(g gate.Grant) bool {
-		return (q.Door == "" || g.Door == q.Door) && (!source.IsValid() || g.Source == source) && (q.Client == "" || g.Client == q.Client)
+		return (q.Door == "" || g.Door == q.Door) && (!source.IsValid() || g.Covers(source)) && (q.Client == "" || g.Client == q.Client)
 	}
 	ended, err := d.actor.revoke(time.Now(), gate.ByOperator, fits)
 	answer := control.RevokeAnswer{Grants: ended}
@@ -90,7 +90,7 @@ func cutting(cfg *config.Config, q control.RevokeRequest, source netip.Addr, end
 			return false
 		}
 		if q.Client != "" || !source.IsValid() && !q.All && q.Door == "" {
-			return slices.ContainsFunc(ended, func(g gate.Grant) bool { return g.Source == peer && g.Door == name })
+			return slices.ContainsFunc(ended, func(g gate.Grant) bool { return g.Covers(peer) && g.Door == name })
 		}
 		return !source.IsValid() || peer == source
 	}

@@ -180,7 +180,7 @@ func TestPumpDoesWhatItIsTold(t *testing.T) {
 type broken struct{}
 
 func (broken) Grant(gate.Grant, time.Time) error { return errors.New("no buffer space available") }
-func (broken) Revoke(netip.Addr, string) error   { return nil }
+func (broken) Revoke(gate.Grant) error           { return nil }
 
 func TestFailedGrantIsAnEvent(t *testing.T) {
 	var log bytes.Buffer

@@ -3,8 +3,10 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
+	"sallyport/internal/config"
 	"sallyport/internal/gate"
 )
 
@@ -12,7 +14,7 @@ import (
 // beside the gate: the kernel enforces them in any case, and takes seconds to
 // list a hundred thousand. A failure leaves them to the kernel, which ends them
 // in time.
-func (d *Daemon) restore(context.Context) error {
+func (d *Daemon) restore(ctx context.Context) error {
 	now := time.Now()
 	grants, err := d.firewall.Grants(now)
 	if err != nil {
@@ -20,6 +22,7 @@ func (d *Daemon) restore(context.Context) error {
 		return nil
 	}
 	ended, err := d.book.Restore(grants, now)
+	d.began(ctx, d.book.Live(now))
 	d.actor.tell(now, gate.KindRevocation, gate.ByOperator, ended)
 	if err != nil {
 		d.events.put(gate.Event{Time: now, Kind: gate.KindFailure, Detail: "restore grants: " + err.Error()})
@@ -29,4 +32,27 @@ func (d *Daemon) restore(context.Context) error {
 		d.events.put(gate.Event{Time: time.Now(), Kind: gate.KindStart, Detail: fmt.Sprintf("%d grants of an earlier time go on", n)})
 	}
 	return nil
+}
+
+// began tells the gate which grants are in force that count.
+func (d *Daemon) began(ctx context.Context, grants []gate.Grant) {
+	_ = d.pump.do(ctx, func() { d.pump.gate.Began(grants) }) // fails at the end only
+}
+
+// endedPatience is how long the end of a grant may wait for the gate. Without
+// it, the gate counts the grant until its time is over.
+const endedPatience = time.Second
+
+// ended tells the gate which grants have ended before their time.
+func (d *Daemon) ended(grants []gate.Grant) {
+	cfg := d.config.Load()
+	counted := slices.ContainsFunc(cfg.Clients, func(c config.Client) bool {
+		return c.Most != 0 && slices.ContainsFunc(grants, func(g gate.Grant) bool { return g.Client == c.Name })
+	})
+	if !counted {
+		return
+	}
+	ctx, stop := context.WithTimeout(context.Background(), endedPatience)
+	defer stop()
+	_ = d.pump.do(ctx, func() { d.pump.gate.Ended(grants) })
 }

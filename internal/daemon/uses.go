@@ -23,7 +23,8 @@ const (
 	earlyFor = 2 * time.Second
 )
 
-// visit names who may use which door.
+// visit names who may use which door: a source, or the first address of a
+// prefix where grants are for prefixes.
 type visit struct {
 	source netip.Addr
 	door   string
@@ -34,8 +35,15 @@ type connection struct {
 	visit
 	id     uint32
 	client string
+	peer   netip.Addr // where it comes from
 	port   packet.Port
 	began  time.Time
+}
+
+// expected is a grant that has not been used.
+type expected struct {
+	client string
+	source netip.Addr // who was given it
 }
 
 // uses finds out which connection was the first to use each grant, and what
@@ -45,21 +53,27 @@ type uses struct {
 
 	mu      sync.Mutex
 	doors   map[packet.Port]string
-	waiting map[visit]string // client, by who may come
+	widens  map[string]*config.Door // of those with grants for prefixes
+	waiting map[visit]expected      // by who may come
 	under   map[uint32]connection
 	early   []connection
 	watcher *conntrack.Watcher // nil: the kernel does not tell
 }
 
 func newUses(put func(gate.Event)) *uses {
-	return &uses{put: put, waiting: make(map[visit]string), under: make(map[uint32]connection)}
+	return &uses{put: put, waiting: make(map[visit]expected), under: make(map[uint32]connection)}
 }
 
 // configure says whose ports are watched, and returns them.
 func (u *uses) configure(cfg *config.Config) []packet.Port {
 	doors := make(map[packet.Port]string)
 	var ports []packet.Port
-	for _, d := range cfg.Doors {
+	widens := make(map[string]*config.Door)
+	for i := range cfg.Doors {
+		d := &cfg.Doors[i]
+		if d.Widen4 != 0 || d.Widen6 != 0 {
+			widens[d.Name] = d
+		}
 		for _, p := range d.Ports {
 			doors[p] = d.Name
 			ports = append(ports, p)
@@ -67,7 +81,7 @@ func (u *uses) configure(cfg *config.Config) []packet.Port {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.doors = doors
+	u.doors, u.widens = doors, widens
 	return ports
 }
 
@@ -75,19 +89,19 @@ func (u *uses) configure(cfg *config.Config) []packet.Port {
 func (u *uses) heard(e gate.Event) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	v := visit{e.Source, e.Door}
+	v := u.visit(e.Source, e.Door)
 	switch e.Kind {
 	case gate.KindGrant:
 		for i, c := range u.early {
 			if c.visit == v && e.Time.Sub(c.began) < earlyFor {
 				u.early = append(u.early[:i], u.early[i+1:]...)
-				c.client = e.Client
+				c.client, c.source = e.Client, e.Source
 				u.begin(c)
 				return
 			}
 		}
 		if len(u.waiting) < maxWaiting {
-			u.waiting[v] = e.Client
+			u.waiting[v] = expected{e.Client, e.Source}
 		}
 	case gate.KindExpiry, gate.KindRevocation:
 		delete(u.waiting, v)
@@ -109,15 +123,23 @@ func (u *uses) flow(now time.Time, f conntrack.Flow) {
 	if !ours {
 		return
 	}
-	c := connection{visit: visit{f.Source.Unmap(), door}, id: f.ID, port: f.Port, began: now}
-	client, expected := u.waiting[c.visit]
-	if !expected {
+	c := connection{visit: u.visit(f.Source.Unmap(), door), peer: f.Source.Unmap(), id: f.ID, port: f.Port, began: now}
+	grant, waiting := u.waiting[c.visit]
+	if !waiting {
 		u.remember(now, c)
 		return
 	}
 	delete(u.waiting, c.visit)
-	c.client = client
+	c.client, c.source = grant.client, grant.source
 	u.begin(c)
+}
+
+// visit names who a source is to a door.
+func (u *uses) visit(source netip.Addr, door string) visit {
+	if d := u.widens[door]; d != nil {
+		source = gate.Grant{Source: source, Prefix: d.Widen(source.BitLen())}.From().Addr()
+	}
+	return visit{source, door}
 }
 
 // remember keeps a connection whose grant has not been heard of. Most have
@@ -133,8 +155,11 @@ func (u *uses) begin(c connection) {
 	if len(u.under) < maxUnder {
 		u.under[c.id] = c
 	}
-	u.put(gate.Event{Time: c.began, Kind: gate.KindUse, Door: c.door, Client: c.client, Source: c.source,
-		Detail: fmt.Sprintf("first connection, to %s", c.port)})
+	detail := fmt.Sprintf("first connection, to %s", c.port)
+	if c.peer != c.source {
+		detail += fmt.Sprintf(", from %s", c.peer)
+	}
+	u.put(gate.Event{Time: c.began, Kind: gate.KindUse, Door: c.door, Client: c.client, Source: c.source, Detail: detail})
 }
 
 func (u *uses) end(now time.Time, c connection, bytes uint64) {

@@ -76,6 +76,18 @@ func TestUses(t *testing.T) {
 	}
 }
 
+// A carrier may give the connection another address than the knock.
+func TestUsesOfAWideGrant(t *testing.T) {
+	u, told := using()
+	u.configure(&config.Config{Doors: []config.Door{{Name: "ssh", Ports: []packet.Port{sshPort}, Widen4: 24}}})
+	u.heard(grantTo(alice))
+	u.flow(start, conntrack.Flow{ID: 1, Source: netip.MustParseAddr("198.18.0.1"), Port: sshPort})
+	u.flow(start, conntrack.Flow{ID: 2, Source: alice.Next(), Port: sshPort})
+	if len(*told) != 1 || (*told)[0].Source != alice || (*told)[0].Detail != "first connection, to tcp/22, from "+alice.Next().String() {
+		t.Errorf("told %+v", *told)
+	}
+}
+
 func TestUsesAreBounded(t *testing.T) {
 	u, _ := using()
 	for i := range 2 * maxWaiting {

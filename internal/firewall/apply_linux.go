@@ -231,10 +231,10 @@ func (b *batch) keepGrants(p *plan, was *installed) {
 		}
 	}
 	for _, e := range was.grants {
-		if was.same && !slices.Contains(p.doors[e.door], e.port) {
+		if was.same && !p.keeps(e) {
 			b.discard([]entry{e})
 		}
-		if e.single() {
+		if e.single() || e.bits != 0 && !p.keeps(e) {
 			continue
 		}
 		for _, e.port = range p.doors[e.door] {

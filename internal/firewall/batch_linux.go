@@ -45,7 +45,17 @@ func (b *batch) discard(entries []entry) {
 
 // anonymous adds a set that belongs to one rule.
 func (b *batch) anonymous(kind nftables.SetDatatype, keys ...[]byte) *nftables.Set {
-	s := &nftables.Set{Table: b.table, Anonymous: true, Constant: true, KeyType: kind}
+	return b.addAnonymous(&nftables.Set{KeyType: kind}, keys)
+}
+
+// anonymousPorts adds a set of protocols and ports that belongs to one rule.
+func (b *batch) anonymousPorts(keys [][]byte) *nftables.Set {
+	kind := nftables.MustConcatSetType(nftables.TypeInetProto, nftables.TypeInetService)
+	return b.addAnonymous(&nftables.Set{KeyType: kind, Concatenation: true}, keys)
+}
+
+func (b *batch) addAnonymous(s *nftables.Set, keys [][]byte) *nftables.Set {
+	s.Table, s.Anonymous, s.Constant = b.table, true, true
 	var elements []nftables.SetElement
 	for _, key := range keys {
 		elements = append(elements, nftables.SetElement{Key: key})

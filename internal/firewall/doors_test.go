@@ -62,7 +62,7 @@ func TestRevokeClosesAllPorts(t *testing.T) {
 	}
 	for _, source := range []netip.Addr{w.Client.IP4, w.Client.IP6} {
 		for range 2 { // again is no error
-			w.do(func() error { return w.f.Revoke(source, "both") })
+			w.do(func() error { return w.f.Revoke(gate.Grant{Source: source, Door: "both"}) })
 		}
 	}
 	for _, to := range targets {
@@ -230,7 +230,7 @@ func TestRejectAnswersAsAClosedPort(t *testing.T) {
 	}
 	w.grant("ssh", w.Client, time.Hour)
 	w.open(w.Client, "tcp", at(w.Client.Gate4, 22))
-	w.do(func() error { return w.f.Revoke(w.Client.IP4, "ssh") })
+	w.do(func() error { return w.f.Revoke(gate.Grant{Source: w.Client.IP4, Door: "ssh"}) })
 	w.refused(w.Client, "tcp", at(w.Client.Gate4, 22))
 }
 

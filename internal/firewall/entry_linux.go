@@ -2,10 +2,12 @@ package firewall
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,6 +28,7 @@ const (
 type entry struct {
 	set    *nftables.Set
 	source netip.Addr
+	bits   int // of a grant for a prefix: its length, and source is its first address
 	port   packet.Port
 	door   string
 	client string
@@ -49,10 +52,15 @@ func (e entry) bare() nftables.SetElement { return nftables.SetElement{Key: e.ke
 
 // full is the element as the kernel takes it.
 func (e entry) full() nftables.SetElement {
-	return nftables.SetElement{Key: e.key(), Timeout: e.left, Comment: comment(e.door, e.client)}
+	door := e.door
+	if e.bits != 0 {
+		door += "/" + strconv.Itoa(e.bits)
+	}
+	return nftables.SetElement{Key: e.key(), Timeout: e.left, Comment: comment(door, e.client)}
 }
 
-// comment is how door and client stand in an element: "ssh alice", or "ssh".
+// comment is how door and client stand in an element: "ssh alice", or "ssh"; of
+// a grant for a prefix "ssh/24 alice".
 func comment(door, client string) string {
 	if client == "" {
 		return door
@@ -88,19 +96,26 @@ func parseEntry(s *nftables.Set, protocol packet.Proto, element nftables.SetElem
 	return e, keyOK && namesOK && e.left > 0 && !e.source.Is4In6() && bytes.Equal(e.key(), element.Key)
 }
 
+// parserOf returns parseEntry for sets of one protocol, or of all.
+func parserOf(protocol packet.Proto) func(*nftables.Set, nftables.SetElement) (entry, bool) {
+	return func(s *nftables.Set, element nftables.SetElement) (entry, bool) {
+		return parseEntry(s, protocol, element)
+	}
+}
+
 // entries reads all grants back from the kernel. Elements that somebody else
 // has put there are left out and reported.
 func (f *Firewall) entries() ([]entry, error) {
 	var all []entry
 	foreign := 0
-	read := func(p pair, protocol packet.Proto) error {
+	read := func(p pair, parse func(*nftables.Set, nftables.SetElement) (entry, bool)) error {
 		for _, s := range p {
 			elements, err := f.reader.elements(s)
 			if err != nil {
 				return err
 			}
 			for _, element := range elements {
-				if e, ok := parseEntry(s, protocol, element); ok {
+				if e, ok := parse(s, element); ok {
 					all = append(all, e)
 				} else {
 					foreign++
@@ -110,10 +125,16 @@ func (f *Firewall) entries() ([]entry, error) {
 		return nil
 	}
 	err := errors.Join(
-		read(f.sets.granted, 0),
-		read(f.sets.single[packet.TCP], packet.TCP),
-		read(f.sets.single[packet.UDP], packet.UDP),
+		read(f.sets.granted, parserOf(0)),
+		read(f.sets.single[packet.TCP], parserOf(packet.TCP)),
+		read(f.sets.single[packet.UDP], parserOf(packet.UDP)),
 	)
+	if err == nil {
+		// Tables of earlier versions have no such sets.
+		if err = read(f.sets.wide, parseWide); errors.Is(err, unix.ENOENT) {
+			err = nil
+		}
+	}
 	if foreign > 0 {
 		f.log.Warn("the firewall table holds elements that Sallyport did not put there", "elements", foreign)
 	}
@@ -143,16 +164,16 @@ func (f *Firewall) Grants(now time.Time) ([]gate.Grant, error) {
 // group makes one grant of the elements for the ports of a door.
 func group(entries []entry, p *plan, now time.Time) []gate.Grant {
 	type key struct {
-		door   string
-		source netip.Addr
+		door string
+		from netip.Prefix
 	}
 	grants := make(map[key]gate.Grant)
 	for _, e := range entries {
-		if !slices.Contains(p.doors[e.door], e.port) {
+		if !p.keeps(e) {
 			continue
 		}
-		g := gate.Grant{Door: e.door, Source: e.source, Client: e.client, Until: now.Add(e.left), Single: e.single()}
-		k := key{e.door, e.source}
+		g := gate.Grant{Door: e.door, Source: e.source, Client: e.client, Until: now.Add(e.left), Single: e.single(), Prefix: e.bits}
+		k := key{e.door, g.From()}
 		if old, ok := grants[k]; !ok || old.Until.Before(g.Until) {
 			grants[k] = g
 		}
@@ -165,7 +186,7 @@ func group(entries []entry, p *plan, now time.Time) []gate.Grant {
 		if c := strings.Compare(a.Door, b.Door); c != 0 {
 			return c
 		}
-		return a.Source.Compare(b.Source)
+		return cmp.Or(a.Source.Compare(b.Source), cmp.Compare(a.Prefix, b.Prefix))
 	})
 	return list
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/netip"
 	"time"
 
 	"sallyport/internal/config"
@@ -34,7 +33,7 @@ func (*Firewall) Grant(gate.Grant, time.Time) error { return errLinux }
 func (*Firewall) GrantAll([]gate.Grant, time.Time) error { return errLinux }
 
 // Revoke fails.
-func (*Firewall) Revoke(netip.Addr, string) error { return errLinux }
+func (*Firewall) Revoke(gate.Grant) error { return errLinux }
 
 // Grants fails.
 func (*Firewall) Grants(time.Time) ([]gate.Grant, error) { return nil, errLinux }

@@ -17,7 +17,8 @@ var errNoTable = fmt.Errorf("the table inet %s is not there", tableName)
 
 // Grant puts a grant into force until its end, in one batch for all ports of
 // the door. It replaces whatever grant the source has for that door, also one
-// that ends later or is of the other kind.
+// that ends later or is single; a grant for a prefix replaces that for the same
+// prefix.
 //
 // Before Linux 6.12 adding an element that is there changes nothing, so it is
 // removed and added in one transaction; and because only what is there can be
@@ -44,7 +45,7 @@ func (f *Firewall) GrantAll(grants []gate.Grant, now time.Time) error {
 	for part := range slices.Chunk(grants, grantsAtOnce) {
 		b := f.newBatch()
 		for _, g := range part {
-			if f.applied == nil || f.applied.doors[g.Door] == nil || g.Until.Sub(now) < time.Millisecond {
+			if !f.applied.allows(g) || g.Until.Sub(now) < time.Millisecond {
 				continue
 			}
 			if err := f.grant(b, g, now); err != nil {
@@ -60,7 +61,7 @@ func (f *Firewall) GrantAll(grants []gate.Grant, now time.Time) error {
 
 // grant gathers what Grant does.
 func (f *Firewall) grant(b *batch, g gate.Grant, now time.Time) error {
-	source, ports, err := f.lookUp(g.Source, g.Door)
+	source, ports, err := f.lookUp(g)
 	if err != nil {
 		return err
 	}
@@ -71,7 +72,9 @@ func (f *Firewall) grant(b *batch, g gate.Grant, now time.Time) error {
 	if !plain(g.Door, maxName, false) || g.Client != "" && !plain(g.Client, maxClient, true) {
 		return fmt.Errorf("%q and %q cannot be the names of a door and a client", g.Door, g.Client)
 	}
-	b.discard(f.entriesFor(source, ports, !g.Single))
+	if g.Prefix == 0 {
+		b.discard(f.entriesFor(source, ports, !g.Single))
+	}
 	entries := f.entriesFor(source, ports, g.Single)
 	b.discard(entries)
 	for _, e := range entries {
@@ -81,39 +84,49 @@ func (f *Firewall) grant(b *batch, g gate.Grant, now time.Time) error {
 	return nil
 }
 
-// Revoke ends the grant of a source for a door, if it has one. Connections
-// under way go on.
-func (f *Firewall) Revoke(source netip.Addr, name string) error {
+// Revoke ends a grant, if there is one of its source, or prefix, for its door,
+// single or not. Connections under way go on.
+func (f *Firewall) Revoke(g gate.Grant) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	source, ports, err := f.lookUp(source, name)
+	source, ports, err := f.lookUp(g)
 	if err != nil {
 		return err
 	}
 	b := f.newBatch()
 	b.discard(f.entriesFor(source, ports, false))
-	b.discard(f.entriesFor(source, ports, true))
+	if g.Prefix == 0 {
+		b.discard(f.entriesFor(source, ports, true))
+	}
 	return missing(b.flush())
 }
 
-// lookUp returns the source as the kernel knows it, and the door.
-func (f *Firewall) lookUp(source netip.Addr, name string) (netip.Addr, []packet.Port, error) {
-	if f.applied == nil || f.applied.doors[name] == nil {
-		return source, nil, fmt.Errorf("the firewall has no door %q", name)
+// lookUp returns whom a grant is for, as the kernel knows it, and the ports of
+// its door.
+func (f *Firewall) lookUp(g gate.Grant) (netip.Prefix, []packet.Port, error) {
+	from := g.From()
+	switch {
+	case f.applied == nil || f.applied.doors[g.Door] == nil:
+		return from, nil, fmt.Errorf("the firewall has no door %q", g.Door)
+	case !from.IsValid():
+		return from, nil, errors.New("a grant needs the address of its source")
+	case !f.applied.allows(g):
+		return from, nil, fmt.Errorf("door %q has no grants for a /%d", g.Door, g.Prefix)
 	}
-	if !source.IsValid() {
-		return source, nil, errors.New("a grant needs the address of its source")
-	}
-	return source.Unmap().WithZone(""), f.applied.doors[name], nil
+	return from, f.applied.doors[g.Door], nil
 }
 
-// entriesFor returns the elements that make up a lasting or a single grant,
-// without time and names.
-func (f *Firewall) entriesFor(source netip.Addr, ports []packet.Port, single bool) []entry {
+// entriesFor returns the elements that make up a lasting or a single grant, or
+// one for a prefix, without time and names.
+func (f *Firewall) entriesFor(from netip.Prefix, ports []packet.Port, single bool) []entry {
 	list := make([]entry, len(ports))
 	for i, port := range ports {
+		source := from.Addr()
 		list[i] = entry{set: f.sets.granted.of(source), source: source, port: port}
-		if single {
+		switch {
+		case !from.IsSingleIP():
+			list[i].set, list[i].bits = f.sets.wide.of(source), from.Bits()
+		case single:
 			list[i].set = f.sets.single[port.Proto].of(source)
 		}
 	}

@@ -16,6 +16,7 @@ type plan struct {
 	sets   *sets
 	fixed  map[*nftables.Set][]nftables.SetElement
 	doors  map[string][]packet.Port
+	widths map[string]widths
 	ports  map[packet.Port]struct{} // the ports of all doors
 }
 
@@ -25,6 +26,7 @@ func newPlan(t *nftables.Table, cfg *config.Config) *plan {
 		sets:   newSets(t),
 		fixed:  make(map[*nftables.Set][]nftables.SetElement),
 		doors:  make(map[string][]packet.Port, len(cfg.Doors)),
+		widths: make(map[string]widths, len(cfg.Doors)),
 		ports:  make(map[packet.Port]struct{}),
 	}
 	for _, name := range cfg.Gate.Interfaces {
@@ -47,7 +49,7 @@ func (p *plan) add(s *nftables.Set, elements ...nftables.SetElement) {
 }
 
 func (p *plan) addDoor(door config.Door) {
-	p.doors[door.Name] = door.Ports
+	p.doors[door.Name], p.widths[door.Name] = door.Ports, widthsOf(door)
 	to := outermost(door.To)
 	for _, port := range door.Ports {
 		p.ports[port] = struct{}{}

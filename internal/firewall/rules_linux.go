@@ -50,7 +50,7 @@ func (p *plan) chains(b *batch) []chain {
 	}
 	return append(list,
 		chain{name: "spent", rules: p.spent()},
-		chain{name: "door", rules: p.door()},
+		chain{name: "door", rules: p.door(b)},
 		chain{name: "own", rules: p.own(b)},
 		chain{name: "prerouting", base: true, rules: p.prerouting(b)},
 	)
@@ -108,7 +108,7 @@ func (p *plan) own(b *batch) [][]expr.Any {
 }
 
 // door lets in whoever has a grant.
-func (p *plan) door() [][]expr.Any {
+func (p *plan) door(b *batch) [][]expr.Any {
 	accept := verdict(expr.VerdictAccept)
 	var rules [][]expr.Any
 	for i, f := range families {
@@ -122,6 +122,7 @@ func (p *plan) door() [][]expr.Any {
 			))
 		}
 	}
+	rules = append(rules, p.wide(b)...)
 	return append(rules, goTo("closed"))
 }
 

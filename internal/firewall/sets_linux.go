@@ -47,7 +47,7 @@ type sets struct {
 	interfaces, doors, public, several *nftables.Set
 	refused                            *nftables.Set
 	trusted, forward                   pair
-	granted, midstream                 pair
+	granted, midstream, wide           pair
 	single                             map[packet.Proto]pair
 }
 
@@ -91,6 +91,7 @@ func newSets(t *nftables.Table) *sets {
 		trusted:    both("trusted", nftables.Set{Interval: true}),
 		forward:    both("forward", nftables.Set{Interval: true, Concatenation: true}, proto, port),
 		granted:    both("granted", nftables.Set{HasTimeout: true, Concatenation: true}, proto, port),
+		wide:       both("wide", nftables.Set{HasTimeout: true, Concatenation: true}, proto, port),
 		single: map[packet.Proto]pair{
 			packet.TCP: both("single-tcp", single, port),
 			packet.UDP: both("single-udp", single, port),
@@ -113,7 +114,7 @@ func (s *sets) fixed() []*nftables.Set {
 // grants returns the sets that hold grants.
 func (s *sets) grants() []*nftables.Set {
 	tcp, udp := s.single[packet.TCP], s.single[packet.UDP]
-	return []*nftables.Set{s.granted[0], s.granted[1], tcp[0], tcp[1], udp[0], udp[1]}
+	return []*nftables.Set{s.granted[0], s.granted[1], tcp[0], tcp[1], udp[0], udp[1], s.wide[0], s.wide[1]}
 }
 
 // live returns the sets that change between configurations.

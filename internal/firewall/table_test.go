@@ -26,7 +26,9 @@ var update = flag.Bool("update", false, "write the golden rulesets anew")
 func everything() *config.Config {
 	web := doorTo("web", "tcp/443", "udp/443")
 	web.To = prefixes("203.0.113.0/24", "2001:db8:3::/64")
-	cfg := guarding(doorTo("ssh", "tcp/22"), web)
+	mail := doorTo("mail", "tcp/993")
+	mail.Widen4, mail.Widen6 = 24, 64
+	cfg := guarding(doorTo("ssh", "tcp/22"), web, mail)
 	cfg.Gate = config.Gate{
 		Policy: config.PolicyAll, Closed: config.ClosedReject, Public: ports("tcp/25", "udp/53"),
 		Interfaces: []string{"eth0", "ppp0"}, Trusted: prefixes("192.168.0.0/16", "fd00::/8"),
@@ -150,7 +152,7 @@ func TestRefusedBatchChangesNothing(t *testing.T) {
 	w.open(w.Client, "tcp", at(w.Client.Gate4, 22))
 	w.open(w.Attacker, "tcp", at(w.Client.Gate4, 80))
 	w.closed(w.Attacker, "tcp", at(w.Attacker.Gate4, 22))
-	w.do(func() error { return w.f.Revoke(w.Client.IP4, "ssh") })
+	w.do(func() error { return w.f.Revoke(gate.Grant{Source: w.Client.IP4, Door: "ssh"}) })
 }
 
 func TestNothingForeignIsTouched(t *testing.T) {
@@ -233,7 +235,7 @@ func TestConcurrentUse(t *testing.T) {
 				if err := w.f.Grant(g, now); err != nil {
 					return err
 				}
-				if err := w.f.Revoke(source(worker*n+i-1), "both"); err != nil {
+				if err := w.f.Revoke(gate.Grant{Source: source(worker*n + i - 1), Door: "both"}); err != nil {
 					return err
 				}
 			}

@@ -160,9 +160,6 @@ func (g *Gate) Began(grants []Grant) { g.permit.hold(grants) }
 // more before their time, or never were.
 func (g *Gate) Ended(grants []Grant) { g.permit.release(grants) }
 
-// Counts tells whether the gate wants to be told of the grants of a client.
-func (g *Gate) Counts(client string) bool { return g.permit.counts(client) }
-
 // From is whom a grant lets in: the source alone, or all with the same prefix.
 func (g Grant) From() netip.Prefix {
 	source := g.Source.Unmap().WithZone("")
@@ -172,6 +169,11 @@ func (g Grant) From() netip.Prefix {
 	}
 	p, _ := source.Prefix(bits) // the zero prefix for what is no address
 	return p
+}
+
+// Covers tells whether a grant lets in packets from a source.
+func (g Grant) Covers(source netip.Addr) bool {
+	return g.From().Contains(source.Unmap().WithZone(""))
 }
 
 // For names whom a grant lets in: "192.0.2.7", or "192.0.2.7/24".

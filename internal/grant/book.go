@@ -24,7 +24,7 @@ const Limit = 1 << 20
 // Firewall puts grants into force. The firewall package has the real one.
 type Firewall interface {
 	Grant(g gate.Grant, now time.Time) error
-	Revoke(source netip.Addr, door string) error
+	Revoke(g gate.Grant) error
 }
 
 // Book is safe for concurrent use. Make one with New.
@@ -42,11 +42,11 @@ type Book struct {
 type missed struct{ revoked, forgotten []func(gate.Grant) bool }
 
 type key struct {
-	source netip.Addr
-	door   string
+	from netip.Prefix
+	door string
 }
 
-func keyOf(g gate.Grant) key { return key{g.Source, g.Door} }
+func keyOf(g gate.Grant) key { return key{g.From(), g.Door} }
 
 // New returns an empty book.
 func New(firewall Firewall) *Book {
@@ -118,7 +118,7 @@ func (b *Book) Restore(grants []gate.Grant, now time.Time) (ended []gate.Grant, 
 		case known:
 			failed = b.prolong(g, newer, now)
 		case revoked:
-			if failed = b.firewall.Revoke(g.Source, g.Door); failed == nil {
+			if failed = b.firewall.Revoke(g); failed == nil {
 				ended = append(ended, g)
 				continue
 			}
@@ -165,7 +165,7 @@ func (b *Book) Revoke(match func(gate.Grant) bool) ([]gate.Grant, error) {
 		if !match(g) {
 			continue
 		}
-		if err := b.firewall.Revoke(g.Source, g.Door); err != nil {
+		if err := b.firewall.Revoke(g); err != nil {
 			return ended, fmt.Errorf("close door %q for %s: %w", g.Door, g.Source, err)
 		}
 		delete(b.live, k)
@@ -243,7 +243,7 @@ func (b *Book) Count(now time.Time) map[string]int {
 
 func sortGrants(list []gate.Grant) {
 	slices.SortFunc(list, func(a, b gate.Grant) int {
-		return cmp.Or(cmp.Compare(a.Door, b.Door), a.Source.Compare(b.Source))
+		return cmp.Or(cmp.Compare(a.Door, b.Door), a.Source.Compare(b.Source), cmp.Compare(a.Prefix, b.Prefix))
 	})
 }
 

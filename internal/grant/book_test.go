@@ -30,9 +30,9 @@ func (f *fakeFirewall) Grant(g gate.Grant, _ time.Time) error {
 	return f.err
 }
 
-func (f *fakeFirewall) Revoke(source netip.Addr, door string) error {
+func (f *fakeFirewall) Revoke(g gate.Grant) error {
 	if f.err == nil {
-		delete(f.until, key{source, door})
+		delete(f.until, keyOf(g))
 	}
 	return f.err
 }
