@@ -17,7 +17,7 @@ type moved struct {
 	name, config string
 	knocks       string // arguments of the knock program, after the host
 	port         uint16
-	ends         bool // the door closes again within seconds
+	ends         bool   // the door closes again within seconds
 	host         string // the host's own firewall; empty: knockd does not run here
 }
 

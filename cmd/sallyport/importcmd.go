@@ -4,11 +4,15 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"sallyport/internal/config"
 	"sallyport/internal/convert"
+	"sallyport/internal/lint"
 	"sallyport/internal/packet"
 )
 
@@ -38,7 +42,7 @@ func newImport(std stdio) *cobra.Command {
 
 func newImportOf(std stdio, use, short, example string, read func(string) (convert.Result, error)) *cobra.Command {
 	cmd := &cobra.Command{Use: use, Short: short, Example: example, Args: args(cobra.ExactArgs(1))}
-	asJSON := cmd.Flags().Bool("json", false, "print an object with the text, the notes and the warnings")
+	asJSON := cmd.Flags().Bool("json", false, "print an object with the text, the notes and the problems")
 	cmd.RunE = func(_ *cobra.Command, list []string) error {
 		r, err := imported(std.in, list[0], read)
 		if err != nil {
@@ -105,38 +109,44 @@ func freeSequences() convert.Sequence {
 	}
 }
 
-// remark is a warning about a line of what is printed.
-type remark struct {
-	Line int    `json:"line"`
-	Text string `json:"text"`
+// flaw is what the linter says about a line of what is printed.
+type flaw struct {
+	Line     int           `json:"line"`
+	Rule     string        `json:"rule"`
+	Severity lint.Severity `json:"severity"`
+	Text     string        `json:"text"`
+	Remedy   string        `json:"remedy"`
+}
+
+// linted looks at what was imported. The configuration has no file yet.
+func linted(cfg *config.Config, now time.Time) []flaw {
+	list := []flaw{}
+	for _, p := range lint.Check(cfg, nil, now) {
+		inFile := strings.NewReplacer(cfg.Path+":", "line ")
+		list = append(list, flaw{p.Place.Line, p.Rule, p.Severity, inFile.Replace(p.Text), inFile.Replace(p.Remedy)})
+	}
+	return list
 }
 
 func printImport(std stdio, r convert.Result, asJSON bool) error {
-	remarks := []remark{}
-	for _, w := range r.Config.Warnings() {
-		remarks = append(remarks, remark{w.Place.Line, w.Text})
-	}
+	problems := linted(r.Config, time.Now())
 	if asJSON {
 		printJSON(std.out, struct {
 			Text     string         `json:"text"`
 			Doors    int            `json:"doors"`
 			Notes    []convert.Note `json:"notes"`
-			Warnings []remark       `json:"warnings"`
-		}{r.Text, r.Doors, append([]convert.Note{}, r.Notes...), remarks})
+			Problems []flaw         `json:"problems"`
+		}{r.Text, r.Doors, append([]convert.Note{}, r.Notes...), problems})
 		return nil
 	}
 	if _, err := io.WriteString(std.out, r.Text); err != nil {
 		return err
 	}
-	for i, m := range remarks {
+	for i, p := range problems {
 		if i == 0 {
 			fmt.Fprint(std.out, "\n# What \"sallyport check\" says of this:\n")
 		}
-		where := ""
-		if m.Line > 0 {
-			where = fmt.Sprintf("line %d: ", m.Line)
-		}
-		fmt.Fprintf(std.out, "# %s%s\n", where, inert(m.Text))
+		fmt.Fprintf(std.out, "# line %d: %s: %s: %s\n#   %s\n", p.Line, p.Severity, p.Rule, inert(p.Text), inert(p.Remedy))
 	}
 	fmt.Fprintf(std.err, "%s imported; %s to read\n", count(r.Doors, "door"), count(len(r.Notes), "note"))
 	return nil
