@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -92,13 +93,44 @@ func (m *Moat) Sync(p Policy) error {
 	for index, dev := range wanted {
 		m.guard(index, dev, p)
 	}
+	m.covers = m.coversAll(all)
 	return errors.Join(append(errs, m.unpinOthers())...)
+}
+
+// coversAll tells whether every packet that arrives passes the program: each
+// interface has it, or is a VLAN of one that has.
+func (m *Moat) coversAll(all []netlink.Link) bool {
+	guarded := func(index int) bool { a := m.links[index]; return a != nil && a.link != nil }
+	any := false
+	for _, dev := range all {
+		attrs := dev.Attrs()
+		switch {
+		case guarded(attrs.Index):
+			any = true
+		case attrs.Flags&net.FlagUp == 0, attrs.Flags&net.FlagLoopback != 0, dev.Type() == "dummy":
+		case dev.Type() == "vlan" && guarded(attrs.ParentIndex):
+		default:
+			return false
+		}
+	}
+	return any
+}
+
+// Covers tells whether every packet that arrives passes the program, so that
+// Contacts knows all.
+func (m *Moat) Covers() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.covers
 }
 
 // wants tells whether an interface is to be guarded. Without a list these are
 // the physical ones: what comes through others has passed one of those, or comes
 // from this host's own containers and virtual machines.
 func (p Policy) wants(dev netlink.Link) bool {
+	if p.Off {
+		return false
+	}
 	if len(p.Interfaces) > 0 {
 		return slices.Contains(p.Interfaces, dev.Attrs().Name)
 	}
@@ -145,11 +177,7 @@ func (m *Moat) guard(index int, dev netlink.Link, p Policy) {
 	now := m.attach(index, dev, p)
 	m.links[index] = now
 	if before == nil || before.Attachment != now.Attachment {
-		level := m.log.Info
-		if now.Mode == Off {
-			level = m.log.Warn
-		}
-		level("moat: "+now.Mode, "interface", now.Interface, "reason", now.Reason, "pinned", now.Pinned)
+		m.log.Info("moat: "+now.Mode, "interface", now.Interface, "reason", now.Reason, "pinned", now.Pinned)
 	}
 }
 
@@ -158,6 +186,10 @@ func (m *Moat) attach(index int, dev netlink.Link, p Policy) *attached {
 	a := &attached{Attachment: Attachment{Interface: dev.Attrs().Name, Mode: Off}}
 	if dev.Attrs().EncapType != "ether" {
 		a.Reason = "it is not an Ethernet interface"
+		return a
+	}
+	if err := m.load(); err != nil {
+		a.Reason = err.Error()
 		return a
 	}
 	if old := m.takeOver(index); old != nil {

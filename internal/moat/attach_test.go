@@ -64,7 +64,7 @@ func (g *guard) again() {
 	g.t.Helper()
 	var m *Moat
 	err := g.Gate.Do(func() (err error) {
-		m, err = Load(g.dir, slog.New(slog.DiscardHandler))
+		m, err = New(g.dir, slog.New(slog.DiscardHandler))
 		return err
 	})
 	if err != nil {

@@ -174,7 +174,7 @@ func TestSettingsThatDoNotFit(t *testing.T) {
 
 func (b *bench) contacts() map[netip.Addr]gate.Contacts {
 	b.t.Helper()
-	list, _, err := b.Contacts(time.Now())
+	list, _, err := b.Contacts(time.Now(), 10)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -250,12 +250,16 @@ func TestManySources(t *testing.T) {
 			b.run(frame{src: client4, dst: gate4, proto: packet.TCP, port: uint16(i + 100), flags: packet.SYN}.bytes())
 		}
 	}
-	list, forgotten, err := b.Contacts(time.Now())
+	list, rest, err := b.Contacts(time.Now(), 1000)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(list) < 2000 || len(list) > 8192 || forgotten == 0 || uint64(len(list))+forgotten < 30_000 {
-		t.Errorf("%d sources, %d forgotten", len(list), forgotten)
+	sum := rest.Packets
+	for _, c := range list {
+		sum += c.Packets
+	}
+	if len(list) != 1000 || sum != 31_500 {
+		t.Errorf("%d sources, %d packets in all", len(list), sum)
 	}
 	if first := list[0]; first.Source != client4 || first.Packets < 1000 {
 		t.Errorf("the scanner is not the first: %+v", first)

@@ -18,26 +18,47 @@ const contactsBatch = 1024
 
 // reading is what reading the contacts needs from one time to the next.
 type reading struct {
-	keys     [contactsBatch][16]byte
-	values   [contactsBatch]programSummary
-	admitted uint64 // the counter at the last reading
+	keys    [contactsBatch][16]byte
+	values  [contactsBatch]programSummary
+	packets uint64 // counted until the last reading
+	at      time.Time
 }
 
 // Contacts returns who has touched closed ports since it was last called, those
-// with the most ports first, and how many sources there was no room for. Their
-// number is bounded (8,192), whatever is sent.
-func (m *Moat) Contacts(now time.Time) (list []Contact, forgotten uint64, err error) {
+// with the most ports first, at most so many, and the sum of all others. What it
+// costs is bounded, whatever is sent: the program remembers 8,192 sources.
+func (m *Moat) Contacts(now time.Time, most int) (list []Contact, rest gate.Contacts, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	at, err := clock()
-	if err != nil {
-		return nil, 0, err
+	if !m.loaded || m.closed {
+		return nil, rest, nil
 	}
-	wall := func(t uint64) time.Time { return now.Add(time.Duration(int64(t) - at)) }
 	counts, err := m.counts()
 	if err != nil {
-		return nil, 0, err
+		return nil, rest, err
 	}
+	rest = gate.Contacts{Packets: counts[contacts] - m.read.packets, First: m.read.at, Last: now}
+	m.read.packets, m.read.at = counts[contacts], now
+	if list, err = m.sources(now); err != nil {
+		return nil, rest, err
+	}
+	slices.SortFunc(list, func(a, b Contact) int {
+		return cmp.Or(cmp.Compare(b.Ports, a.Ports), cmp.Compare(b.Packets, a.Packets), a.Source.Compare(b.Source))
+	})
+	list = list[:min(most, len(list))]
+	for _, c := range list {
+		rest.Packets -= min(rest.Packets, c.Packets) // a packet may have come after the counter was read
+	}
+	return list, rest, nil
+}
+
+// sources takes the sources out of the kernel's table.
+func (m *Moat) sources(now time.Time) (list []Contact, err error) {
+	at, err := clock()
+	if err != nil {
+		return nil, err
+	}
+	wall := func(t uint64) time.Time { return now.Add(time.Duration(int64(t) - at)) }
 	var cursor ebpf.MapBatchCursor
 	for {
 		n, err := m.objects.Contacts.BatchLookupAndDelete(&cursor, m.read.keys[:], m.read.values[:], nil)
@@ -48,18 +69,12 @@ func (m *Moat) Contacts(now time.Time) (list []Contact, forgotten uint64, err er
 			}})
 		}
 		if errors.Is(err, ebpf.ErrKeyNotExist) {
-			break
+			return list, nil
 		}
 		if err != nil {
-			return list, 0, fmt.Errorf("read contacts from the kernel: %w", err)
+			return nil, fmt.Errorf("read contacts from the kernel: %w", err)
 		}
 	}
-	fresh := counts[admitted] - m.read.admitted
-	m.read.admitted = counts[admitted]
-	slices.SortFunc(list, func(a, b Contact) int {
-		return cmp.Or(cmp.Compare(b.Ports, a.Ports), cmp.Compare(b.Packets, a.Packets), a.Source.Compare(b.Source))
-	})
-	return list, fresh - min(fresh, uint64(len(list))), nil
 }
 
 // The counters, in the order of the program.
@@ -70,7 +85,6 @@ const (
 	tagged
 	unchecked
 	contacts
-	admitted
 	numCounters
 )
 
@@ -87,10 +101,13 @@ func (m *Moat) counts() (sums [numCounters]uint64, err error) {
 	return sums, nil
 }
 
-// Counters returns what has been counted since Load.
+// Counters returns what has been counted since the program was loaded.
 func (m *Moat) Counters() (Counters, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if !m.loaded || m.closed {
+		return Counters{}, nil
+	}
 	c, err := m.counts()
 	return Counters{
 		WrongTag: c[wrongTag], OverBudget: c[overBudget], Sampled: c[sampled],

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -22,47 +23,63 @@ import (
 // of a packet that is in several pieces.
 const flagFrags = 1 << 5
 
-// Moat is the loaded program and its attachments.
+// Moat is the program and its attachments.
 type Moat struct {
 	log    *slog.Logger
 	dir    string
 	secret [2]uint64
 
 	mu       sync.Mutex
+	loaded   bool
+	failed   error // why it could not be loaded; a process that has not the rights does not get them
 	objects  programObjects
+	keys     Keys // the last ones
+	host     Host
 	settings programSettings
 	buffer   uint32 // the active one
 	own      map[[16]byte]struct{}
 	to       map[programPrefix]struct{}
-	links    map[int]*attached
+	links    map[int]*attached // by the index of the interface
+	covers   bool
 	read     reading
 	closed   bool
 }
 
-// Load brings the program into the kernel. It drops nothing before SetKeys and
-// SetHost, and sees nothing before Run. Attachments are pinned in a folder of
-// the network namespace below dir, those of an earlier process are taken over
-// by Run.
-func Load(dir string, log *slog.Logger) (*Moat, error) {
+// New returns a moat that is attached to nothing; the program is loaded when
+// there is an interface for it. Attachments are pinned in a folder of the network
+// namespace below dir, and those of an earlier process are taken over.
+func New(dir string, log *slog.Logger) (*Moat, error) {
 	own, err := namespaced(dir)
 	if err != nil {
 		return nil, err
 	}
-	m := &Moat{log: log, dir: own, own: make(map[[16]byte]struct{}), to: make(map[programPrefix]struct{}), links: make(map[int]*attached)}
 	var seed [16]byte
 	if _, err := rand.Read(seed[:]); err != nil {
 		return nil, fmt.Errorf("draw a random key: %w", err)
 	}
-	m.secret = [2]uint64{binary.NativeEndian.Uint64(seed[:8]), binary.NativeEndian.Uint64(seed[8:])}
+	return &Moat{
+		log: log, dir: own, secret: [2]uint64{binary.NativeEndian.Uint64(seed[:8]), binary.NativeEndian.Uint64(seed[8:])},
+		own: make(map[[16]byte]struct{}), to: make(map[programPrefix]struct{}), links: make(map[int]*attached),
+	}, nil
+}
+
+// load brings the program into the kernel and tells it what is known.
+func (m *Moat) load() error {
+	if m.loaded || m.failed != nil {
+		return m.failed
+	}
 	// Needed before Linux 5.11 only, and where it is refused the next step tells.
 	_ = rlimit.RemoveMemlock()
-	if err := m.load(true); err != nil {
-		// Linux before 5.18 does not know of packets in several pieces.
-		if m.load(false) != nil {
-			return nil, fmt.Errorf("load the XDP program: %w%s", shortened(err), remedy(err))
-		}
+	err := m.create(true)
+	if err != nil && m.create(false) == nil {
+		err = nil // Linux before 5.18 does not know of packets in several pieces
 	}
-	return m, nil
+	if err != nil {
+		m.failed = fmt.Errorf("load the XDP program: %w%s", shortened(err), remedy(err))
+		return m.failed
+	}
+	m.loaded = true
+	return errors.Join(m.writeKeys(time.Now()), m.writeHost())
 }
 
 // namespaced returns the folder for the network namespace of the calling thread.
@@ -74,7 +91,7 @@ func namespaced(dir string) (string, error) {
 	return filepath.Join(dir, fmt.Sprintf("net-%d", s.Ino)), nil
 }
 
-func (m *Moat) load(frags bool) error {
+func (m *Moat) create(frags bool) error {
 	spec, err := loadProgram()
 	if err != nil {
 		return err
@@ -135,7 +152,12 @@ func (m *Moat) Close() error {
 	m.closed = true
 	var errs []error
 	for _, a := range m.links {
-		errs = append(errs, a.link.Close())
+		if a.link != nil {
+			errs = append(errs, a.link.Close())
+		}
 	}
-	return errors.Join(append(errs, m.objects.Close())...)
+	if m.loaded {
+		errs = append(errs, m.objects.Close())
+	}
+	return errors.Join(errs...)
 }

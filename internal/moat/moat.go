@@ -28,7 +28,7 @@
 //
 // Needs Linux 5.9, and CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON outside of user
 // namespaces. Methods may be called by several goroutines at once. Elsewhere
-// than on Linux, Load returns an error that wraps [errors.ErrUnsupported].
+// than on Linux, New returns an error that wraps [errors.ErrUnsupported].
 package moat
 
 import (
@@ -69,6 +69,7 @@ type Host struct {
 
 // Policy says where the program is to be attached.
 type Policy struct {
+	Off        bool     // nowhere
 	Generic    bool     // not in drivers
 	Interfaces []string // none: all physical Ethernet interfaces
 }

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"sallyport/internal/gate"
 )
 
 var errUnsupported = fmt.Errorf("the moat works on Linux only: %w", errors.ErrUnsupported)
@@ -15,8 +17,8 @@ var errUnsupported = fmt.Errorf("the moat works on Linux only: %w", errors.ErrUn
 // Moat is the loaded program and its attachments. There is none here.
 type Moat struct{}
 
-// Load returns an error.
-func Load(string, *slog.Logger) (*Moat, error) { return nil, errUnsupported }
+// New returns an error.
+func New(string, *slog.Logger) (*Moat, error) { return nil, errUnsupported }
 
 // Remove has nothing to do.
 func Remove(string) error { return nil }
@@ -31,7 +33,12 @@ func (*Moat) SetHost(Host) error { return errUnsupported }
 func (*Moat) Run(context.Context, func() Policy, <-chan struct{}) error { return errUnsupported }
 
 // Contacts returns an error.
-func (*Moat) Contacts(time.Time) ([]Contact, uint64, error) { return nil, 0, errUnsupported }
+func (*Moat) Contacts(time.Time, int) ([]Contact, gate.Contacts, error) {
+	return nil, gate.Contacts{}, errUnsupported
+}
+
+// Covers returns false.
+func (*Moat) Covers() bool { return false }
 
 // Counters returns an error.
 func (*Moat) Counters() (Counters, error) { return Counters{}, errUnsupported }

@@ -50,8 +50,11 @@ type bench struct {
 func newBench(t testing.TB, suite key.Suite, skew time.Duration) *bench {
 	t.Helper()
 	labtest.Need(t, "bpf")
-	m, err := Load(t.TempDir(), slog.New(slog.DiscardHandler))
+	m, err := New(t.TempDir(), slog.New(slog.DiscardHandler))
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.load(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -27,11 +27,20 @@ const (
 
 const lenUDP = 8
 
-// SetKeys takes what is true at a time of the wall clock, which is now. Call it
-// each second: the clock may be set, and the keys run out.
+// SetKeys takes what is true now. Call it each second: the clock may be set, and
+// the keys run out.
 func (m *Moat) SetKeys(now time.Time, k Keys) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.keys = k
+	if !m.loaded || m.closed {
+		return nil
+	}
+	return m.writeKeys(now)
+}
+
+func (m *Moat) writeKeys(now time.Time) error {
+	k := &m.keys
 	at, err := clock()
 	if err != nil {
 		return err
@@ -102,6 +111,15 @@ func (m *Moat) publish() error {
 func (m *Moat) SetHost(h Host) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.host = h
+	if !m.loaded || m.closed {
+		return nil
+	}
+	return m.writeHost()
+}
+
+func (m *Moat) writeHost() error {
+	h := &m.host
 	var closed programBits
 	for n := range math.MaxUint16 + 1 {
 		for i, proto := range []packet.Proto{packet.TCP, packet.UDP} {

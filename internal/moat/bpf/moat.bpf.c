@@ -58,7 +58,7 @@ struct settings {
 	struct server server[SERVERS];
 };
 
-// What is counted. The order is that of the names in counters.go.
+// What is counted. The order is that of the names in contacts_linux.go.
 enum counter {
 	WRONG,	  // dropped: the tag is wrong
 	BUDGET,	  // dropped: the tag is right, but there were too many from its source
@@ -66,7 +66,6 @@ enum counter {
 	TAGGED,	  // passed on: the tag is right
 	UNCHECKED, // passed on because the keys of its time are not there
 	CONTACT,  // summed up
-	ADMITTED, // sources that began to be summed up
 	COUNTERS,
 };
 
@@ -306,7 +305,6 @@ static __attribute__((noinline)) void sum_up(const struct address *source, __u32
 		struct summary fresh = {.packets = 1, .first = now, .last = now};
 		register_port(&fresh, port);
 		map_update(&contacts, source, &fresh, BPF_ANY);
-		count(ADMITTED);
 	}
 	count(CONTACT);
 }
