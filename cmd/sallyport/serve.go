@@ -11,6 +11,7 @@ import (
 
 	"sallyport/internal/build"
 	"sallyport/internal/daemon"
+	"sallyport/internal/journald"
 )
 
 // defaultConfig is where the configuration is unless a flag says otherwise.
@@ -63,5 +64,11 @@ func newLog(w io.Writer, debug, asJSON bool) *slog.Logger {
 	if asJSON {
 		return slog.New(slog.NewJSONHandler(w, opts))
 	}
-	return slog.New(slog.NewTextHandler(w, opts))
+	text := slog.NewTextHandler(w, opts)
+	if f, ok := w.(*os.File); ok {
+		if h, ok := journald.New(f, os.Getenv("JOURNAL_STREAM"), text, opts.Level); ok {
+			return slog.New(h)
+		}
+	}
+	return slog.New(text)
 }

@@ -54,11 +54,13 @@ func logged() (text string, proved, anybody []string) {
 
 const journalRemote = "/lib/systemd/systemd-journal-remote"
 
-// journaled puts lines into a journal of systemd, as the service's.
+// journaled puts lines into a journal of systemd, as the service's. The time is
+// not in the message.
 func journaled(t *testing.T, text string) (path string) {
 	t.Helper()
 	var b strings.Builder
 	for line := range strings.Lines(text) {
+		_, line, _ = strings.Cut(line, " ")
 		fmt.Fprintf(&b, "__REALTIME_TIMESTAMP=%d\n__MONOTONIC_TIMESTAMP=1000000\n_BOOT_ID=%032d\n_SYSTEMD_UNIT=sallyport.service\n_HOSTNAME=gate\nSYSLOG_IDENTIFIER=sallyport\n_PID=77\nMESSAGE=%s\n\n",
 			time.Now().UnixMicro(), 1, strings.TrimSpace(line))
 	}

@@ -176,6 +176,21 @@ func (m machine) guards() {
 	}
 	m.must("sallyport", "open", "ssh", "--source", "192.0.2.7", "--for", "10m")
 	m.granted()
+	m.journaled("msg=grant door=ssh source=192.0.2.7", "SALLYPORT_KIND=grant", "SALLYPORT_SOURCE=192.0.2.7", "PRIORITY=6")
+}
+
+// journaled holds when the journal of systemd finds a line by its fields, soon.
+func (m machine) journaled(line string, fields ...string) {
+	m.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		out, err := m.try(append([]string{"journalctl", "--no-pager", "-o", "cat", "-u", "sallyport"}, fields...)...)
+		if err == nil && strings.Contains(out, line) {
+			return
+		}
+		if time.Now().After(deadline) {
+			m.Fatalf("the journal has nothing with %q: %v\n%s", fields, err, out)
+		}
+	}
 }
 
 // granted holds while the grant of guards is in the kernel.
