@@ -1,0 +1,205 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"reflect"
+	"slices"
+	"time"
+
+	"sallyport/internal/packet"
+)
+
+// Change is how one thing differs between two configurations. It holds no
+// secret.
+type Change struct {
+	What string   `json:"what"` // "door", "group", "client", "hook", "webhook" or the name of a section
+	Name string   `json:"name,omitempty"`
+	How  string   `json:"how"`            // "added", "removed" or "changed"
+	Keys []string `json:"keys,omitempty"` // what is different, such as `open_for "30s" -> "1m0s"`
+}
+
+// Compare tells how the configuration to differs from from: sections, doors,
+// groups, clients, each in the order of the files, removed ones last.
+func Compare(from, to *Config) []Change {
+	var list []Change
+	for _, s := range []struct {
+		name string
+		a, b any
+	}{
+		{"daemon", from.Daemon, to.Daemon}, {"gate", from.Gate, to.Gate}, {"spa", from.SPA, to.SPA}, {"rotating", from.Rotating, to.Rotating},
+		{"journal", from.Journal, to.Journal}, {"metrics", from.Metrics, to.Metrics}, {"api", from.API, to.API}, {"detect", from.Detect, to.Detect},
+		{"moat", from.Moat, to.Moat},
+	} {
+		if keys := differences(s.a, s.b); len(keys) > 0 {
+			list = append(list, Change{What: s.name, How: "changed", Keys: keys})
+		}
+	}
+	list = append(list, compare("door", from.Doors, to.Doors, func(d Door) string { return d.Name })...)
+	list = append(list, compare("group", from.Groups, to.Groups, func(g Group) string { return g.Name })...)
+	list = append(list, compare("client", from.Clients, to.Clients, func(c Client) string { return c.Name })...)
+	if !same(from.Hooks, to.Hooks) {
+		list = append(list, Change{What: "hooks", How: "changed"})
+	}
+	if !same(from.Webhooks, to.Webhooks) {
+		list = append(list, Change{What: "webhooks", How: "changed"})
+	}
+	return list
+}
+
+func same[T any](a, b []T) bool {
+	return slices.EqualFunc(a, b, func(a, b T) bool { return len(differences(a, b)) == 0 })
+}
+
+func compare[T any](what string, from, to []T, name func(T) string) []Change {
+	var list []Change
+	old := make(map[string]T, len(from))
+	for _, t := range from {
+		old[name(t)] = t
+	}
+	for _, t := range to {
+		before, had := old[name(t)]
+		delete(old, name(t))
+		if !had {
+			list = append(list, Change{What: what, Name: name(t), How: "added"})
+		} else if keys := differences(before, t); len(keys) > 0 {
+			list = append(list, Change{What: what, Name: name(t), How: "changed", Keys: keys})
+		}
+	}
+	for _, t := range from {
+		if _, gone := old[name(t)]; gone {
+			list = append(list, Change{What: what, Name: name(t), How: "removed"})
+		}
+	}
+	return list
+}
+
+// openFields names the fields that a person may see, as the configuration calls them.
+// Of all others only the name is told: a sequence and a key are nobody's
+// business.
+var openFields = map[string]string{
+	"Ports": "ports", "OpenFor": "open_for", "Single": "single", "To": "to", "Widen4": "widen4", "Widen6": "widen6", "Doors": "doors",
+	"MaxOpen": "max_open", "Most": "max_grants", "Expires": "expires", "Policy": "policy", "Public": "public", "Closed": "closed",
+	"Interfaces": "interfaces", "Trusted": "trusted", "Port": "port", "ClockSkew": "clock_skew", "Ack": "ack", "RequireBound": "require_bound",
+}
+
+// secretFields are the names of further fields in the configuration, where they
+// differ from those here by more than case.
+var secretFields = map[string]string{"OneTime": "sequences_file", "Previous": "sequence_previous", "ServerKey": "server_key", "AuthorizedKeys": "authorized_keys"}
+
+// differences lists the fields in which two structs of the same type differ.
+// Where they stand in the files does not matter.
+func differences(a, b any) []string {
+	x, y := reflect.ValueOf(a), reflect.ValueOf(b)
+	if x.Kind() != reflect.Struct {
+		return nil
+	}
+	var list []string
+	for i := range x.NumField() {
+		field := x.Type().Field(i).Name
+		if !x.Type().Field(i).IsExported() || field == "Place" || equal(x.Field(i).Interface(), y.Field(i).Interface()) {
+			continue
+		}
+		if key, ok := openFields[field]; ok {
+			list = append(list, fmt.Sprintf("%s %s -> %s", key, show(x.Field(i)), show(y.Field(i))))
+		} else if key, ok = secretFields[field]; ok {
+			list = append(list, key)
+		} else {
+			list = append(list, snake(field))
+		}
+	}
+	return list
+}
+
+// equal compares two values. Places and what is not exported do not count,
+// unless the type itself says what is equal.
+func equal(a, b any) bool {
+	switch a := a.(type) {
+	case Hours:
+		return a.Equal(b.(Hours))
+	case Zone:
+		return a.Equal(b.(Zone))
+	case []OneTime:
+		return slices.EqualFunc(a, b.([]OneTime), func(a, b OneTime) bool { return slices.Equal(a.Knocks, b.Knocks) })
+	}
+	x, y := reflect.ValueOf(a), reflect.ValueOf(b)
+	if x.IsValid() && y.IsValid() && x.Kind() == reflect.Slice && x.Len() == 0 && y.Len() == 0 {
+		return true
+	}
+	return reflect.DeepEqual(a, b)
+}
+
+func show(v reflect.Value) string {
+	if t, ok := v.Interface().(time.Time); ok && t.IsZero() {
+		return "never"
+	}
+	if v.Kind() == reflect.String {
+		return fmt.Sprintf("%q", v.String())
+	}
+	return fmt.Sprint(v.Interface())
+}
+
+// snake writes RotationDue as rotation_due.
+func snake(s string) string {
+	var out []byte
+	for i := range len(s) {
+		c := s[i]
+		if c >= 'A' && c <= 'Z' {
+			if i > 0 && (s[i-1] < 'A' || s[i-1] > 'Z') {
+				out = append(out, '_')
+			}
+			c += 'a' - 'A'
+		}
+		out = append(out, c)
+	}
+	return string(out)
+}
+
+// Closes tells whether a port of this host is closed but for grants.
+func (c *Config) Closes(p packet.Port) bool {
+	if c.Gate.Policy == PolicyAll {
+		return !slices.Contains(c.Gate.Public, p)
+	}
+	return c.DoorAt(p) != nil
+}
+
+// DoorAt returns the door that has a port, or nil.
+func (c *Config) DoorAt(p packet.Port) *Door {
+	for i := range c.Doors {
+		if slices.Contains(c.Doors[i].Ports, p) {
+			return &c.Doors[i]
+		}
+	}
+	return nil
+}
+
+// WayIn tells how a source can reach a port of this host in the long run,
+// grants aside; "" says that it cannot.
+func (c *Config) WayIn(source netip.Addr, p packet.Port, now time.Time) string {
+	source = source.Unmap().WithZone("")
+	if !c.Closes(p) {
+		return "the port is open to everybody"
+	}
+	if source.IsLoopback() || slices.ContainsFunc(c.Gate.Trusted, func(t netip.Prefix) bool { return t.Contains(source) }) {
+		return "the source is never gated"
+	}
+	door := c.DoorAt(p)
+	if door == nil {
+		return ""
+	}
+	if len(door.Sequence) > 0 || len(door.OneTime) > 0 {
+		return fmt.Sprintf("door %q has a sequence", door.Name)
+	}
+	for _, g := range c.Groups {
+		if len(g.Sequence) > 0 && slices.Contains(g.Doors, door.Name) {
+			return fmt.Sprintf("group %q has a sequence", g.Name)
+		}
+	}
+	for _, client := range c.Clients {
+		able := client.Key != nil && c.SPA.Port != 0 || !client.Rotating.Current.IsZero()
+		if able && slices.Contains(client.Doors, door.Name) && client.From.Allows(source) && (client.Expires.IsZero() || now.Before(client.Expires)) {
+			return fmt.Sprintf("client %q can open door %q", client.Name, door.Name)
+		}
+	}
+	return ""
+}
