@@ -13,6 +13,7 @@ func (l *loader) crossCheck() {
 	l.checkClients()
 	l.checkSecrets()
 	l.checkHooks()
+	l.checkDecoys()
 }
 
 // checkPorts checks that every port has one meaning.

@@ -34,6 +34,7 @@ type Config struct {
 	Metrics  Metrics
 	API      API
 	Detect   Detect
+	Ban      Ban
 	Moat     Moat
 	Doors    []Door   // in file order; names unique, no port in two doors
 	Groups   []Group  // in file order; names unique, also among doors

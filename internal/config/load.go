@@ -25,6 +25,7 @@ type loader struct {
 	groups  []*section             // parallel to config.Groups
 	hooks   []*section             // parallel to config.Hooks
 	gate    *section
+	ban     *section
 	owners  map[packet.Port]int // index of the door that has the port
 	errs    Errors
 
@@ -121,6 +122,7 @@ func (l *loader) document(root *table) {
 	l.readMetrics(l.single(s, "metrics"))
 	l.readAPI(l.single(s, "api"))
 	l.readDetect(l.single(s, "detect"))
+	l.readBan(l.single(s, "ban"))
 	l.readMoat(l.single(s, "moat"))
 	for _, t := range l.several(s, "door", maxDoors) {
 		l.readDoor(t)

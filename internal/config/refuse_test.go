@@ -13,7 +13,7 @@ const (
 	wantAddr   = `is not an address: want one such as "192.0.2.7", "192.168.1.0/24" or "2001:db8::/32", without leading zeros`
 	wantClosed = `want knocks on closed ports only`
 	wantScan   = `sequence: any scan of the ports in order opens this door: want at least one port out of order or out of reach of the one before`
-	wantTables = `want api, client, daemon, detect, door, gate, group, hook, journal, metrics, moat, rotating, spa or webhook` // a new section is added here
+	wantTables = `want api, ban, client, daemon, detect, door, gate, group, hook, journal, metrics, moat, rotating, spa or webhook` // a new section is added here
 	wantDate   = `want a date such as 2027-01-31 (UTC) or 2027-01-31T18:00:00+01:00`
 )
 

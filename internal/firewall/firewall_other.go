@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"sallyport/internal/config"
@@ -46,6 +47,15 @@ func (*Firewall) Watch(context.Context, func()) error { return errLinux }
 
 // Owned returns false.
 func (*Firewall) Owned() bool { return false }
+
+// Ban fails.
+func (*Firewall) Ban(netip.Addr, time.Time, time.Time) error { return errLinux }
+
+// Unban fails.
+func (*Firewall) Unban(netip.Addr) error { return errLinux }
+
+// Bans fails.
+func (*Firewall) Bans(time.Time) ([]gate.Ban, error) { return nil, errLinux }
 
 // Down fails.
 func (*Firewall) Down() error { return errLinux }

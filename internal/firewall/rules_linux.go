@@ -89,7 +89,7 @@ func (p *plan) prerouting(b *batch) [][]expr.Any {
 // own judges what is addressed to this host by its port. With policy "all",
 // what has no ports passes: ICMP, neighbour discovery, IGMP, tunnels.
 func (p *plan) own(b *batch) [][]expr.Any {
-	rules := [][]expr.Any{rule(loadPort(), in(p.sets.doors), goTo("door"))}
+	rules := append(p.banned(b), rule(loadPort(), in(p.sets.doors), goTo("door")))
 	if p.config.Gate.Policy != config.PolicyAll {
 		return rules
 	}
@@ -100,17 +100,21 @@ func (p *plan) own(b *batch) [][]expr.Any {
 		// that connection tracking cannot match them (RFC 2131, RFC 8415).
 		rule(udpPorts(67, 68), accept),
 		rule(fromLinkLocal(), udpPorts(547, 546), accept),
-		rule(loadProto(), in(b.anonymous(nftables.TypeInetProto,
-			[]byte{unix.IPPROTO_TCP}, []byte{unix.IPPROTO_UDP}, []byte{unix.IPPROTO_DCCP},
-			[]byte{unix.IPPROTO_SCTP}, []byte{unix.IPPROTO_UDPLITE},
-		)), goTo("closed")),
+		rule(loadProto(), in(b.withPorts()), goTo("closed")),
 	)
+}
+
+// withPorts are the protocols that have ports.
+func (b *batch) withPorts() *nftables.Set {
+	return b.anonymous(nftables.TypeInetProto,
+		[]byte{unix.IPPROTO_TCP}, []byte{unix.IPPROTO_UDP}, []byte{unix.IPPROTO_DCCP},
+		[]byte{unix.IPPROTO_SCTP}, []byte{unix.IPPROTO_UDPLITE})
 }
 
 // door lets in whoever has a grant.
 func (p *plan) door(b *batch) [][]expr.Any {
 	accept := verdict(expr.VerdictAccept)
-	var rules [][]expr.Any
+	rules := p.banned(b) // those who come by way of a forwarded door
 	for i, f := range families {
 		rules = append(rules, rule(f.loadGrantKey(), in(p.sets.granted[i]), accept))
 	}

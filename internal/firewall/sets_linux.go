@@ -47,7 +47,7 @@ type sets struct {
 	interfaces, doors, public, several *nftables.Set
 	refused                            *nftables.Set
 	trusted, forward                   pair
-	granted, midstream, wide           pair
+	granted, midstream, wide, banned   pair
 	single                             map[packet.Proto]pair
 }
 
@@ -91,6 +91,7 @@ func newSets(t *nftables.Table) *sets {
 		trusted:    both("trusted", nftables.Set{Interval: true}),
 		forward:    both("forward", nftables.Set{Interval: true, Concatenation: true}, proto, port),
 		granted:    both("granted", nftables.Set{HasTimeout: true, Concatenation: true}, proto, port),
+		banned:     both("banned", nftables.Set{HasTimeout: true}),
 		wide:       both("wide", nftables.Set{HasTimeout: true, Concatenation: true}, proto, port),
 		single: map[packet.Proto]pair{
 			packet.TCP: both("single-tcp", single, port),
@@ -119,5 +120,5 @@ func (s *sets) grants() []*nftables.Set {
 
 // live returns the sets that change between configurations.
 func (s *sets) live() []*nftables.Set {
-	return append(s.grants(), s.refused, s.midstream[0], s.midstream[1])
+	return append(s.grants(), s.refused, s.midstream[0], s.midstream[1], s.banned[0], s.banned[1])
 }

@@ -141,6 +141,23 @@ func PortBit(p packet.Port) uint64 {
 	return 1 << ((uint64(p.Proto)<<16 | uint64(p.Number)) * 0x9E3779B97F4A7C15 >> 58)
 }
 
+// Ban keeps a source out until a time.
+type Ban struct {
+	Source netip.Prefix `json:"source"`
+	Until  time.Time    `json:"until"`
+}
+
+// BannedAs is what is banned with an address: of IPv6 its /64, because whoever
+// has one address of it has all.
+func BannedAs(a netip.Addr) netip.Prefix {
+	a = a.Unmap().WithZone("")
+	bits := a.BitLen()
+	if a.Is6() {
+		bits = 64
+	}
+	return netip.PrefixFrom(a, bits).Masked()
+}
+
 // Severity says how soon somebody should look at a finding.
 type Severity string
 

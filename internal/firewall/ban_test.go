@@ -1,0 +1,89 @@
+//go:build linux
+
+package firewall
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"sallyport/internal/gate"
+	"sallyport/internal/lab"
+)
+
+func (w *world) ban(a netip.Addr, d time.Duration) {
+	w.t.Helper()
+	now := time.Now()
+	if err := w.f.Ban(a, now.Add(d), now); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) bans() []netip.Prefix {
+	w.t.Helper()
+	list, err := w.f.Bans(time.Now())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var sources []netip.Prefix
+	for _, b := range list {
+		sources = append(sources, b.Source)
+	}
+	return sources
+}
+
+// A ban is stronger than a grant, cuts no session, survives the process and a new
+// configuration, and ends by itself.
+func TestBans(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, lab.Options{})
+	w.apply(guarding(doorTo("ssh", "tcp/22")))
+	to4, to6 := netip.AddrPortFrom(w.Client.Gate4, 22), netip.AddrPortFrom(w.Client.Gate6, 22)
+	w.grant("ssh", w.Client, time.Minute)
+	w.open(w.Client, "tcp", to4)
+	session := w.connect(w.Client, to4)
+
+	w.ban(w.Client.IP4, time.Hour)
+	w.closed(w.Client, "tcp", to4)
+	w.lives(session, "after a ban")
+	w.ban(w.Client.IP6.Next(), time.Hour) // its whole /64
+	w.closed(w.Client, "tcp", to6)
+	want := []netip.Prefix{gate.BannedAs(w.Client.IP4), gate.BannedAs(w.Client.IP6)}
+	if got := w.bans(); !slices.Equal(got, want) {
+		t.Errorf("banned are %v, want %v", got, want)
+	}
+
+	w.apply(guarding(doorTo("ssh", "tcp/22"), doorTo("web", "tcp/80")))
+	w.closed(w.Client, "tcp", to4)
+
+	w.ban(w.Client.IP4, 300*time.Millisecond) // shorter than before
+	w.open(w.Client, "tcp", to4)
+	if err := w.f.Unban(w.Client.IP6); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.bans(); len(got) != 0 {
+		t.Errorf("still banned are %v", got)
+	}
+	if err := w.f.Unban(w.Client.IP6); err != nil {
+		t.Errorf("nobody to unban: %v", err)
+	}
+}
+
+func TestBansThatMakeNoSense(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, lab.Options{})
+	w.apply(guarding(doorTo("ssh", "tcp/22")))
+	now := time.Now()
+	for _, b := range []struct {
+		source netip.Addr
+		until  time.Time
+	}{{netip.Addr{}, now.Add(time.Hour)}, {w.Client.IP4, now}, {w.Client.IP4, now.Add(-time.Hour)}} {
+		if err := w.f.Ban(b.source, b.until, now); err == nil {
+			t.Errorf("%+v: no error", b)
+		}
+	}
+	if got := w.bans(); len(got) != 0 {
+		t.Errorf("banned are %v", got)
+	}
+}
