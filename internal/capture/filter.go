@@ -1,6 +1,8 @@
 package capture
 
 import (
+	"math"
+
 	"golang.org/x/net/bpf"
 )
 
@@ -94,6 +96,7 @@ func (f Filter) knocks(length, limit int) []bpf.Instruction {
 	)
 	port := []bpf.Instruction{bpf.LoadScratch{Dst: bpf.RegA, N: slotPort}}
 	return seq(
+		f.sample(),
 		branch(bpf.JumpEqual, etherIPv6, v6, seq(want(etherIPv4), v4)),
 		[]bpf.Instruction{bpf.LoadScratch{Dst: bpf.RegA, N: slotProto}},
 		branch(bpf.JumpEqual, protoTCP,
@@ -101,6 +104,19 @@ func (f Filter) knocks(length, limit int) []bpf.Instruction {
 			seq(port, lookUp(f.UDP.intervals(limit), length))),
 		[]bpf.Instruction{drop()}, // a program may not jump past its end
 	)
+}
+
+// sample drops all but one packet in so many, and leaves the accumulator as it is.
+func (f Filter) sample() []bpf.Instruction {
+	if f.Sample <= 1 {
+		return nil
+	}
+	return []bpf.Instruction{
+		bpf.TAX{},
+		bpf.LoadExtension{Num: bpf.ExtRand},
+		bpf.JumpIf{Cond: bpf.JumpLessOrEqual, Val: math.MaxUint32 / uint32(f.Sample), SkipTrue: 1}, drop(),
+		bpf.TXA{},
+	}
 }
 
 func syn() []bpf.Instruction {
