@@ -3,14 +3,18 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"sallyport/internal/config"
+	"sallyport/internal/lint"
 )
 
 // loadConfig reads a configuration and adds advice to what can go wrong.
@@ -26,24 +30,150 @@ func loadConfig(path string) (*config.Config, error) {
 	return cfg, err
 }
 
+type checkOptions struct {
+	config   string
+	offline  bool
+	json     bool
+	severity string
+}
+
 func newCheck(std stdio) *cobra.Command {
+	var o checkOptions
 	cmd := &cobra.Command{
 		Use:     "check",
-		Short:   "Check a configuration without using it",
+		Short:   "Check a configuration, and whether this host fits it",
 		GroupID: "server",
-		Args:    args(cobra.NoArgs),
+		Long: `Check reads the configuration without using it, and tells what is wrong with it:
+mistakes, sequences that can be guessed, doors that nobody can open or that
+another firewall keeps shut, ways around a door, secrets that are overdue.
+docs/LINT.md describes the rules.
+
+The exit status is 0 if nothing is as grave as --severity, and 1 if something is.`,
+		Example: `  sallyport check
+  sallyport check --offline --severity warning -c gate.toml   # in CI`,
+		Args: args(cobra.NoArgs),
+		RunE: func(*cobra.Command, []string) error { return check(std, o) },
 	}
 	path := configFlag(cmd)
-	cmd.RunE = func(*cobra.Command, []string) error {
-		cfg, err := loadConfig(*path)
-		if err != nil {
-			return err
-		}
-		for _, w := range append(cfg.Warnings(), dueWarnings(cfg, time.Now())...) {
-			fmt.Fprintf(std.out, "warning: %s\n", w)
-		}
-		fmt.Fprintf(std.out, "%s: %s, %s: good\n", cfg.Path, count(len(cfg.Doors), "door"), count(len(cfg.Clients), "client"))
-		return nil
-	}
+	cmd.PreRun = func(*cobra.Command, []string) { o.config = *path }
+	cmd.Flags().BoolVar(&o.offline, "offline", false, "look at the configuration alone, not at this host")
+	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
+	cmd.Flags().StringVar(&o.severity, "severity", string(lint.Error), "the least severity that makes the exit status 1: error, warning or info")
 	return cmd
+}
+
+// checked is what check prints as JSON.
+type checked struct {
+	Config   string    `json:"config"`
+	Doors    int       `json:"doors"`
+	Clients  int       `json:"clients"`
+	Host     bool      `json:"host"` // whether it was looked at
+	Notes    []string  `json:"notes"`
+	Problems []problem `json:"problems"`
+}
+
+type problem struct {
+	Rule     string        `json:"rule"`
+	Severity lint.Severity `json:"severity"`
+	File     string        `json:"file"`
+	Line     int           `json:"line"` // 0: the file as a whole
+	Text     string        `json:"text"`
+	Remedy   string        `json:"remedy"`
+}
+
+func check(std stdio, o checkOptions) error {
+	least := lint.Severity(o.severity)
+	if !slices.Contains(lint.Severities, least) {
+		return usageError{hinted{fmt.Errorf("severity %q", o.severity), "want error, warning or info"}}
+	}
+	cfg, err := loadConfig(o.config)
+	if err != nil {
+		return invalid(std, o, err)
+	}
+	result := checked{Config: cfg.Path, Doors: len(cfg.Doors), Clients: len(cfg.Clients), Host: !o.offline, Notes: []string{}, Problems: []problem{}}
+	now := time.Now()
+	var facts *lint.Facts
+	if !o.offline {
+		var notes []string
+		facts, notes = gather(cfg)
+		result.Notes = append(result.Notes, notes...)
+	}
+	grave := false
+	for _, p := range lint.Check(cfg, facts, now) {
+		result.Problems = append(result.Problems, problem{p.Rule, p.Severity, p.Place.File, p.Place.Line, p.Text, p.Remedy})
+		grave = grave || p.Severity.AtLeast(least)
+	}
+	if o.json {
+		printJSON(std.out, result)
+	} else {
+		result.print(std.out)
+	}
+	if grave {
+		return errSilent
+	}
+	return nil
+}
+
+// invalid tells of a configuration that cannot be loaded.
+func invalid(std stdio, o checkOptions, err error) error {
+	var mistakes config.Errors
+	if !o.json || !errors.As(err, &mistakes) {
+		return err
+	}
+	result := checked{Config: o.config, Notes: []string{}, Problems: []problem{}}
+	if absolute, err := filepath.Abs(o.config); err == nil {
+		result.Config = absolute
+	}
+	for _, m := range mistakes {
+		result.Problems = append(result.Problems, problem{"invalid", lint.Error, m.Place.File, m.Place.Line, m.Err.Error(), "correct it"})
+	}
+	printJSON(std.out, result)
+	return errSilent
+}
+
+// print writes problems for people, by severity. A remedy is written once for
+// several problems in a row.
+func (c checked) print(w io.Writer) {
+	summary := "good"
+	for i, p := range c.Problems {
+		first := i == 0 || c.Problems[i-1].Severity != p.Severity
+		last := i == len(c.Problems)-1 || c.Problems[i+1].Severity != p.Severity
+		if first {
+			fmt.Fprintf(w, "%s:\n", p.Severity)
+		}
+		fmt.Fprintf(w, "  %s: %s: %s\n", config.Place{File: p.File, Line: p.Line}, p.Rule, p.Text)
+		if last || c.Problems[i+1].Remedy != p.Remedy {
+			fmt.Fprintf(w, "      %s\n", p.Remedy)
+		}
+	}
+	var counts []string
+	for _, s := range lint.Severities {
+		if n := c.count(s); n > 0 {
+			counts = append(counts, counted(n, s))
+		}
+	}
+	if len(counts) > 0 {
+		summary = strings.Join(counts, ", ")
+	}
+	for _, note := range c.Notes {
+		fmt.Fprintf(w, "note: %s\n", note)
+	}
+	fmt.Fprintf(w, "%s: %s, %s: %s\n", c.Config, count(c.Doors, "door"), count(c.Clients, "client"), summary)
+}
+
+func (c checked) count(s lint.Severity) (n int) {
+	for _, p := range c.Problems {
+		if p.Severity == s {
+			n++
+		}
+	}
+	return n
+}
+
+// counted writes "1 error", "2 warnings", "3 info".
+func counted(n int, s lint.Severity) string {
+	if s == lint.Info {
+		return fmt.Sprintf("%d info", n)
+	}
+	return count(n, string(s))
 }

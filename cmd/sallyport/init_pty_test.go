@@ -14,10 +14,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"sallyport/internal/lab"
+	"sallyport/internal/lint"
 )
 
 // pty opens a terminal: what is written to the first end is typed on the second.
@@ -108,9 +110,9 @@ func (c *conversation) doors() (list []string) {
 	if err != nil {
 		c.Fatalf("%v\n%s", err, c.heard)
 	}
-	for _, w := range cfg.Warnings() {
-		if !strings.Contains(w.String(), "no way in but the open command") { // clients come next
-			c.Errorf("the configuration gives a warning: %v", w)
+	for _, p := range lint.Check(cfg, nil, time.Now()) {
+		if p.Rule != "no-way-in" && p.Rule != "static-only" { // clients come next
+			c.Errorf("the configuration has a problem: %v", p)
 		}
 	}
 	for _, d := range cfg.Doors {

@@ -27,7 +27,7 @@ const largeDoors, largeClients = 200, 500
 func newLarge(t *testing.T) *world {
 	t.Helper()
 	w := newWorld(t, lab.Options{})
-	w.configure("")
+	w.configure("[spa]\nport = 23000\n")
 	dir := filepath.Join(w.dir, "conf.d")
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)

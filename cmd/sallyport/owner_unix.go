@@ -15,3 +15,12 @@ func keepOwner(path string, like fs.FileInfo) error {
 	}
 	return nil
 }
+
+// ownerOf returns the user to whom a file belongs.
+func ownerOf(info fs.FileInfo) (uid uint32, ok bool) {
+	s, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, false
+	}
+	return s.Uid, true
+}

@@ -20,9 +20,6 @@ client=[{name="alice", doors=["ssh","office"], key="`+aKey+`"}]`)
 	if !slices.Equal(a.Doors, []string{"ssh", "web"}) || !slices.Equal(a.Groups, []string{"office"}) {
 		t.Errorf("alice may open %q in groups %q", a.Doors, a.Groups)
 	}
-	if w := c.Warnings(); len(w) != 0 {
-		t.Errorf("warnings %v: both doors have the group's sequence", w)
-	}
 }
 
 func TestGroupsInAuthorizedKeys(t *testing.T) {

@@ -95,3 +95,14 @@ func parseKnocks(line string) ([]packet.Port, error) {
 	}
 	return knocks, nil
 }
+
+const knockSize = 3
+
+// spell writes a sequence as a string, knockSize bytes a knock.
+func spell(knocks []packet.Port) string {
+	text := make([]byte, 0, len(knocks)*knockSize)
+	for _, p := range knocks {
+		text = append(text, byte(p.Proto), byte(p.Number>>8), byte(p.Number))
+	}
+	return string(text)
+}

@@ -12,6 +12,7 @@ import (
 	"sallyport/internal/config"
 	"sallyport/internal/control"
 	"sallyport/internal/gate"
+	"sallyport/internal/lint"
 )
 
 // dropsEvery is how often the capture's losses are looked at.
@@ -105,8 +106,8 @@ func (d *Daemon) hostProblems(cfg *config.Config) []string {
 	if err := d.journal.Stats().Problem; err != nil {
 		list = append(list, err.Error())
 	}
-	for _, w := range cfg.Warnings() {
-		list = append(list, w.String())
+	for _, p := range lint.Broken(cfg, time.Now()) {
+		list = append(list, fmt.Sprintf("%s: %s: %s", p.Place, p.Text, p.Remedy))
 	}
 	return list
 }

@@ -24,7 +24,7 @@ func Firewalls() ([]Firewall, error) {
 	for name, chains := range byMaker(chains) {
 		found[name] = slices.ContainsFunc(chains, drops) || name == "firewalld" // which rejects with a rule
 	}
-	if legacyTables() && !found["iptables"] {
+	if Legacy() && !found["iptables"] {
 		found["iptables"] = false
 	}
 	list := make([]Firewall, 0, len(found))
@@ -88,9 +88,9 @@ func drops(c *nftables.Chain) bool {
 	return c.Hooknum != nil && *c.Hooknum == *nftables.ChainHookInput && c.Policy != nil && *c.Policy == nftables.ChainPolicyDrop
 }
 
-// legacyTables tells whether the older iptables, which nftables does not show,
-// has been used. What its policy is only a program of its own could tell.
-func legacyTables() bool {
+// Legacy tells whether the older iptables, which nftables does not show, has
+// been used. What its policy is only a program of its own could tell.
+func Legacy() bool {
 	for _, file := range []string{"/proc/net/ip_tables_names", "/proc/net/ip6_tables_names"} {
 		if text, err := os.ReadFile(file); err == nil && len(text) > 0 {
 			return true

@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+
+	"sallyport/internal/packet"
 )
 
 // Firewall is one that is set up on the host, beside our own table.
@@ -22,6 +24,13 @@ type Firewall struct {
 	// Drops tells that it keeps out what it does not know, so that a door must
 	// be allowed there too.
 	Drops bool
+}
+
+// Shut is a port to which a firewall lets nothing through.
+type Shut struct {
+	Port   packet.Port
+	Family string // "IPv4", "IPv6" or "" for both
+	By     string // the firewall and its chain
 }
 
 // Session is an SSH connection as sshd describes it to its children.

@@ -22,3 +22,9 @@ func Published() ([]packet.Port, error) { return nil, errNotLinux }
 
 // Named works on Linux only.
 func Named() ([]packet.Port, error) { return nil, errNotLinux }
+
+// ShutPorts works on Linux only.
+func ShutPorts([]packet.Port) ([]Shut, error) { return nil, errNotLinux }
+
+// Legacy works on Linux only.
+func Legacy() bool { return false }

@@ -49,7 +49,16 @@ type Problem struct {
 // Check applies every rule to a valid configuration as it is at a moment, and
 // returns the problems, the gravest first and then by place. host may be nil.
 func Check(cfg *config.Config, host *Facts, now time.Time) []Problem {
-	in := input{Config: cfg, host: host, now: now}
+	return input{cfg, host, now}.apply(rules)
+}
+
+// Broken returns the problems by which something does not work at all,
+// whatever the host is like.
+func Broken(cfg *config.Config, now time.Time) []Problem {
+	return input{cfg, nil, now}.apply(workRules)
+}
+
+func (in input) apply(rules []Rule) []Problem {
 	var list []Problem
 	for i := range rules {
 		r := &rules[i]
@@ -69,12 +78,6 @@ func Check(cfg *config.Config, host *Facts, now time.Time) []Problem {
 		)
 	})
 	return list
-}
-
-// Broken returns the problems by which something does not work at all,
-// whatever the host is like.
-func Broken(cfg *config.Config, now time.Time) []Problem {
-	return slices.DeleteFunc(Check(cfg, nil, now), func(p Problem) bool { return p.Group != Works })
 }
 
 // String returns "file:line: rule: text".
