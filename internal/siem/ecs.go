@@ -93,6 +93,11 @@ func (o *ecsEvent) classify(e gate.Event) {
 		set("network", "end", "success")
 	case gate.KindUse, gate.KindContacts:
 		set("network", "info", "")
+	case gate.KindLogin:
+		set("authentication", "start", "success")
+		if e.Reason == gate.LoginFailed {
+			o.Event.Outcome = "failure"
+		}
 	case gate.KindStart:
 		set("process", "start", "success")
 	case gate.KindStop:

@@ -5,35 +5,42 @@ import "sallyport/internal/gate"
 // Classes and activities of OCSF 1.4.0.
 const (
 	classDetection = 2004
+	classLogon     = 3002
 	classNetwork   = 4001
 	classLifecycle = 6002
 	classError     = 6008
 )
 
 type ocsfEvent struct {
-	Activity    int           `json:"activity_id"`
-	Category    int           `json:"category_uid"`
-	Class       int           `json:"class_uid"`
-	Type        int           `json:"type_uid"`
-	Severity    int           `json:"severity_id"`
-	Status      int           `json:"status_id,omitempty"`
-	Disposition int           `json:"disposition_id,omitempty"`
-	Action      int           `json:"action_id,omitempty"`
-	Time        int64         `json:"time"`
-	Count       uint64        `json:"count,omitempty"`
-	Message     string        `json:"message"`
-	Metadata    ocsfMetadata  `json:"metadata"`
-	Source      *ocsfEndpoint `json:"src_endpoint,omitempty"`
-	Actor       *ocsfActor    `json:"actor,omitempty"`
-	Device      *ocsfDevice   `json:"device,omitempty"`
-	Finding     *ocsfFinding  `json:"finding_info,omitempty"`
-	Remedy      *ocsfRemedy   `json:"remediation,omitempty"`
-	Unmapped    own           `json:"unmapped"`
+	Activity    int            `json:"activity_id"`
+	Category    int            `json:"category_uid"`
+	Class       int            `json:"class_uid"`
+	Type        int            `json:"type_uid"`
+	Severity    int            `json:"severity_id"`
+	Status      int            `json:"status_id,omitempty"`
+	Disposition int            `json:"disposition_id,omitempty"`
+	Action      int            `json:"action_id,omitempty"`
+	Alert       bool           `json:"is_alert,omitempty"`
+	Time        int64          `json:"time"`
+	Count       uint64         `json:"count,omitempty"`
+	Message     string         `json:"message"`
+	Metadata    ocsfMetadata   `json:"metadata"`
+	Source      *ocsfEndpoint  `json:"src_endpoint,omitempty"`
+	Destination *ocsfEndpoint  `json:"dst_endpoint,omitempty"`
+	User        *ocsfUser      `json:"user,omitempty"`
+	Actor       *ocsfActor     `json:"actor,omitempty"`
+	Device      *ocsfDevice    `json:"device,omitempty"`
+	App         *ocsfProduct   `json:"app,omitempty"`
+	Finding     *ocsfFinding   `json:"finding_info,omitempty"`
+	Evidence    []ocsfEvidence `json:"evidences,omitempty"`
+	Remedy      *ocsfRemedy    `json:"remediation,omitempty"`
+	Unmapped    own            `json:"unmapped"`
 }
 
 type ocsfMetadata struct {
-	Version string      `json:"version"`
-	Product ocsfProduct `json:"product"`
+	Version  string      `json:"version"`
+	Profiles []string    `json:"profiles"`
+	Product  ocsfProduct `json:"product"`
 }
 
 type ocsfProduct struct {
@@ -43,7 +50,9 @@ type ocsfProduct struct {
 }
 
 type ocsfEndpoint struct {
-	IP string `json:"ip"`
+	IP      string `json:"ip,omitempty"`
+	Host    string `json:"hostname,omitempty"`
+	Service string `json:"svc_name,omitempty"`
 }
 
 type ocsfActor struct {
@@ -60,12 +69,20 @@ type ocsfDevice struct {
 }
 
 type ocsfFinding struct {
-	ID       string   `json:"uid"`
-	Title    string   `json:"title"`
-	Text     string   `json:"desc"`
-	First    int64    `json:"first_seen_time,omitempty"`
-	Last     int64    `json:"last_seen_time,omitempty"`
-	Evidence []string `json:"data_sources,omitempty"`
+	ID    string `json:"uid"`
+	Title string `json:"title"`
+	Text  string `json:"desc"`
+	First int64  `json:"first_seen_time,omitempty"`
+	Last  int64  `json:"last_seen_time,omitempty"`
+}
+
+// ocsfEvidence says who and what a finding is about: the class has no other
+// place for it.
+type ocsfEvidence struct {
+	Source      *ocsfEndpoint `json:"src_endpoint,omitempty"`
+	Destination *ocsfEndpoint `json:"dst_endpoint,omitempty"`
+	User        *ocsfUser     `json:"user,omitempty"`
+	Data        []string      `json:"data,omitempty"`
 }
 
 type ocsfRemedy struct {
@@ -73,28 +90,65 @@ type ocsfRemedy struct {
 }
 
 func ocsf(p Product, e gate.Event) ocsfEvent {
+	us := ocsfProduct{Name: "Sallyport", Vendor: "Sallyport", Version: p.Version}
 	o := ocsfEvent{
 		Severity: 1, Time: milliseconds(e.Time), Message: message(e), Unmapped: ownOf(e), Count: e.Count.Packets,
-		Metadata: ocsfMetadata{Version: "1.4.0", Product: ocsfProduct{Name: "Sallyport", Vendor: "Sallyport", Version: p.Version}},
+		Metadata: ocsfMetadata{Version: "1.4.0", Profiles: []string{"host", "security_control"}, Product: us},
 	}
 	o.classify(e)
 	o.Category, o.Type = o.Class/1000, o.Class*100+o.Activity
-	if e.Source.IsValid() {
-		o.Source = &ocsfEndpoint{address(e.Source)}
-	}
-	if e.Client != "" {
-		o.Actor = &ocsfActor{ocsfUser{e.Client}}
-	}
 	if p.Host != "" {
 		o.Device = &ocsfDevice{Hostname: p.Host, Type: 1} // a server
 	}
+	o.involve(p, e, us)
 	return o
+}
+
+// involve says who has part in an event, where its class has a place for that.
+func (o *ocsfEvent) involve(p Product, e gate.Event, us ocsfProduct) {
+	var source *ocsfEndpoint
+	var user *ocsfUser
+	if e.Source.IsValid() {
+		source = &ocsfEndpoint{IP: address(e.Source)}
+	}
+	if e.Client != "" {
+		user = &ocsfUser{e.Client}
+	}
+	here := &ocsfEndpoint{Host: p.Host, Service: e.Door}
+	if *here == (ocsfEndpoint{}) {
+		here.Service = "sallyport" // one end must be named
+	}
+	switch o.Class {
+	case classNetwork:
+		o.Source, o.Destination = source, here
+		if user != nil {
+			o.Actor = &ocsfActor{*user}
+		}
+	case classLogon:
+		o.Source, o.Destination, o.User = source, here, user
+		if user == nil {
+			o.User = &ocsfUser{"unknown"} // the class asks for one
+		}
+	case classDetection:
+		v := ocsfEvidence{Source: source, Destination: here, User: user}
+		if e.Finding != nil {
+			v.Data = e.Finding.Evidence
+		}
+		o.Evidence = []ocsfEvidence{v}
+	default:
+		o.Unmapped.Source, o.Unmapped.Client = address(e.Source), e.Client
+		if o.Class == classLifecycle {
+			o.App = &us
+		}
+	}
 }
 
 // classify chooses class, activity and severity.
 func (o *ocsfEvent) classify(e gate.Event) {
 	const (
-		open, close, refuse       = 1, 2, 5 // of network activity
+		open, close               = 1, 2 // of network activity
+		refuse, traffic           = 5, 6
+		logon                     = 1
 		start, stop, update       = 3, 4, 8 // of a lifecycle
 		allowed, blocked          = 1, 2    // dispositions
 		actionAllowed, actionDeny = 1, 2
@@ -108,7 +162,12 @@ func (o *ocsfEvent) classify(e gate.Event) {
 	case gate.KindRefusal, gate.KindBan:
 		o.Class, o.Activity, o.Disposition, o.Action, o.Status = classNetwork, refuse, blocked, actionDeny, failure
 	case gate.KindUse, gate.KindContacts:
-		o.Class, o.Activity = classNetwork, other
+		o.Class, o.Activity = classNetwork, traffic
+	case gate.KindLogin:
+		o.Class, o.Activity, o.Status = classLogon, logon, success
+		if e.Reason == gate.LoginFailed {
+			o.Status = failure
+		}
 	case gate.KindStart:
 		o.Class, o.Activity, o.Status = classLifecycle, start, success
 	case gate.KindStop:
@@ -129,7 +188,7 @@ var severities = map[gate.Severity]int{gate.Info: 1, gate.Low: 2, gate.Medium: 3
 
 func (o *ocsfEvent) detect(e gate.Event) {
 	const create, update = 1, 2
-	o.Class, o.Activity = classDetection, create
+	o.Class, o.Activity, o.Alert = classDetection, create, true
 	f := e.Finding
 	if f == nil {
 		return
@@ -138,7 +197,7 @@ func (o *ocsfEvent) detect(e gate.Event) {
 		o.Activity = update
 	}
 	o.Severity, o.Count = severities[f.Severity], f.Count
-	o.Finding = &ocsfFinding{ID: f.ID, Title: f.Rule, Text: f.Explanation, First: milliseconds(f.First), Last: milliseconds(f.Last), Evidence: f.Evidence}
+	o.Finding = &ocsfFinding{ID: f.ID, Title: f.Rule, Text: f.Explanation, First: milliseconds(f.First), Last: milliseconds(f.Last)}
 	if f.Advice != "" {
 		o.Remedy = &ocsfRemedy{f.Advice}
 	}

@@ -90,6 +90,8 @@ type own struct {
 	Reason gate.Reason `json:"reason,omitempty"`
 	Count  uint64      `json:"count,omitempty"` // of refusals that are summed up
 	Advice string      `json:"advice,omitempty"`
+	Source string      `json:"source,omitempty"` // where the schema has no place for it
+	Client string      `json:"client,omitempty"` // likewise
 }
 
 func ownOf(e gate.Event) own {

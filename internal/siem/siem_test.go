@@ -3,6 +3,7 @@ package siem
 import (
 	"encoding/json"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -23,7 +24,7 @@ var (
 
 var kinds = []gate.Kind{
 	gate.KindGrant, gate.KindRefusal, gate.KindExpiry, gate.KindRevocation, gate.KindRepair, gate.KindReload, gate.KindStart, gate.KindStop,
-	gate.KindOverload, gate.KindClock, gate.KindKey, gate.KindFailure, gate.KindUse, gate.KindContacts, gate.KindBan, gate.KindFinding,
+	gate.KindOverload, gate.KindClock, gate.KindKey, gate.KindFailure, gate.KindUse, gate.KindContacts, gate.KindBan, gate.KindLogin, gate.KindFinding,
 }
 
 func event(k gate.Kind) gate.Event {
@@ -72,8 +73,12 @@ func TestOCSF(t *testing.T) {
 		if v["type_uid"] != class*100+activity || v["category_uid"] != float64(int(class)/1000) || activity == 0 {
 			t.Errorf("%s: class %v, activity %v, type %v, category %v", k, class, activity, v["type_uid"], v["category_uid"])
 		}
-		if path(v, "metadata", "product", "version") != "v1" || path(v, "src_endpoint", "ip") != "192.0.2.10" || path(v, "actor", "user", "name") != "alice" || path(v, "unmapped", "kind") != string(k) {
+		if path(v, "metadata", "product", "version") != "v1" || path(v, "unmapped", "kind") != string(k) {
 			t.Errorf("%s: %v", k, v)
+		}
+		source, who := involved(v)
+		if source != "192.0.2.10" || who != "alice" {
+			t.Errorf("%s: %v by %v in %v", k, source, who, v)
 		}
 	}
 	f := decoded(t, OCSF, event(gate.KindFinding))
@@ -81,8 +86,63 @@ func TestOCSF(t *testing.T) {
 		path(f, "remediation", "desc") != "Rotate it." || path(f, "finding_info", "last_seen_time") != float64(at.UnixMilli()) {
 		t.Errorf("%v", f)
 	}
+	if got, _ := json.Marshal(f["evidences"]); string(got) != `[{"data":["after 4 right knocks of 5"],"dst_endpoint":{"hostname":"gate","svc_name":"ssh"},"src_endpoint":{"ip":"192.0.2.10"},"user":{"name":"alice"}}]` {
+		t.Errorf("the evidence is %s", got)
+	}
 	if r := decoded(t, OCSF, event(gate.KindRefusal)); r["disposition_id"] != 2.0 || r["time"] != float64(at.UnixMilli()) {
 		t.Errorf("%v", r)
+	}
+}
+
+// involved returns source and client from where the class of an event has them.
+func involved(v map[string]any) (source, who any) {
+	switch v["class_uid"] {
+	case 2004.0:
+		first := v["evidences"].([]any)[0]
+		return path(first, "src_endpoint", "ip"), path(first, "user", "name")
+	case 3002.0:
+		return path(v, "src_endpoint", "ip"), path(v, "user", "name")
+	case 4001.0:
+		return path(v, "src_endpoint", "ip"), path(v, "actor", "user", "name")
+	}
+	return path(v, "unmapped", "source"), path(v, "unmapped", "client")
+}
+
+// Whatever an event lacks, its class has the attributes that the schema asks
+// for, and none that it does not know.
+func TestAttributesOfOCSF(t *testing.T) {
+	common := "activity_id category_uid class_uid type_uid severity_id status_id time count message metadata device unmapped is_alert disposition_id action_id actor"
+	classes := map[float64]struct{ required, more string }{
+		2004: {"", "finding_info evidences remediation"},
+		3002: {"user dst_endpoint", "src_endpoint"},
+		4001: {"dst_endpoint", "src_endpoint"},
+		6002: {"app", ""},
+		6008: {"", ""},
+	}
+	for _, k := range kinds {
+		for _, e := range []gate.Event{event(k), {Time: at, Kind: k}} {
+			for _, p := range []Product{product, {}} {
+				line, err := Append(nil, OCSF, p, e)
+				var v map[string]any
+				if err == nil {
+					err = json.Unmarshal(line, &v)
+				}
+				class, ok := classes[v["class_uid"].(float64)]
+				if err != nil || !ok {
+					t.Fatalf("%s: %v: %s", k, err, line)
+				}
+				for name := range strings.FieldsSeq(class.required) {
+					if m, _ := v[name].(map[string]any); len(m) == 0 {
+						t.Errorf("%s: no %s: %s", k, name, line)
+					}
+				}
+				for name := range v {
+					if !slices.Contains(strings.Fields(common+" "+class.required+" "+class.more), name) {
+						t.Errorf("%s: class %v has no %s", k, v["class_uid"], name)
+					}
+				}
+			}
+		}
 	}
 }
 
