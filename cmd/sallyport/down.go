@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -8,6 +9,7 @@ import (
 
 	"sallyport/internal/control"
 	"sallyport/internal/firewall"
+	"sallyport/internal/moat"
 )
 
 func newDown(std stdio) *cobra.Command {
@@ -15,7 +17,7 @@ func newDown(std stdio) *cobra.Command {
 		Use:     "down",
 		Short:   "Open everything: remove the firewall table and end the daemon",
 		GroupID: "server",
-		Long: `Removes the table that keeps the doors closed, and ends the daemon if it runs. What other
+		Long: `Removes the table that keeps the doors closed and the moat, and ends the daemon if it runs. What other
 firewall rules there are stays as it is. To end the daemon with the doors closed, stop it instead
 (systemctl stop sallyport).`,
 		Args: args(cobra.NoArgs),
@@ -28,7 +30,7 @@ firewall rules there are stays as it is. To end the daemon with the doors closed
 		}
 		err = conn.Down(cmd.Context())
 		if control.NotRunning(err) {
-			err = removeTable()
+			err = errors.Join(removeTable(), moat.Remove(moat.DefaultDir))
 		}
 		if err != nil {
 			return err
@@ -39,7 +41,7 @@ firewall rules there are stays as it is. To end the daemon with the doors closed
 	return cmd
 }
 
-// removeTable does without a daemon.
+// removeTable removes the table without a daemon.
 func removeTable() error {
 	f, err := firewall.New(slog.New(slog.DiscardHandler), firewall.Options{})
 	if err != nil {

@@ -88,6 +88,7 @@ func printStatus(w io.Writer, s control.Status, now time.Time) {
 	printDoors(w, s.Doors)
 	printGrants(w, s.Grants, now)
 	printCounters(w, s)
+	printMoat(w, s.Moat)
 }
 
 func table(w io.Writer, rows func(row func(cells ...any))) {

@@ -38,7 +38,27 @@ type Status struct {
 	Dropped    uint64                 `json:"dropped"`    // packets to closed ports, since the table was installed
 	Goroutines int                    `json:"goroutines"` // of the daemon: a number that grows and grows is a bug
 	Capture    map[string]Ring        `json:"capture"`
+	Moat       Moat                   `json:"moat"`
 	Problems   []string               `json:"problems"` // what an administrator should look at
+}
+
+// Moat is the filter in the kernel that drops junk sent to the SPA port.
+type Moat struct {
+	Mode       string                 `json:"mode"` // as configured: "auto", "generic" or "off"
+	Problem    string                 `json:"problem,omitempty"`
+	Interfaces []MoatInterface        `json:"interfaces"`
+	Dropped    map[gate.Reason]uint64 `json:"dropped,omitempty"`
+	Passed     map[string]uint64      `json:"passed,omitempty"`  // "tagged"; "sampled": although the tag is wrong; "unchecked": there was no key
+	Contacts   bool                   `json:"contacts"`          // who touches closed ports is counted in the kernel
+	Sampled    int                    `json:"sampled,omitempty"` // where the daemon counts, it looks at one packet in so many
+}
+
+// MoatInterface is one interface that the moat guards, or would.
+type MoatInterface struct {
+	Name   string `json:"name"`
+	Mode   string `json:"mode"`             // "native", "generic" or "off"
+	Reason string `json:"reason,omitempty"` // why it is not native
+	Pinned bool   `json:"pinned"`           // it outlives the daemon
 }
 
 // Door is one door and its use.

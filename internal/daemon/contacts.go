@@ -20,6 +20,7 @@ type contacts struct {
 	cells   []contact // capacity fixed: sources points into it
 	rest    gate.Contacts
 	second  time.Time
+	each    uint64 // packets for which each one stands: others are not captured
 }
 
 // maxContacts is how many sources are told apart in a second.
@@ -37,7 +38,7 @@ const (
 )
 
 func newContacts(put func(gate.Event)) *contacts {
-	return &contacts{put: put, sources: make(map[netip.Addr]*contact, maxContacts), cells: make([]contact, 0, maxContacts)}
+	return &contacts{put: put, sources: make(map[netip.Addr]*contact, maxContacts), cells: make([]contact, 0, maxContacts), each: 1}
 }
 
 // touched takes a packet to a closed port.
@@ -45,7 +46,7 @@ func (t *contacts) touched(now time.Time, p *packet.Packet) {
 	t.settle(now)
 	c := t.sources[p.Src]
 	if c == nil && len(t.cells) == cap(t.cells) {
-		count(&t.rest, now)
+		t.count(&t.rest, now)
 		return
 	}
 	if c == nil {
@@ -53,17 +54,17 @@ func (t *contacts) touched(now time.Time, p *packet.Packet) {
 		c = &t.cells[len(t.cells)-1]
 		t.sources[p.Src] = c
 	}
-	count(&c.Contacts, now)
+	t.count(&c.Contacts, now)
 	c.Seen |= gate.PortBit(p.Port())
 	hash := scatter(uint32(p.Proto)<<16|uint32(p.DstPort)) % portBits
 	c.ports[hash/64] |= 1 << (hash % 64)
 }
 
-func count(c *gate.Contacts, now time.Time) {
+func (t *contacts) count(c *gate.Contacts, now time.Time) {
 	if c.Packets == 0 {
 		c.First = now
 	}
-	c.Packets++
+	c.Packets += t.each
 	c.Last = now
 }
 
@@ -76,14 +77,33 @@ func (t *contacts) settle(now time.Time) {
 	for i := range t.cells {
 		c := &t.cells[i]
 		c.Ports = distinct(c.ports)
-		t.put(gate.Event{Time: c.Last, Kind: gate.KindContacts, Source: c.source, Count: c.Contacts,
-			Detail: fmt.Sprintf("%d packets to about %d closed ports", c.Packets, c.Ports)})
+		t.tell(contactsOf(c.source, c.Contacts))
 	}
 	if t.rest.Packets > 0 {
-		t.put(gate.Event{Time: t.rest.Last, Kind: gate.KindContacts, Count: t.rest, Detail: fmt.Sprintf("%d packets to closed ports from further sources", t.rest.Packets)})
+		t.tell(restOf(t.rest))
 	}
 	t.cells, t.rest = t.cells[:0], gate.Contacts{}
 	clear(t.sources)
+}
+
+// tell passes an event on, and says if it is an estimate.
+func (t *contacts) tell(e gate.Event) {
+	if t.each > 1 {
+		e.Detail += fmt.Sprintf(", of which one in %d was looked at", t.each)
+	}
+	t.put(e)
+}
+
+// contactsOf is the event about what one source has touched.
+func contactsOf(source netip.Addr, c gate.Contacts) gate.Event {
+	return gate.Event{Time: c.Last, Kind: gate.KindContacts, Source: source, Count: c,
+		Detail: fmt.Sprintf("%d packets to about %d closed ports", c.Packets, c.Ports)}
+}
+
+// restOf is the event about what all other sources have touched.
+func restOf(c gate.Contacts) gate.Event {
+	return gate.Event{Time: c.Last, Kind: gate.KindContacts, Count: c,
+		Detail: fmt.Sprintf("%d packets to closed ports from further sources", c.Packets)}
 }
 
 // scatter makes neighbours look random, as counting by bits assumes

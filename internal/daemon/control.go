@@ -114,6 +114,9 @@ func (d *Daemon) Down(context.Context) error {
 	if err := d.firewall.Down(); err != nil {
 		return err
 	}
+	if err := d.moat.remove(); err != nil {
+		d.log.Warn("the moat could not be taken off all interfaces", "error", err)
+	}
 	close(d.down)
 	return nil
 }

@@ -61,6 +61,8 @@ type Daemon struct {
 	book     *grant.Book
 	source   *capture.Live
 	pump     *pump
+	moat     *keeper
+	sampling sampling
 	actor    *actor
 	control  *control.Server
 	host     host
@@ -150,6 +152,8 @@ func (d *Daemon) startGate(cfg *config.Config) error {
 		return err
 	}
 	d.keys = s.Keys
+	d.moat = newKeeper(d.log)
+	d.moat.configure(cfg, s.Keys)
 	g := gate.New(cfg, s, d.host.gate(), time.Now())
 	if m := d.memory.Load(); m != nil {
 		g.Remember(m.guard, time.Now())
@@ -159,6 +163,7 @@ func (d *Daemon) startGate(cfg *config.Config) error {
 	}
 	d.pump = newPump(d.source, g, d.actor.decided)
 	d.countContacts(cfg)
+	d.moat.tell(d.moatHost(g, cfg))
 	d.events.put(gate.Event{Time: d.started, Kind: gate.KindStart, Detail: fmt.Sprintf("%d doors closed", len(cfg.Doors))})
 	return nil
 }
@@ -215,6 +220,8 @@ func (d *Daemon) tasks() []task {
 		{"contacts", d.settleContacts},
 		{"logins", d.watchLogins},
 		{"rotating sequences", d.watchSteps},
+		{"moat", d.watchMoat},
+		{"sampling", d.watchRate},
 		{"watchdog", d.watchdog},
 	}
 }
@@ -250,7 +257,7 @@ func (d *Daemon) close() {
 	if d.control != nil {
 		errs = append(errs, d.control.Close())
 	}
-	errs = append(errs, d.secrets.Load().close(), d.memory.Load().close())
+	errs = append(errs, d.moat.close(), d.secrets.Load().close(), d.memory.Load().close())
 	if err := errors.Join(errs...); err != nil {
 		d.log.Warn("stop", "error", err)
 	}
@@ -300,10 +307,13 @@ func (d *Daemon) watchdog(ctx context.Context) error {
 // filter returns the capture filter that lets through what the gate watches,
 // and all that touches closed ports where that is counted here.
 func (d *Daemon) filter(g *gate.Gate, cfg *config.Config) capture.Filter {
-	wanted := g.Watches
-	if countsContacts(cfg) {
-		wanted = g.Closed
+	f := capture.Filter{SPAPort: cfg.SPA.Port, SPALengths: spaLengths(d.keys)}
+	f.TCP, f.UDP = filterOf(g.Watches)
+	none := capture.Ports{}
+	d.sampling.allow(f.TCP == none && f.UDP == none)
+	if d.countsContacts(cfg) {
+		f.TCP, f.UDP = filterOf(g.Closed)
+		f.Sample = d.sampling.factor()
 	}
-	tcp, udp := filterOf(wanted)
-	return capture.Filter{TCP: tcp, UDP: udp, SPAPort: cfg.SPA.Port, SPALengths: spaLengths(d.keys)}
+	return f
 }

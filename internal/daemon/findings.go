@@ -128,17 +128,26 @@ func (d *Daemon) watchLogins(ctx context.Context) error {
 	return nil
 }
 
-// countsContacts tells whether packets to closed ports are counted by the daemon.
-func countsContacts(cfg *config.Config) bool { return cfg.Detect.Enabled }
+// countsContacts tells whether packets to closed ports are counted by the
+// daemon, and not in the kernel.
+func (d *Daemon) countsContacts(cfg *config.Config) bool {
+	return cfg.Detect.Enabled && !d.moat.counts()
+}
 
 // countContacts starts or ends counting, on the pump's goroutine or before it runs.
 func (d *Daemon) countContacts(cfg *config.Config) {
 	switch {
-	case !countsContacts(cfg):
+	case !d.countsContacts(cfg):
+		if d.pump.contacts != nil {
+			d.pump.contacts.settle(time.Now().Add(time.Second)) // what there is, is told now
+		}
 		d.pump.contacts = nil
+		return
 	case d.pump.contacts == nil:
 		d.pump.contacts = newContacts(d.events.hostileEvent)
 	}
+	d.pump.contacts.settle(time.Now().Add(time.Second))
+	d.pump.contacts.each = uint64(d.sampling.factor())
 }
 
 // settleContacts passes on what was counted when no further packet does it.

@@ -7,7 +7,9 @@ import (
 	"sync"
 	"time"
 
+	"sallyport/internal/config"
 	"sallyport/internal/gate"
+	"sallyport/internal/moat"
 	"sallyport/internal/netstate"
 	"sallyport/internal/packet"
 )
@@ -100,11 +102,25 @@ func (d *Daemon) updateHost(ctx context.Context) {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
 	var err error
+	var changed moat.Host
 	told := d.pump.do(ctx, func() {
 		d.pump.gate.SetHost(d.host.gate())
-		err = d.source.SetFilter(d.filter(d.pump.gate, d.config.Load()))
+		changed, err = d.look(d.config.Load())
 	})
-	if told == nil && err != nil {
+	if told != nil {
+		return
+	}
+	if err != nil {
 		d.log.Warn("change the capture filter", "error", err)
 	}
+	d.moat.tell(changed)
+}
+
+// look tells the capture, and whoever counts contacts, which packets are of
+// interest now. It runs on the pump's goroutine, and returns what remains to be
+// told to the moat, which may take longer.
+func (d *Daemon) look(cfg *config.Config) (moat.Host, error) {
+	err := d.source.SetFilter(d.filter(d.pump.gate, cfg))
+	d.countContacts(cfg)
+	return d.moatHost(d.pump.gate, cfg), err
 }

@@ -9,6 +9,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/gate"
+	"sallyport/internal/moat"
 )
 
 // reload reads the configuration again and carries it everywhere, or nowhere.
@@ -86,15 +87,19 @@ func (d *Daemon) apply(ctx context.Context, cfg *config.Config) error {
 func (d *Daemon) reconfigure(ctx context.Context, cfg *config.Config, s gate.SPA) error {
 	d.keys = s.Keys
 	var err error
+	var host moat.Host
 	told := d.pump.do(ctx, func() {
 		if m := d.memory.Load(); m != nil {
 			d.pump.gate.Remember(m.guard, time.Now())
 		}
 		d.pump.gate.Reconfigure(cfg, s, time.Now())
 		d.pump.gate.Began(d.book.Live(time.Now()))
-		d.countContacts(cfg)
-		err = d.source.SetFilter(d.filter(d.pump.gate, cfg))
+		host, err = d.look(cfg)
 	})
+	if told == nil {
+		d.moat.configure(cfg, s.Keys)
+		d.moat.tell(host)
+	}
 	return errors.Join(told, err)
 }
 

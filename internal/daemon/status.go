@@ -66,6 +66,10 @@ func (d *Daemon) Status(ctx context.Context) (control.Status, error) {
 		Refusals: d.events.refused(), Dropped: refused.Total, Goroutines: runtime.NumGoroutine(),
 		Capture: make(map[string]control.Ring), Problems: slices.Concat(d.problems.list(), d.hostProblems(cfg), d.sequenceProblems(ctx, cfg)),
 	}
+	s.Moat = d.moat.status()
+	if d.countsContacts(cfg) {
+		s.Moat.Sampled = d.sampling.factor()
+	}
 	if s.Grants == nil {
 		s.Grants = []gate.Grant{}
 	}

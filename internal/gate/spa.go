@@ -18,10 +18,11 @@ import (
 	"sallyport/internal/sshauth"
 )
 
-// How much work SPA messages may cost. Opening one takes 50 to 100 µs, so this
-// is a fifth of a core at most, whoever sends whatever.
+// OpensPerSecond is how many SPA messages are opened at most. Opening one takes
+// 50 to 100 µs, so this is a fifth of a core, whoever sends whatever.
+const OpensPerSecond = 2000
+
 const (
-	opensPerSecond = 2000
 	diagnoseEvery  = 500 * time.Millisecond // for datagrams that only the clock may have spoilt
 )
 
@@ -60,7 +61,7 @@ type messages struct {
 }
 
 func newMessages(cfg *config.Config, s SPA, p *permit, now time.Time) *messages {
-	m := &messages{SPA: s, permit: p, budget: limit.New(opensPerSecond, s.Seed, now)}
+	m := &messages{SPA: s, permit: p, budget: limit.New(OpensPerSecond, s.Seed, now)}
 	m.reconfigure(cfg, s)
 	return m
 }

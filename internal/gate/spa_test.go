@@ -284,7 +284,7 @@ func TestWellTaggedJunk(t *testing.T) {
 		}
 	}
 	flood(20_000)
-	if opened > 2*opensPerSecond {
+	if opened > 2*OpensPerSecond {
 		t.Errorf("%d junk packets of 20,000 in a second were opened", opened)
 	}
 	for try := 1; ; try++ {

@@ -82,10 +82,10 @@ type Contact struct {
 
 // Attachment tells how one interface is guarded.
 type Attachment struct {
-	Interface string `json:"name"`
-	Mode      string `json:"mode"`             // "native", "generic" or "off"
-	Reason    string `json:"reason,omitempty"` // why it is not native
-	Pinned    bool   `json:"pinned"`           // it outlives the daemon
+	Interface string
+	Mode      string // "native", "generic" or "off"
+	Reason    string // why it is not native
+	Pinned    bool   // it outlives the daemon
 }
 
 // Modes of an attachment.
@@ -97,10 +97,10 @@ const (
 
 // Counters counts packets since the program was loaded.
 type Counters struct {
-	WrongTag   uint64 `json:"wrong_tag"`   // dropped
-	OverBudget uint64 `json:"over_budget"` // dropped although the tag was right
-	Sampled    uint64 `json:"sampled"`     // passed on although the tag was wrong
-	Tagged     uint64 `json:"tagged"`      // passed on: the tag is right
-	Unchecked  uint64 `json:"unchecked"`   // passed on because the keys of the time were not there
-	Contacts   uint64 `json:"contacts"`    // summed up
+	WrongTag   uint64 // dropped
+	OverBudget uint64 // dropped although the tag was right
+	Sampled    uint64 // passed on although the tag was wrong
+	Tagged     uint64 // passed on: the tag is right
+	Unchecked  uint64 // passed on because the keys of the time were not there
+	Contacts   uint64 // summed up
 }
