@@ -79,7 +79,9 @@ func (m *Metrics) Put(e gate.Event) {
 	case gate.KindGrant:
 		m.grants.WithLabelValues(e.Door, string(e.Reason)).Inc()
 	case gate.KindUse:
-		m.uses.WithLabelValues(e.Door).Inc()
+		if e.Count.Last.IsZero() { // else it is the end of one
+			m.uses.WithLabelValues(e.Door).Inc()
+		}
 	case gate.KindFinding:
 		if e.Finding != nil {
 			m.findings.WithLabelValues(e.Finding.Rule, string(e.Finding.Severity)).Inc()

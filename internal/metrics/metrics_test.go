@@ -36,6 +36,7 @@ func newMetrics() *Metrics {
 	m.Put(gate.Event{Kind: gate.KindRefusal, Reason: gate.BadTag})
 	m.Put(gate.Event{Kind: gate.KindRefusal, Reason: gate.BadTag, Count: gate.Contacts{Packets: 41}})
 	m.Put(gate.Event{Kind: gate.KindUse, Door: "ssh"})
+	m.Put(gate.Event{Kind: gate.KindUse, Door: "ssh", Count: gate.Contacts{First: time.Unix(1, 0), Last: time.Unix(2, 0)}}) // its end
 	m.Put(gate.Event{Kind: gate.KindFinding, Finding: &gate.Finding{Rule: "scan", Severity: gate.Low}})
 	m.Put(gate.Event{Kind: gate.KindFinding})
 	m.Opened(300 * time.Microsecond)

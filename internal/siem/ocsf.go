@@ -161,7 +161,12 @@ func (o *ocsfEvent) classify(e gate.Event) {
 		o.Class, o.Activity, o.Status = classNetwork, close, success
 	case gate.KindRefusal, gate.KindBan:
 		o.Class, o.Activity, o.Disposition, o.Action, o.Status = classNetwork, refuse, blocked, actionDeny, failure
-	case gate.KindUse, gate.KindContacts:
+	case gate.KindUse:
+		o.Class, o.Activity = classNetwork, open
+		if !e.Count.Last.IsZero() {
+			o.Activity = close
+		}
+	case gate.KindContacts:
 		o.Class, o.Activity = classNetwork, traffic
 	case gate.KindLogin:
 		o.Class, o.Activity, o.Status = classLogon, logon, success
