@@ -162,17 +162,11 @@ func (o *ocsfEvent) classify(e gate.Event) {
 	case gate.KindRefusal, gate.KindBan:
 		o.Class, o.Activity, o.Disposition, o.Action, o.Status = classNetwork, refuse, blocked, actionDeny, failure
 	case gate.KindUse:
-		o.Class, o.Activity = classNetwork, open
-		if !e.Count.Last.IsZero() {
-			o.Activity = close
-		}
+		o.Class, o.Activity = classNetwork, choose(e.Count.Last.IsZero(), open, close)
 	case gate.KindContacts:
 		o.Class, o.Activity = classNetwork, traffic
 	case gate.KindLogin:
-		o.Class, o.Activity, o.Status = classLogon, logon, success
-		if e.Reason == gate.LoginFailed {
-			o.Status = failure
-		}
+		o.Class, o.Activity, o.Status = classLogon, logon, choose(e.Reason == gate.LoginAccepted, success, failure)
 	case gate.KindStart:
 		o.Class, o.Activity, o.Status = classLifecycle, start, success
 	case gate.KindStop:
@@ -186,6 +180,13 @@ func (o *ocsfEvent) classify(e gate.Event) {
 	default:
 		o.Class, o.Activity = classLifecycle, other
 	}
+}
+
+func choose(first bool, a, b int) int {
+	if first {
+		return a
+	}
+	return b
 }
 
 // severities of both schemas, in the order of ours.
