@@ -19,6 +19,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -139,7 +140,7 @@ func (s *Sender) newPlace(w config.Webhook) *place {
 
 // wants tells whether a place is to be told of an event.
 func wants(w config.Webhook, e gate.Event) bool {
-	if !slices.Contains(w.On, string(e.Kind)) {
+	if !slices.Contains(w.On, string(e.Kind)) || ours(e) {
 		return false
 	}
 	return e.Finding == nil || rank[e.Finding.Severity] >= rank[gate.Severity(w.MinSeverity)] && !e.Finding.Acknowledged
@@ -147,7 +148,15 @@ func wants(w config.Webhook, e gate.Event) bool {
 
 var rank = map[gate.Severity]int{gate.Info: 0, gate.Low: 1, gate.Medium: 2, gate.High: 3, gate.Critical: 4}
 
+const prefix = "webhook "
+
 // given tells what a place has not been told.
 func given(w config.Webhook, what string, err error) gate.Event {
-	return gate.Event{Time: time.Now(), Kind: gate.KindFailure, Detail: fmt.Sprintf("webhook %s: %s: %v", w.Place, what, err)}
+	return gate.Event{Time: time.Now(), Kind: gate.KindFailure, Detail: fmt.Sprintf(prefix+"%s: %s: %v", w.Place, what, err)}
+}
+
+// ours tells whether given has made the event. No place is told of it: one that
+// refuses every message would be sent the news of each refusal, for ever.
+func ours(e gate.Event) bool {
+	return e.Kind == gate.KindFailure && strings.HasPrefix(e.Detail, prefix)
 }

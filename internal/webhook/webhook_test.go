@@ -145,6 +145,31 @@ func TestWhatFailsIsTriedAgain(t *testing.T) {
 	}
 }
 
+// That a place refuses what it is sent is not sent to it, nor to any other.
+func TestRefusalsAreNotSent(t *testing.T) {
+	c := newChat(t, 404, 404)
+	hook := at(c.URL)
+	hook.On = append(hook.On, "failure")
+	s, failures, _ := running(t, t.TempDir(), hook)
+	s.Put(grant(1))
+	s.Put(gate.Event{Kind: gate.KindFailure, Detail: "the disk is full"})
+	for _, want := range []string{`"detail":"1"`, "the disk is full"} {
+		if _, text := c.next(t); !strings.Contains(text, want) {
+			t.Errorf("%s, want %s", text, want)
+		}
+		select {
+		case e := <-failures:
+			s.Put(e)
+		case <-time.After(patience):
+			t.Fatal("nobody is told")
+		}
+	}
+	s.Put(grant(2))
+	if _, text := c.next(t); !strings.Contains(text, `"detail":"2"`) {
+		t.Errorf("then came %s", text)
+	}
+}
+
 // What could not be sent is sent after a restart, before what comes then.
 func TestRestart(t *testing.T) {
 	dir := t.TempDir()
