@@ -17,7 +17,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -90,6 +92,7 @@ func (s *Sender) Put(e gate.Event) {
 func (s *Sender) Run(ctx context.Context) error {
 	s.mu.Lock()
 	s.running = ctx
+	s.sweep()
 	for _, p := range s.places {
 		s.start(p)
 	}
@@ -98,6 +101,25 @@ func (s *Sender) Run(ctx context.Context) error {
 	s.all.Wait()
 	return nil
 }
+
+// sweep removes what waits for places that are gone from the configuration.
+// Folders of other names are not ours.
+func (s *Sender) sweep() {
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return // there is none
+	}
+	for _, e := range entries {
+		dir := filepath.Join(s.dir, e.Name())
+		ours := e.IsDir() && folderName.MatchString(e.Name())
+		if ours && !slices.ContainsFunc(s.places, func(p *place) bool { return p.spool.dir == dir }) {
+			_ = os.RemoveAll(dir) // else the next start tries again
+		}
+	}
+}
+
+// folderName is what newPlace calls the folder of a place.
+var folderName = regexp.MustCompile(`^[0-9a-f]{16}$`)
 
 // Close puts on the disk what has come since Run has returned, such as the end
 // of the daemon: it is sent after the next start. Call it last.

@@ -212,6 +212,31 @@ func TestRestart(t *testing.T) {
 	}
 }
 
+// What waits for a place that is gone is removed at the next start; nothing
+// else is.
+func TestPlacesThatAreGone(t *testing.T) {
+	dir := t.TempDir()
+	keep := New(dir, siem.Product{}, nil, slog.New(slog.DiscardHandler)).newPlace(at("https://a.example")).spool.dir
+	gone := filepath.Join(dir, "0123456789abcdef")
+	other := filepath.Join(dir, "precious")
+	for _, d := range []string{keep, gone, other} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(d, fmt.Sprintf("%020d.json", 1)), []byte("{}"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := New(dir, siem.Product{}, nil, slog.New(slog.DiscardHandler))
+	s.Set([]config.Webhook{at("https://a.example")})
+	s.sweep()
+	for d, want := range map[string]bool{keep: true, gone: false, other: true} {
+		if _, err := os.Stat(d); (err == nil) != want {
+			t.Errorf("%s: %v", d, err)
+		}
+	}
+}
+
 func TestTooManyWait(t *testing.T) {
 	s := &spool{dir: t.TempDir()}
 	lost := 0
