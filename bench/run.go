@@ -226,7 +226,7 @@ func requirePeers(systems []peers.System) error {
 		return nil
 	}
 	for _, s := range systems {
-		if missing := peers.Missing(s); missing != "" {
+		if missing := peers.Missing(s); strings.HasPrefix(missing, "not installed") {
 			return fmt.Errorf("tier \"peers\" is required: %s: %s", s.Name(), missing)
 		}
 	}

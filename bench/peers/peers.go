@@ -94,6 +94,7 @@ func All(sallyport string) []System {
 		Sallyport{Program: sallyport},
 		Sallyport{Program: sallyport, Policy: "doors"},
 		SPA{Program: sallyport, Suite: key.Hybrid},
+		SPA{Program: sallyport, Suite: key.Hybrid, Moat: true},
 		SPA{Program: sallyport, Suite: key.X25519},
 		Bare{},
 		Ruleset{},
@@ -105,6 +106,9 @@ func All(sallyport string) []System {
 
 // Missing returns why a system cannot take part, or nothing.
 func Missing(s System) string {
+	if s, ok := s.(interface{ Unable() string }); ok && s.Unable() != "" {
+		return s.Unable()
+	}
 	var missing []string
 	for _, p := range s.Programs() {
 		if _, err := exec.LookPath(p); err != nil {

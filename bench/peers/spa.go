@@ -11,7 +11,9 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +21,7 @@ import (
 
 	"sallyport/bench/internal/flood"
 	"sallyport/bench/internal/probe"
+	"sallyport/internal/control"
 	"sallyport/internal/key"
 	"sallyport/internal/keyfile"
 	"sallyport/internal/replay"
@@ -35,18 +38,37 @@ type SPA struct {
 	Program string    // path of the program
 	Suite   key.Suite // of the server key
 	Clients int       // how many there are; 0, or fewer: as many as knock
+	Moat    bool      // with the filter in the kernel
 }
 
 // Name implements System.
 func (s SPA) Name() string {
-	if s.Suite == key.X25519 {
+	switch {
+	case s.Suite == key.X25519:
 		return "sallyport (SPA, x25519)"
+	case s.Moat:
+		return "sallyport (SPA, moat)"
 	}
 	return "sallyport (SPA)"
 }
 
 // Programs implements System.
 func (s SPA) Programs() []string { return []string{s.Program} }
+
+// Unable tells why the system cannot take part, or nothing.
+func (s SPA) Unable() string {
+	if s.Moat && !maxPrivileged() {
+		return "needs root outside of user namespaces"
+	}
+	return ""
+}
+
+// maxPrivileged tells whether this process may load programs into the kernel:
+// whether it is root of the machine.
+func maxPrivileged() bool {
+	text, err := os.ReadFile("/proc/self/uid_map")
+	return err == nil && os.Geteuid() == 0 && slices.Equal(strings.Fields(string(text)), []string{"0", "0", "4294967295"})
+}
 
 // Start implements System. It returns when the daemon says that it is ready.
 // A second start finds the keys of the first.
@@ -73,6 +95,12 @@ func (s SPA) Start(ctx context.Context, site Site) (*Server, error) {
 	server, err := serve(ctx, site, s.Program, s.Name(), files)
 	if err != nil {
 		return nil, err
+	}
+	if s.Moat {
+		if err := guarded(ctx, site); err != nil {
+			server.Stop()
+			return nil, err
+		}
 	}
 	server.Knock = func(_ context.Context, source netip.Addr) (probe.Knock, error) {
 		bytes := source.As4()
@@ -101,6 +129,21 @@ func (s SPA) serverKey(dir string) (key.Keyring, error) {
 	return keyfile.Create(filepath.Join(dir, "server.key"), s.Suite)
 }
 
+// guarded requires that the filter is in the kernel: without it the daemon works
+// as well, and the figures would be another system's.
+func guarded(ctx context.Context, site Site) error {
+	status, err := control.Dial(filepath.Join(site.Dir, SocketName)).Status(ctx)
+	if err != nil {
+		return err
+	}
+	for _, i := range status.Moat.Interfaces {
+		if i.Mode == "native" || i.Mode == "generic" {
+			return nil
+		}
+	}
+	return fmt.Errorf("the moat guards nothing: %+v", status.Moat)
+}
+
 // files is the configuration. Clients are spread over several files, because one
 // file may have a megabyte only.
 func (s SPA) files(dir string, clients []prover) (map[string]string, error) {
@@ -112,7 +155,14 @@ port = %d
 name = %q
 ports = ["udp/%d"]
 open_for = "1s"
+
+[moat]
 `, spaPort, spaDoor, Door)
+	if s.Moat {
+		text += "interfaces = [\"to-client\"]\n"
+	} else {
+		text += "mode = \"off\"\n"
+	}
 	for i, c := range clients {
 		text += clientTable(fmt.Sprintf("client-%d", i), c.PublicKey())
 	}

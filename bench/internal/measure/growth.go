@@ -34,7 +34,7 @@ func Growth(ctx context.Context, systems []peers.System, o Options) (section Sec
 				ours = s
 			}
 		case peers.SPA:
-			if s.Suite == key.Hybrid {
+			if s.Suite == key.Hybrid && !s.Moat {
 				spa = s
 			}
 		}
