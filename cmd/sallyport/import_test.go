@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // imports runs the command in this process.
@@ -104,5 +105,27 @@ func TestImportRefuses(t *testing.T) {
 		if status != c.status || out != "" || !strings.Contains(said, c.says) {
 			t.Errorf("%s: status %d, printed %q and %q", c.name, status, out, said)
 		}
+	}
+}
+
+// The command that the import of fwknop proposes for a person works as it is
+// printed, beside what was imported.
+func TestImportedClientIsAdded(t *testing.T) {
+	const access = "SOURCE 192.0.2.0/24\nREQUIRE_USERNAME Alice\nOPEN_PORTS tcp/22,udp/1194\nFW_ACCESS_TIMEOUT 60\nACCESS_EXPIRE 12/31/2199\nKEY x\n"
+	out, _, status := imports(t, access, "fwknop", "-")
+	if status != exitDone {
+		t.Fatalf("status %d", status)
+	}
+	s := newServer(t, out)
+	_, command, found := strings.Cut(out, "#  sallyport ")
+	if !found {
+		t.Fatalf("no command in\n%s", out)
+	}
+	command, _, _ = strings.Cut(command, "\n")
+	words := strings.Fields(strings.ReplaceAll(command, "alice.pub", s.write("alice.pub", newEd25519(t))))
+	s.must("", words...)
+	c := findClient(s.load(), "alice")
+	if c == nil || strings.Join(c.Doors, " ") != "ssh openvpn" || c.MaxOpen != time.Minute || c.Expires.Year() != 2199 {
+		t.Errorf("%q made %+v", command, c)
 	}
 }
