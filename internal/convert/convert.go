@@ -45,13 +45,14 @@ const (
 	maxSections = 1000
 )
 
-// checkText refuses what is no text, or too much of it.
-func checkText(text string) error {
+// readText refuses what is no text, or too much of it. Comments in an old
+// encoding are no reason to refuse anything.
+func readText(text string) (string, error) {
 	switch {
 	case len(text) > maxText:
-		return fmt.Errorf("has %d bytes: want at most %d", len(text), maxText)
-	case !utf8.ValidString(text) || strings.ContainsRune(text, 0):
-		return errors.New("is not text: want a configuration in UTF-8")
+		return "", fmt.Errorf("has %d bytes: want at most %d", len(text), maxText)
+	case strings.ContainsRune(text, 0):
+		return "", errors.New("is not text: want a configuration")
 	}
-	return nil
+	return strings.ToValidUTF8(strings.TrimPrefix(text, "\ufeff"), string(utf8.RuneError)), nil
 }

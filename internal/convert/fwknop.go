@@ -26,7 +26,8 @@ fwknopd opens ports in a firewall that keeps them closed. Sallyport closes them 
 // Fwknop converts an access.conf. Keys and passwords are not carried over and
 // never part of the result.
 func Fwknop(text string) (Result, error) {
-	if err := checkText(text); err != nil {
+	text, err := readText(text)
+	if err != nil {
 		return Result{}, err
 	}
 	stanzas, err := readStanzas(text)

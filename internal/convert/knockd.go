@@ -28,7 +28,8 @@ A sequence can be overheard. "sallyport client add" gives people keys or sequenc
 // Knockd converts a knockd.conf. New sequences, where they are needed, come
 // from fresh; without it doors that need one become comments.
 func Knockd(text string, fresh Sequence) (Result, error) {
-	if err := checkText(text); err != nil {
+	text, err := readText(text)
+	if err != nil {
 		return Result{}, err
 	}
 	sections, notes, err := readSections(text)
@@ -128,4 +129,3 @@ func (k *knockd) share(p *part) {
 		}
 	}
 }
-

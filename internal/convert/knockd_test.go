@@ -134,6 +134,8 @@ func TestKnockd(t *testing.T) {
 			"loose = 1\n[options]\ninterface = eth1\npidfile = /run/x\ncolour = red\n[ssh]\nsequence = 1000,nine\nmood = 1\n" + opens22,
 			"ssh [tcp/22] 1h0m0s: [tcp/20010 udp/3010 tcp/9010 udp/18010 tcp/5010] in 25s",
 			[]string{`interfaces = ["eth1"]`, `The option "COLOUR" is not known`, `The option "MOOD" is not known`, `"nine" is not a knock`, "stands before any [section]", "pidfile: systemd"}},
+		{"old encodings and line ends", "\ufeff# T\xfcr\r\n[T\xfcr]\r\nsequence = 5000,4000\r\n# \xa0\r\n" + opens22, "t-r [tcp/22] 1h0m0s: [tcp/5000 tcp/4000] in 25s", nil},
+		{"a shell that waits", "[ssh]\nsequence=5000,4000\ncommand=ufw allow from %IP% to any port 22 proto tcp; sleep 20; ufw delete allow from %IP% to any port 22 proto tcp\n", "ssh [tcp/22] 20s: [tcp/5000 tcp/4000] in 25s", nil},
 		{"no sequence", "[ssh]\n" + opens22, "ssh [tcp/22] 1h0m0s: [] in 10s", []string{"It has no sequence"}},
 		{"hostile text", "[ssh\x1b[31m\u202e]\nsequence=5000,4000\r\ncommand=iptables -A INPUT -s %IP% -p tcp --dport 22 -j ACCEPT; x '\x07\"\\\n[door]]\n", "ssh--31m [tcp/22] 1h0m0s: [tcp/5000 tcp/4000] in 25s", nil},
 	} {
@@ -167,7 +169,6 @@ func TestKnockdRefuses(t *testing.T) {
 		"nothing":       "",
 		"no section":    "hello\nworld\n",
 		"a binary":      "\x7fELF\x00\x00[a]\n",
-		"not UTF-8":     "[a]\n\xff\n",
 		"far too large": "[a]\n" + strings.Repeat("#", maxText),
 		"many notes":    "[options]\n" + strings.Repeat("x\n", 100_000),
 		"many sections": strings.Repeat("[a]\n", maxSections+1),

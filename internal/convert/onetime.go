@@ -11,7 +11,8 @@ import (
 // sequences_file. Those that knockd has used already, and those that we
 // would refuse, become comments.
 func Sequences(text string) (string, error) {
-	if err := checkText(text); err != nil {
+	text, err := readText(text)
+	if err != nil {
 		return "", err
 	}
 	w := &writer{}

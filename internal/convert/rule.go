@@ -31,28 +31,30 @@ var readers = map[string]func(args []string) (rule, bool){
 }
 
 // readCommands returns what a line does to the firewall, and the commands in
-// it that are about something else.
+// it that are about something else. "open; sleep 30; close" opens for 30s.
 func readCommands(line string) (rules []rule, others []command) {
 	for _, c := range split(line) {
 		program := c
 		for len(program) > 1 && slices.Contains([]string{"sudo", "exec", "command"}, path.Base(program[0])) {
 			program = program[1:]
 		}
-		if name := path.Base(program[0]); len(program) > 2 && (name == "sh" || name == "bash") && program[1] == "-c" {
+		name := path.Base(program[0])
+		if len(program) > 2 && (name == "sh" || name == "bash") && program[1] == "-c" {
 			inner, more := readCommands(program[2])
 			rules, others = append(rules, inner...), append(others, more...)
 			continue
 		}
-		read, known := readers[path.Base(program[0])]
-		if !known {
-			others = append(others, c)
+		if last := len(rules) - 1; name == "sleep" && len(program) == 2 && last >= 0 && rules[last].opens {
+			rules[last].lasts = duration(program[1])
 			continue
 		}
-		if r, ok := read(program[1:]); ok {
-			rules = append(rules, r)
-		} else {
-			others = append(others, c)
+		if read, known := readers[name]; known {
+			if r, ok := read(program[1:]); ok {
+				rules = append(rules, r)
+				continue
+			}
 		}
+		others = append(others, c)
 	}
 	return rules, others
 }

@@ -123,6 +123,8 @@ func TestCommands(t *testing.T) {
 		{"sh -c 'iptables -A INPUT -s %IP% -p tcp --dport 22 -j ACCEPT; logger x'", "+tcp/22; other:logger"},
 		{"sh -c", "other:sh"},
 		{"sudo", "other:sudo"},
+		{"iptables -A INPUT -s %IP% -p tcp --dport 22 -j ACCEPT; sleep 30; iptables -D INPUT -s %IP% -p tcp --dport 22 -j ACCEPT", "+tcp/22 30s; -tcp/22"},
+		{"sleep 5; iptables -A INPUT -s %IP% -p tcp --dport 22 -j ACCEPT", "+tcp/22; other:sleep"},
 	} {
 		if got := spell(c.line); got != c.want {
 			t.Errorf("%s:\n got %q\nwant %q", c.line, got, c.want)
