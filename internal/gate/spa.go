@@ -23,7 +23,7 @@ import (
 const OpensPerSecond = 2000
 
 const (
-	diagnoseEvery  = 500 * time.Millisecond // for datagrams that only the clock may have spoilt
+	diagnoseEvery = 500 * time.Millisecond // for datagrams that only the clock may have spoilt
 )
 
 // Verifying a signature, in units of opening a message. RSA is cheap to
@@ -57,6 +57,7 @@ type messages struct {
 	doors     map[[4]byte][]*config.Door // of a door or group, by its id
 	permit    *permit
 	partly    []Decision // doors that stay shut though others open
+	recent    recent
 	diagnosed time.Time
 }
 
@@ -100,6 +101,12 @@ func (m *messages) observe(now time.Time, p *packet.Packet) Decision {
 	if reason != "" {
 		d.Reason = Reason(reason)
 		return d
+	}
+	if client, id, ok := m.recent.find(p.Payload, p.Src); ok {
+		if v := m.seen(id, now); v == replay.Repeated || v == replay.Intercepted {
+			d.Client = client
+			return m.again(d, v)
+		}
 	}
 	if !m.budget.Allow(now, p.Src) {
 		d.Reason = OverBudget
@@ -161,11 +168,7 @@ func (m *messages) judge(now time.Time, p *packet.Packet, message *spa.Message, 
 		return d
 	}
 	id := replay.Message{Client: h.Client, R: message.Nonce, Mark: mark(p.Payload), Stamped: h.Time, Source: p.Src}
-	switch v := m.Guard.Check(id, now); v {
-	case replay.Intercepted:
-		m.Guard.Told(id)
-		return m.again(d, v)
-	case replay.Repeated:
+	if v := m.seen(id, now); v == replay.Repeated || v == replay.Intercepted {
 		return m.again(d, v)
 	}
 	if len(message.Proof) > ed25519Proofs && client.Key.Type() != ssh.KeyAlgoRSA {
@@ -180,7 +183,17 @@ func (m *messages) judge(now time.Time, p *packet.Packet, message *spa.Message, 
 	if v != replay.Fresh {
 		return m.again(d, v)
 	}
+	m.recent.keep(p.Payload, client.Name, id)
 	return m.obey(now, p, message, client, record, d)
+}
+
+// seen asks the guard whether a message is a copy. An interception is told once.
+func (m *messages) seen(id replay.Message, now time.Time) replay.Verdict {
+	v := m.Guard.Check(id, now)
+	if v == replay.Intercepted {
+		m.Guard.Told(id)
+	}
+	return v
 }
 
 // ed25519Proofs is the size of the longest proof of an Ed25519 key.

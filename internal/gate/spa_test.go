@@ -224,6 +224,25 @@ func TestReplays(t *testing.T) {
 	}
 }
 
+// However often copies are sent, from wherever, they cost no budget: a new
+// message is judged at once.
+func TestCopiesCostNoBudget(t *testing.T) {
+	g := newSPAGate(t, nil)
+	m := g.seal(g.alice, netip.Addr{}, door("ssh"))
+	if d := g.deliver(start, client, m); d.Kind != KindGrant {
+		t.Fatalf("%+v", d)
+	}
+	for i := range 10 * OpensPerSecond {
+		from := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
+		if d := g.deliver(start, from, m); d.Reason != Replayed && d.Reason != Intercepted || d.Client != "alice" {
+			t.Fatalf("copy %d: %+v", i, d)
+		}
+	}
+	if d := g.deliver(start, netip.MustParseAddr("203.0.113.200"), g.seal(g.alice, netip.Addr{}, door("ssh"))); d.Kind != KindGrant {
+		t.Errorf("%+v", d)
+	}
+}
+
 func TestClockFarOffIsDiagnosed(t *testing.T) {
 	g := newSPAGate(t, nil)
 	m := g.seal(g.alice, netip.Addr{}, func(h *spa.Header) { h.Time = start.Add(-3*time.Hour - 12*time.Minute) })

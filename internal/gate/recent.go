@@ -1,0 +1,40 @@
+package gate
+
+import (
+	"bytes"
+	"net/netip"
+
+	"sallyport/internal/replay"
+)
+
+// recentMessages is how many are kept whole. A power of two.
+const recentMessages = 256
+
+// recent keeps the latest messages that were admitted, so that a copy is known
+// for one before it is opened: somebody who sends one again and again, from any
+// addresses, would otherwise use up the budget for opening messages. It is only
+// a shortcut; the replay guard decides.
+type recent [recentMessages]struct {
+	payload []byte
+	client  string
+	id      replay.Message
+}
+
+func (r *recent) keep(payload []byte, client string, id replay.Message) {
+	c := &r[slotOf(payload)]
+	c.payload, c.client, c.id = append(c.payload[:0], payload...), client, id
+}
+
+// find returns what a copy is a copy of, with the source it came from.
+func (r *recent) find(payload []byte, source netip.Addr) (client string, id replay.Message, ok bool) {
+	c := &r[slotOf(payload)]
+	if !bytes.Equal(c.payload, payload) {
+		return "", replay.Message{}, false
+	}
+	id = c.id
+	id.Source = source
+	return c.client, id, true
+}
+
+// slotOf takes a byte that is random in every message.
+func slotOf(payload []byte) int { return int(payload[0]) % recentMessages }
