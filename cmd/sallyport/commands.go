@@ -24,6 +24,7 @@ func addCommands(root *cobra.Command, std stdio) {
 		newStatus(std),
 		newOpen(std),
 		newRevoke(std),
+		newBan(std),
 		newReload(std),
 		newDown(std),
 		newEventsCommand(std),

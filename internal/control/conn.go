@@ -53,6 +53,23 @@ func (c *Conn) Revoke(ctx context.Context, q RevokeRequest) (a RevokeAnswer, err
 	return a, err
 }
 
+// Bans asks who is banned.
+func (c *Conn) Bans(ctx context.Context) (list []gate.Ban, err error) {
+	err = c.do(ctx, http.MethodGet, "/bans", nil, &list)
+	return list, err
+}
+
+// Ban asks to keep a source out.
+func (c *Conn) Ban(ctx context.Context, q BanRequest) (b gate.Ban, err error) {
+	err = c.do(ctx, http.MethodPost, "/ban", q, &b)
+	return b, err
+}
+
+// Unban asks to end a ban.
+func (c *Conn) Unban(ctx context.Context, q UnbanRequest) error {
+	return c.do(ctx, http.MethodPost, "/unban", q, &struct{}{})
+}
+
 // Reload asks the daemon to read its configuration again.
 func (c *Conn) Reload(ctx context.Context) error {
 	return c.do(ctx, http.MethodPost, "/reload", nil, &struct{}{})

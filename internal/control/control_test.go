@@ -28,6 +28,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type fake struct {
 	opened  OpenRequest
 	revoked RevokeRequest
+	banned  gate.Ban
 	err     error
 
 	asked   chan struct{} // if not nil: reload says here that it has begun,
@@ -56,6 +57,15 @@ func (f *fake) Reload(ctx context.Context) error {
 func (f *fake) Open(_ context.Context, q OpenRequest) (gate.Grant, error) {
 	f.opened = q
 	return gate.Grant{Door: q.Door, Source: q.Source}, f.err
+}
+func (f *fake) Bans(context.Context) ([]gate.Ban, error) { return []gate.Ban{f.banned}, f.err }
+func (f *fake) Ban(_ context.Context, q BanRequest) (gate.Ban, error) {
+	f.banned = gate.Ban{Source: gate.BannedAs(q.Source)}
+	return f.banned, f.err
+}
+func (f *fake) Unban(_ context.Context, q UnbanRequest) (struct{}, error) {
+	f.banned = gate.Ban{}
+	return struct{}{}, f.err
 }
 func (f *fake) Revoke(_ context.Context, q RevokeRequest) (RevokeAnswer, error) {
 	f.revoked = q

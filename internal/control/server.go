@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"sallyport/internal/gate"
 )
 
 const (
@@ -116,7 +118,10 @@ func (s *Server) everything(work context.Context) http.Handler {
 	mux.route("POST", "/revoke", answer(s, work, h.Revoke))
 	mux.route("POST", "/reload", answer(s, work, func(ctx context.Context, _ struct{}) (struct{}, error) { return struct{}{}, h.Reload(ctx) }))
 	mux.route("POST", "/down", answer(s, work, func(ctx context.Context, _ struct{}) (struct{}, error) { return struct{}{}, h.Down(ctx) }))
-	mux.nothingElse("there are /status, /open, /revoke, /reload and /down")
+	mux.route("GET", "/bans", answer(s, work, func(ctx context.Context, _ struct{}) ([]gate.Ban, error) { return h.Bans(ctx) }))
+	mux.route("POST", "/ban", answer(s, work, h.Ban))
+	mux.route("POST", "/unban", answer(s, work, h.Unban))
+	mux.nothingElse("there are /status, /open, /revoke, /reload, /down, /bans, /ban and /unban")
 	return &mux
 }
 

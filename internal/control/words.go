@@ -7,6 +7,9 @@
 //	POST /revoke   end grants: RevokeRequest, answered by RevokeAnswer
 //	POST /reload   read the configuration again
 //	POST /down     open everything: remove the firewall table and end the daemon
+//	GET  /bans     who is banned: a list of gate.Ban
+//	POST /ban      keep a source out: BanRequest, answered by a gate.Ban
+//	POST /unban    end a ban: UnbanRequest
 //
 // Requests are strict: an unknown field is an error, and so is a body of more
 // than 64 KiB. A failure is answered with a status of 400, 404, 405 or 413 (the
@@ -100,6 +103,17 @@ type RevokeAnswer struct {
 	Cut    int          `json:"cut"` // connections
 }
 
+// BanRequest asks to keep a source out.
+type BanRequest struct {
+	Source netip.Addr `json:"source"`
+	For    Duration   `json:"for,omitzero"` // zero: as the configuration says
+}
+
+// UnbanRequest asks to end a ban.
+type UnbanRequest struct {
+	Source netip.Addr `json:"source"`
+}
+
 // Duration is a time.Duration written like "30s".
 type Duration time.Duration
 
@@ -121,6 +135,9 @@ type Handler interface {
 	Revoke(context.Context, RevokeRequest) (RevokeAnswer, error)
 	Reload(context.Context) error
 	Down(context.Context) error
+	Bans(context.Context) ([]gate.Ban, error)
+	Ban(context.Context, BanRequest) (gate.Ban, error)
+	Unban(context.Context, UnbanRequest) (struct{}, error)
 }
 
 // Error is a failure with a remedy. Wrong says that the request makes no

@@ -2,12 +2,16 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"sallyport/internal/gate"
 	"sallyport/internal/grant"
 )
+
+var errBanned = errors.New("the source is banned: sallyport ban remove ends that")
 
 // actor carries out what the gate has decided: it hands grants to the
 // firewall and tells when they end. It runs beside the pump, so that a slow
@@ -23,6 +27,8 @@ type actor struct {
 	answers func() bool         // whether the configuration allows acknowledgements
 	opened  func(time.Duration) // told how long each grant took
 	ended   func([]gate.Grant)  // told which grants ended early, or never began
+	misused func(time.Time, gate.Decision)
+	banned  func(netip.Addr, time.Time) bool
 }
 
 type order struct {
@@ -31,7 +37,7 @@ type order struct {
 }
 
 func newActor(book *grant.Book, events *events) *actor {
-	return &actor{book: book, events: events, queue: make(chan order, 1024), wake: make(chan struct{}, 1), opened: func(time.Duration) {}, ended: func([]gate.Grant) {}}
+	return &actor{book: book, events: events, queue: make(chan order, 1024), wake: make(chan struct{}, 1), opened: func(time.Duration) {}, ended: func([]gate.Grant) {}, misused: func(time.Time, gate.Decision) {}, banned: func(netip.Addr, time.Time) bool { return false }}
 }
 
 // decided takes a decision from the pump and never blocks.
@@ -98,6 +104,10 @@ func (a *actor) intercepted(o order) {
 // open puts one grant into force and tells about it.
 func (a *actor) open(now time.Time, g gate.Grant, reason gate.Reason) (gate.Grant, error) {
 	event := gate.Event{Time: now, Kind: gate.KindGrant, Door: g.Door, Client: g.Client, Source: g.Source, Reason: reason}
+	if a.banned(g.Source, now) {
+		a.events.decided(now, gate.Decision{Kind: gate.KindRefusal, Reason: gate.Banned, Source: g.Source, Door: g.Door, Client: g.Client})
+		return gate.Grant{}, errBanned
+	}
 	opened, err := a.book.Open(g, now)
 	if err != nil {
 		event.Kind, event.Reason, event.Detail = gate.KindFailure, gate.NotOpened, err.Error()

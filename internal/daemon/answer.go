@@ -40,6 +40,7 @@ func (a *actor) message(o order) {
 	default:
 		// Refused, and not told so: silence is all that a stolen key gets.
 		a.events.decided(o.at, d)
+		a.misused(o.at, d)
 		return
 	}
 	if a.answers() && d.Answer.Message.Header.Ack {

@@ -54,6 +54,7 @@ type Daemon struct {
 	journal  *journal.Journal
 	uses     *uses
 	watchman *watchman
+	bans     *bans
 	hooks    *hook.Runner
 	metrics  *metrics.Metrics
 	webhooks *webhook.Sender
@@ -118,7 +119,9 @@ func (d *Daemon) start() error {
 	d.webhooks = webhook.New(filepath.Join(cfg.Daemon.StateDir, "webhooks"), siem.Product{Version: d.opts.Version, Host: host}, d.events.put, d.log)
 	d.webhooks.Set(cfg.Webhooks)
 	d.watchman = newWatchman(d.found, d.events.put, cfg)
-	d.events.sinks = append(d.events.sinks, d.watchman.heard, d.journal.Put, d.uses.heard, d.hooks.Put, d.metrics.Put, d.webhooks.Put)
+	d.bans = newBans(d.events.put)
+	d.bans.configure(cfg)
+	d.events.sinks = append(d.events.sinks, d.watchman.heard, d.bans.heard, d.journal.Put, d.uses.heard, d.hooks.Put, d.metrics.Put, d.webhooks.Put)
 	if d.control, err = control.Listen(cfg.Daemon.Socket, d, d.log); err != nil {
 		return err
 	}
@@ -128,6 +131,12 @@ func (d *Daemon) start() error {
 	if err := d.firewall.Apply(cfg); err != nil {
 		return fmt.Errorf("close the doors: %w", err)
 	}
+	banned, err := d.firewall.Bans(time.Now())
+	if err != nil {
+		return err
+	}
+	d.bans.kernel, d.bans.own = d.firewall, d.host.own
+	d.bans.recall(banned)
 	return d.startGate(cfg)
 }
 
@@ -139,6 +148,7 @@ func (d *Daemon) startGate(cfg *config.Config) error {
 	d.actor.memory = d.memory.Load
 	d.actor.opened = d.metrics.Opened
 	d.actor.ended = d.ended
+	d.actor.misused, d.actor.banned = d.misused, d.bans.has
 	d.actor.answers = func() bool { return d.config.Load().SPA.Ack }
 
 	if err := d.host.read(); err != nil {
@@ -219,6 +229,7 @@ func (d *Daemon) tasks() []task {
 		{"findings", d.watchman.Run},
 		{"contacts", d.settleContacts},
 		{"logins", d.watchLogins},
+		{"decoys", d.watchDecoys},
 		{"rotating sequences", d.watchSteps},
 		{"moat", d.watchMoat},
 		{"sampling", d.watchRate},

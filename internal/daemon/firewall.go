@@ -44,6 +44,9 @@ func (d *Daemon) repair() error {
 	if err := d.firewall.GrantAll(kept, now); err != nil {
 		return err
 	}
+	if err := d.bans.restore(now); err != nil {
+		return err
+	}
 	event.Detail += fmt.Sprintf("; put back, %d grants go on", len(kept))
 	d.problems.note("firewall", event.Detail+" at "+now.Format(time.DateTime))
 	d.events.put(event)

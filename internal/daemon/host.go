@@ -50,6 +50,13 @@ func (h *host) listening() ([]packet.Port, error) {
 	}), err
 }
 
+// own returns the host's addresses.
+func (h *host) own() []netip.Addr {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.addresses
+}
+
 // gate returns what the gate must know.
 func (h *host) gate() gate.Host {
 	h.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"sallyport/internal/config"
@@ -48,6 +49,9 @@ func (d *Daemon) load() (*config.Config, error) {
 	if old := d.config.Load(); cfg.Metrics != old.Metrics || cfg.API != old.API {
 		return nil, errors.New("[metrics] or [api] has changed: that needs a restart (systemctl restart sallyport; no grant is lost)")
 	}
+	if old := d.config.Load().Ban; cfg.Ban.Enabled != old.Enabled || !slices.Equal(cfg.Ban.Decoys, old.Decoys) {
+		return nil, errors.New("[ban] enabled or decoys has changed: that needs a restart (systemctl restart sallyport; no grant is lost)")
+	}
 	if old := d.config.Load().Detect.SSHLog; cfg.Detect.SSHLog != old {
 		return nil, fmt.Errorf("[detect] ssh_log has changed from %q: it needs a restart (systemctl restart sallyport; no grant is lost)", old)
 	}
@@ -79,6 +83,7 @@ func (d *Daemon) apply(ctx context.Context, cfg *config.Config) error {
 		d.log.Warn("connections to new doors are not told", "error", err)
 	}
 	d.watchman.configure(cfg)
+	d.bans.configure(cfg)
 	d.endOrphans(cfg)
 	return nil
 }
