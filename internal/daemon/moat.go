@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sallyport/internal/config"
@@ -33,8 +34,9 @@ type keeper struct {
 	port    uint16
 	skew    time.Duration
 	taken   bool // somebody has a socket on the SPA port, who must get what is sent there
-	covers  bool // contacts are counted in the kernel
 	problem string
+
+	covers atomic.Bool // contacts are counted in the kernel
 }
 
 func newKeeper(log *slog.Logger) *keeper {
@@ -111,22 +113,14 @@ func (k *keeper) wanted() moat.Policy {
 	return k.policy
 }
 
-// counts tells whether contacts are counted in the kernel.
-func (k *keeper) counts() bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.covers
-}
+// counts tells whether contacts are counted in the kernel. It never blocks.
+func (k *keeper) counts() bool { return k.covers.Load() }
 
 // look finds out whether contacts are counted in the kernel from now on, and
 // tells whether that has changed.
 func (k *keeper) look() bool {
 	covers := k.Covers()
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	changed := covers != k.covers
-	k.covers = covers
-	return changed
+	return k.covers.Swap(covers) != covers
 }
 
 // occupied looks whether somebody has a socket on the SPA port. Where that is
@@ -225,7 +219,7 @@ func (d *Daemon) moatHost(g *gate.Gate, cfg *config.Config) moat.Host {
 // status tells how the interfaces are guarded.
 func (k *keeper) status() control.Moat {
 	k.mu.Lock()
-	s := control.Moat{Mode: string(k.mode), Problem: k.problem, Contacts: k.covers, Interfaces: []control.MoatInterface{}}
+	s := control.Moat{Mode: string(k.mode), Problem: k.problem, Contacts: k.counts(), Interfaces: []control.MoatInterface{}}
 	if k.taken && k.problem == "" {
 		s.Problem = fmt.Sprintf("somebody has a socket on udp/%d: nothing is dropped", k.port)
 	}

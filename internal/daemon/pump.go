@@ -35,13 +35,21 @@ func (p *pump) Run(ctx context.Context) error {
 		if err := p.source.Receive(p.handle); err != nil {
 			return fmt.Errorf("receive packets: %w", err)
 		}
+		p.obey()
+	}
+	return nil
+}
+
+// obey carries out all commands that wait: several may have woken the pump once.
+func (p *pump) obey() {
+	for {
 		select {
 		case command := <-p.commands:
 			command()
 		default:
+			return
 		}
 	}
-	return nil
 }
 
 // handle takes one captured packet. What does not decode is no knock.
