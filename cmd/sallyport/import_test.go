@@ -45,6 +45,39 @@ func TestImportPrintsAConfiguration(t *testing.T) {
 	}
 }
 
+// A file that is written belongs to whom its folder belongs, is not for
+// everybody, and replaces none.
+func TestImportWritesAFile(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "conf.d")
+	if err := os.Mkdir(dir, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "knockd.toml")
+	if out, said, status := imports(t, weakKnockd, "knockd", "-", "-o", file); status != exitDone || out != "" || !strings.Contains(said, "1 door imported") {
+		t.Fatalf("status %d, %q, %q", status, out, said)
+	}
+	info, err := os.Stat(file)
+	if err != nil || info.Mode().Perm() != 0o640 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	if cfg, err := loadConfig(file); err != nil || len(cfg.Doors) != 1 {
+		t.Errorf("%v", err)
+	}
+	before, _ := os.ReadFile(file)
+	if _, said, status := imports(t, weakKnockd, "knockd", "-", "-o", file); status != exitFailed || !strings.Contains(said, "it is there already") {
+		t.Errorf("status %d: %s", status, said)
+	}
+	if after, _ := os.ReadFile(file); !bytes.Equal(before, after) {
+		t.Error("it was written over")
+	}
+	if _, said, status := imports(t, weakKnockd, "knockd", "-", "-o", file, "--json"); status != exitUsage {
+		t.Errorf("status %d: %s", status, said)
+	}
+	if _, said, status := imports(t, weakKnockd, "knockd", "-", "-o", "/nonexistent/x.toml"); status != exitFailed || !strings.Contains(said, "write /nonexistent/x.toml") {
+		t.Errorf("status %d: %s", status, said)
+	}
+}
+
 func TestImportAsJSON(t *testing.T) {
 	out, _, status := imports(t, "SOURCE ANY\nKEY hunter2\nOPEN_PORTS tcp/22\n", "fwknop", "-", "--json")
 	var r struct {

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -22,8 +25,10 @@ func newImport(std stdio) *cobra.Command {
 		Short:   "Make a configuration from one of knockd or fwknop",
 		GroupID: "server",
 		Long: `Prints our configuration, with comments for everything that could not be carried over, and why; behind it, what
-"sallyport check" would say. Nothing is written and nothing is closed: look at what is printed, then save it.`,
-		Example: `  sudo sh -c 'umask 027; sallyport import knockd /etc/knockd.conf > /etc/sallyport/conf.d/knockd.toml'
+"sallyport check" would say. Nothing is closed by that: read it, then save it with -o, which makes a file that the
+daemon may read and nobody else.`,
+		Example: `  sallyport import knockd /etc/knockd.conf
+  sudo sallyport import knockd /etc/knockd.conf -o /etc/sallyport/conf.d/knockd.toml
   sudo sallyport check`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -43,32 +48,63 @@ func newImport(std stdio) *cobra.Command {
 func newImportOf(std stdio, use, short, example string, read func(string) (convert.Result, error)) *cobra.Command {
 	cmd := &cobra.Command{Use: use, Short: short, Example: example, Args: args(cobra.ExactArgs(1))}
 	asJSON := cmd.Flags().Bool("json", false, "print an object with the text, the notes and the problems")
+	out := outFlag(cmd)
+	cmd.MarkFlagsMutuallyExclusive("json", "out")
 	cmd.RunE = func(_ *cobra.Command, list []string) error {
 		r, err := imported(std.in, list[0], read)
 		if err != nil {
 			return err
 		}
-		return printImport(std, r, *asJSON)
+		if *asJSON {
+			printImportJSON(std.out, r)
+			return nil
+		}
+		if err := save(std.out, *out, importText(r)); err != nil {
+			return err
+		}
+		fmt.Fprintf(std.err, "%s imported; %s to read\n", count(r.Doors, "door"), count(len(r.Notes), "note"))
+		return nil
 	}
 	return cmd
 }
 
+func outFlag(cmd *cobra.Command) *string {
+	return cmd.Flags().StringP("out", "o", "", "write to a new `FILE`, with the owner of its folder, instead of printing")
+}
+
+// save writes a new file, which belongs to whom its folder belongs, or prints.
+func save(w io.Writer, file, text string) error {
+	if file == "" {
+		_, err := io.WriteString(w, text)
+		return err
+	}
+	err := writeBeside(filepath.Dir(file), file, []byte(text))
+	if errors.Is(err, fs.ErrExist) {
+		return hinted{fmt.Errorf("write %s: it is there already", file), "name another file, or remove it first"}
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", file, err)
+	}
+	return nil
+}
+
 // newImportSequences converts a list, which is not a configuration.
 func newImportSequences(std stdio) *cobra.Command {
-	return &cobra.Command{
-		Use:   "sequences FILE|-",
-		Short: "Make a sequences_file from knockd's one_time_sequences",
-		Example: `  sudo sh -c 'umask 027; sallyport import sequences /etc/knockd/smtp_sequences > /etc/sallyport/smtp.sequences'
-  sudo chgrp sallyport /etc/sallyport/smtp.sequences`,
-		Args: args(cobra.ExactArgs(1)),
-		RunE: func(_ *cobra.Command, list []string) error {
-			text, err := imported(std.in, list[0], convert.Sequences)
-			if err == nil {
-				_, err = io.WriteString(std.out, text)
-			}
-			return err
-		},
+	cmd := &cobra.Command{
+		Use:     "sequences FILE|-",
+		Short:   "Make a sequences_file from knockd's one_time_sequences",
+		Example: "  sudo sallyport import sequences /etc/knockd/smtp_sequences -o /etc/sallyport/smtp.sequences",
+		Args:    args(cobra.ExactArgs(1)),
 	}
+	out := outFlag(cmd)
+	cmd.RunE = func(_ *cobra.Command, list []string) error {
+		text, err := imported(std.in, list[0], convert.Sequences)
+		if err != nil {
+			return err
+		}
+		return save(std.out, *out, text)
+	}
+	return cmd
 }
 
 // maxImport is more than package convert reads.
@@ -128,26 +164,25 @@ func linted(cfg *config.Config, now time.Time) []flaw {
 	return list
 }
 
-func printImport(std stdio, r convert.Result, asJSON bool) error {
-	problems := linted(r.Config, time.Now())
-	if asJSON {
-		printJSON(std.out, struct {
-			Text     string         `json:"text"`
-			Doors    int            `json:"doors"`
-			Notes    []convert.Note `json:"notes"`
-			Problems []flaw         `json:"problems"`
-		}{r.Text, r.Doors, append([]convert.Note{}, r.Notes...), problems})
-		return nil
-	}
-	if _, err := io.WriteString(std.out, r.Text); err != nil {
-		return err
-	}
-	for i, p := range problems {
+func printImportJSON(w io.Writer, r convert.Result) {
+	printJSON(w, struct {
+		Text     string         `json:"text"`
+		Doors    int            `json:"doors"`
+		Notes    []convert.Note `json:"notes"`
+		Problems []flaw         `json:"problems"`
+	}{r.Text, r.Doors, append([]convert.Note{}, r.Notes...), linted(r.Config, time.Now())})
+}
+
+// importText is a configuration with what the linter says of it, as comments
+// behind it.
+func importText(r convert.Result) string {
+	var b strings.Builder
+	b.WriteString(r.Text)
+	for i, p := range linted(r.Config, time.Now()) {
 		if i == 0 {
-			fmt.Fprint(std.out, "\n# What \"sallyport check\" says of this:\n")
+			b.WriteString("\n# What \"sallyport check\" says of this:\n")
 		}
-		fmt.Fprintf(std.out, "# line %d: %s: %s: %s\n#   %s\n", p.Line, p.Severity, p.Rule, inert(p.Text), inert(p.Remedy))
+		fmt.Fprintf(&b, "# line %d: %s: %s: %s\n#   %s\n", p.Line, p.Severity, p.Rule, inert(p.Text), inert(p.Remedy))
 	}
-	fmt.Fprintf(std.err, "%s imported; %s to read\n", count(r.Doors, "door"), count(len(r.Notes), "note"))
-	return nil
+	return b.String()
 }

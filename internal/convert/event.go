@@ -129,7 +129,7 @@ func (p *part) guess(s *section, d *door) {
 func (p *part) readSequence(s *section, d *door, draft *draft) {
 	if o, ok := s.get("ONE_TIME_SEQUENCES"); ok {
 		d.oneTime = o.value
-		p.note(o.line, "One-time sequences have another form here: sallyport import sequences %s > /etc/sallyport/%s.sequences, for the daemon to read (chown root:sallyport, chmod 0640). Then remove the sign before sequences_file.", shown(o.value), d.name)
+		p.note(o.line, "One-time sequences have another form here: sallyport import sequences %s -o /etc/sallyport/%s.sequences makes it. Then remove the sign before sequences_file.", shown(o.value), d.name)
 		return
 	}
 	o, ok := s.get("SEQUENCE")
