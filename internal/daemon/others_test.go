@@ -37,8 +37,11 @@ func logged() (text string, proved, anybody []string) {
 		proved = append(proved, host(n).String())
 		n++
 	}
-	put(gate.Event{Kind: gate.KindBan, Source: netip.MustParseAddr("2001:db8::7"), Detail: "for 1h"})
+	put(gate.Event{Kind: gate.KindBan, Source: netip.MustParseAddr("2001:db8::7"), Reason: gate.Banned, Detail: "2001:db8::/64 for 1h"})
 	proved = append(proved, "2001:db8::7")
+	put(gate.Event{Kind: gate.KindBan, Source: host(n), Detail: "ended"})
+	put(gate.Event{Kind: gate.KindBan, Source: host(n), Reason: gate.ByOperator, Detail: "ended"})
+	n++
 	for _, r := range []gate.Reason{gate.WrongKnock, gate.BadTag, gate.Replayed, gate.StaleTime, gate.BadProof} {
 		put(gate.Event{Kind: gate.KindRefusal, Client: "alice", Source: host(n), Reason: r})
 		anybody = append(anybody, host(n).String())
@@ -105,8 +108,8 @@ func TestCrowdSec(t *testing.T) {
 		Patterns map[string]string `yaml:"pattern_syntax"`
 		Grok     struct{ Pattern string }
 	}
-	var scenario struct{ Name, Filter string }
-	for path, to := range map[string]any{"parsers/sallyport-logs.yaml": &parser, "scenarios/sallyport-misuse.yaml": &scenario} {
+	var misuse, ban struct{ Name, Filter string }
+	for path, to := range map[string]any{"parsers/sallyport-logs.yaml": &parser, "scenarios/sallyport-misuse.yaml": &misuse, "scenarios/sallyport-ban.yaml": &ban} {
 		text, err := os.ReadFile("../../packaging/crowdsec/" + path)
 		if err == nil {
 			err = yaml.Unmarshal(text, to)
@@ -135,8 +138,10 @@ func TestCrowdSec(t *testing.T) {
 			continue
 		}
 		field := func(name string) string { return m[expression.SubexpIndex(name)] }
-		if kind := field("sallyport_kind"); kind == "ban" || kind == "refusal" && strings.Contains(scenario.Filter, "'"+field("sallyport_reason")+"'") {
-			got = append(got, field("source_ip"))
+		for _, filter := range []string{misuse.Filter, ban.Filter} {
+			if strings.Contains(filter, "'sallyport_"+field("sallyport_kind")+"'") && strings.Contains(filter, "'"+field("sallyport_reason")+"'") {
+				got = append(got, field("source_ip"))
+			}
 		}
 	}
 	slices.Sort(got)

@@ -75,6 +75,7 @@ func (s source) contents(kind, stage string) files.Contents {
 		file(ours("packaging", "fail2ban", "filter.d", "sallyport.conf"), share+"doc/sallyport/examples/fail2ban/filter.d/sallyport.conf", 0o644),
 		file(ours("packaging", "fail2ban", "jail.d", "sallyport.conf"), share+"doc/sallyport/examples/fail2ban/jail.d/sallyport.conf", 0o644),
 		file(ours("packaging", "crowdsec", "parsers", "sallyport-logs.yaml"), share+"doc/sallyport/examples/crowdsec/parsers/sallyport-logs.yaml", 0o644),
+		file(ours("packaging", "crowdsec", "scenarios", "sallyport-ban.yaml"), share+"doc/sallyport/examples/crowdsec/scenarios/sallyport-ban.yaml", 0o644),
 		file(ours("packaging", "crowdsec", "scenarios", "sallyport-misuse.yaml"), share+"doc/sallyport/examples/crowdsec/scenarios/sallyport-misuse.yaml", 0o644),
 		file(ours("packaging", "grafana", "sallyport.json"), share+"doc/sallyport/examples/grafana.json", 0o644),
 		file(ours("README.md"), share+"doc/sallyport/README.md", 0o644),
