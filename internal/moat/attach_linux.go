@@ -153,12 +153,16 @@ func (m *Moat) forget(wanted map[int]netlink.Link) error {
 	return errors.Join(errs...)
 }
 
-func (m *Moat) detach(a *attached) error {
-	err := a.link.Unpin()
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
+func (m *Moat) detach(a *attached) error { return end(a.link) }
+
+// end detaches a program at once. Without its last name and descriptor a link
+// would end, too, but only after a while.
+func end(l link.Link) error {
+	detached, unpinned := l.Detach(), l.Unpin()
+	if errors.Is(unpinned, fs.ErrNotExist) {
+		unpinned = nil
 	}
-	return errors.Join(err, a.link.Close())
+	return errors.Join(detached, unpinned, l.Close())
 }
 
 // guard brings one interface into the state that it should have.
@@ -202,8 +206,8 @@ func (m *Moat) attach(index int, dev netlink.Link, p Policy) *attached {
 			m.log.Warn("moat: detach", "interface", a.Interface, "error", err)
 		}
 		*a = attached{Attachment: Attachment{Interface: a.Interface, Mode: Off}}
-	} else if x := dev.Attrs().Xdp; x != nil && x.Attached {
-		a.Reason = fmt.Sprintf("another XDP program (id %d) is attached to it", x.ProgId)
+	} else if id := programOn(index); id != 0 {
+		a.Reason = fmt.Sprintf("another XDP program (id %d) is attached to it", id)
 		return a
 	}
 	m.begin(a, index, p)
@@ -266,10 +270,19 @@ func (m *Moat) takeOver(index int) link.Link {
 		return l
 	}
 	m.log.Info("moat: an earlier attachment is of no use", "path", m.path(index), "error", err)
-	if err := errors.Join(l.Unpin(), l.Close()); err != nil {
+	if err := end(l); err != nil {
 		m.log.Warn("moat: remove an earlier attachment", "path", m.path(index), "error", err)
 	}
 	return nil
+}
+
+// programOn asks the kernel which XDP program an interface has; 0 is none.
+func programOn(index int) uint32 {
+	dev, err := netlink.LinkByIndex(index)
+	if err != nil || dev.Attrs().Xdp == nil || !dev.Attrs().Xdp.Attached {
+		return 0
+	}
+	return dev.Attrs().Xdp.ProgId
 }
 
 // modeOf asks the kernel how an interface runs its XDP program.
@@ -300,7 +313,12 @@ func (m *Moat) unpinOthers() error {
 		if a := m.links[index]; err != nil || a != nil && a.Pinned {
 			continue
 		}
-		errs = append(errs, os.Remove(filepath.Join(m.dir, e.Name())))
+		path := filepath.Join(m.dir, e.Name())
+		if l, err := link.LoadPinnedLink(path, nil); err == nil {
+			errs = append(errs, end(l))
+			continue
+		}
+		errs = append(errs, os.Remove(path))
 	}
 	return errors.Join(errs...)
 }
@@ -324,8 +342,13 @@ func Remove(dir string) error {
 	if err != nil {
 		return err
 	}
-	// The folders of the BPF file system are as others; what is in them lives as
-	// long as its name.
+	pins, _ := filepath.Glob(filepath.Join(own, "link-*"))
+	for _, path := range pins {
+		// What cannot be opened or detached ends with its name, a little later.
+		if l, err := link.LoadPinnedLink(path, nil); err == nil {
+			_ = end(l)
+		}
+	}
 	if err := os.RemoveAll(own); err != nil && !errors.Is(err, unix.ENOTDIR) {
 		return fmt.Errorf("detach the XDP program: %w", err)
 	}

@@ -128,6 +128,7 @@ func only(list []Attachment, name string) Attachment {
 }
 
 func TestModes(t *testing.T) {
+	t.Parallel()
 	g := newGuard(t, lab.Options{})
 	for _, c := range []struct {
 		policy Policy
@@ -156,6 +157,7 @@ func TestModes(t *testing.T) {
 // A new process goes on where the last one was killed, and meanwhile the
 // program works on.
 func TestSurvivesTheDaemon(t *testing.T) {
+	t.Parallel()
 	g := newGuard(t, lab.Options{})
 	g.sync(Policy{Interfaces: []string{toClient}})
 	first := g.Moat
@@ -205,6 +207,7 @@ func (g *guard) programID() (id uint32) {
 func (g *guard) Close() error { return g.Moat.Close() }
 
 func TestAnotherProgramIsThere(t *testing.T) {
+	t.Parallel()
 	g := newGuard(t, lab.Options{})
 	other, err := ebpf.NewProgram(&ebpf.ProgramSpec{
 		Type: ebpf.XDP, License: "Apache-2.0",
@@ -241,6 +244,7 @@ func TestAnotherProgramIsThere(t *testing.T) {
 }
 
 func TestInterfaceComesAndGoes(t *testing.T) {
+	t.Parallel()
 	g := newGuard(t, lab.Options{})
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -280,6 +284,7 @@ func (g *guard) until(what string, ready func() bool) {
 }
 
 func TestWithoutABPFFileSystem(t *testing.T) {
+	t.Parallel()
 	labtest.Need(t, "netns")
 	g := &guard{Lab: labtest.New(t, lab.Options{}), dir: filepath.Join(t.TempDir(), "pins")}
 	g.bench = newBench(t, key.Hybrid, time.Minute)
@@ -298,6 +303,7 @@ func TestWithoutABPFFileSystem(t *testing.T) {
 }
 
 func TestNotEthernet(t *testing.T) {
+	t.Parallel()
 	g := newGuard(t, lab.Options{})
 	if got := only(g.sync(Policy{Interfaces: []string{"lo"}}), "lo"); got.Mode != Off || got.Reason == "" {
 		t.Errorf("%+v", got)

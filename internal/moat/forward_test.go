@@ -24,6 +24,7 @@ var everywhere = []string{toClient, "to-inside"}
 // which the driver hands over in several pieces, segments that were put together
 // (GRO), and datagrams to the SPA port of other hosts.
 func TestTrafficStaysWhole(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name    string
 		mtu     int
@@ -35,6 +36,7 @@ func TestTrafficStaysWhole(t *testing.T) {
 		{"generic, jumbo frames", 9000, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			g := newGuard(t, lab.Options{Inside: true, MTU: c.mtu})
 			want := Native
 			if c.generic {
@@ -142,6 +144,7 @@ func (g *guard) forwarded(at netip.Addr, size int) error {
 
 // Junk in a VLAN is dropped at the interface that carries it, in each mode.
 func TestTaggedFrames(t *testing.T) {
+	t.Parallel()
 	g := newGuard(t, lab.Options{})
 	for _, c := range []struct {
 		mode string
@@ -186,6 +189,7 @@ func (g *guard) inject(raw []byte) {
 
 // Only where no packet passes by does the program know of all contacts.
 func TestCovers(t *testing.T) {
+	t.Parallel()
 	g := newGuard(t, lab.Options{})
 	g.sync(Policy{Interfaces: []string{toClient}})
 	if g.Covers() {
