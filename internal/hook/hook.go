@@ -5,7 +5,7 @@
 // attacker sends can become one. It gets the event as one line of JSON on its
 // standard input and as variables SALLYPORT_KIND, SALLYPORT_DOOR and so on, in an
 // environment that holds nothing else but PATH. It may take its timeout; then it
-// is killed with all that it has started. It has none of the capabilities that
+// is killed with its process group. It has none of the capabilities that
 // the daemon was given. Four run at a time, and a thousand
 // events wait; what does not fit is dropped and told. Nothing ever waits for a
 // hook.
