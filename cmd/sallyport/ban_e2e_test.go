@@ -90,7 +90,9 @@ func TestEvidenceBans(t *testing.T) {
 			t.Parallel()
 			w := newSPAWorld(t, eager)
 			w.ask(w.Client, w.Client.Gate4, w.seal(w.alice, netip.Addr{}, nil))
-			w.eventually("the grant is known", func() bool { return strings.Contains(w.must(w.Gate, "events", "-c", w.config, "--kind", "grant"), "alice") })
+			w.eventually("the grant is known", func() bool {
+				return strings.Contains(w.must(w.Gate, "events", "-c", w.config, "--kind", "grant"), "alice")
+			})
 			do(w, w.Client)
 			do(w, w.Attacker)
 			w.bans(w.Attacker.IP4)

@@ -106,8 +106,11 @@ func files(cfg *config.Config) ([]lint.File, error) {
 	for _, c := range cfg.Clients {
 		secret[c.Place.File] = secret[c.Place.File] || !c.Rotating.Current.IsZero()
 	}
-	secret[cfg.SPA.AuthorizedKeys] = secret[cfg.SPA.AuthorizedKeys]
-	secret[cfg.Path] = secret[cfg.Path]
+	for _, path := range []string{cfg.SPA.AuthorizedKeys, cfg.Path} {
+		if !secret[path] {
+			secret[path] = false
+		}
+	}
 	secret[cfg.API.TokenFile], secret[cfg.API.TLSKey] = true, true
 	for _, w := range cfg.Webhooks {
 		secret[w.TokenFile] = true
