@@ -45,11 +45,21 @@ func (f *Firewall) apply(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	p := newPlan(f.table, cfg)
+	return f.put(was, newPlan(f.table, cfg), nil)
+}
+
+// put brings the plan p into force, or, on trial, the trial's plan for a while
+// and p afterwards.
+func (f *Firewall) put(was *installed, p *plan, t *trial) error {
+	plans := []*plan{p}
+	if t != nil {
+		plans = append(plans, t.plan)
+		p = t.plan
+	}
 	wanted := f.newlyClosed(p, was)
 	early := f.sessions(wanted)
 	b := f.newBatch()
-	b.install(p, was)
+	b.install(plans, t, was)
 	b.keepGrants(p, was)
 	b.addSessions(p.sets, slices.AppendSeq(early, maps.Keys(f.midstream)))
 	if err := b.flush(); err != nil {
@@ -145,7 +155,7 @@ func (f *Firewall) inspectContents(was *installed) error {
 // install gathers everything but grants and sessions. What follows from the
 // configuration is emptied and filled again; the kernel shows packets either
 // all of the old or all of the new.
-func (b *batch) install(p *plan, was *installed) {
+func (b *batch) install(plans []*plan, t *trial, was *installed) {
 	if was.table && !was.same {
 		b.conn.DelTable(b.table)
 	}
@@ -154,20 +164,29 @@ func (b *batch) install(p *plan, was *installed) {
 	if was.same {
 		b.conn.FlushTable(b.table)
 	}
-	for _, s := range append(p.sets.fixed(), p.sets.live()...) {
+	sets := append(plans[0].sets.fixed(), plans[0].sets.live()...)
+	for _, p := range plans[1:] {
+		sets = append(sets, p.sets.fixed()...)
+	}
+	for _, s := range sets {
 		b.addSet(s)
 	}
-	chains := b.addChains(p)
-	for _, s := range p.sets.fixed() {
-		if was.same {
-			b.conn.FlushSet(s)
+	b.addTrial(t, plans[0])
+	chains := b.addChains(plans)
+	for _, p := range plans {
+		for _, s := range p.sets.fixed() {
+			if was.same {
+				b.conn.FlushSet(s)
+			}
+			b.add(s, p.fixed[s]...)
 		}
-		b.add(s, p.fixed[s]...)
 	}
 	if was.same {
+		b.endTrial(t, was)
 		b.removeOld(chains, was)
+		b.removeTrial(t, was)
 	}
-	b.addRefused(p, was)
+	b.addRefused(plans, was)
 	for _, c := range chains {
 		for _, r := range c.rules {
 			b.conn.AddRule(&nftables.Rule{Table: b.table, Chain: &nftables.Chain{Name: c.name, Table: b.table}, Exprs: r})
@@ -175,8 +194,15 @@ func (b *batch) install(p *plan, was *installed) {
 	}
 }
 
-func (b *batch) addChains(p *plan) []chain {
-	chains := p.chains(b)
+func (b *batch) addChains(plans []*plan) []chain {
+	var chains []chain
+	for _, p := range slices.Backward(plans) { // the base chain last
+		chains = append(chains, p.chains(b)...)
+	}
+	if len(plans) > 1 {
+		base := &chains[len(chains)-1]
+		base.rules = slices.Insert(base.rules, 0, onTrial(plans[0].sets.trial))
+	}
 	for _, c := range chains {
 		added := &nftables.Chain{Name: c.name, Table: b.table}
 		if c.base {
@@ -204,19 +230,24 @@ func (b *batch) removeOld(wanted []chain, was *installed) {
 }
 
 // addRefused brings the counted ports up to date and keeps the counts.
-func (b *batch) addRefused(p *plan, was *installed) {
+func (b *batch) addRefused(plans []*plan, was *installed) {
 	counted := make(map[string]bool, len(was.refused))
 	for _, e := range was.refused {
 		counted[string(e.Key)] = true
 	}
-	for _, e := range p.fixed[p.sets.doors] {
-		if !counted[string(e.Key)] {
-			b.add(p.sets.refused, nftables.SetElement{Key: e.Key})
+	refused, wanted := plans[0].sets.refused, make(map[string]bool)
+	for _, p := range plans {
+		for _, e := range p.fixed[p.sets.doors] {
+			if key := string(e.Key); !wanted[key] && !counted[key] {
+				b.add(refused, nftables.SetElement{Key: e.Key})
+			}
+			wanted[string(e.Key)] = true
 		}
-		delete(counted, string(e.Key))
 	}
 	for key := range counted {
-		b.remove(p.sets.refused, nftables.SetElement{Key: []byte(key)})
+		if !wanted[key] {
+			b.remove(refused, nftables.SetElement{Key: []byte(key)})
+		}
 	}
 }
 

@@ -24,6 +24,9 @@ func New(*slog.Logger, Options) (*Firewall, error) { return nil, errLinux }
 // Apply fails.
 func (*Firewall) Apply(*config.Config) error { return errLinux }
 
+// Try fails.
+func (*Firewall) Try(_, _ *config.Config, _ time.Duration) error { return errLinux }
+
 // Present fails.
 func (*Firewall) Present() (bool, error) { return false, errLinux }
 

@@ -13,6 +13,7 @@ import (
 // plan is what the table must hold for one configuration, grants aside.
 type plan struct {
 	config *config.Config
+	prefix string // of the names of its chains and fixed sets
 	sets   *sets
 	fixed  map[*nftables.Set][]nftables.SetElement
 	doors  map[string][]packet.Port
@@ -20,14 +21,21 @@ type plan struct {
 	ports  map[packet.Port]struct{} // the ports of all doors
 }
 
-func newPlan(t *nftables.Table, cfg *config.Config) *plan {
+func newPlan(t *nftables.Table, cfg *config.Config) *plan { return newPlanAs("", t, cfg) }
+
+// newPlanAs makes a plan whose chains and fixed sets have other names.
+func newPlanAs(prefix string, t *nftables.Table, cfg *config.Config) *plan {
 	p := &plan{
 		config: cfg,
+		prefix: prefix,
 		sets:   newSets(t),
 		fixed:  make(map[*nftables.Set][]nftables.SetElement),
 		doors:  make(map[string][]packet.Port, len(cfg.Doors)),
 		widths: make(map[string]widths, len(cfg.Doors)),
 		ports:  make(map[packet.Port]struct{}),
+	}
+	for _, s := range p.sets.fixed() {
+		s.Name = prefix + s.Name
 	}
 	for _, name := range cfg.Gate.Interfaces {
 		p.add(p.sets.interfaces, nftables.SetElement{Key: interfaceKey(name)})
@@ -55,7 +63,7 @@ func (p *plan) addDoor(door config.Door) {
 		p.ports[port] = struct{}{}
 		p.add(p.sets.doors, nftables.SetElement{Key: portKey(port)})
 		if len(door.Ports) > 1 {
-			verdict := expr.Verdict{Kind: expr.VerdictJump, Chain: spentChain(door.Name)}
+			verdict := expr.Verdict{Kind: expr.VerdictJump, Chain: p.prefix + spentChain(door.Name)}
 			p.add(p.sets.several, nftables.SetElement{Key: portKey(port), VerdictData: &verdict})
 		}
 		for _, prefix := range to {

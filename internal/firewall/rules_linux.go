@@ -48,13 +48,20 @@ func (p *plan) chains(b *batch) []chain {
 			list = append(list, chain{name: spentChain(door.Name), rules: p.spentDoor(door.Ports)})
 		}
 	}
-	return append(list,
+	list = append(list,
 		chain{name: "spent", rules: p.spent()},
 		chain{name: "door", rules: p.door(b)},
 		chain{name: "own", rules: p.own(b)},
-		chain{name: "prerouting", base: true, rules: p.prerouting(b)},
+		chain{name: "prerouting", base: p.prefix == "", rules: p.prerouting(b)},
 	)
+	for i := range list {
+		list[i].name = p.prefix + list[i].name
+	}
+	return list
 }
+
+// to sends packets to another chain of the plan.
+func (p *plan) to(chain string) []expr.Any { return goTo(p.prefix + chain) }
 
 // prerouting sends what may be for a closed port to the other chains.
 func (p *plan) prerouting(b *batch) [][]expr.Any {
@@ -78,10 +85,10 @@ func (p *plan) prerouting(b *batch) [][]expr.Any {
 			binaryutil.NativeEndian.PutUint32(unix.RTN_BROADCAST),
 			binaryutil.NativeEndian.PutUint32(unix.RTN_ANYCAST),
 			binaryutil.NativeEndian.PutUint32(unix.RTN_MULTICAST),
-		)), goTo("own")),
+		)), p.to("own")),
 	)
 	for i, f := range families {
-		rules = append(rules, rule(f.loadForwardKey(), in(p.sets.forward[i]), goTo("door")))
+		rules = append(rules, rule(f.loadForwardKey(), in(p.sets.forward[i]), p.to("door")))
 	}
 	return rules
 }
@@ -89,7 +96,7 @@ func (p *plan) prerouting(b *batch) [][]expr.Any {
 // own judges what is addressed to this host by its port. With policy "all",
 // what has no ports passes: ICMP, neighbour discovery, IGMP, tunnels.
 func (p *plan) own(b *batch) [][]expr.Any {
-	rules := append(p.banned(b), rule(loadPort(), in(p.sets.doors), goTo("door")))
+	rules := append(p.banned(b), rule(loadPort(), in(p.sets.doors), p.to("door")))
 	if p.config.Gate.Policy != config.PolicyAll {
 		return rules
 	}
@@ -100,7 +107,7 @@ func (p *plan) own(b *batch) [][]expr.Any {
 		// that connection tracking cannot match them (RFC 2131, RFC 8415).
 		rule(udpPorts(67, 68), accept),
 		rule(fromLinkLocal(), udpPorts(547, 546), accept),
-		rule(loadProto(), in(b.withPorts()), goTo("closed")),
+		rule(loadProto(), in(b.withPorts()), p.to("closed")),
 	)
 }
 
@@ -122,12 +129,12 @@ func (p *plan) door(b *batch) [][]expr.Any {
 		for i, f := range families {
 			single := p.sets.single[protocol][i]
 			rules = append(rules, rule(
-				proto(byte(protocol)), f.loadSingleKey(), in(single), f.loadSingleKey(), remove(single), goTo("spent"),
+				proto(byte(protocol)), f.loadSingleKey(), in(single), f.loadSingleKey(), remove(single), p.to("spent"),
 			))
 		}
 	}
 	rules = append(rules, p.wide(b)...)
-	return append(rules, goTo("closed"))
+	return append(rules, p.to("closed"))
 }
 
 // spent lets in a connection that has used up a single grant, and ends what

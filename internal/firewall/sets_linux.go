@@ -45,7 +45,7 @@ var families = [...]family{
 // sets are all sets of the table.
 type sets struct {
 	interfaces, doors, public, several *nftables.Set
-	refused                            *nftables.Set
+	refused, trial                     *nftables.Set
 	trusted, forward                   pair
 	granted, midstream, wide, banned   pair
 	single                             map[packet.Proto]pair
@@ -88,6 +88,7 @@ func newSets(t *nftables.Table) *sets {
 		public:     named("public", ports),
 		refused:    named("refused", refused),
 		several:    named("several", several),
+		trial:      named(trialSet, nftables.Set{HasTimeout: true, KeyType: nftables.TypeNFProto}),
 		trusted:    both("trusted", nftables.Set{Interval: true}),
 		forward:    both("forward", nftables.Set{Interval: true, Concatenation: true}, proto, port),
 		granted:    both("granted", nftables.Set{HasTimeout: true, Concatenation: true}, proto, port),
