@@ -4,8 +4,11 @@ package main
 
 import (
 	"crypto/rand"
+	"errors"
+	"io/fs"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -225,5 +228,54 @@ func TestMoatMakesRoomForASocket(t *testing.T) {
 	}
 	if now := w.status().Moat.Dropped[gate.BadTag]; now != before {
 		t.Errorf("%d datagrams were dropped", now-before)
+	}
+}
+
+// Without the right to load the program everything works as without it, and
+// status says what is missing; with it, nothing more than that is needed.
+func TestMoatNeedsRights(t *testing.T) {
+	t.Parallel()
+	labtest.Need(t, "peers", "setpriv")
+	if os.Getuid() != 0 || !mayDropTo(65534) {
+		t.Skip("only root can become somebody else")
+	}
+	w := newMoatWorld(t, moatOn)
+	w.guarded("native")
+	w.kill()
+	w.must(w.Gate, "down", "-c", w.config)
+	if err := os.Remove(w.socket); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Dir(w.dir), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	self := filepath.Join(w.dir, "sallyport")
+	if err := copyFile(self, "/proc/self/exe"); err != nil {
+		t.Fatal(err)
+	}
+	err := filepath.WalkDir(w.dir, func(path string, _ fs.DirEntry, err error) error {
+		return errors.Join(err, os.Chown(path, 65534, 65534))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ rights, mode, reason string }{
+		{"-all,+net_admin,+net_raw", "off", "needs CAP_BPF"},
+		{"-all,+net_admin,+net_raw,+bpf,+perfmon", "native", ""},
+	} {
+		w.command = []string{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs",
+			"--inh-caps=" + c.rights, "--ambient-caps=" + c.rights, "--bounding-set=" + c.rights, self, "serve", "-c", w.config}
+		w.start()
+		w.guarded(c.mode)
+		for _, i := range w.status().Moat.Interfaces {
+			if !strings.Contains(i.Reason, c.reason) {
+				t.Errorf("with %s: %+v", c.rights, i)
+			}
+		}
+		if !strings.Contains(w.log.String(), "moat: "+c.mode) {
+			t.Errorf("with %s the log says nothing of a moat that is %s:\n%s", c.rights, c.mode, w.log)
+		}
+		w.opensFor(w.Client, w.Client.Gate4)
+		w.kill()
 	}
 }
