@@ -45,9 +45,9 @@ type SPA struct {
 func (s SPA) Name() string {
 	switch {
 	case s.Suite == key.X25519:
-		return "sallyport (SPA, x25519)"
+		return "sallyport (SPA + x25519)"
 	case s.Moat:
-		return "sallyport (SPA, moat)"
+		return "sallyport (SPA + moat)"
 	}
 	return "sallyport (SPA)"
 }
