@@ -129,19 +129,22 @@ func (s SPA) serverKey(dir string) (key.Keyring, error) {
 	return keyfile.Create(filepath.Join(dir, "server.key"), s.Suite)
 }
 
-// guarded requires that the filter is in the kernel: without it the daemon works
-// as well, and the figures would be another system's.
+// guarded waits until the filter is in the kernel, which the daemon does not
+// wait for, and requires it: without it the daemon works as well, and the figures
+// would be another system's.
 func guarded(ctx context.Context, site Site) error {
-	status, err := control.Dial(filepath.Join(site.Dir, SocketName)).Status(ctx)
-	if err != nil {
-		return err
-	}
-	for _, i := range status.Moat.Interfaces {
-		if i.Mode == "native" || i.Mode == "generic" {
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		status, err := control.Dial(filepath.Join(site.Dir, SocketName)).Status(ctx)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(status.Moat.Interfaces, func(i control.MoatInterface) bool { return i.Mode == "native" || i.Mode == "generic" }) {
 			return nil
 		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("the moat guards nothing: %+v", status.Moat)
+		}
 	}
-	return fmt.Errorf("the moat guards nothing: %+v", status.Moat)
 }
 
 // files is the configuration. Clients are spread over several files, because one
