@@ -2,6 +2,7 @@ package moat
 
 import (
 	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -13,20 +14,21 @@ import (
 	"sallyport/internal/gate"
 )
 
-// contactsBatch is how many sources are read with one system call.
-const contactsBatch = 1024
+// setsBatch is how many sets of sources are read with one system call.
+const setsBatch = 512
 
 // reading is what reading the contacts needs from one time to the next.
 type reading struct {
-	keys    [contactsBatch][16]byte
-	values  [contactsBatch]programSummary
+	keys    [setsBatch]uint32
+	values  [setsBatch]programSet
 	packets uint64 // counted until the last reading
 	at      time.Time
 }
 
 // Contacts returns who has touched closed ports since it was last called, those
 // with the most ports first, at most so many, and the sum of all others. What it
-// costs is bounded, whatever is sent: the program remembers 8,192 sources.
+// costs is bounded, whatever is sent: the program remembers 8,192 sources
+// between two calls.
 func (m *Moat) Contacts(now time.Time, most int) (list []Contact, rest gate.Contacts, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -52,29 +54,48 @@ func (m *Moat) Contacts(now time.Time, most int) (list []Contact, rest gate.Cont
 	return list, rest, nil
 }
 
-// sources takes the sources out of the kernel's table.
+// sources begins a new round, and reads the table of the one before.
 func (m *Moat) sources(now time.Time) (list []Contact, err error) {
 	at, err := clock()
 	if err != nil {
 		return nil, err
 	}
+	round := m.settings.Round
+	m.settings.Round++
+	if err := m.publish(); err != nil {
+		return nil, err
+	}
 	wall := func(t uint64) time.Time { return now.Add(time.Duration(int64(t) - at)) }
 	var cursor ebpf.MapBatchCursor
-	for {
-		n, err := m.objects.Contacts.BatchLookupAndDelete(&cursor, m.read.keys[:], m.read.values[:], nil)
-		for i := range n {
-			v := &m.read.values[i]
-			list = append(list, Contact{netip.AddrFrom16(m.read.keys[i]).Unmap(), gate.Contacts{
-				Packets: v.Packets, Ports: distinct(v.Registers), Seen: v.Seen, First: wall(v.First), Last: wall(v.Last),
-			}})
-		}
-		if errors.Is(err, ebpf.ErrKeyNotExist) {
-			return list, nil
-		}
-		if err != nil {
+	for end := false; !end; {
+		n, err := m.objects.Contacts.BatchLookup(&cursor, m.read.keys[:], m.read.values[:], &ebpf.BatchOptions{ElemFlags: uint64(ebpf.LookupLock)})
+		if end = errors.Is(err, ebpf.ErrKeyNotExist); err != nil && !end {
 			return nil, fmt.Errorf("read contacts from the kernel: %w", err)
 		}
+		for i := range n {
+			if m.read.values[i].Round == round {
+				list = m.read.values[i].appendTo(list, wall)
+			}
+		}
 	}
+	return list, nil
+}
+
+func (s *programSet) appendTo(list []Contact, wall func(uint64) time.Time) []Contact {
+	for i := range s.Ways {
+		w := &s.Ways[i]
+		if w.Packets == 0 {
+			continue
+		}
+		// The source is as it was in the packet.
+		var source [16]byte
+		binary.NativeEndian.PutUint64(source[:8], w.Source.High)
+		binary.NativeEndian.PutUint64(source[8:], w.Source.Low)
+		list = append(list, Contact{netip.AddrFrom16(source).Unmap(), gate.Contacts{
+			Packets: w.Packets, Ports: distinct(w.Registers), Seen: w.Seen, First: wall(w.First), Last: wall(w.Last),
+		}})
+	}
+	return list
 }
 
 // The counters, in the order of the program.

@@ -30,6 +30,24 @@ type programPrefix struct {
 	Address [16]uint8
 }
 
+type programSet struct {
+	_    structs.HostLayout
+	Lock struct {
+		_   structs.HostLayout
+		Val uint32
+	}
+	Round uint32
+	Ways  [4]struct {
+		_         structs.HostLayout
+		Source    programAddress
+		Packets   uint64
+		First     uint64
+		Last      uint64
+		Seen      uint64
+		Registers [64]uint8
+	}
+}
+
 type programSettings struct {
 	_        structs.HostLayout
 	Start    uint64
@@ -48,7 +66,7 @@ type programSettings struct {
 	Port     uint16
 	Prefixes uint8
 	Contacts uint8
-	Unused   uint32
+	Round    uint32
 	Server   [2]struct {
 		_     structs.HostLayout
 		Spans [5]struct {
@@ -63,15 +81,6 @@ type programSettings struct {
 			K1 uint64
 		}
 	}
-}
-
-type programSummary struct {
-	_         structs.HostLayout
-	Packets   uint64
-	First     uint64
-	Last      uint64
-	Seen      uint64
-	Registers [64]uint8
 }
 
 // Names of all BPF objects in the ELF.

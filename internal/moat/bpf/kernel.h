@@ -22,8 +22,9 @@
 #define opaque(x) asm volatile("" : "+r"(x))
 
 static void *(*map_lookup)(void *map, const void *key) = (void *)BPF_FUNC_map_lookup_elem;
-static long (*map_update)(void *map, const void *key, const void *value, __u64 flags) =
-	(void *)BPF_FUNC_map_update_elem;
+static void (*lock)(struct bpf_spin_lock *) = (void *)BPF_FUNC_spin_lock;
+static void (*unlock)(struct bpf_spin_lock *) = (void *)BPF_FUNC_spin_unlock;
+
 // The time of the last tick, which takes a tenth of what the exact time does. The
 // loader puts bpf_ktime_get_ns in its place before Linux 5.11.
 static __u64 (*clock)(void) = (void *)BPF_FUNC_ktime_get_coarse_ns;

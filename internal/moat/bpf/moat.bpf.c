@@ -21,7 +21,8 @@
 #define SERVERS 2	 // the current server key and the one before
 #define SPANS 5		 // ranges of lengths of each suite
 #define CELLS 65536	 // of the budget
-#define CONTACTS 8192	 // sources that are remembered at a time
+#define SETS 2048	 // of sources whose contacts are summed up, a power of two
+#define WAYS 4		 // sources in each set
 #define REGISTERS 64	 // of a count of distinct ports
 #define PORTS (65536 / 64)
 
@@ -54,7 +55,7 @@ struct settings {
 	__u16 port;	 // network order; 0: drop nothing
 	__u8 prefixes;	 // whether there are any
 	__u8 contacts;	 // whether to sum up contacts
-	__u32 unused;
+	__u32 round;	 // goes up each time that the contacts are read
 	struct server server[SERVERS];
 };
 
@@ -79,10 +80,17 @@ struct prefix {
 };
 
 struct summary {
+	struct address source;
 	__u64 packets;
 	__u64 first, last; // by clock
 	__u64 seen;	   // a bit for each port
 	__u8 registers[REGISTERS];
+};
+
+struct set {
+	struct bpf_spin_lock lock;
+	__u32 round; // to which all that follows belongs
+	struct summary ways[WAYS];
 };
 
 struct bits {
@@ -150,11 +158,14 @@ struct {
 	TYPE(value, struct bits);
 } closed SEC(".maps");
 
+// Who touches closed ports: a table for this round and one for the round before,
+// which the daemon reads. It costs the same whether the sources are few or
+// invented one by one: a third of what an LRU map takes for a new one.
 struct {
-	NUMBER(type, BPF_MAP_TYPE_LRU_HASH);
-	NUMBER(max_entries, CONTACTS);
-	TYPE(key, struct address);
-	TYPE(value, struct summary);
+	NUMBER(type, BPF_MAP_TYPE_ARRAY);
+	NUMBER(max_entries, 2 * SETS);
+	TYPE(key, __u32);
+	TYPE(value, struct set);
 } contacts SEC(".maps");
 
 static inline void count(__u32 which)
@@ -293,19 +304,43 @@ static inline void register_port(struct summary *c, __u32 port)
 		c->registers[which] = rank;
 }
 
-static __attribute__((noinline)) void sum_up(const struct address *source, __u32 port)
+// place finds the source in a set, or makes room for it: the one with the
+// fewest packets goes, so that invented sources displace each other.
+static inline struct summary *place(struct set *set, const struct address *source)
+{
+	struct summary *fewest = &set->ways[0];
+#pragma clang loop unroll(full)
+	for (int i = 0; i < WAYS; i++) {
+		struct summary *c = &set->ways[i];
+		if (c->packets && c->source.high == source->high && c->source.low == source->low)
+			return c;
+		if (c->packets < fewest->packets)
+			fewest = c;
+	}
+	__builtin_memset(fewest, 0, sizeof(*fewest));
+	fewest->source = *source;
+	return fewest;
+}
+
+static __attribute__((noinline)) void sum_up(const struct settings *s, const struct address *source, __u32 port)
 {
 	__u64 now = clock();
-	struct summary *c = map_lookup(&contacts, source);
-	if (c) {
-		c->packets++;
-		c->last = now;
-		register_port(c, port);
-	} else {
-		struct summary fresh = {.packets = 1, .first = now, .last = now};
-		register_port(&fresh, port);
-		map_update(&contacts, source, &fresh, BPF_ANY);
+	__u32 round = s->round;
+	__u32 which = siphash(&s->secret, source->high ^ source->low * 0x9E3779B97F4A7C15ull) % SETS + (round & 1) * SETS;
+	struct set *set = map_lookup(&contacts, &which);
+	if (!set)
+		return;
+	lock(&set->lock);
+	if (set->round != round) {
+		__builtin_memset(set->ways, 0, sizeof(set->ways));
+		set->round = round;
 	}
+	struct summary *c = place(set, source);
+	if (!c->packets++)
+		c->first = now;
+	c->last = now;
+	register_port(c, port);
+	unlock(&set->lock);
 	count(CONTACT);
 }
 
@@ -326,7 +361,7 @@ static inline void contact(const struct settings *s, struct flow *f, __u16 port)
 		return;
 	if (!is_own(&f->destination) && !is_guarded(s, &f->destination))
 		return;
-	sum_up(&f->source, f->proto << 16 | number);
+	sum_up(s, &f->source, f->proto << 16 | number);
 }
 
 // message judges a datagram to the SPA port.
