@@ -26,6 +26,7 @@ func addCommands(root *cobra.Command, std stdio) {
 		newRevoke(std),
 		newBan(std),
 		newReload(std),
+		newConfirm(std),
 		newDown(std),
 		newEventsCommand(std),
 		newWhy(std),

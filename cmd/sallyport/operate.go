@@ -94,30 +94,6 @@ ends them too.`,
 	return cmd
 }
 
-func newReload(std stdio) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:     "reload",
-		Short:   "Apply a changed configuration",
-		GroupID: "server",
-		Long: `Makes the daemon read its configuration again. Grants and sequences in progress go on. If
-there is a mistake in it, nothing changes and the mistake is printed.`,
-		Args: args(cobra.NoArgs),
-	}
-	path := configFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		conn, err := dial(*path)
-		if err != nil {
-			return err
-		}
-		if err := conn.Reload(cmd.Context()); err != nil {
-			return err
-		}
-		fmt.Fprintln(std.out, "reloaded")
-		return nil
-	}
-	return cmd
-}
-
 // addressFlag is an address on the command line. The zero value is none.
 type addressFlag struct{ netip.Addr }
 

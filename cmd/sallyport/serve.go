@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -33,14 +34,23 @@ func newServe(std stdio) *cobra.Command {
 
 When it stops, or is killed, the doors stay closed and grants end on time: both are
 the kernel's work. SIGHUP (or sallyport reload) applies a changed configuration.
-Needs CAP_NET_ADMIN and CAP_NET_RAW, and no other right.`,
-		Args: args(cobra.NoArgs),
+Needs CAP_NET_ADMIN and CAP_NET_RAW, and no other right.
+
+With --confirm, a configuration that is not the one last in force is on trial: unless
+"sallyport confirm" comes in time, the one before is in force again, and at the first
+start everything is open again. The kernel sees to it, even if the daemon is killed.`,
+		Example: "  sallyport serve --confirm 5m",
+		Args:    args(cobra.NoArgs),
 	}
 	path := configFlag(cmd)
 	debug := cmd.Flags().Bool("debug", false, "log more")
 	unowned := cmd.Flags().Bool("unowned", false, "let other programs change the firewall table, as before Linux 6.9; it is put back")
+	confirm := cmd.Flags().Duration("confirm", 0, "roll a changed configuration back unless it is confirmed in this time")
 	jsonLog := cmd.Flags().Bool("log-json", false, "log as JSON, one object a line")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if cmd.Flags().Changed("confirm") && (*confirm < time.Second || *confirm > time.Hour) {
+			return usageError{fmt.Errorf("--confirm %s: want 1s to 1h", *confirm)}
+		}
 		absolute, err := filepath.Abs(*path)
 		if err != nil {
 			return fmt.Errorf("find the configuration: %w", err)
@@ -50,6 +60,7 @@ Needs CAP_NET_ADMIN and CAP_NET_RAW, and no other right.`,
 			Version:    build.Version(),
 			Log:        newLog(std.err, *debug, *jsonLog),
 			Getenv:     os.Getenv,
+			Confirm:    *confirm,
 			Unowned:    *unowned,
 		})
 	}

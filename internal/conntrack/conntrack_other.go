@@ -25,6 +25,11 @@ type Flow struct {
 	Bytes  uint64
 }
 
+// Established works on Linux only.
+func Established(func(packet.Port) bool) ([]Flow, error) {
+	return nil, errors.New("list connections: only Linux can")
+}
+
 // Watcher works on Linux only.
 type Watcher struct{}
 

@@ -72,7 +72,19 @@ func (c *Conn) Unban(ctx context.Context, q UnbanRequest) error {
 
 // Reload asks the daemon to read its configuration again.
 func (c *Conn) Reload(ctx context.Context) error {
-	return c.do(ctx, http.MethodPost, "/reload", nil, &struct{}{})
+	_, err := c.Change(ctx, ReloadRequest{})
+	return err
+}
+
+// Change asks the daemon to read its configuration again, or what would change.
+func (c *Conn) Change(ctx context.Context, q ReloadRequest) (a ReloadAnswer, err error) {
+	err = c.do(ctx, http.MethodPost, "/reload", q, &a)
+	return a, err
+}
+
+// Confirm asks the daemon to keep the configuration that is on trial.
+func (c *Conn) Confirm(ctx context.Context) error {
+	return c.do(ctx, http.MethodPost, "/confirm", nil, &struct{}{})
 }
 
 // Down asks the daemon to remove its table and end.

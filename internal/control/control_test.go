@@ -40,9 +40,10 @@ func (f *fake) fail(err error) { f.err = err }
 
 func (f *fake) Status(context.Context) (Status, error) { return Status{Version: "v1"}, f.err }
 func (f *fake) Down(context.Context) error             { return f.err }
-func (f *fake) Reload(ctx context.Context) error {
+func (f *fake) Confirm(context.Context) error          { return f.err }
+func (f *fake) Reload(ctx context.Context, _ ReloadRequest) (ReloadAnswer, error) {
 	if f.asked == nil {
-		return f.err
+		return ReloadAnswer{}, f.err
 	}
 	f.asked <- struct{}{}
 	err := f.err
@@ -52,7 +53,7 @@ func (f *fake) Reload(ctx context.Context) error {
 		err = ctx.Err()
 	}
 	f.ended <- err
-	return err
+	return ReloadAnswer{}, err
 }
 func (f *fake) Open(_ context.Context, q OpenRequest) (gate.Grant, error) {
 	f.opened = q

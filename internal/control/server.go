@@ -116,12 +116,13 @@ func (s *Server) everything(work context.Context) http.Handler {
 	mux.route("GET", "/status", answer(s, work, func(ctx context.Context, _ struct{}) (Status, error) { return h.Status(ctx) }))
 	mux.route("POST", "/open", answer(s, work, h.Open))
 	mux.route("POST", "/revoke", answer(s, work, h.Revoke))
-	mux.route("POST", "/reload", answer(s, work, func(ctx context.Context, _ struct{}) (struct{}, error) { return struct{}{}, h.Reload(ctx) }))
+	mux.route("POST", "/reload", answer(s, work, h.Reload))
+	mux.route("POST", "/confirm", answer(s, work, func(ctx context.Context, _ struct{}) (struct{}, error) { return struct{}{}, h.Confirm(ctx) }))
 	mux.route("POST", "/down", answer(s, work, func(ctx context.Context, _ struct{}) (struct{}, error) { return struct{}{}, h.Down(ctx) }))
 	mux.route("GET", "/bans", answer(s, work, func(ctx context.Context, _ struct{}) ([]gate.Ban, error) { return h.Bans(ctx) }))
 	mux.route("POST", "/ban", answer(s, work, h.Ban))
 	mux.route("POST", "/unban", answer(s, work, h.Unban))
-	mux.nothingElse("there are /status, /open, /revoke, /reload, /down, /bans, /ban and /unban")
+	mux.nothingElse("there are /status, /open, /revoke, /reload, /confirm, /down, /bans, /ban and /unban")
 	return &mux
 }
 

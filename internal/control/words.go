@@ -5,7 +5,8 @@
 //	GET  /status   what is guarded, granted and refused: Status
 //	POST /open     give a grant: OpenRequest, answered by a gate.Grant
 //	POST /revoke   end grants: RevokeRequest, answered by RevokeAnswer
-//	POST /reload   read the configuration again
+//	POST /reload   read the configuration again, or tell what would change: ReloadRequest, answered by ReloadAnswer
+//	POST /confirm  keep the configuration that is on trial
 //	POST /down     open everything: remove the firewall table and end the daemon
 //	GET  /bans     who is banned: a list of gate.Ban
 //	POST /ban      keep a source out: BanRequest, answered by a gate.Ban
@@ -133,7 +134,8 @@ type Handler interface {
 	Status(context.Context) (Status, error)
 	Open(context.Context, OpenRequest) (gate.Grant, error)
 	Revoke(context.Context, RevokeRequest) (RevokeAnswer, error)
-	Reload(context.Context) error
+	Reload(context.Context, ReloadRequest) (ReloadAnswer, error)
+	Confirm(context.Context) error
 	Down(context.Context) error
 	Bans(context.Context) ([]gate.Ban, error)
 	Ban(context.Context, BanRequest) (gate.Ban, error)

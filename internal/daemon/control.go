@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -96,12 +97,19 @@ func cutting(cfg *config.Config, q control.RevokeRequest, source netip.Addr, end
 	}
 }
 
-// Reload reads the configuration again.
-func (d *Daemon) Reload(ctx context.Context) error {
-	if err := d.reload(ctx); err != nil {
-		return &control.Error{Text: fmt.Sprintf("the old configuration goes on: %v", err)}
+// Reload reads the configuration again, or tells what would change.
+func (d *Daemon) Reload(ctx context.Context, q control.ReloadRequest) (control.ReloadAnswer, error) {
+	var a control.ReloadAnswer
+	var err error
+	if q.DryRun {
+		a, err = d.dryRun(q)
+	} else {
+		a, err = d.reload(ctx, q)
 	}
-	return nil
+	if e := (*control.Error)(nil); err != nil && !errors.As(err, &e) {
+		err = &control.Error{Text: fmt.Sprintf("the old configuration goes on: %v", err)}
+	}
+	return a, err
 }
 
 // Down removes the table, which opens everything, and ends the daemon.

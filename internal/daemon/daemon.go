@@ -39,7 +39,8 @@ type Options struct {
 	Version    string
 	Log        *slog.Logger
 	Getenv     func(string) string
-	Unowned    bool // leave the firewall table open to changes by others, as before Linux 6.9
+	Confirm    time.Duration // a changed configuration is rolled back unless confirmed in this time; 0: never
+	Unowned    bool          // leave the firewall table open to changes by others, as before Linux 6.9
 }
 
 // Daemon is a running server.
@@ -72,8 +73,12 @@ type Daemon struct {
 	memory   atomic.Pointer[memory]  // nil if nothing needs it and it could not be opened
 	keys     key.Keyring             // the server keys in use
 
-	reloading sync.Mutex
-	down      chan struct{} // closed by sallyport down
+	trial     atomic.Pointer[record] // nil: there has never been one
+	tried     chan struct{}          // a trial has begun
+	reloading sync.Mutex             // held while the configuration changes; guards old and files
+	old       *config.Config         // what a trial goes back to
+	files     snapshot               // what the configuration in force was made of
+	down      chan struct{}          // closed by sallyport down
 }
 
 // task is something that runs as long as the daemon does.
@@ -94,6 +99,7 @@ func Run(ctx context.Context, opts Options) error {
 		started:  time.Now(),
 		events:   newEvents(opts.Log),
 		down:     make(chan struct{}),
+		tried:    make(chan struct{}, 1),
 	}
 	defer d.close()
 	if err := d.start(); err != nil {
@@ -105,10 +111,11 @@ func Run(ctx context.Context, opts Options) error {
 // start does everything that can fail for a reason the administrator can
 // remove. The doors are closed before anything listens to knocks.
 func (d *Daemon) start() error {
-	cfg, err := config.Load(os.DirFS("/"), d.opts.ConfigPath)
+	chosen, err := d.choose()
 	if err != nil {
-		return fmt.Errorf("load configuration: %w", err)
+		return err
 	}
+	cfg := chosen.config
 	d.config.Store(cfg)
 	d.journal = journal.New(cfg.Journal.Path, journalOptions(cfg), d.log)
 	d.uses = newUses(d.events.put)
@@ -128,7 +135,15 @@ func (d *Daemon) start() error {
 	if d.firewall, err = firewall.New(d.log, firewall.Options{Unowned: d.opts.Unowned}); err != nil {
 		return err
 	}
-	if err := d.firewall.Apply(cfg); err != nil {
+	switch {
+	case chosen.settle:
+		d.settle(cfg, d.files)
+	case chosen.begin:
+		if err := d.startTrial(cfg); err != nil {
+			return err
+		}
+	}
+	if err := d.install(cfg); err != nil {
 		return fmt.Errorf("close the doors: %w", err)
 	}
 	banned, err := d.firewall.Bans(time.Now())
@@ -212,6 +227,7 @@ func (d *Daemon) run(ctx context.Context) error {
 func (d *Daemon) tasks() []task {
 	return []task{
 		{"gate", d.pump.Run},
+		{"trial", d.watchTrial},
 		{"grants of an earlier time", d.restore},
 		{"grants", d.actor.Run},
 		{"events", d.events.Run},
@@ -291,7 +307,7 @@ func (d *Daemon) watchSignals(ctx context.Context) error {
 			return nil
 		case <-hangups:
 			// A failure is an event already; the old configuration goes on.
-			_ = d.reload(ctx)
+			_, _ = d.reload(ctx, control.ReloadRequest{})
 		}
 	}
 }

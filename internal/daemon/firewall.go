@@ -32,7 +32,7 @@ func (d *Daemon) repair() error {
 	if err != nil {
 		return err
 	}
-	if err := d.firewall.Apply(d.config.Load()); err != nil {
+	if err := d.install(d.config.Load()); err != nil {
 		return err
 	}
 	event := gate.Event{Time: now, Kind: gate.KindRepair, Detail: "another program changed the firewall table"}

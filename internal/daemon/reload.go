@@ -4,63 +4,105 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"time"
 
 	"sallyport/internal/config"
+	"sallyport/internal/control"
 	"sallyport/internal/gate"
 	"sallyport/internal/moat"
 )
 
 // reload reads the configuration again and carries it everywhere, or nowhere.
 // Grants of doors that still exist go on, and so do sequences in progress.
-func (d *Daemon) reload(ctx context.Context) error {
+func (d *Daemon) reload(ctx context.Context, q control.ReloadRequest) (control.ReloadAnswer, error) {
 	d.notify(reloading()...)
 	defer d.notify("READY=1")
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
 	event := gate.Event{Time: time.Now(), Kind: gate.KindReload}
-	cfg, err := d.load()
-	if err == nil {
-		err = d.apply(ctx, cfg)
-	}
-	if err != nil {
+	cfg, a, err := d.change(ctx, q)
+	switch {
+	case err != nil:
 		event.Kind, event.Detail = gate.KindFailure, "the old configuration goes on: "+err.Error()
-	} else {
+	default:
 		event.Detail = fmt.Sprintf("%d doors, %d clients", len(cfg.Doors), len(cfg.Clients))
+		if !a.Until.IsZero() {
+			event.Detail += ", on trial until " + a.Until.Format(time.TimeOnly)
+		}
 	}
 	d.events.put(event)
-	return err
+	return a, err
+}
+
+// change does what reload is about.
+func (d *Daemon) change(ctx context.Context, q control.ReloadRequest) (*config.Config, control.ReloadAnswer, error) {
+	confirm := time.Duration(q.Confirm)
+	if err := d.mayTry(confirm); err != nil {
+		return nil, control.ReloadAnswer{}, err
+	}
+	cfg, files, err := d.load()
+	if err != nil {
+		return nil, control.ReloadAnswer{}, err
+	}
+	if r := d.trial.Load(); r != nil && !r.Ended.IsZero() && r.Tried == files.digest() && confirm == 0 && !q.Force {
+		return nil, control.ReloadAnswer{}, &control.Error{Text: "this very configuration was rolled back, and has not changed since",
+			Remedy: "mend it, or try it again: sallyport reload --confirm 60s"}
+	}
+	a := d.foresee(cfg, q)
+	if a.Lockout != "" && !q.Force {
+		return nil, a, &control.Error{Text: a.Lockout, Remedy: "give yourself a way in, put your address into trusted, or use --force; reload --confirm 60s makes it safe to try"}
+	}
+	if confirm != 0 {
+		err = d.try(ctx, cfg, files, confirm)
+	} else if err = d.apply(ctx, cfg, d.firewall.Apply, gate.ByReload); err == nil {
+		d.settle(cfg, files)
+	}
+	if err != nil {
+		return nil, a, err
+	}
+	a.Applied = true
+	if r := d.trial.Load(); r.pending() {
+		a.Until = r.Until
+	}
+	return cfg, a, nil
 }
 
 // load reads the configuration and refuses what cannot change under way.
-func (d *Daemon) load() (*config.Config, error) {
-	cfg, err := config.Load(os.DirFS("/"), d.opts.ConfigPath)
+func (d *Daemon) load() (*config.Config, snapshot, error) {
+	cfg, files, err := loadConfig(d.opts.ConfigPath)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	if err := d.fixed(cfg); err != nil {
+		return nil, nil, err
+	}
+	return cfg, files, nil
+}
+
+// fixed refuses changes of what cannot change under way.
+func (d *Daemon) fixed(cfg *config.Config) error {
 	if cfg.Daemon != d.config.Load().Daemon {
-		return nil, errors.New("[daemon] has changed: state_dir and socket need a restart (systemctl restart sallyport; no grant is lost)")
+		return errors.New("[daemon] has changed: state_dir and socket need a restart (systemctl restart sallyport; no grant is lost)")
 	}
 	if old := d.config.Load().Journal.Path; cfg.Journal.Path != old {
-		return nil, fmt.Errorf("[journal] path has changed from %q: it needs a restart (systemctl restart sallyport; no grant is lost)", old)
+		return fmt.Errorf("[journal] path has changed from %q: it needs a restart (systemctl restart sallyport; no grant is lost)", old)
 	}
 	if old := d.config.Load(); cfg.Metrics != old.Metrics || cfg.API != old.API {
-		return nil, errors.New("[metrics] or [api] has changed: that needs a restart (systemctl restart sallyport; no grant is lost)")
+		return errors.New("[metrics] or [api] has changed: that needs a restart (systemctl restart sallyport; no grant is lost)")
 	}
 	if old := d.config.Load().Ban; cfg.Ban.Enabled != old.Enabled || !slices.Equal(cfg.Ban.Decoys, old.Decoys) {
-		return nil, errors.New("[ban] enabled or decoys has changed: that needs a restart (systemctl restart sallyport; no grant is lost)")
+		return errors.New("[ban] enabled or decoys has changed: that needs a restart (systemctl restart sallyport; no grant is lost)")
 	}
 	if old := d.config.Load().Detect.SSHLog; cfg.Detect.SSHLog != old {
-		return nil, fmt.Errorf("[detect] ssh_log has changed from %q: it needs a restart (systemctl restart sallyport; no grant is lost)", old)
+		return fmt.Errorf("[detect] ssh_log has changed from %q: it needs a restart (systemctl restart sallyport; no grant is lost)", old)
 	}
-	return cfg, nil
+	return nil
 }
 
 // apply takes a new configuration into use. The firewall comes first: what is
 // new is closed before anything can open it.
-func (d *Daemon) apply(ctx context.Context, cfg *config.Config) error {
+func (d *Daemon) apply(ctx context.Context, cfg *config.Config, install func(*config.Config) error, reason gate.Reason) error {
 	s, err := d.spaOf(cfg)
 	if err != nil {
 		return err
@@ -69,7 +111,7 @@ func (d *Daemon) apply(ctx context.Context, cfg *config.Config) error {
 		return err
 	}
 	old, oldKeys := d.config.Load(), d.keys
-	if err := d.firewall.Apply(cfg); err != nil {
+	if err := install(cfg); err != nil {
 		return fmt.Errorf("change the firewall: %w", err)
 	}
 	if err := d.reconfigure(ctx, cfg, s); err != nil {
@@ -84,7 +126,7 @@ func (d *Daemon) apply(ctx context.Context, cfg *config.Config) error {
 	}
 	d.watchman.configure(cfg)
 	d.bans.configure(cfg)
-	d.endOrphans(cfg)
+	d.endOrphans(cfg, reason)
 	return nil
 }
 
@@ -110,16 +152,16 @@ func (d *Daemon) reconfigure(ctx context.Context, cfg *config.Config, s gate.SPA
 
 // endOrphans ends the grants that the configuration no longer allows. Those
 // whose door is gone, or no longer as wide, have left the kernel already.
-func (d *Daemon) endOrphans(cfg *config.Config) {
+func (d *Daemon) endOrphans(cfg *config.Config, reason gate.Reason) {
 	now := time.Now()
 	may := permissions(cfg)
 	gone := d.book.Forget(func(g gate.Grant) bool { return !possible(cfg, g) })
 	d.ended(gone)
 	for _, g := range gone {
-		d.events.put(gate.Event{Time: now, Kind: gate.KindRevocation, Door: g.Door, Client: g.Client, Source: g.Source, Reason: gate.ByReload})
+		d.events.put(gate.Event{Time: now, Kind: gate.KindRevocation, Door: g.Door, Client: g.Client, Source: g.Source, Reason: reason})
 	}
-	if _, err := d.actor.revoke(now, gate.ByReload, func(g gate.Grant) bool { return g.Client != "" && !may[[2]string{g.Client, g.Door}] }); err != nil {
-		d.events.put(gate.Event{Time: now, Kind: gate.KindFailure, Reason: gate.ByReload, Detail: err.Error()})
+	if _, err := d.actor.revoke(now, reason, func(g gate.Grant) bool { return g.Client != "" && !may[[2]string{g.Client, g.Door}] }); err != nil {
+		d.events.put(gate.Event{Time: now, Kind: gate.KindFailure, Reason: reason, Detail: err.Error()})
 	}
 }
 
