@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+	_ "time/tzdata" // hours have a time zone, on hosts without such data too
 
 	"github.com/spf13/cobra"
 

@@ -226,6 +226,15 @@ func TestTrialIsRolledBackThoughTheDaemonIsKilled(t *testing.T) {
 			t.Parallel()
 			random := rand.New(rand.NewPCG(seed, uint64(n)))
 			w := newTried(t)
+			w.must(w.Gate, "reload", "-c", w.config, "--confirm", "60s")
+			w.must(w.Gate, "confirm", "-c", w.config)
+			// What is killed before it has begun the trial begins it when it is
+			// started again.
+			self, err := os.Executable()
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.command = []string{self, "serve", "-c", w.config, "--confirm", "1s"}
 			for round := n; round < rounds; round += worlds {
 				rollbackRound(w, random, round)
 			}
