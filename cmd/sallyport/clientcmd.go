@@ -254,9 +254,10 @@ func makeProfile(path, name, host string, port uint16) (*client.Profile, error) 
 }
 
 // profileOf makes a profile for what a client can use: its key, its secret for
-// rotating sequences, or both.
+// rotating sequences, or both. Groups come first: the first door of a profile is
+// what is asked for when nobody says which.
 func profileOf(cfg *config.Config, c *config.Client, host string, port uint16) (*client.Profile, error) {
-	p := &client.Profile{Name: client.SuggestName(host), Host: host, Doors: c.Doors}
+	p := &client.Profile{Name: client.SuggestName(host), Host: host, Doors: slices.Concat(c.Groups, c.Doors)}
 	if !c.Rotating.Current.IsZero() {
 		p.Rotating, p.Shape = c.Rotating.Current, cfg.Rotating.Shape
 	}
