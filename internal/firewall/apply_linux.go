@@ -238,7 +238,7 @@ func (b *batch) addRefused(plans []*plan, was *installed) {
 	refused, wanted := plans[0].sets.refused, make(map[string]bool)
 	for _, p := range plans {
 		for _, e := range p.fixed[p.sets.doors] {
-			if key := string(e.Key); !wanted[key] && !counted[key] {
+			if !wanted[string(e.Key)] && !counted[string(e.Key)] {
 				b.add(refused, nftables.SetElement{Key: e.Key})
 			}
 			wanted[string(e.Key)] = true
