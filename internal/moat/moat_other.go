@@ -29,6 +29,9 @@ func (*Moat) SetKeys(time.Time, Keys) error { return errUnsupported }
 // SetHost returns an error.
 func (*Moat) SetHost(Host) error { return errUnsupported }
 
+// Sync returns an error.
+func (*Moat) Sync(Policy) error { return errUnsupported }
+
 // Run returns an error.
 func (*Moat) Run(context.Context, func() Policy, <-chan struct{}) error { return errUnsupported }
 
