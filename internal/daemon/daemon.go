@@ -79,6 +79,7 @@ type Daemon struct {
 	old       *config.Config         // what a trial goes back to
 	files     snapshot               // what the configuration in force was made of
 	down      chan struct{}          // closed by sallyport down
+	hangups   chan os.Signal         // SIGHUP: reload
 }
 
 // task is something that runs as long as the daemon does.
@@ -100,8 +101,13 @@ func Run(ctx context.Context, opts Options) error {
 		events:   newEvents(opts.Log),
 		down:     make(chan struct{}),
 		tried:    make(chan struct{}, 1),
+		hangups:  make(chan os.Signal, 1),
 	}
 	defer d.close()
+	// Before anybody may be told that we are ready: until then, and without a
+	// handler, SIGHUP would end us.
+	signal.Notify(d.hangups, syscall.SIGHUP)
+	defer signal.Stop(d.hangups)
 	if err := d.start(); err != nil {
 		return err
 	}
@@ -298,14 +304,11 @@ func (d *Daemon) notify(state ...string) {
 
 // watchSignals reloads at SIGHUP.
 func (d *Daemon) watchSignals(ctx context.Context) error {
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-hangups:
+		case <-d.hangups:
 			// A failure is an event already; the old configuration goes on.
 			_, _ = d.reload(ctx, control.ReloadRequest{})
 		}
