@@ -55,5 +55,5 @@ func (p printer) failed(err error) {
 }
 
 func (p printer) end(took time.Duration) {
-	fmt.Fprintf(p.w, "\n%s in %.1f s. To guard a real host: README.md, \"Install\".\n", p.paint(green, "Everything held"), took.Seconds())
+	fmt.Fprintf(p.w, "\n%s in %.1f s. To guard a real host: README.md, \"Quick start\".\n", p.paint(green, "Everything held"), took.Seconds())
 }
