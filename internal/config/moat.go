@@ -11,7 +11,8 @@ type MoatMode string
 
 // The modes of the moat.
 const (
-	MoatAuto    MoatMode = "auto"    // in the driver where that is possible, else in the kernel's generic place
+	MoatAuto    MoatMode = "auto"    // in the driver where that is possible and better, else in the kernel's generic place
+	MoatNative  MoatMode = "native"  // in the driver only
 	MoatGeneric MoatMode = "generic" // in the generic place
 	MoatOff     MoatMode = "off"
 )
@@ -19,7 +20,7 @@ const (
 func (l *loader) readMoat(t *table) {
 	s := l.section("moat", t)
 	l.config.Moat = Moat{
-		Mode:       MoatMode(s.choice("mode", string(MoatAuto), string(MoatGeneric), string(MoatOff))),
+		Mode:       MoatMode(s.choice("mode", string(MoatAuto), string(MoatNative), string(MoatGeneric), string(MoatOff))),
 		Interfaces: list(s, "interfaces", `names of interfaces in quotes, such as ["eth0"]`, once(parseInterface)),
 	}
 	s.finish()

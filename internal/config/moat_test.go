@@ -9,7 +9,8 @@ func TestMoat(t *testing.T) {
 	for text, want := range map[string]Moat{
 		"": {Mode: MoatAuto},
 		"moat = {mode='generic', interfaces=['eth0','wan.7']}": {MoatGeneric, []string{"eth0", "wan.7"}},
-		"moat.mode = 'off'": {Mode: MoatOff},
+		"moat.mode = 'off'":    {Mode: MoatOff},
+		"moat.mode = 'native'": {Mode: MoatNative},
 	} {
 		got := loaded(t, "sallyport.toml", doors(aDoor)+"\n"+text).Moat
 		if got.Mode != want.Mode || !slices.Equal(got.Interfaces, want.Interfaces) {
@@ -17,7 +18,7 @@ func TestMoat(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"moat.mode = 'native'":          `:2: moat: mode = "native": want "auto" or "generic" or "off"`,
+		"moat.mode = 'driver'":          `:2: moat: mode = "driver": want "auto" or "native" or "generic" or "off"`,
 		"moat.interfaces = ['lo']":      `:2: moat: interfaces: "lo" is never gated: remove it`,
 		"moat.interfaces = ['a','a']":   `:2: moat: interfaces: "a" is listed twice`,
 		"moat.interface = ['eth0']":     `:2: moat: unknown key "interface": did you mean "interfaces"?`,

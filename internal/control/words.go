@@ -48,7 +48,7 @@ type Status struct {
 
 // Moat is the filter in the kernel that drops junk sent to the SPA port.
 type Moat struct {
-	Mode       string                 `json:"mode"` // as configured: "auto", "generic" or "off"
+	Mode       string                 `json:"mode"` // as configured: "auto", "native", "generic" or "off"
 	Problem    string                 `json:"problem,omitempty"`
 	Interfaces []MoatInterface        `json:"interfaces"`
 	Dropped    map[gate.Reason]uint64 `json:"dropped,omitempty"`

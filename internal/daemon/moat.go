@@ -57,6 +57,7 @@ func (k *keeper) configure(cfg *config.Config, ring key.Keyring) {
 	k.mode = cfg.Moat.Mode
 	k.policy = moat.Policy{
 		Off:        cfg.Moat.Mode == config.MoatOff,
+		Native:     cfg.Moat.Mode == config.MoatNative,
 		Generic:    cfg.Moat.Mode == config.MoatGeneric,
 		Interfaces: cfg.Moat.Interfaces,
 	}

@@ -170,7 +170,7 @@ func (m *Moat) guard(index int, dev netlink.Link, p Policy) {
 	before := m.links[index]
 	if before != nil && before.link != nil {
 		before.Interface = dev.Attrs().Name
-		if before.Mode == Generic || !p.Generic {
+		if p.fits(before.Mode) {
 			return
 		}
 		if err := m.detach(before); err != nil {
@@ -199,7 +199,10 @@ func (m *Moat) attach(index int, dev netlink.Link, p Policy) *attached {
 	if old := m.takeOver(index); old != nil {
 		a.link, a.Pinned = old, true
 		a.Mode = modeOf(index)
-		if a.Mode != Off && (a.Mode == Generic || !p.Generic) {
+		if p.fits(a.Mode) {
+			if a.Mode == Generic {
+				a.Reason = p.notNative(dev)
+			}
 			return a
 		}
 		if err := m.detach(a); err != nil {
@@ -210,28 +213,29 @@ func (m *Moat) attach(index int, dev netlink.Link, p Policy) *attached {
 		a.Reason = fmt.Sprintf("another XDP program (id %d) is attached to it", id)
 		return a
 	}
-	m.begin(a, index, p)
+	m.begin(a, dev, p)
 	return a
 }
 
 // begin attaches the program to an interface that has none.
-func (m *Moat) begin(a *attached, index int, p Policy) {
-	var err error
-	if p.Generic {
-		a.Reason = "so configured"
-	} else {
+func (m *Moat) begin(a *attached, dev netlink.Link, p Policy) {
+	index, err := dev.Attrs().Index, error(nil)
+	if a.Reason = p.notNative(dev); a.Reason == "" {
 		a.link, err = link.AttachXDP(link.XDPOptions{Program: m.objects.Moat, Interface: index, Flags: link.XDPDriverMode})
 		a.Mode = Native
 	}
 	if err != nil {
 		a.Reason = "its driver does not take the program: " + err.Error()
 	}
-	if a.link == nil {
+	if a.link == nil && !p.Native {
 		a.link, err = link.AttachXDP(link.XDPOptions{Program: m.objects.Moat, Interface: index, Flags: link.XDPGenericMode})
 		a.Mode = Generic
 	}
 	if err != nil {
-		a.link, a.Mode, a.Reason = nil, Off, err.Error()
+		a.link, a.Mode = nil, Off
+		if !p.Native {
+			a.Reason = err.Error()
+		}
 		return
 	}
 	if err := m.pin(a.link, index); err != nil {
@@ -239,6 +243,26 @@ func (m *Moat) begin(a *attached, index int, p Policy) {
 		return
 	}
 	a.Pinned = true
+}
+
+// fits tells whether what is attached in a mode may stay.
+func (p Policy) fits(mode string) bool {
+	return mode == Native && !p.Generic || mode == Generic && !p.Native
+}
+
+// notNative returns why an interface is not tried natively, or "".
+//
+// With a program, a veth hands packets over in a ring of 256 (VETH_RING_SIZE in
+// drivers/net/veth.c), and loses those that it has no room for: under a flood
+// that the program lets through, honest ones too.
+func (p Policy) notNative(dev netlink.Link) string {
+	switch {
+	case p.Generic:
+		return "so configured"
+	case dev.Type() == "veth" && !p.Native:
+		return "the driver of veth loses packets under load"
+	}
+	return ""
 }
 
 func (m *Moat) pin(l link.Link, index int) error {

@@ -42,7 +42,7 @@ func TestTrafficStaysWhole(t *testing.T) {
 			if c.generic {
 				want = Generic
 			}
-			for _, a := range g.sync(Policy{Interfaces: everywhere, Generic: c.generic}) {
+			for _, a := range g.sync(Policy{Interfaces: everywhere, Native: !c.generic, Generic: c.generic}) {
 				if a.Mode != want {
 					t.Fatalf("%+v, want %s", a, want)
 				}
@@ -155,7 +155,7 @@ func TestTaggedFrames(t *testing.T) {
 		{Generic, []uint16{0x8100}},
 		{Generic, []uint16{0x88a8, 0x8100}},
 	} {
-		g.sync(Policy{Interfaces: []string{toClient}, Generic: c.mode == Generic})
+		g.sync(Policy{Interfaces: []string{toClient}, Native: c.mode == Native, Generic: c.mode == Generic})
 		junk := message(g.Client.IP4, g.Gate.IP4, g.datagram(hybrid, 0, false))
 		junk.vlans = c.tags
 		before := g.counters().WrongTag
@@ -191,7 +191,7 @@ func (g *guard) inject(raw []byte) {
 func TestCovers(t *testing.T) {
 	t.Parallel()
 	g := newGuard(t, lab.Options{})
-	g.sync(Policy{Interfaces: []string{toClient}})
+	g.sync(Policy{Interfaces: []string{toClient}, Native: true})
 	if g.Covers() {
 		t.Error("what comes from the attacker is not seen")
 	}

@@ -70,6 +70,7 @@ type Host struct {
 // Policy says where the program is to be attached.
 type Policy struct {
 	Off        bool     // nowhere
+	Native     bool     // in drivers only
 	Generic    bool     // not in drivers
 	Interfaces []string // none: all physical Ethernet interfaces
 }
