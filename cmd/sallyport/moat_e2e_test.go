@@ -26,7 +26,11 @@ import (
 	"sallyport/internal/spa"
 )
 
-const moatOn = "[moat]\ninterfaces = ['to-client', 'to-attacker']\n"
+const (
+	moatOn      = "[moat]\ninterfaces = ['to-client', 'to-attacker']\n"
+	moatNative  = moatOn + "mode = 'native'\n"
+	moatGeneric = moatOn + "mode = 'generic'\n"
+)
 
 // mountPins mounts the BPF file system where the daemon pins what it attaches,
 // in the mount namespace of the tests.
@@ -92,8 +96,8 @@ func (w *spaWorld) opensFor(h *lab.Host, to netip.Addr) {
 
 func TestMoatDropsJunkAndNothingElse(t *testing.T) {
 	for _, c := range []struct{ mode, settings string }{
-		{"native", moatOn},
-		{"generic", moatOn + "mode = 'generic'\n"},
+		{"native", moatNative},
+		{"generic", moatGeneric},
 	} {
 		t.Run(c.mode, func(t *testing.T) {
 			t.Parallel()
@@ -122,7 +126,7 @@ func TestMoatDropsJunkAndNothingElse(t *testing.T) {
 // over; "down" removes it, with a daemon and without.
 func TestMoatOutlivesTheDaemon(t *testing.T) {
 	t.Parallel()
-	w := newMoatWorld(t, moatOn)
+	w := newMoatWorld(t, moatNative)
 	w.guarded("native")
 	id := w.program("to-attacker")
 	w.kill()
@@ -154,7 +158,7 @@ func TestMoatOutlivesTheDaemon(t *testing.T) {
 // mode takes effect without a restart.
 func TestMoatFollowsTheConfiguration(t *testing.T) {
 	t.Parallel()
-	w := newMoatWorld(t, moatOn)
+	w := newMoatWorld(t, moatNative)
 	w.guarded("native")
 	before := w.seal(w.alice, netip.Addr{}, nil)
 	w.must(w.Gate, "server-key", "rotate", "-c", w.config)
@@ -176,7 +180,7 @@ func TestMoatFollowsTheConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(w.config, []byte(strings.Replace(string(text), "[moat]", "[moat]\nmode = 'off'", 1)), 0o600); err != nil {
+	if err := os.WriteFile(w.config, []byte(strings.Replace(string(text), "mode = 'native'", "mode = 'off'", 1)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	w.must(w.Gate, "reload", "-c", w.config)
@@ -188,7 +192,7 @@ func TestMoatFollowsTheConfiguration(t *testing.T) {
 func TestMoatCountsScans(t *testing.T) {
 	t.Parallel()
 	labtest.Need(t, "peers", "nmap")
-	w := newMoatWorld(t, moatOn)
+	w := newMoatWorld(t, moatNative)
 	w.guarded("native")
 	w.eventually("contacts are counted in the kernel", func() bool { return w.status().Moat.Contacts })
 	scan := w.Attacker.Command(t.Context(), "nmap", "-n", "-Pn", "-sS", "-p", "1000-1999", "--max-retries", "0", w.Attacker.Gate4.String())
@@ -208,7 +212,7 @@ func TestMoatCountsScans(t *testing.T) {
 // With somebody's socket on the SPA port, what comes for it must reach it.
 func TestMoatMakesRoomForASocket(t *testing.T) {
 	t.Parallel()
-	w := newMoatWorld(t, moatOn)
+	w := newMoatWorld(t, moatNative)
 	w.guarded("native")
 	conn, err := w.Gate.ListenPacket("udp", ":40321")
 	if err != nil {
@@ -239,7 +243,7 @@ func TestMoatNeedsRights(t *testing.T) {
 	if os.Getuid() != 0 || !mayDropTo(65534) {
 		t.Skip("only root can become somebody else")
 	}
-	w := newMoatWorld(t, moatOn)
+	w := newMoatWorld(t, moatNative)
 	w.guarded("native")
 	w.kill()
 	w.must(w.Gate, "down", "-c", w.config)
