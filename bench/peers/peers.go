@@ -93,6 +93,7 @@ func All(sallyport string) []System {
 	return []System{
 		Sallyport{Program: sallyport},
 		Sallyport{Program: sallyport, Policy: "doors"},
+		Rotating{Program: sallyport},
 		SPA{Program: sallyport, Suite: key.Hybrid},
 		SPA{Program: sallyport, Suite: key.Hybrid, Moat: true},
 		SPA{Program: sallyport, Suite: key.X25519},

@@ -38,7 +38,7 @@ type bans struct {
 	ban     config.Ban
 	trusted []netip.Prefix
 	suspect map[netip.Prefix]suspicion
-	proven  map[netip.Prefix]time.Time // when somebody there last opened a door
+	proven  proven
 	banned  map[netip.Prefix]time.Time // until when
 }
 
@@ -48,7 +48,7 @@ type suspicion struct {
 }
 
 func newBans(put func(gate.Event)) *bans {
-	return &bans{put: put, suspect: make(map[netip.Prefix]suspicion), proven: make(map[netip.Prefix]time.Time), banned: make(map[netip.Prefix]time.Time)}
+	return &bans{put: put, suspect: make(map[netip.Prefix]suspicion), banned: make(map[netip.Prefix]time.Time)}
 }
 
 func (b *bans) configure(cfg *config.Config) {
@@ -64,24 +64,42 @@ func (b *bans) heard(e gate.Event) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.proven) >= maxProven {
-		maps.DeleteFunc(b.proven, func(_ netip.Prefix, at time.Time) bool { return e.Time.Sub(at) >= provenFor })
+	b.proven.note(gate.BannedAs(e.Source), e.Time)
+}
+
+// proven is when somebody last opened a door from where, in two generations:
+// the older one is forgotten as a whole when the younger one is full or a day
+// old. So a flood of grants makes none of them dearer.
+type proven struct {
+	young, old map[netip.Prefix]time.Time
+	since      time.Time // of the young one
+}
+
+func (p *proven) note(as netip.Prefix, at time.Time) {
+	if p.young == nil || len(p.young) >= maxProven/2 || at.Sub(p.since) >= provenFor {
+		p.old, p.young, p.since = p.young, make(map[netip.Prefix]time.Time), at
 	}
-	if len(b.proven) < maxProven {
-		b.proven[gate.BannedAs(e.Source)] = e.Time
+	p.young[as] = at
+}
+
+// last returns the latest time, zero if none is known.
+func (p *proven) last(as netip.Prefix) time.Time {
+	if at, ok := p.young[as]; ok {
+		return at
 	}
+	return p.old[as]
 }
 
 // spares says why a source is never banned; "" if it can be.
 func (b *bans) spares(source netip.Addr, now time.Time) string {
 	as := gate.BannedAs(source)
 	touches := func(p netip.Prefix) bool { return p.Overlaps(as) }
-	switch at, proven := b.proven[as]; {
+	switch at := b.proven.last(as); {
 	case source.IsLoopback() || slices.ContainsFunc(b.own(), as.Contains):
 		return "it is an address of this host, or as near"
 	case slices.ContainsFunc(b.trusted, touches):
 		return "it is trusted"
-	case proven && now.Sub(at) < provenFor:
+	case !at.IsZero() && now.Sub(at) < provenFor:
 		return "it has opened a door within a day"
 	}
 	return ""

@@ -115,3 +115,35 @@ func TestSuspectsAreBounded(t *testing.T) {
 		t.Errorf("%d suspects", len(b.suspect))
 	}
 }
+
+// However many open doors, the latest are spared, and each costs the same.
+func TestProvenAreBounded(t *testing.T) {
+	b, _, _ := newTestBans(true)
+	start := time.Now()
+	source := func(n int) netip.Addr { return netip.AddrFrom4([4]byte{203, byte(n >> 16), byte(n >> 8), byte(n)}) }
+	const n = 3 * maxProven
+	for i := range n {
+		b.heard(gate.Event{Time: start, Kind: gate.KindGrant, Source: source(i)})
+	}
+	if held := len(b.proven.young) + len(b.proven.old); held > maxProven {
+		t.Errorf("%d are held, want at most %d", held, maxProven)
+	}
+	for _, i := range []int{n - 1, n - maxProven/2} {
+		if b.spares(source(i), start.Add(provenFor-time.Second)) == "" {
+			t.Errorf("source %d of %d is forgotten", i, n)
+		}
+		if why := b.spares(source(i), start.Add(provenFor)); why != "" {
+			t.Errorf("source %d a day later: %s", i, why)
+		}
+	}
+}
+
+func BenchmarkHeard(b *testing.B) {
+	bans, _, _ := newTestBans(true)
+	e, n := gate.Event{Time: time.Now(), Kind: gate.KindGrant}, 0
+	for b.Loop() {
+		n++
+		e.Source = netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)})
+		bans.heard(e)
+	}
+}

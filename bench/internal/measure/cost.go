@@ -21,17 +21,23 @@ type cost struct {
 	rest            []float64 // cores that were busy just before
 }
 
-// costs floods all systems in turns, at rate packets a second (0: as fast as
-// possible), and looks what it costs.
-func costs(ctx context.Context, f *field, o Options, rate int) (map[*contestant]*cost, error) {
+// costs floods all systems in turns with a kind of junk, at rate packets a
+// second (0: as fast as possible), and looks what it costs. Systems that the kind
+// does not concern are left out.
+func costs(ctx context.Context, f *field, o Options, k kind, rate int) (map[*contestant]*cost, error) {
 	found := map[*contestant]*cost{}
 	for turn := range o.Repeats {
 		for _, c := range f.turns(turn) {
-			fmt.Fprintf(o.Progress, "flood: processor time, %d packets a second, turn %d of %d: %s\n", rate, turn+1, o.Repeats, c.system.Name())
-			if found[c] == nil {
-				found[c] = new(cost)
+			fmt.Fprintf(o.Progress, "flood: processor time, %s at %s, turn %d of %d: %s\n", k.key, speed(rate), turn+1, o.Repeats, c.system.Name())
+			orders, err := k.orders(c)
+			if err == nil && orders != nil {
+				orders.Rate, orders.For, orders.Core = rate, o.Burst, floodCore()
+				if found[c] == nil {
+					found[c] = new(cost)
+				}
+				err = c.burst(ctx, *orders, found[c])
 			}
-			if err := c.burst(ctx, o.Burst, rate, found[c]); err != nil {
+			if err != nil {
 				return nil, fmt.Errorf("%s: %w", c.system.Name(), err)
 			}
 		}
@@ -39,8 +45,8 @@ func costs(ctx context.Context, f *field, o Options, rate int) (map[*contestant]
 	return found, nil
 }
 
-func (c *contestant) burst(ctx context.Context, length time.Duration, rate int, found *cost) error {
-	rest, err := background(ctx, length/2)
+func (c *contestant) burst(ctx context.Context, orders flood.Orders, found *cost) error {
+	rest, err := background(ctx, orders.For/2)
 	if err != nil {
 		return err
 	}
@@ -49,7 +55,7 @@ func (c *contestant) burst(ctx context.Context, length time.Duration, rate int, 
 	if err != nil {
 		return err
 	}
-	junk, err := flood.Start(ctx, c.lab, flood.Orders{Junk: c.Junk, Rate: rate, For: length, Core: floodCore()})
+	junk, err := flood.Start(ctx, c.lab, orders)
 	if err != nil {
 		return err
 	}
@@ -134,28 +140,32 @@ func (c *contestant) idle(ctx context.Context) error {
 	return nil
 }
 
-func costTable(f *field, rate int, found map[*contestant]*cost) report.Table {
-	key, speed := fmt.Sprintf("cpu-%d", rate), fmt.Sprintf("%d a second", rate)
+func costTable(f *field, k kind, rate int, found map[*contestant]*cost) report.Table {
+	key, pace := fmt.Sprintf("cpu-%s-%d", k.key, rate), speed(rate)
 	if rate == 0 {
-		key, speed = "cpu-max", "as fast as one core makes them"
+		key, pace = "cpu-"+k.key+"-max", "as fast as one core makes them"
 	}
 	t := report.Table{
 		Key:     key,
-		Title:   "processor time for a million packets of junk, " + speed,
+		Title:   "processor time for a million packets of junk, " + pace,
 		Columns: []string{"daemon, ms", "whole machine, ms", "junk, thousands/s"},
 		Notes: []string{
+			"junk, from random sources: " + k.title,
 			"median (least–greatest); a daemon that loses packets does not work on them, one that is woken for each pays for that",
 			"the whole machine includes making the junk and the kernel's way to the gate: compare with “nobody listens”;",
 			"what the machine did just before, without junk, has been taken off",
 		},
 	}
-	t.Rows = f.rows(func(c *contestant) []report.Cell {
+	t.Rows = withoutEmpty(f.rows(func(c *contestant) []report.Cell {
+		if found[c] == nil {
+			return nil
+		}
 		daemon := report.Text("none (kernel)")
 		if c.PID != 0 {
 			daemon = report.Spread(stats.Of(found[c].daemon), "")
 		}
 		return []report.Cell{daemon, report.Spread(stats.Of(found[c].machine), ""), report.Spread(stats.Of(found[c].rates), "")}
-	})
+	}))
 	if busy := busiest(found); busy > tolerable {
 		t.Notes = append(t.Notes, fmt.Sprintf(
 			"up to %.1f cores were busy with something else: the figures of the whole machine mean nothing, those of daemons little", busy))

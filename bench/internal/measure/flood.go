@@ -35,12 +35,14 @@ func Flood(ctx context.Context, systems []peers.System, o Options) (section Sect
 		return section, err
 	}
 	section.Tables = append(section.Tables, patient...)
-	for _, rate := range o.Rates {
-		found, err := costs(ctx, f, o, rate)
-		if err != nil {
-			return section, err
+	for _, k := range kinds {
+		for _, rate := range o.Rates {
+			found, err := costs(ctx, f, o, k, rate)
+			if err != nil {
+				return section, err
+			}
+			section.Tables = append(section.Tables, costTable(f, k, rate, found))
 		}
-		section.Tables = append(section.Tables, costTable(f, rate, found))
 	}
 	section.Systems = f.abouts()
 	return section, nil
