@@ -20,7 +20,7 @@ type installed struct {
 	chains  []string
 	doors   map[packet.Port]bool // closed already
 	refused []nftables.SetElement
-	grants  []entry
+	grants  []entry // none if those that are there fit the plan
 }
 
 // Apply closes what the configuration says, in one batch, and can be repeated:
@@ -41,11 +41,12 @@ func (f *Firewall) Apply(cfg *config.Config) error {
 // apply installs the table. One that has vanished gets the sessions back that
 // it had.
 func (f *Firewall) apply(cfg *config.Config) error {
-	was, err := f.inspect()
+	p := newPlan(f.table, cfg)
+	was, err := f.inspect(p)
 	if err != nil {
 		return err
 	}
-	return f.put(was, newPlan(f.table, cfg), nil)
+	return f.put(was, p, nil)
 }
 
 // put brings the plan p into force, or, on trial, the trial's plan for a while
@@ -111,20 +112,29 @@ func (f *Firewall) changeable(t *nftables.Table) bool {
 	return t.Flags&nftables.TableFlagPersist == f.table.Flags&nftables.TableFlagPersist
 }
 
-// inspect reads what there is.
-func (f *Firewall) inspect() (*installed, error) {
+// inspect reads what there is. Grants are left out that fit the plan p; nil
+// stands for one that none can be known to fit.
+func (f *Firewall) inspect(p *plan) (*installed, error) {
 	t, ours, err := f.look()
 	was := &installed{table: t != nil}
 	if err != nil || !ours {
 		return was, err
 	}
-	if was.grants, err = f.entries(); err != nil {
-		return nil, err
-	}
 	if was.same = f.changeable(t); was.same {
-		err = f.inspectContents(was)
+		if err := f.inspectContents(was); err != nil {
+			return nil, err
+		}
+	}
+	if !was.fits(p) {
+		was.grants, err = f.entries()
 	}
 	return was, err
+}
+
+// fits tells whether all grants that the kernel holds are as the plan p would
+// have them, without looking at them: to list a hundred thousand takes seconds.
+func (was *installed) fits(p *plan) bool {
+	return p != nil && was.same && slices.Contains(was.chains, p.mark())
 }
 
 // inspectContents reads what can stay.
@@ -199,9 +209,11 @@ func (b *batch) addChains(plans []*plan) []chain {
 	for _, p := range slices.Backward(plans) { // the base chain last
 		chains = append(chains, p.chains(b)...)
 	}
-	if len(plans) > 1 {
+	if len(plans) > 1 { // grants are those of both, and fit neither
 		base := &chains[len(chains)-1]
 		base.rules = slices.Insert(base.rules, 0, onTrial(plans[0].sets.trial))
+	} else {
+		chains = slices.Insert(chains, 0, chain{name: plans[0].mark()})
 	}
 	for _, c := range chains {
 		added := &nftables.Chain{Name: c.name, Table: b.table}

@@ -46,13 +46,15 @@ func BenchmarkApply(b *testing.B) {
 	for _, c := range []struct {
 		doors   int
 		several bool
-	}{{1, false}, {1000, false}, {10000, false}, {1000, true}, {10000, true}} {
-		b.Run(fmt.Sprintf("doors=%d/several=%t", c.doors, c.several), func(b *testing.B) {
+		grants  int
+	}{{1, false, 0}, {1000, false, 0}, {10000, false, 0}, {1000, true, 0}, {10000, true, 0}, {1, false, 100_000}} {
+		b.Run(fmt.Sprintf("doors=%d/several=%t/grants=%d", c.doors, c.several, c.grants), func(b *testing.B) {
 			w := newWorld(b, lab.Options{})
 			cfg := manyDoors(c.doors, c.several)
 			start := time.Now()
 			w.apply(cfg)
 			b.ReportMetric(float64(time.Since(start).Milliseconds()), "first-ms")
+			w.do(func() error { return w.f.GrantAll(manyGrants(c.grants, time.Now().Add(time.Hour)), time.Now()) })
 			for b.Loop() {
 				w.apply(cfg)
 			}

@@ -1,6 +1,10 @@
 package firewall
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/google/nftables"
@@ -72,6 +76,16 @@ func (p *plan) addDoor(door config.Door) {
 			})
 		}
 	}
+}
+
+// mark names an empty chain, which tells the next process, or the next
+// configuration, for which doors the grants in the table were given.
+func (p *plan) mark() string {
+	h := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(p.doors)) {
+		fmt.Fprintln(h, name, p.doors[name], p.widths[name])
+	}
+	return "grants-" + hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 // closes tells whether a port of this host is closed but for grants.

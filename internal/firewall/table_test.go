@@ -294,3 +294,26 @@ func TestGrantRefusesNonsense(t *testing.T) {
 }
 
 // kernel simulates one that refuses.
+
+// The mark of a plan changes with whatever grants depend on, and with nothing else.
+func TestMark(t *testing.T) {
+	t.Parallel()
+	ssh, web := doorTo("ssh", "tcp/22"), doorTo("web", "tcp/80", "udp/80")
+	mark := func(doors ...config.Door) string { return newPlan(nil, guarding(doors...)).mark() }
+	wide, slow := web, web
+	wide.Widen4, slow.OpenFor = 24, time.Hour
+	want := mark(ssh, web)
+	for name, got := range map[string]string{"order of doors": mark(web, ssh), "time": mark(ssh, slow)} {
+		if got != want {
+			t.Errorf("%s: another mark", name)
+		}
+	}
+	for name, got := range map[string]string{
+		"door gone": mark(ssh), "renamed": mark(ssh, doorTo("www", "tcp/80", "udp/80")),
+		"port gone": mark(ssh, doorTo("web", "tcp/80")), "other protocol": mark(ssh, doorTo("web", "tcp/80", "tcp/443")), "prefix": mark(ssh, wide),
+	} {
+		if got == want {
+			t.Errorf("%s: the same mark", name)
+		}
+	}
+}

@@ -37,7 +37,7 @@ func (f *Firewall) Try(old, cfg *config.Config, left time.Duration) error {
 	if left < time.Millisecond {
 		return errors.New("try a configuration: there is no time left for it")
 	}
-	was, err := f.inspect()
+	was, err := f.inspect(nil)
 	if err == nil {
 		t := &trial{newPlanAs(trialPrefix, f.table, cfg), left}
 		err = f.put(was, newPlan(f.table, old), t)

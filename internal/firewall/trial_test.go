@@ -119,3 +119,23 @@ func TestTrialKeepsGrants(t *testing.T) {
 		t.Error("a trial without time")
 	}
 }
+
+// Grants that were given on trial end with it, though the configuration that
+// follows is the one whose grants the table held before.
+func TestGrantsOfATrialEndWithIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, lab.Options{})
+	old, cfg := guarding(doorTo("ssh", "tcp/22")), guarding(doorTo("ssh", "tcp/22"), doorTo("web", "tcp/80"))
+	web := at(w.Client.Gate4, 80)
+	w.apply(old)
+	w.try(old, cfg, time.Hour)
+	w.closed(w.Client, "tcp", web)
+	w.grant("web", w.Client, time.Hour)
+	w.open(w.Client, "tcp", web)
+
+	w.do(w.f.Close)
+	w.f = w.newFirewall(Options{})
+	w.apply(old)
+	w.apply(cfg)
+	w.closed(w.Client, "tcp", web)
+}
