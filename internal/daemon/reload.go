@@ -135,12 +135,13 @@ func (d *Daemon) reconfigure(ctx context.Context, cfg *config.Config, s gate.SPA
 	d.keys = s.Keys
 	var err error
 	var host moat.Host
+	live := d.book.Live(time.Now()) // what is given from here on the gate knows by itself
 	told := d.pump.do(ctx, func() {
 		if m := d.memory.Load(); m != nil {
 			d.pump.gate.Remember(m.guard, time.Now())
 		}
 		d.pump.gate.Reconfigure(cfg, s, time.Now())
-		d.pump.gate.Began(d.book.Live(time.Now()))
+		d.pump.gate.Began(live)
 		host, err = d.look(cfg)
 	})
 	if told == nil {

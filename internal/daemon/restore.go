@@ -24,6 +24,7 @@ func (d *Daemon) restore(ctx context.Context) error {
 	ended, err := d.book.Restore(grants, now)
 	d.began(ctx, d.book.Live(now))
 	d.actor.tell(now, gate.KindRevocation, gate.ByOperator, ended)
+	d.endOrphans(d.config.Load(), gate.ByReload) // the configuration may have changed while we were away
 	if err != nil {
 		d.events.put(gate.Event{Time: now, Kind: gate.KindFailure, Detail: "restore grants: " + err.Error()})
 	}
