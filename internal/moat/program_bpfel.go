@@ -66,7 +66,11 @@ type programSettings struct {
 	Port     uint16
 	Prefixes uint8
 	Contacts uint8
+	Crowded  uint8
+	_        [3]byte
 	Round    uint32
+	_        [4]byte
+	Near     [8]programAddress
 	Server   [2]struct {
 		_     structs.HostLayout
 		Spans [5]struct {

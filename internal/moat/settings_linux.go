@@ -132,7 +132,13 @@ func (m *Moat) writeHost() error {
 		return fmt.Errorf("write the closed ports: %w", err)
 	}
 	own := make(map[[16]byte]struct{}, len(h.Own))
+	s := &m.settings
+	clear(s.Near[:])
 	for _, a := range h.Own {
+		if _, twice := own[a.As16()]; !twice && len(own) < len(s.Near) {
+			bytes := a.As16()
+			s.Near[len(own)].High, s.Near[len(own)].Low = binary.NativeEndian.Uint64(bytes[:8]), binary.NativeEndian.Uint64(bytes[8:])
+		}
 		own[a.As16()] = struct{}{}
 	}
 	to := make(map[programPrefix]struct{}, len(h.To))
@@ -142,7 +148,7 @@ func (m *Moat) writeHost() error {
 	if err := errors.Join(replace(m.objects.Own, m.own, own), replace(m.objects.Guarded, m.to, to)); err != nil {
 		return fmt.Errorf("write the addresses of the host: %w", err)
 	}
-	m.settings.Prefixes, m.settings.Contacts = flag(len(to) > 0), flag(h.Closed != nil)
+	s.Prefixes, s.Contacts, s.Crowded = flag(len(to) > 0), flag(h.Closed != nil), flag(len(own) > len(s.Near))
 	return m.publish()
 }
 
