@@ -56,7 +56,7 @@ func (m *Moat) Contacts(now time.Time, most int) (list []Contact, rest gate.Cont
 
 // sources begins a new round, and reads the table of the one before.
 func (m *Moat) sources(now time.Time) (list []Contact, err error) {
-	at, err := clock()
+	at, err := m.clock()
 	if err != nil {
 		return nil, err
 	}

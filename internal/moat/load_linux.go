@@ -13,8 +13,6 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/asm"
-	"github.com/cilium/ebpf/features"
 	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 )
@@ -100,20 +98,7 @@ func (m *Moat) create(frags bool) error {
 	if !frags {
 		program.Flags &^= flagFrags
 	}
-	if errors.Is(features.HaveProgramHelper(ebpf.XDP, asm.FnKtimeGetCoarseNs), ebpf.ErrNotSupported) {
-		useExactClock(program.Instructions)
-	}
 	return spec.LoadAndAssign(&m.objects, nil)
-}
-
-// useExactClock is for Linux before 5.11, which has no coarse clock for
-// programs. The two differ by milliseconds, which matter to nobody.
-func useExactClock(program asm.Instructions) {
-	for i := range program {
-		if program[i].IsBuiltinCall() && program[i].Constant == int64(asm.FnKtimeGetCoarseNs) {
-			program[i].Constant = int64(asm.FnKtimeGetNs)
-		}
-	}
 }
 
 // shortened leaves out the verifier's log, of which a refusal for lack of

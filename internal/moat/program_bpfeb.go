@@ -51,6 +51,7 @@ type programSet struct {
 type programSettings struct {
 	_        structs.HostLayout
 	Start    uint64
+	Tick     uint64
 	Skew     uint64
 	Interval uint64
 	Burst    uint64
@@ -91,16 +92,17 @@ type programSettings struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	programMapActive   = "active"
-	programMapBuffers  = "buffers"
-	programMapCells    = "cells"
-	programMapClosed   = "closed"
-	programMapContacts = "contacts"
-	programMapCounters = "counters"
-	programMapGuarded  = "guarded"
-	programMapOwn      = "own"
-	programMapSampled  = "sampled"
-	programProgMoat    = "moat"
+	programMapActive     = "active"
+	programMapBuffers    = "buffers"
+	programMapCells      = "cells"
+	programMapClosed     = "closed"
+	programMapContacts   = "contacts"
+	programMapCounters   = "counters"
+	programMapGuarded    = "guarded"
+	programMapOwn        = "own"
+	programMapSampled    = "sampled"
+	programProgMoat      = "moat"
+	programProgTellTicks = "tell_ticks"
 )
 
 // loadProgram returns the embedded CollectionSpec for program.
@@ -145,7 +147,8 @@ type programSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type programProgramSpecs struct {
-	Moat *ebpf.ProgramSpec `ebpf:"moat"`
+	Moat      *ebpf.ProgramSpec `ebpf:"moat"`
+	TellTicks *ebpf.ProgramSpec `ebpf:"tell_ticks"`
 }
 
 // programMapSpecs contains maps before they are loaded into the kernel.
@@ -224,12 +227,14 @@ type programVariables struct {
 //
 // It can be passed to loadProgramObjects or ebpf.CollectionSpec.LoadAndAssign.
 type programPrograms struct {
-	Moat *ebpf.Program `ebpf:"moat"`
+	Moat      *ebpf.Program `ebpf:"moat"`
+	TellTicks *ebpf.Program `ebpf:"tell_ticks"`
 }
 
 func (p *programPrograms) Close() error {
 	return _ProgramClose(
 		p.Moat,
+		p.TellTicks,
 	)
 }
 

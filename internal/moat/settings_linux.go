@@ -27,6 +27,8 @@ const (
 
 const lenUDP = 8
 
+const xdpPass = 2 // XDP_PASS
+
 // SetKeys takes what is true now. Call it each second: the clock may be set, and
 // the keys run out.
 func (m *Moat) SetKeys(now time.Time, k Keys) error {
@@ -41,7 +43,7 @@ func (m *Moat) SetKeys(now time.Time, k Keys) error {
 
 func (m *Moat) writeKeys(now time.Time) error {
 	k := &m.keys
-	at, err := clock()
+	at, err := m.clock()
 	if err != nil {
 		return err
 	}
@@ -193,12 +195,22 @@ func flag(b bool) uint8 {
 	return 0
 }
 
-// clock is the clock of the program, in ns. It stands still while the machine
-// sleeps, which the next SetKeys makes up for.
-func clock() (int64, error) {
-	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC_COARSE, &t); err != nil {
-		return 0, fmt.Errorf("read the clock of the program: %w", err)
+// clock is the clock of the program, in ns since about the start of the machine:
+// the kernel's ticks, whose length is the resolution of its coarse clocks. It
+// stands still while the machine sleeps, which the next SetKeys makes up for.
+func (m *Moat) clock() (now int64, err error) {
+	var tick unix.Timespec
+	if err := unix.ClockGetres(unix.CLOCK_MONOTONIC_COARSE, &tick); err != nil {
+		return 0, fmt.Errorf("read the length of a tick: %w", err)
 	}
-	return t.Nano(), nil
+	frame := make([]byte, 14) // the least that the kernel takes for a packet
+	verdict, err := m.objects.TellTicks.Run(&ebpf.RunOptions{Data: frame, DataOut: frame})
+	if err != nil {
+		return 0, fmt.Errorf("read the clock of the XDP program: %w", err)
+	}
+	if verdict != xdpPass {
+		return 0, fmt.Errorf("read the clock of the XDP program: verdict %d", verdict)
+	}
+	m.settings.Tick = uint64(tick.Nano())
+	return int64(binary.NativeEndian.Uint64(frame) * m.settings.Tick), nil
 }

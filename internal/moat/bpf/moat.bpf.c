@@ -49,6 +49,7 @@ struct server {
 // settings are written by the daemon, as a whole. Times are in ns.
 struct settings {
 	__u64 start;	 // when the epoch of the first keys began, by clock
+	__u64 tick;	 // length of a tick
 	__u64 skew;	 // how far clocks may be off
 	__u64 interval;	 // budget: time between two datagrams of one source
 	__u64 burst;	 // budget: how far a source may be ahead of that
@@ -184,6 +185,12 @@ static inline struct settings *current(void)
 	if (!which)
 		return 0;
 	return map_lookup(&buffers, which);
+}
+
+// clock is as exact as the kernel's ticks: some milliseconds.
+static inline __u64 clock(const struct settings *s)
+{
+	return ticks() * s->tick;
 }
 
 // spend tells whether there is room in a bucket, and takes it. Processors that
@@ -333,7 +340,7 @@ static inline struct summary *place(struct set *set, const struct address *sourc
 
 static __attribute__((noinline)) void sum_up(const struct settings *s, const struct address *source, __u32 port)
 {
-	__u64 now = clock();
+	__u64 now = clock(s);
 	__u32 round = s->round;
 	__u32 which = siphash(&s->secret, source->high ^ source->low * 0x9E3779B97F4A7C15ull) % SETS + (round & 1) * SETS;
 	struct set *set = map_lookup(&contacts, &which);
@@ -383,7 +390,7 @@ static inline int message(const struct settings *s, struct flow *f, const struct
 
 	if ((const void *)(front + 1) > end)
 		return XDP_PASS;
-	__u64 now = clock();
+	__u64 now = clock(s);
 	int verdict = check(swap16(udp->len), little64(front->nonce), little32(front->tag), now);
 	if (verdict == FOREIGN || !is_own(s, &f->destination))
 		return XDP_PASS;
@@ -504,5 +511,17 @@ int moat(struct xdp_md *ctx)
 		return ipv4(at, end);
 	if (proto == swap16(ETH_P_IPV6))
 		return ipv6(at, end);
+	return XDP_PASS;
+}
+
+// tell_ticks writes what the clock is made of to the beginning of a packet. It is
+// run by the daemon, and attached to nothing.
+SEC("xdp")
+int tell_ticks(struct xdp_md *ctx)
+{
+	__u64 *at = (void *)(long)ctx->data;
+	if ((void *)(at + 1) > (void *)(long)ctx->data_end)
+		return XDP_ABORTED;
+	*at = ticks();
 	return XDP_PASS;
 }
