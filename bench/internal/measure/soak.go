@@ -32,7 +32,7 @@ func Soak(ctx context.Context, systems []peers.System, o Options) (section Secti
 	var ours []peers.System
 	for _, s := range systems {
 		switch s.(type) {
-		case peers.Sallyport, peers.SPA:
+		case peers.Sallyport, peers.Rotating, peers.SPA:
 			ours = append(ours, s)
 		}
 	}
