@@ -5,11 +5,16 @@ package moat
 import (
 	"math"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+
 	"sallyport/internal/gate"
 	"sallyport/internal/key"
+	"sallyport/internal/lab/labtest"
 	"sallyport/internal/packet"
 	"sallyport/internal/spa"
 )
@@ -263,5 +268,55 @@ func TestManySources(t *testing.T) {
 	}
 	if first := list[0]; first.Source != client4 || first.Packets < 1000 {
 		t.Errorf("the scanner is not the first: %+v", first)
+	}
+}
+
+// A host may have more addresses than are looked at without a lookup, and they
+// change.
+func TestManyAddresses(t *testing.T) {
+	b := newBench(t, key.Hybrid, time.Minute)
+	junk := b.datagram(hybrid, key.Epoch(time.Now()), false)
+	var all []netip.Addr
+	for i := range 2 * len(b.settings.Near) {
+		all = append(all, netip.AddrFrom4([4]byte{192, 0, 2, byte(100 + i)}), netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 15: byte(100 + i)}))
+	}
+	for _, own := range [][]netip.Addr{all, all[:3], nil, all} {
+		if err := b.SetHost(Host{Own: append(own[:len(own):len(own)], gate4)}); err != nil {
+			t.Fatal(err)
+		}
+		for i, a := range all {
+			b.exhaust()
+			source, want := client6, uint32(pass)
+			if a.Is4() {
+				source = client4
+			}
+			if i < len(own) {
+				want = drop
+			}
+			got := b.run(message(source, a, junk).bytes())
+			if got != want && want == drop { // it may have been the one in 60 ms that passes
+				got = b.run(message(source, a, junk).bytes())
+			}
+			if got != want {
+				t.Errorf("of %d own addresses, to %s: verdict %d, want %d", len(own), a, got, want)
+			}
+		}
+	}
+}
+
+// What the kernel refuses is said in a line, not in thousands.
+func TestComplaintOfTheVerifier(t *testing.T) {
+	labtest.Need(t, "bpf")
+	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.XDP, License: "Apache-2.0", Instructions: asm.Instructions{
+		asm.LoadMem(asm.R0, asm.R2, 0, asm.Word), // R2 holds nothing
+		asm.Return(),
+	}})
+	if err == nil {
+		p.Close()
+		t.Fatal("the kernel takes anything")
+	}
+	text := shortened(err).Error()
+	if strings.Contains(text, "\n") || !strings.Contains(text, "verifier: R2 !read_ok") {
+		t.Errorf("%q", text)
 	}
 }
