@@ -13,7 +13,9 @@ import (
 
 	"sallyport/bench/internal/probe"
 	"sallyport/internal/packet"
+	"sallyport/internal/replay/disk"
 	rotating "sallyport/internal/sequence"
+	"sallyport/internal/spent"
 )
 
 // Rotating is the real daemon with rotating sequences of five knocks. As each
@@ -43,6 +45,9 @@ func (r Rotating) Start(ctx context.Context, site Site) (*Server, error) {
 		_, _ = rand.Read(random[:])
 		secrets[i] = rotating.NewSecret(random)
 		fmt.Fprintf(&clients, "\n[[client]]\nname = \"client-%d\"\ndoors = [\"door\"]\nrotating = %q\n", i, secrets[i].Text())
+	}
+	if err := makeStore(site.Dir, "spent", func(d *disk.Dir) error { return spent.Create(d) }); err != nil {
+		return nil, err
 	}
 	server, err := serve(ctx, site, r.Program, r.Name(), map[string]string{
 		"sallyport.toml": settings(site.Dir, "all") + "\n[rotating]\nproto = \"udp\"\nwithin = \"5s\"\n\n" +

@@ -119,14 +119,20 @@ func (s SPA) serverKey(dir string) (key.Keyring, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return ring, err
 	}
-	files, err := disk.Open(filepath.Join(dir, "replay"))
-	if err != nil {
-		return ring, err
-	}
-	if err := errors.Join(replay.Create(files), files.Close()); err != nil {
+	if err := makeStore(dir, "replay", func(d *disk.Dir) error { return replay.Create(d) }); err != nil {
 		return ring, err
 	}
 	return keyfile.Create(filepath.Join(dir, "server.key"), s.Suite)
+}
+
+// makeStore makes files for what has been used before the daemon first starts,
+// as "sallyport init" does. A daemon that finds none does not trust what it has not seen.
+func makeStore(dir, name string, create func(*disk.Dir) error) error {
+	files, err := disk.Open(filepath.Join(dir, name))
+	if err != nil {
+		return err
+	}
+	return errors.Join(create(files), files.Close())
 }
 
 // guarded waits until the filter is in the kernel, which the daemon does not
