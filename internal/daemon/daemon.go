@@ -78,6 +78,7 @@ type Daemon struct {
 	reloading sync.Mutex             // held while the configuration changes; guards old and files
 	old       *config.Config         // what a trial goes back to
 	files     snapshot               // what the configuration in force was made of
+	restored  chan struct{}          // closed when the grants of an earlier time are in the book
 	down      chan struct{}          // closed by sallyport down
 	hangups   chan os.Signal         // SIGHUP: reload
 }
@@ -99,6 +100,7 @@ func Run(ctx context.Context, opts Options) error {
 		notifier: newNotifier(opts.Getenv),
 		started:  time.Now(),
 		events:   newEvents(opts.Log),
+		restored: make(chan struct{}),
 		down:     make(chan struct{}),
 		tried:    make(chan struct{}, 1),
 		hangups:  make(chan os.Signal, 1),

@@ -15,6 +15,7 @@ import (
 // list a hundred thousand. A failure leaves them to the kernel, which ends them
 // in time.
 func (d *Daemon) restore(ctx context.Context) error {
+	defer close(d.restored)
 	now := time.Now()
 	grants, err := d.firewall.Grants(now)
 	if err != nil {
@@ -33,6 +34,32 @@ func (d *Daemon) restore(ctx context.Context) error {
 		d.events.put(gate.Event{Time: time.Now(), Kind: gate.KindStart, Detail: fmt.Sprintf("%d grants of an earlier time go on", n)})
 	}
 	return nil
+}
+
+const (
+	// kernelLists is how many grants the kernel lists at once: what that takes
+	// grows with the square of their number.
+	kernelLists = 20_000
+	// restorePatience is how long somebody who asks for the grants waits until
+	// those of an earlier time are in the book.
+	restorePatience = 3 * time.Second
+)
+
+// grants returns the grants in force as the kernel has them, or, of so many that
+// it would take long to list them, as the book has them: with single ones that
+// have been used. While those of an earlier time are missing, all is false.
+func (d *Daemon) grants(ctx context.Context, now time.Time) (list []gate.Grant, all bool, err error) {
+	select {
+	case <-d.restored:
+		all = true
+	case <-ctx.Done():
+	case <-time.After(restorePatience):
+	}
+	if list = d.book.Live(now); !all || len(list) > kernelLists {
+		return list, all, nil
+	}
+	list, err = d.firewall.Grants(now)
+	return list, all, err
 }
 
 // began tells the gate which grants are in force that count.

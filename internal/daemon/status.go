@@ -47,7 +47,7 @@ func (p *problems) list() []string {
 // Status tells what is guarded, granted and refused, as the kernel has it.
 func (d *Daemon) Status(ctx context.Context) (control.Status, error) {
 	cfg, now := d.config.Load(), time.Now()
-	grants, err := d.firewall.Grants(now)
+	grants, all, err := d.grants(ctx, now)
 	if err != nil {
 		return control.Status{}, fmt.Errorf("list grants: %w", err)
 	}
@@ -72,6 +72,9 @@ func (d *Daemon) Status(ctx context.Context) (control.Status, error) {
 	}
 	if s.Grants == nil {
 		s.Grants = []gate.Grant{}
+	}
+	if !all {
+		s.Problems = append(s.Problems, "the grants of before the start are still being read: the list is not complete")
 	}
 	open := make(map[string]int)
 	for _, g := range grants {
