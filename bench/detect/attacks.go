@@ -54,6 +54,10 @@ var models = []model{
 		order := w.Perm(65535)
 		w.every(5000, 5*time.Millisecond, func(i int) { w.send(from, tcp(1+order[i])) })
 	}},
+	{name: "scan, every TCP port in 3 to 5 seconds", rule: "scan-fast", severity: gate.Low, lasts: time.Minute, run: func(w *world, from netip.Addr) {
+		order, apart := w.Perm(65535), w.between(45*time.Microsecond, 76*time.Microsecond)
+		w.every(65535, apart, func(i int) { w.send(from, tcp(1+order[i])) })
+	}},
 	{name: "scan, popular ports, one a second", rule: "scan-fast", severity: gate.Low, lasts: time.Minute, run: func(w *world, from netip.Addr) {
 		w.every(len(popular), time.Second, func(i int) { w.send(from, tcp(int(popular[i]))) })
 	}},
@@ -106,6 +110,11 @@ var models = []model{
 	{name: "in, and then passwords", rule: "failed-logins", severity: gate.High, lasts: 10 * time.Minute, run: func(w *world, from netip.Addr) {
 		w.granted("ssh", "", from, gate.BySequence)
 		w.every(30, 3*time.Second, func(int) { w.event(gate.Event{Kind: gate.KindLogin, Reason: gate.LoginFailed, Source: from}) })
+	}},
+	{name: "a flood of one port from one source", rule: "flood", severity: gate.Medium, lasts: time.Minute, many: true, run: func(w *world, from netip.Addr) {
+		w.every(10, time.Second, func(int) {
+			w.event(gate.Event{Kind: gate.KindContacts, Source: from, Count: gate.Contacts{Packets: uint64(15_000 + w.IntN(100_000)), Ports: 1, Seen: 1}})
+		})
 	}},
 	{name: "a flood", rule: "flood", severity: gate.Medium, lasts: time.Minute, many: true, run: func(w *world, _ netip.Addr) {
 		w.every(10, time.Second, func(int) {

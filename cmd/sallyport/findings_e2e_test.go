@@ -76,7 +76,7 @@ func TestScansByNmapAreFound(t *testing.T) {
 	t.Parallel()
 	labtest.Need(t, "peers", "nmap")
 	for name, args := range map[string][]string{
-		"every TCP port": {"-sS", "-p-", "--min-rate", "5000", "--max-retries", "1"},
+		"every TCP port": {"-sS", "-p-", "--min-rate", "30000", "--max-retries", "1"},
 		"200 UDP ports":  {"-sU", "--top-ports", "200", "--max-retries", "1"},
 		"shuffled IPv6":  {"-6", "-sS", "-p1-2000", "--max-retries", "0"},
 	} {

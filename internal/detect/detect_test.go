@@ -3,6 +3,7 @@ package detect
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"net/netip"
 	"os"
 	"regexp"
@@ -90,6 +91,13 @@ func (s *stream) touch(a netip.Addr, first, n int) {
 		c.Seen |= gate.PortBit(packet.Port{Proto: packet.TCP, Number: uint16(first + i)})
 	}
 	s.put(gate.Event{Kind: gate.KindContacts, Source: a, Count: c})
+}
+
+// contacts is a second in which a source sends very many packets; about the
+// ports no more is known than how many there are, at least.
+func (s *stream) contacts(a netip.Addr, packets, ports int) {
+	s.put(gate.Event{Kind: gate.KindContacts, Source: a,
+		Count: gate.Contacts{Packets: uint64(packets), Ports: uint32(ports), Seen: math.MaxUint64, First: s.now, Last: s.now}})
 }
 
 func numbered(n int) netip.Addr {
@@ -339,6 +347,35 @@ var cases = []struct {
 		}
 		s.wait(time.Minute)
 	}, []string{"flood medium ×100000"}},
+	{"every port, TCP and UDP, each tried twice, in nine seconds", func(s *stream) {
+		for range 9 {
+			s.contacts(mole, 2*2*65535/9, 7000)
+			s.wait(time.Second)
+		}
+		s.wait(time.Minute)
+	}, []string{"scan-fast low 203.0.113.66 ×262134"}},
+	{"more than a scan of everything needs, from one source", func(s *stream) {
+		for range 30 {
+			s.contacts(mole, 100_000, 7000)
+			s.wait(time.Second)
+		}
+		s.wait(time.Minute)
+	}, []string{"scan-fast low 203.0.113.66 ×3000000", "flood medium ×1600000"}},
+	{"one port again and again, from one source", func(s *stream) {
+		for range 5 {
+			s.contacts(mole, 20_000, 1)
+			s.wait(time.Second)
+		}
+		s.wait(time.Minute)
+	}, []string{"flood medium ×100000"}},
+	{"a flood while somebody scans", func(s *stream) {
+		for range 5 {
+			s.contacts(mole, 20_000, 7000)
+			s.put(gate.Event{Kind: gate.KindContacts, Count: gate.Contacts{Packets: 20_000}})
+			s.wait(time.Second)
+		}
+		s.wait(time.Minute)
+	}, []string{"scan-fast low 203.0.113.66 ×100000", "flood medium ×100000"}},
 }
 
 func TestFindings(t *testing.T) {
@@ -356,6 +393,38 @@ func TestFindings(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Several may scan at a time, but what ever more sources send is a flood,
+// however much each of them looks like a scan.
+func TestFloodsOutOfScans(t *testing.T) {
+	for _, c := range []struct {
+		name             string
+		seconds, sources int
+		others           bool // each second
+		packets, ports   int
+		flood            bool
+	}{
+		{"sixteen share a scan", 5, 16, false, 2 * 65_535 / 16, 4000, false},
+		{"four scan everything", 5, 4, false, 2 * 65_535, 7000, false},
+		{"a hundred go on", 20, 100, false, 10_000, 5000, true},
+		{"ever others", 20, 100, true, 10_000, 5000, true},
+	} {
+		s := newStream()
+		for second := range c.seconds {
+			for i := range c.sources {
+				if c.others {
+					i += second * c.sources
+				}
+				s.contacts(numbered(i), c.packets, c.ports)
+			}
+			s.wait(time.Second)
+		}
+		s.wait(time.Minute)
+		if got := slices.ContainsFunc(s.found, func(f gate.Finding) bool { return f.Rule == "flood" }); got != c.flood {
+			t.Errorf("%s: %q", c.name, s.briefs())
+		}
 	}
 }
 

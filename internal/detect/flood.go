@@ -19,6 +19,17 @@ var floods = &rule{
 // floodFor is how many seconds in a row make a flood: a burst is none.
 const floodFor = 3
 
+// What a scan sends is no flood, however fast it is: it ends when it has seen
+// all ports. What goes on is one, and so is what ever more sources send.
+const (
+	// wholeScan is a scan of every port in TCP and UDP, in which no port answers
+	// and each is tried eleven times: nmap's --max-retries is ten at first.
+	wholeScan = 2 * 65_535 * 11
+
+	scansAtOnce = 4 // of so many whole scans together
+	scansWindow = 10 * time.Minute
+)
+
 // flood counts the hostile packets of a second. A packet may be refused, be
 // counted as a contact, or both; the larger number is nearer to the truth.
 type flood struct {
@@ -26,6 +37,16 @@ type flood struct {
 	refused, contacts uint64
 	row               int
 	packets           uint64 // in this row
+	scans             tally  // packets that were left out, as those of scans
+}
+
+// isScan tells whether what a source has sent in a second belongs to a scan,
+// one that it may still be at.
+func (d *Detector) isScan(c *source, sent gate.Contacts) bool {
+	window := seconds(scansWindow)
+	return int(sent.Ports) >= d.limits.ScanPorts &&
+		c.scanned.within(wholeScan, d.at(), window, sent.Packets) &&
+		d.flood.scans.within(scansAtOnce*wholeScan, d.at(), window, sent.Packets)
 }
 
 func (d *Detector) observeFlood(refused, contacts uint64) {

@@ -33,12 +33,15 @@ const mostKnocks = 16
 
 // observeContacts takes the closed ports that one source has touched in a second.
 func (d *Detector) observeContacts(e gate.Event) {
-	d.observeFlood(0, e.Count.Packets)
-	if !e.Source.IsValid() {
+	if !e.Source.IsValid() { // a sum over further sources
+		d.observeFlood(0, e.Count.Packets)
 		return
 	}
 	now := d.at()
 	c := d.sources.make(e.Source, now)
+	if !d.isScan(c, e.Count) {
+		d.observeFlood(0, e.Count.Packets)
+	}
 	if c.granted != 0 && now-c.granted <= 2 && e.Count.Ports <= mostKnocks {
 		return
 	}

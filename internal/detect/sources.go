@@ -35,7 +35,8 @@ type source struct {
 	near    tally
 	replays tally
 	logins  tally
-	waits   bool // it is among the pending
+	scanned tally // packets that are no flood
+	waits   bool  // it is among the pending
 }
 
 func (s *source) used() bool { return s.last != 0 }
@@ -125,6 +126,18 @@ func (t *sources) make(a netip.Addr, now uint32) *source {
 type tally struct {
 	since uint32
 	n     uint32
+}
+
+// within counts n more, if there are then at most so many in this span of seconds.
+func (t *tally) within(most int, now, span uint32, n uint64) bool {
+	if t.n == 0 || now-t.since >= span {
+		*t = tally{since: now}
+	}
+	if n > uint64(most)-uint64(t.n) {
+		return false
+	}
+	t.n += uint32(n)
+	return true
 }
 
 // add counts one more and returns how many there are in this span of seconds.
