@@ -30,9 +30,12 @@ type Detect struct {
 	FailedLogins int           // failed logins after a door was opened, within 10 minutes; default 10
 	Flood        int           // hostile packets a second, from all sources; default 10,000
 
-	SSHLog string // absolute path of the file that sshd's lines go to; empty: not read
+	SSHLog string // absolute path of the file that sshd's lines go to, or SSHJournal; empty: not read
 	GeoIP  string // absolute path of a country database; empty: countries are not known
 }
+
+// SSHJournal in the place of a file is the journal of systemd.
+const SSHJournal = "journal"
 
 func (l *loader) readDetect(t *table) {
 	s := l.section("detect", t)
@@ -52,10 +55,23 @@ func (l *loader) readDetect(t *table) {
 		Unused:       s.count("unused", 10, 2, 1000),
 		FailedLogins: s.count("failed_logins", 10, 2, 1000),
 		Flood:        s.count("flood", 10_000, 100, 10_000_000),
-		SSHLog:       readPath(s, "ssh_log", ""),
+		SSHLog:       s.sshLog("ssh_log"),
 		GeoIP:        readPath(s, "geoip", ""),
 	}
 	s.finish()
+}
+
+// sshLog reads where sshd's lines are.
+func (s *section) sshLog(key string) string {
+	const want = `an absolute path, or "journal" for the journal of systemd`
+	v := s.scalar(key, unstable.String, want)
+	switch {
+	case v == nil:
+		return ""
+	case v.text == SSHJournal:
+		return SSHJournal
+	}
+	return cleanPath(s, key, v, want)
 }
 
 // count reads an integer between two limits, both allowed.

@@ -98,6 +98,10 @@ func readPath(s *section, key, otherwise string) string {
 	if v == nil {
 		return otherwise
 	}
+	return cleanPath(s, key, v, want)
+}
+
+func cleanPath(s *section, key string, v *value, want string) string {
 	if !path.IsAbs(v.text) || strings.ContainsRune(v.text, 0) {
 		s.bad(key, v, want)
 	}

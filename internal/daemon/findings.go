@@ -11,6 +11,7 @@ import (
 	"sallyport/internal/detect"
 	"sallyport/internal/gate"
 	"sallyport/internal/geo"
+	"sallyport/internal/journald"
 	"sallyport/internal/sshlog"
 )
 
@@ -116,16 +117,27 @@ func (d *Daemon) found(f gate.Finding, news bool) {
 }
 
 // watchLogins tells who logs in behind the doors, where the configuration says
-// which file has it.
+// what has it.
 func (d *Daemon) watchLogins(ctx context.Context) error {
-	path := d.config.Load().Detect.SSHLog
-	if path == "" {
-		return nil
-	}
-	sshlog.Follow(ctx, path, d.events.hostileEvent, func(err error) {
+	troubled := func(err error) {
 		d.events.put(gate.Event{Time: time.Now(), Kind: gate.KindFailure, Detail: err.Error()})
-	})
+	}
+	switch path := d.config.Load().Detect.SSHLog; path {
+	case "":
+	case config.SSHJournal:
+		journald.Follow(ctx, d.logged, troubled)
+	default:
+		sshlog.Follow(ctx, path, d.events.hostileEvent, troubled)
+	}
 	return nil
+}
+
+// logged takes an entry of the journal of systemd. Everybody may write to it,
+// under any name; sshd runs as root.
+func (d *Daemon) logged(e journald.Entry) {
+	if event, ok := sshlog.Said(time.Now(), e.Identifier, e.Message); ok && e.UID == "0" {
+		d.events.hostileEvent(event)
+	}
 }
 
 // countsContacts tells whether packets to closed ports are counted by the

@@ -1,11 +1,16 @@
-// Package journald writes the daemon's log to the journal of systemd with
-// fields of its own, so that "journalctl SALLYPORT_DOOR=ssh" works and programs
+// Package journald writes to the journal of systemd, and reads it.
+//
+// It writes the daemon's log with fields of its own, so that "journalctl SALLYPORT_DOOR=ssh" works and programs
 // that read the journal need not take lines apart. The message is the line that
 // would stand on standard error, without the time, which the journal has.
 //
 // The protocol is a datagram for each message
 // (https://systemd.io/JOURNAL_NATIVE_PROTOCOL/). The journal never holds the
 // daemon up: what it does not take at once goes to standard error.
+//
+// It reads what others have logged from the journal's own files, whose format is
+// documented and kept: there is no other interface that needs no program to be
+// run and no library that is not Go's.
 package journald
 
 import (

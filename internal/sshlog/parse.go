@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"sallyport/internal/gate"
@@ -30,10 +32,13 @@ func (l login) event(now time.Time) gate.Event {
 	return e
 }
 
+// programs are the parts of OpenSSH that log who has logged in.
+var programs = []string{"sshd", "sshd-session", "sshd-auth"}
+
 var (
 	// header is what syslog daemons write before sshd's text: the traditional
 	// form (RFC 3164), or with a time as in RFC 3339.
-	header = regexp.MustCompile(`^(?:[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,18}(?:Z|[+-][0-9]{2}:[0-9]{2})) [^ ]+ (?:sshd|sshd-session|sshd-auth)\[[0-9]{1,10}\]: `)
+	header = regexp.MustCompile(`^(?:[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,18}(?:Z|[+-][0-9]{2}:[0-9]{2})) [^ ]+ (?:` + strings.Join(programs, "|") + `)\[[0-9]{1,10}\]: `)
 
 	// result is auth_log in auth.c of OpenSSH. What follows the protocol is
 	// about the key.
@@ -45,13 +50,31 @@ var (
 	origin = regexp.MustCompile(` from [0-9a-fA-F.:]{2,45} port [0-9]{1,5} ssh2`)
 )
 
-// parse reads a line. ok is false for all but the result of a login.
-func parse(line string) (l login, ok bool) {
+// Said takes what a program, as it calls itself, has logged. ok is false for
+// all but the result of a login at sshd. That it was no other program which
+// calls itself the same, the caller has to know.
+func Said(now time.Time, program, text string) (e gate.Event, ok bool) {
+	if !slices.Contains(programs, program) {
+		return e, false
+	}
+	l, ok := parse(text)
+	if !ok {
+		return e, false
+	}
+	return l.event(now), true
+}
+
+// parseLine reads a line of a file.
+func parseLine(line string) (l login, ok bool) {
 	at := header.FindStringIndex(line)
 	if at == nil {
 		return l, false
 	}
-	text := line[at[1]:]
+	return parse(line[at[1]:])
+}
+
+// parse reads what sshd has written. ok is false for all but the result of a login.
+func parse(text string) (l login, ok bool) {
 	var source string
 	if m := result.FindStringSubmatch(text); m != nil {
 		l.accepted, l.method, l.user, source = m[1] == "Accepted", m[2], m[3], m[4]

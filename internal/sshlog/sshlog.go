@@ -1,14 +1,13 @@
 // Package sshlog follows the file that sshd's lines go to, and tells who logs
 // in and who fails to.
 //
-// It reads what OpenSSH writes, by whatever syslog daemon, and nothing else:
+// It understands what OpenSSH writes, by whatever syslog daemon, and nothing else:
 // lines of other programs, and everything that does not look exactly as sshd
 // would write it, are passed over. A user name is whatever an attacker types; it
 // can look like the rest of a line, and must not pass for it.
 //
-// The systemd journal is not read: its format is not ours to parse, and running
-// a program for it is not for a daemon that opens doors. Where there is no file,
-// ForwardToSyslog= and rsyslog, or a socat on the forwarded socket, make one.
+// Where sshd's lines are in the journal of systemd instead, another reads that,
+// and Said takes them.
 package sshlog
 
 import (
@@ -164,7 +163,7 @@ func (f *follower) take(part []byte) {
 		return
 	}
 	if !f.long {
-		if l, ok := parse(string(f.line)); ok {
+		if l, ok := parseLine(string(f.line)); ok {
 			f.put(l.event(time.Now()))
 		}
 	}

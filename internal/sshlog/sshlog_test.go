@@ -50,7 +50,7 @@ func TestParse(t *testing.T) {
 		{now + "Invalid user admin from 192.0.2.1 port 22", ""},
 		{"", ""},
 	} {
-		l, ok := parse(c.line)
+		l, ok := parseLine(c.line)
 		got := ""
 		if ok {
 			got = l.String()
@@ -75,7 +75,7 @@ func FuzzName(f *testing.F) {
 			now + "Failed publickey for invalid user " + name + " from 192.0.2.1 port 22 ssh2: RSA SHA256:abc",
 			now + "Connection closed by invalid user " + name + " 192.0.2.1 port 22 [preauth]",
 		} {
-			if l, ok := parse(line); ok && (l.accepted || l.source.String() != "192.0.2.1") {
+			if l, ok := parseLine(line); ok && (l.accepted || l.source.String() != "192.0.2.1") {
 				t.Errorf("%q: %s", line, l)
 			}
 		}
