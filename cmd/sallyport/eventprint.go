@@ -70,6 +70,9 @@ func (p *eventPrinter) printFormat(e gate.Event) error {
 	return err
 }
 
+// none tells whether a person has been shown nothing.
+func (p *eventPrinter) none() bool { return !p.printed && !p.json && p.format == "" }
+
 func (p *eventPrinter) flush() error { return p.w.Flush() }
 
 func (p *eventPrinter) print(e gate.Event) error {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"sallyport/internal/config"
 	"sallyport/internal/gate"
@@ -55,6 +56,7 @@ file, so it works without the daemon too. Refusals that anybody can cause are su
 	flags.BoolVar(&c.json, "json", false, "print JSON, one object a line")
 	flags.StringVar(&c.format, "format", "", "print one object a line in the `SCHEMA` of a SIEM: ocsf or ecs")
 	cmd.MarkFlagsMutuallyExclusive("json", "format")
+	cmd.PreRunE = noneEmpty
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return c.run(cmd.Context(), time.Now()) }
 	cmd.AddCommand(newVerify(std))
 	return cmd
@@ -66,6 +68,17 @@ type journalPlace struct{ config, file string }
 func (p *journalPlace) journalFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&p.config, "config", "c", defaultConfig, "configuration `FILE`")
 	cmd.Flags().StringVar(&p.file, "journal", "", "another journal `FILE`, such as one that was kept aside")
+}
+
+// noneEmpty refuses flags with nothing in them, which would restrict nothing:
+// most likely a variable of a script was not set.
+func noneEmpty(cmd *cobra.Command, _ []string) (err error) {
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if v := f.Value.String(); err == nil && (v == "" || v == "[]") {
+			err = usageError{fmt.Errorf("--%s is empty", f.Name)}
+		}
+	})
+	return err
 }
 
 func (p *journalPlace) path() (string, error) {
@@ -93,6 +106,8 @@ func (p *journalPlace) open() (*journal.Reader, error) {
 	}
 	return r, err
 }
+
+var errNoTime = errors.New("--since is not before --until: there is no time in between")
 
 type eventsCommand struct {
 	std stdio
@@ -125,6 +140,9 @@ func (c *eventsCommand) run(ctx context.Context, now time.Time) error {
 		return err
 	}
 	if last, err = c.print(ctx, r, c.query, last); err != nil || !c.follow {
+		if err == nil && c.printer.none() {
+			fmt.Fprintln(c.std.out, "No events.")
+		}
 		return quietly(ctx, err)
 	}
 	return quietly(ctx, c.followOn(ctx, &r, last))
@@ -202,6 +220,9 @@ func (c *eventsCommand) parse(now time.Time) (err error) {
 	}
 	if c.query.Until, err = parseWhen("--until", c.until, now); err != nil {
 		return err
+	}
+	if !c.query.Until.IsZero() && !c.query.Since.Before(c.query.Until) {
+		return errNoTime
 	}
 	if c.format != "" && c.format != string(siem.OCSF) && c.format != string(siem.ECS) {
 		return unknownWord("--format", c.format, []siem.Format{siem.OCSF, siem.ECS})

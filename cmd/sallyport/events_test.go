@@ -80,10 +80,7 @@ func TestEventsCommand(t *testing.T) {
 		{"--client nobody", nil},
 	} {
 		out, errs, status := command(t, append([]string{"events", "--journal", path}, strings.Fields(c.args)...)...)
-		lines := strings.Split(strings.TrimSpace(out), "\n")[1:]
-		if len(c.want) == 0 {
-			lines = nil
-		}
+		lines := strings.Split(strings.TrimSpace(out), "\n")[1:] // without the heading, or "No events."
 		if status != 0 || len(lines) != len(c.want) {
 			t.Errorf("events %s: status %d\n%s%s", c.args, status, out, errs)
 			continue
@@ -152,12 +149,23 @@ func TestWrongQueries(t *testing.T) {
 	path := keepEvents(t, nil)
 	for _, args := range []string{
 		"events --since yesterday", "events --until 2026-13-01", "events --source localhost", "events --source 10.0.0.0/40", "events --kind grants",
-		"events --reason x';DROP", "events --format cef", "events --format ecs --json", "events -n -1", "events extra", "why", "why a b", "findings --severity bad", "findings ack", "events verify --known 5",
+		"events --reason x';DROP", "events --format cef", "events --format ecs --json", "events -n -1", "events extra", "why", "why a b", "events --since 1h --until 2h", "findings --severity bad", "findings ack", "events verify --known 5",
 		"report --since never", "report --since 1h --until 2h", "report --html - --json",
 	} {
 		if _, errs, status := command(t, append(strings.Fields(args), "--journal", path)...); status != exitUsage || !strings.HasPrefix(errs, "sallyport: ") {
 			t.Errorf("%s: status %d, want %d: %s", args, status, exitUsage, errs)
 		}
+	}
+	for _, args := range [][]string{{"events", "--source", ""}, {"events", "--kind="}, {"events", "--client", "", "-f"}, {"why", ""}, {"why", "alice", "--since", ""}, {"report", "--since", ""}} {
+		if _, errs, status := command(t, append(args, "--journal", path)...); status != exitUsage || !strings.Contains(errs, "is empty") {
+			t.Errorf("%q: status %d: %s", args, status, errs)
+		}
+	}
+	if out, _, status := command(t, "events", "--client", "nobody", "--journal", path); status != 0 || out != "No events.\n" {
+		t.Errorf("nothing found: status %d: %q", status, out)
+	}
+	if out, _, _ := command(t, "events", "--client", "nobody", "--json", "--journal", path); out != "" {
+		t.Errorf("nothing found, as JSON: %q", out)
 	}
 	if _, errs, status := command(t, "events", "--journal", path+".none"); status != exitFailed || !strings.Contains(errs, "hint: ") {
 		t.Errorf("without a journal: status %d: %s", status, errs)

@@ -37,6 +37,7 @@ it suits a mail; --html makes one page that needs neither network nor scripts.`,
 	cmd.Flags().StringVar(&c.html, "html", "", "write a page to this `FILE` (-: print it)")
 	asJSON := cmd.Flags().Bool("json", false, "print the figures as JSON")
 	cmd.MarkFlagsMutuallyExclusive("html", "json")
+	cmd.PreRunE = noneEmpty
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		r, err := c.build(cmd.Context(), time.Now())
 		switch {
@@ -73,7 +74,7 @@ func (c *reportCommand) build(ctx context.Context, now time.Time) (*reporting.Re
 		}
 	}
 	if !s.Since.Before(s.Until) {
-		return nil, usageError{fmt.Errorf("--since is not before --until: there is no time in between")}
+		return nil, usageError{errNoTime}
 	}
 	s.Host, err = os.Hostname()
 	if err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -37,7 +38,11 @@ decided and why, and what that person should do.`,
 	place.journalFlags(cmd)
 	since := cmd.Flags().String("since", "24h", "look so far back: a `TIME` as for events")
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
+	cmd.PreRunE = noneEmpty
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
+		if list[0] == "" {
+			return usageError{errors.New("neither an address nor a client: the argument is empty")}
+		}
 		now := time.Now()
 		w := why{Target: list[0], Grants: []gate.Grant{}}
 		var err error

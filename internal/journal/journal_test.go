@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -191,6 +192,23 @@ func TestQueries(t *testing.T) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// A reason is found whatever kind of event has it.
+func TestReasonsOfEveryKind(t *testing.T) {
+	source, err := os.ReadFile("../gate/words.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile(`(?m)^\tKind\w+ +Kind = "(\w+)"`).FindAllSubmatch(source, -1)
+	var events []gate.Event
+	for _, m := range named {
+		events = append(events, gate.Event{Time: noon, Kind: gate.Kind(m[1]), Source: alice, Reason: gate.ByOperator})
+	}
+	path := write(t, Options{}, events...)
+	if got := read(t, path, Query{Reasons: []gate.Reason{gate.ByOperator}}); len(got) != len(events) || len(got) < 10 {
+		t.Errorf("%d of %d events with the reason are found", len(got), len(events))
 	}
 }
 

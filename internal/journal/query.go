@@ -58,17 +58,18 @@ func (q Query) where() (string, []any) {
 	}
 	if len(q.Reasons) > 0 {
 		if len(q.Kinds) == 0 {
-			// Every kind that has reasons, so that the index on kind and reason serves.
-			add(in("kind", reasoned, &values))
+			// Every kind there is, so that the index on kind and reason serves.
+			add(in("kind", kinds, &values))
 		}
 		add(in("reason", q.Reasons, &values))
 	}
 	return strings.Join(terms, " AND "), values
 }
 
-// reasoned are the kinds of event that have a reason.
-var reasoned = []gate.Kind{gate.KindGrant, gate.KindRefusal, gate.KindRevocation, gate.KindExpiry, gate.KindFailure,
-	gate.KindUse, gate.KindBan, gate.KindClock, gate.KindContacts, gate.KindFinding}
+// kinds are all kinds of event: what has no reason today may have one tomorrow.
+var kinds = []gate.Kind{gate.KindGrant, gate.KindRefusal, gate.KindExpiry, gate.KindRevocation, gate.KindRepair, gate.KindReload,
+	gate.KindStart, gate.KindStop, gate.KindOverload, gate.KindClock, gate.KindKey, gate.KindFailure, gate.KindUse,
+	gate.KindContacts, gate.KindBan, gate.KindLogin, gate.KindFinding}
 
 func in[T ~string](column string, list []T, values *[]any) string {
 	marks := make([]string, len(list))
