@@ -11,12 +11,7 @@ import (
 
 // Advice returns what to do, the most urgent first: at most a page of it.
 func (r *Report) Advice() []string {
-	var list []string
-	for _, f := range r.Findings {
-		if f.Advice != "" && (f.Severity == gate.Critical || f.Severity == gate.High) {
-			list = append(list, fmt.Sprintf("%s (finding %s: sallyport findings ack %s, once that is done)", f.Advice, f.ID, f.ID))
-		}
-	}
+	list := r.urgent()
 	for _, o := range r.Overdue {
 		list = append(list, sentence(o))
 	}
@@ -41,6 +36,25 @@ func (r *Report) Advice() []string {
 		return []string{"Nothing to do."}
 	}
 	return list[:min(len(list), 20)]
+}
+
+// urgent returns what severe findings advise; what several do, once.
+func (r *Report) urgent() (list []string) {
+	var advice []string
+	ids := make(map[string]names)
+	for _, f := range r.Findings {
+		if f.Advice == "" || f.Severity != gate.Critical && f.Severity != gate.High {
+			continue
+		}
+		if ids[f.Advice] == nil {
+			advice = append(advice, f.Advice)
+		}
+		ids[f.Advice] = append(ids[f.Advice], f.ID)
+	}
+	for _, a := range advice {
+		list = append(list, fmt.Sprintf("%s (%s: sallyport findings ack %s, once that is done)", a, ids[a].some("finding"), ids[a][0]))
+	}
+	return list
 }
 
 type names []string

@@ -35,7 +35,7 @@ func demo() *Report {
 				Evidence:    []string{"first from 192.0.2.44 at 12:00:01, again from 198.51.100.77 at 12:00:03"}},
 			{ID: "17aa02", Rule: "scan-slow", Severity: gate.Medium, Source: netip.MustParseAddr("203.0.113.9"), First: monday.Add(20 * time.Hour), Last: monday.Add(140 * time.Hour), Count: 412,
 				Explanation: "203.0.113.9 touches a few closed ports every hour, for five days.", Advice: "Nothing opens to a scan. If the address is of a partner, ask there.", Evidence: []string{"412 ports in 120 hours"}},
-			{ID: "5e0b71", Rule: "unused", Severity: gate.Low, Door: "backup", First: monday, Last: monday, Count: 1, Explanation: "Door backup was opened 14 times and never used.", Advice: "Look whether the service behind it runs."},
+			{ID: "5e0b71", Rule: "opened-never-used", Severity: gate.Low, Door: "backup", First: monday, Last: monday, Count: 1, Explanation: "Door backup was opened 14 times and never used.", Advice: "Look whether the service behind it runs."},
 		},
 	})
 	random := rand.New(rand.NewPCG(1, 2))
@@ -114,6 +114,21 @@ func TestDemo(t *testing.T) {
 		if len(line) > 100 {
 			t.Errorf("line %d of the text is %d bytes long: %q", i+1, len(line), line)
 		}
+	}
+}
+
+// What many findings advise is one thing to do; a week without anything says so.
+func TestAdviceIsGivenOnce(t *testing.T) {
+	s := Subject{Since: monday, Until: monday.Add(time.Hour)}
+	for i := range 30 {
+		s.Findings = append(s.Findings, gate.Finding{ID: fmt.Sprint("f", i), Severity: gate.High, Explanation: "x", Advice: "Change the sequence."})
+	}
+	if got := New(s).Advice(); len(got) != 1 || !strings.HasPrefix(got[0], "Change the sequence. (findings f0, f1, ") || !strings.Contains(got[0], "22 more: sallyport findings ack f0, once") {
+		t.Errorf("%q", got)
+	}
+	_, text := printed(t, New(Subject{Since: monday, Until: monday.Add(time.Hour)}))
+	if strings.Count(text, "None.") != 4 || strings.Contains(text, "REASON") {
+		t.Errorf("an empty report:\n%s", text)
 	}
 }
 

@@ -118,8 +118,12 @@ func (t *textWriter) tables(r *Report) {
 
 func (t *textWriter) table(head string, rows func(row func(...any))) {
 	tab := tabwriter.NewWriter(t, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tab, head)
+	none := true
 	rows(func(cells ...any) {
+		if none {
+			fmt.Fprintln(tab, head)
+			none = false
+		}
 		for i, c := range cells {
 			if i > 0 {
 				fmt.Fprint(tab, "\t")
@@ -129,6 +133,9 @@ func (t *textWriter) table(head string, rows func(row func(...any))) {
 		fmt.Fprintln(tab)
 	})
 	tab.Flush()
+	if none {
+		t.line("None.")
+	}
 }
 
 // sparkline draws a time line in one line of text, two buckets in one mark.
