@@ -161,6 +161,18 @@ func (b *bans) has(source netip.Addr, now time.Time) bool {
 	return now.Before(b.banned[gate.BannedAs(source)])
 }
 
+// count returns how many sources are banned.
+func (b *bans) count(now time.Time) (n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, until := range b.banned {
+		if now.Before(until) {
+			n++
+		}
+	}
+	return n
+}
+
 // recall takes in what the kernel has from an earlier time.
 func (b *bans) recall(list []gate.Ban) {
 	b.mu.Lock()

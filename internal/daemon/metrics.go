@@ -37,6 +37,8 @@ func (d *Daemon) state() metrics.State {
 		Grants:   d.book.Count(time.Now()),
 		Rings:    make(map[string]metrics.Ring),
 		Dropped:  make(map[string]uint64),
+		Bans:     d.bans.count(time.Now()),
+		Moat:     make(map[string]uint64),
 		Journal:  metrics.Journal{Waiting: stats.Queued, Lag: stats.Lag, Lost: stats.Lost},
 		Problems: len(d.problems.list()) + len(d.hostProblems(cfg)),
 	}
@@ -44,6 +46,9 @@ func (d *Daemon) state() metrics.State {
 		for name, r := range rings {
 			s.Rings[name] = metrics.Ring{Received: r.Received, Lost: r.Lost}
 		}
+	}
+	for reason, n := range d.moat.status().Dropped {
+		s.Moat[string(reason)] = n
 	}
 	if refused, err := d.firewall.Counters(); err == nil {
 		other := refused.Total

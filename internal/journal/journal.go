@@ -79,7 +79,9 @@ type Journal struct {
 
 	overflow atomic.Uint64 // what Put had no room for, in all
 	written  atomic.Uint64
-	lag      atomic.Int64 // nanoseconds
+	lag      atomic.Int64              // nanoseconds, of the latest batch
+	pending  atomic.Int64              // taken out of the queue, and not yet written
+	since    atomic.Pointer[time.Time] // when the oldest of these was put; nil: there is none
 
 	mu      sync.Mutex
 	problem error // why nothing is written at present
@@ -118,8 +120,8 @@ func (j *Journal) hand(i item) {
 type Stats struct {
 	Written uint64        // rows since the start
 	Lost    uint64        // events since the start that are in no row
-	Lag     time.Duration // from Put to the disk, of the latest batch
-	Queued  int           // events waiting
+	Lag     time.Duration // from Put to the disk, of the latest batch; or what the oldest that waits has waited, if that is longer
+	Queued  int           // events waiting, but for those that are being summed up
 	Problem error         // why nothing is written at present; nil: all is well
 }
 
@@ -127,7 +129,11 @@ type Stats struct {
 func (j *Journal) Stats() Stats {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return Stats{Written: j.written.Load(), Lost: j.overflow.Load(), Lag: time.Duration(j.lag.Load()), Queued: len(j.queue), Problem: j.problem}
+	s := Stats{Written: j.written.Load(), Lost: j.overflow.Load(), Lag: time.Duration(j.lag.Load()), Queued: len(j.queue) + int(j.pending.Load()), Problem: j.problem}
+	if since := j.since.Load(); since != nil {
+		s.Lag = max(s.Lag, time.Since(*since))
+	}
+	return s
 }
 
 func (j *Journal) setProblem(err error) {

@@ -218,3 +218,18 @@ func TestClockJumps(t *testing.T) {
 		t.Errorf("%v, %v", v.Faults, err)
 	}
 }
+
+// What cannot be written waits, and the figures say so.
+func TestWhatWaitsIsCounted(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.db")
+	if err := os.Mkdir(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	j := begin(t, path, Options{})
+	j.Put(granted(noon, "waits"))
+	eventually(t, "it waits for longer and longer", func() bool { return j.Stats().Queued == 1 && j.Stats().Lag > 100*time.Millisecond })
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is written", func() bool { return j.Stats().Queued == 0 && j.Stats().Problem == nil && rows(t, path) == 1 })
+}

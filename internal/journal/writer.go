@@ -138,7 +138,19 @@ func (w *writer) step(now time.Time) {
 		w.open(now)
 	}
 	w.flush(now, options)
+	w.note()
 	w.prune(now, options)
+}
+
+// note lets Stats know what still waits.
+func (w *writer) note() {
+	n := len(w.rows) + len(w.findings)
+	w.pending.Store(int64(n))
+	var since *time.Time
+	if oldest := w.oldest; n > 0 && !oldest.IsZero() {
+		since = &oldest
+	}
+	w.since.Store(since)
 }
 
 // takeSums writes what was summed up, which may be more than one batch.

@@ -26,7 +26,7 @@ func full() State {
 	return State{
 		Started: time.Unix(1_000_000, 0), Doors: 2, Clients: 3, Grants: map[string]int{"ssh": 4},
 		Rings: map[string]Ring{"knocks": {Received: 5, Lost: 6}}, Dropped: map[string]uint64{"ssh": 7, "": 8},
-		Journal: Journal{Waiting: 9, Lag: 10 * time.Millisecond, Lost: 11}, Problems: 12,
+		Journal: Journal{Waiting: 9, Lag: 10 * time.Millisecond, Lost: 11}, Problems: 12, Bans: 13, Moat: map[string]uint64{"tag": 14},
 	}
 }
 
@@ -102,6 +102,8 @@ func TestWhatIsTold(t *testing.T) {
 		`sallyport_capture_lost_total{ring="knocks"} 6`,
 		`sallyport_dropped_packets_total{door=""} 8`,
 		`sallyport_journal_lag_seconds 0.01`,
+		`sallyport_bans 13`,
+		`sallyport_moat_dropped_total{reason="tag"} 14`,
 		`sallyport_problems 12`,
 		`go_goroutines `,
 		`process_resident_memory_bytes `,

@@ -15,7 +15,9 @@ type State struct {
 	Rings    map[string]Ring   // of the capture, by name
 	Dropped  map[string]uint64 // packets that the kernel refused, by door; "" is every other closed port
 	Journal  Journal
-	Problems int // that the status tells
+	Bans     int               // in force
+	Moat     map[string]uint64 // datagrams that the filter in the kernel dropped, by reason
+	Problems int               // that the status tells
 }
 
 // Ring counts packets of the capture.
@@ -34,7 +36,7 @@ type states struct {
 	all []*prometheus.Desc
 
 	started, doors, clients, grants, received, lost, dropped,
-	waiting, lag, journalLost, problems *prometheus.Desc
+	waiting, lag, journalLost, bans, moat, problems *prometheus.Desc
 }
 
 func newStates(now func() State) *states {
@@ -54,6 +56,8 @@ func newStates(now func() State) *states {
 	s.waiting = desc("journal_waiting", "Events that are not yet in the journal.")
 	s.lag = desc("journal_lag_seconds", "How long the latest events waited until they were in the journal.")
 	s.journalLost = desc("journal_lost_total", "Events that could not be put into the journal.")
+	s.bans = desc("bans", "Sources that are banned now.")
+	s.moat = desc("moat_dropped_total", "Datagrams that the filter in the kernel has dropped, by reason; they are in no other count.", "reason")
 	s.problems = desc("problems", "Problems that sallyport status tells.")
 	return s
 }
@@ -90,5 +94,9 @@ func (s *states) Collect(to chan<- prometheus.Metric) {
 	gauge(s.waiting, float64(now.Journal.Waiting))
 	gauge(s.lag, now.Journal.Lag.Seconds())
 	count(s.journalLost, now.Journal.Lost)
+	gauge(s.bans, float64(now.Bans))
+	for reason, n := range now.Moat {
+		count(s.moat, n, reason)
+	}
 	gauge(s.problems, float64(now.Problems))
 }
