@@ -8,6 +8,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sallyport/internal/lab"
 )
 
 const journaledDoor = `
@@ -154,4 +158,42 @@ func TestChangesAreJournaled(t *testing.T) {
 		t.Error("nonsense was applied")
 	}
 	w.journaled("the old configuration goes on", "--kind", "failure") // read with the broken configuration
+}
+
+// Nobody reads the daemon's log, and what is behind its standard error is full:
+// doors open and close, and the journal has it all.
+func TestGateGoesOnWithoutItsLog(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, lab.Options{})
+	w.serve("tcp", 22)
+	w.configure(journaledDoor)
+	fifo := filepath.Join(w.dir, "log")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fd, err := unix.Open(fifo, unix.O_RDWR|unix.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	for err == nil {
+		_, err = unix.Write(fd, make([]byte, 4096))
+	}
+	for err = nil; err == nil; { // the last bytes
+		_, err = unix.Write(fd, []byte{0})
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.command = []string{"sh", "-c", `exec "$0" serve -c "$1" 2>"$2"`, self, w.config, fifo}
+	w.start()
+	w.closed(w.Client, "tcp", at(w.Client, 22))
+	w.knock(w.Client, w.Client.Gate4, "tcp/7000", "udp/8000", "tcp/9000")
+	w.open(w.Client, "tcp", at(w.Client, 22))
+	w.closes(w.Client, "tcp", at(w.Client, 22))
+	w.journaled("first connection, to tcp/22", "--kind", "use")
+	if status := w.stop(); status != 0 {
+		t.Errorf("status %d", status)
+	}
 }

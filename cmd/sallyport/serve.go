@@ -56,10 +56,13 @@ start everything is open again. The kernel sees to it, even if the daemon is kil
 		if err != nil {
 			return fmt.Errorf("find the configuration: %w", err)
 		}
+		log, queue := newLog(std.err, *debug, *jsonLog)
+		go queue.run()
+		defer queue.close()
 		return daemon.Run(cmd.Context(), daemon.Options{
 			ConfigPath: absolute,
 			Version:    build.Version(),
-			Log:        newLog(std.err, *debug, *jsonLog),
+			Log:        log,
 			Getenv:     os.Getenv,
 			Confirm:    *confirm,
 			Unowned:    *unowned,
@@ -68,19 +71,27 @@ start everything is open again. The kernel sees to it, even if the daemon is kil
 	return cmd
 }
 
-func newLog(w io.Writer, debug, asJSON bool) *slog.Logger {
+// newLog returns the daemon's log, and the queue that its lines go through.
+func newLog(w io.Writer, debug, asJSON bool) (*slog.Logger, *logQueue) {
 	opts := &slog.HandlerOptions{Level: slog.LevelInfo}
 	if debug {
 		opts.Level = slog.LevelDebug
 	}
-	if asJSON {
-		return slog.New(slog.NewJSONHandler(w, opts))
+	handler := func(w io.Writer) slog.Handler {
+		if asJSON {
+			return slog.NewJSONHandler(w, opts)
+		}
+		return slog.NewTextHandler(w, opts)
 	}
-	text := slog.NewTextHandler(w, opts)
-	if f, ok := w.(*os.File); ok {
-		if h, ok := journald.New(f, os.Getenv("JOURNAL_STREAM"), text, opts.Level); ok {
-			return slog.New(h)
+	queue := newLogQueue(w)
+	queue.told = func(lost uint64) {
+		slog.New(handler(w)).Warn("lines are missing here: this log was not read fast enough", "lines", lost)
+	}
+	lines := handler(queue)
+	if f, ok := w.(*os.File); ok && !asJSON {
+		if h, ok := journald.New(f, os.Getenv("JOURNAL_STREAM"), lines, opts.Level); ok {
+			return slog.New(h), queue
 		}
 	}
-	return slog.New(text)
+	return slog.New(lines), queue
 }
