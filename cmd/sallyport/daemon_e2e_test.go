@@ -143,6 +143,9 @@ func TestOpenRevokeCut(t *testing.T) {
 	w.must(w.Gate, "revoke", "-c", w.config, "--source", client)
 	w.closed(w.Client, "tcp", at(w.Client, 22))
 	w.lives(s, "after a plain revoke")
+	if out := w.must(w.Gate, "revoke", "-c", w.config, "--source", client, "--json"); !strings.Contains(out, `"grants": []`) {
+		t.Errorf("nothing to revoke: %s", out)
+	}
 	w.must(w.Gate, "open", "ssh", "-c", w.config, "--source", client)
 	w.must(w.Gate, "revoke", "-c", w.config, "--source", client, "--cut")
 	s.SetDeadline(time.Now().Add(patience))
@@ -156,6 +159,7 @@ func TestOpenRevokeCut(t *testing.T) {
 		{"open", "ssh"},
 		{"revoke"},
 		{"revoke", "--source", "192.0.2.0/24"},
+		{"revoke", "--client", "nosuch"},
 	} {
 		if out, errs, status := w.run(w.Gate, append(wrong, "-c", w.config)...); status == 0 || errs == "" {
 			t.Errorf("sallyport %s: status %d, %q, %q", strings.Join(wrong, " "), status, out, errs)

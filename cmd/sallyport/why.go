@@ -21,6 +21,8 @@ import (
 const (
 	whyEvents = 10_000 // looked at
 	whyShown  = 8      // shown one by one
+
+	summedUp = time.Minute // the journal's interval
 )
 
 func newWhy(std stdio) *cobra.Command {
@@ -44,7 +46,7 @@ decided and why, and what that person should do.`,
 			return usageError{errors.New("neither an address nor a client: the argument is empty")}
 		}
 		now := time.Now()
-		w := why{Target: list[0], Grants: []gate.Grant{}}
+		w := why{Target: list[0], Grants: []gate.Grant{}, Reasons: []whyReason{}, Events: []eventLine{}}
 		var err error
 		if w.Since, err = parseWhen("--since", *since, now); err != nil {
 			return usageError{err}
@@ -127,7 +129,11 @@ func (w *why) take(e gate.Event, by map[[2]string]*whyReason) {
 		return
 	case gate.KindRefusal:
 		w.last = e
-	case gate.KindRevocation, gate.KindFailure, gate.KindBan:
+	case gate.KindBan:
+		if e.Over() {
+			return
+		}
+	case gate.KindRevocation, gate.KindFailure:
 	default:
 		return
 	}
@@ -182,6 +188,9 @@ func (w *why) print(out io.Writer, now time.Time) {
 		if r.Advice != "" {
 			fmt.Fprintf(out, "  What to do: %s\n", r.Advice)
 		}
+	}
+	if w.last.Kind == gate.KindRefusal && now.Sub(w.last.Time) < summedUp {
+		fmt.Fprintln(out, "\nWhat is refused again for the same reason is added once a minute.")
 	}
 }
 

@@ -204,7 +204,7 @@ func (b *bans) expire(now time.Time) {
 	for as, until := range b.banned {
 		if !now.Before(until) {
 			delete(b.banned, as)
-			b.put(gate.Event{Time: now, Kind: gate.KindBan, Source: as.Addr(), Detail: fmt.Sprintf("%s: ended", as)})
+			b.put(gate.Event{Time: now, Kind: gate.KindBan, Source: as.Addr(), Count: gate.Contacts{Last: now}, Detail: fmt.Sprintf("%s: ended", as)})
 		}
 	}
 }

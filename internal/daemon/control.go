@@ -68,7 +68,10 @@ func (d *Daemon) Revoke(_ context.Context, q control.RevokeRequest) (control.Rev
 		return (q.Door == "" || g.Door == q.Door) && (!source.IsValid() || g.Covers(source)) && (q.Client == "" || g.Client == q.Client)
 	}
 	ended, err := d.actor.revoke(time.Now(), gate.ByOperator, fits)
-	answer := control.RevokeAnswer{Grants: ended}
+	if unknown := !slices.ContainsFunc(cfg.Clients, func(c config.Client) bool { return c.Name == q.Client }); q.Client != "" && unknown && len(ended) == 0 && err == nil {
+		return control.RevokeAnswer{}, wrong("sallyport status lists the grants and whose they are", "there is no client %q", q.Client)
+	}
+	answer := control.RevokeAnswer{Grants: append([]gate.Grant{}, ended...)} // never null
 	if err != nil || !q.Cut {
 		return answer, err
 	}

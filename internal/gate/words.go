@@ -120,11 +120,14 @@ type Event struct {
 	// What detection reads; it is part of Detail, too.
 	Right int      `json:"-"` // of a broken sequence: right knocks in a row
 	Of    int      `json:"-"` // of a broken sequence: its length
-	Count Contacts `json:"-"` // of KindContacts, and of refusals that are summed up
+	Count Contacts `json:"-"` // of KindContacts, and of refusals that are summed up; of what has ended, when that was: see Over
 
 	// Finding is what KindFinding is about.
 	Finding *Finding `json:"finding,omitempty"`
 }
+
+// Over tells whether a use or a ban is over, rather than has begun.
+func (e *Event) Over() bool { return !e.Count.Last.IsZero() }
 
 // Contacts sums up how one source has touched closed ports in an interval. The
 // source is what the packets claim: anybody can write any address there.

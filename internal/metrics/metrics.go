@@ -79,7 +79,7 @@ func (m *Metrics) Put(e gate.Event) {
 	case gate.KindGrant:
 		m.grants.WithLabelValues(e.Door, string(e.Reason)).Inc()
 	case gate.KindUse:
-		if e.Count.Last.IsZero() { // else it is the end of one
+		if !e.Over() {
 			m.uses.WithLabelValues(e.Door).Inc()
 		}
 	case gate.KindFinding:

@@ -28,7 +28,7 @@ const clock = `Set the clock of that device (on Linux: "timedatectl set-ntp true
 var explanations = map[gate.Reason]Explanation{
 	gate.BySequence: {"the whole sequence was knocked, in order and in time", ""},
 	gate.BySPA:      {"an authenticated message asked for it", ""},
-	gate.ByOperator: {"somebody on the server did it, with the command line", ""},
+	gate.ByOperator: {"somebody on the server did it with the command line, or another system with the token of the API", ""},
 	gate.ByReload:   {"the new configuration no longer has this door or this client", "If that was not meant, put it back and run sallyport reload."},
 	gate.ByClient:   {"the client gave the grant back itself", ""},
 	gate.ByRotating: {"the whole rotating sequence of a current time step was knocked", ""},

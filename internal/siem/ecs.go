@@ -89,6 +89,9 @@ func (o *ecsEvent) classify(e gate.Event) {
 		o.Event.Type = append(o.Event.Type, "start")
 	case gate.KindRefusal, gate.KindBan:
 		set("network", "denied", "failure")
+		if e.Kind == gate.KindBan && e.Over() {
+			set("network", "end", "success")
+		}
 	case gate.KindExpiry, gate.KindRevocation:
 		set("network", "end", "success")
 	case gate.KindUse, gate.KindContacts:

@@ -157,12 +157,17 @@ func (o *ocsfEvent) classify(e gate.Event) {
 	switch e.Kind {
 	case gate.KindGrant:
 		o.Class, o.Activity, o.Disposition, o.Action, o.Status = classNetwork, open, allowed, actionAllowed, success
+	case gate.KindBan:
+		o.Class, o.Activity, o.Disposition, o.Action, o.Status = classNetwork, refuse, blocked, actionDeny, failure
+		if e.Over() {
+			o.Activity, o.Disposition, o.Action, o.Status = close, 0, 0, success
+		}
 	case gate.KindExpiry, gate.KindRevocation:
 		o.Class, o.Activity, o.Status = classNetwork, close, success
-	case gate.KindRefusal, gate.KindBan:
+	case gate.KindRefusal:
 		o.Class, o.Activity, o.Disposition, o.Action, o.Status = classNetwork, refuse, blocked, actionDeny, failure
 	case gate.KindUse:
-		o.Class, o.Activity = classNetwork, choose(e.Count.Last.IsZero(), open, close)
+		o.Class, o.Activity = classNetwork, choose(e.Over(), close, open)
 	case gate.KindContacts:
 		o.Class, o.Activity = classNetwork, traffic
 	case gate.KindLogin:

@@ -146,6 +146,18 @@ func TestAttributesOfOCSF(t *testing.T) {
 	}
 }
 
+// The end of a ban keeps nobody out.
+func TestEndOfABan(t *testing.T) {
+	e := event(gate.KindBan)
+	e.Count.Last = at
+	if v := decoded(t, OCSF, e); v["activity_id"] != 2.0 || v["disposition_id"] != nil || v["status_id"] != 1.0 {
+		t.Errorf("%v", v)
+	}
+	if v := decoded(t, ECS, e); path(v, "event", "outcome") != "success" || path(v, "event", "type").([]any)[0] != "end" {
+		t.Errorf("%v", v)
+	}
+}
+
 func TestECS(t *testing.T) {
 	for _, k := range kinds {
 		v := decoded(t, ECS, event(k))
