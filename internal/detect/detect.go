@@ -36,7 +36,7 @@ type Detector struct {
 	opts   Options
 	limits config.Detect
 	epoch  time.Time
-	now    time.Time // of the latest event; never goes back
+	now    time.Time // of the latest event; goes back only with everything else
 	seed   maphash.Seed
 
 	sources   *sources
@@ -59,6 +59,7 @@ type Detector struct {
 // New returns a detector that knows nothing yet.
 func New(o Options, now time.Time) *Detector {
 	seed := maphash.MakeSeed()
+	now = now.Round(0)
 	d := &Detector{
 		epoch:     now.Add(-time.Second), // so that no time is zero, which means never
 		now:       now,
@@ -164,10 +165,30 @@ func (d *Detector) Tick(now time.Time) []gate.Finding {
 	return d.told()
 }
 
-// advance follows the clock, but never back: windows would not end.
+// setBack is by how much the clock must go back to have been set: events come
+// out of order by less.
+const setBack = time.Minute
+
+// advance follows the clock. It does not go back: windows would not end. Some
+// times have a monotonic reading and some have none, so none is used.
 func (d *Detector) advance(now time.Time) {
-	if now.After(d.now) {
+	now = now.Round(0)
+	back := d.now.Sub(now)
+	if back >= setBack {
+		d.shift(-back)
+	}
+	if back < 0 {
 		d.now = now
+	}
+}
+
+// shift moves all that is known in time, after the clock was set back.
+func (d *Detector) shift(by time.Duration) {
+	for _, t := range []*time.Time{&d.now, &d.epoch, &d.reviewed, &d.dueAt, &d.scanning.started, &d.guessing.started, &d.gettingIn.started} {
+		*t = t.Add(by)
+	}
+	for _, f := range d.open {
+		f.First, f.Last = f.First.Add(by), f.Last.Add(by)
 	}
 }
 

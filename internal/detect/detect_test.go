@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"sallyport/internal/config"
@@ -521,6 +522,48 @@ func TestClockSetBack(t *testing.T) {
 	s.wait(20 * time.Second)
 	if len(s.found) != 1 || s.found[0].Last.Before(s.found[0].First) {
 		t.Errorf("%+v", s.found)
+	}
+}
+
+// The daemon's ticks have a monotonic reading, the kernel's times have none.
+func TestTimeWithAndWithoutMonotonicReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := New(Options{Config: &config.Config{Detect: limits()}}, time.Now())
+		time.Sleep(time.Hour)
+		d.Tick(time.Now())
+		before := d.at()
+		d.Observe(gate.Event{Kind: gate.KindContacts, Source: mole, Time: time.Now().Round(0).Add(-24 * time.Hour)}) // the clock was set back
+		if after := d.at(); after != before {
+			t.Errorf("%d seconds have become %d", before, after)
+		}
+		d.Tick(time.Now()) // with the monotonic reading that it had
+		if after := d.at(); after-before > 25*60*60 {
+			t.Errorf("%d seconds have become %d", before, after)
+		}
+	})
+}
+
+// Windows go on ending, and counts being told, after the clock was a day ahead.
+func TestWindowsEndAfterTheClockWasSetBack(t *testing.T) {
+	s := newStream()
+	s.now = s.now.Add(24 * time.Hour)
+	s.touch(mole, 1, 15)
+	s.touch(away, 1, 30)
+	s.now = s.now.Add(-24 * time.Hour)
+	s.wait(2 * time.Minute)
+	s.touch(mole, 100, 15) // more than scan_window later
+	s.touch(away, 100, 30)
+	s.wait(20 * time.Second)
+	if got := s.briefs(); !slices.Equal(got, []string{"scan-fast low 198.51.100.9 ×60"}) {
+		t.Fatalf("%q", got)
+	}
+	if f := s.found[0]; f.Last.Before(f.First) || f.Last.After(s.now) || s.now.Sub(f.Last) > time.Minute {
+		t.Errorf("from %s to %s, and it is %s", f.First, f.Last, s.now)
+	}
+	s.wait(time.Hour)
+	s.touch(away, 1, 30)
+	if len(s.found) != 2 {
+		t.Errorf("the finding is never over: %q", s.briefs())
 	}
 }
 
