@@ -12,6 +12,17 @@ import (
 // inert makes a text that somebody else may have chosen safe to print.
 func inert(s string) string { return reporting.Inert(s) }
 
+// inertJSON passes JSON on with everything escaped that a terminal could act on.
+type inertJSON struct{ to io.Writer }
+
+// Write takes whole lines. It implements io.Writer.
+func (w inertJSON) Write(lines []byte) (int, error) {
+	if _, err := w.to.Write(siem.Inert(lines)); err != nil {
+		return 0, err
+	}
+	return len(lines), nil
+}
+
 // printJSONLine writes a value as JSON on one line. What a terminal could act
 // on is escaped there too, as JSON itself asks for below 0x20 only.
 func printJSONLine(w io.Writer, v any) error {

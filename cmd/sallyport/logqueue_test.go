@@ -37,9 +37,9 @@ func TestLogAtTheEnd(t *testing.T) {
 	var b strings.Builder
 	log, queue := newLog(&b, false, true)
 	go queue.run()
-	log.Info("stop")
+	log.Info("stop", "detail", hostileText)
 	queue.close()
-	if !strings.Contains(b.String(), `"msg":"stop"`) {
+	if !strings.Contains(b.String(), `"msg":"stop"`) || strings.ContainsAny(strings.TrimSpace(b.String()), "\x1b\a\u009b\u202e\n\r") {
 		t.Errorf("%q", b.String())
 	}
 	_, stuck := newLog(stalled{}, false, false)

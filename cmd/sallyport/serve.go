@@ -79,7 +79,7 @@ func newLog(w io.Writer, debug, asJSON bool) (*slog.Logger, *logQueue) {
 	}
 	handler := func(w io.Writer) slog.Handler {
 		if asJSON {
-			return slog.NewJSONHandler(w, opts)
+			return slog.NewJSONHandler(inertJSON{w}, opts)
 		}
 		return slog.NewTextHandler(w, opts)
 	}

@@ -114,6 +114,18 @@ func TestHostileTextStaysOnItsLine(t *testing.T) {
 	}
 }
 
+// Refusals are logged again although the clock was a day ahead for a while.
+func TestLogAfterTheClockWasSetBack(t *testing.T) {
+	l, now := newLogbook(slog.New(slog.DiscardHandler)), time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+	at := func(t time.Time) bool { return l.admit(gate.Event{Kind: gate.KindRefusal, Time: t}) }
+	for range refusalBurst {
+		at(now.AddDate(0, 0, 1))
+	}
+	if at(now) || !at(now.Add(refusalEvery)) {
+		t.Error("want one more after a while, and not before")
+	}
+}
+
 func TestNotifier(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "notify")
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})

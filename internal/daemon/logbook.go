@@ -44,7 +44,7 @@ func byAnybody(e gate.Event) bool {
 
 // admit tells whether one more may be written.
 func (l *logbook) admit(e gate.Event) bool {
-	if l.refilled.IsZero() {
+	if l.refilled.IsZero() || e.Time.Before(l.refilled) { // at first, or the clock was set back
 		l.refilled = e.Time
 	}
 	if n := int(e.Time.Sub(l.refilled) / refusalEvery); n > 0 {
