@@ -37,6 +37,8 @@ type place struct {
 	spool   *spool
 	client  http.Client
 	end     func()
+	done    chan struct{} // closed when run has returned; nil: it has not begun
+	before  chan struct{} // done of the one whose folder this one takes over; nil: there is none
 
 	first time.Duration // pause after the first failure
 	pause time.Duration // before the next try; 0: the last one succeeded
@@ -59,6 +61,9 @@ func (p *place) put(e gate.Event) {
 
 func (p *place) run(ctx context.Context) {
 	defer p.client.CloseIdleConnections()
+	if p.before != nil {
+		<-p.before // it has been told to end, and puts on the disk what it has left
+	}
 	p.spool.load()
 	for {
 		var due <-chan time.Time

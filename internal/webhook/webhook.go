@@ -56,7 +56,7 @@ func New(dir string, product siem.Product, failed func(gate.Event), log *slog.Lo
 func (s *Sender) Set(list []config.Webhook) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var places []*place
+	var places, fresh []*place
 	for _, w := range list {
 		i := slices.IndexFunc(s.places, func(p *place) bool { return same(p.config, w) })
 		if i >= 0 {
@@ -65,11 +65,18 @@ func (s *Sender) Set(list []config.Webhook) {
 			continue
 		}
 		p := s.newPlace(w)
-		places = append(places, p)
-		s.start(p)
+		places, fresh = append(places, p), append(fresh, p)
 	}
 	for _, gone := range s.places {
 		gone.end()
+	}
+	for _, p := range fresh {
+		for _, gone := range s.places {
+			if gone.spool.dir == p.spool.dir {
+				p.before = gone.done
+			}
+		}
+		s.start(p)
 	}
 	s.places = places
 }
@@ -137,8 +144,11 @@ func (s *Sender) start(p *place) {
 		return
 	}
 	ctx, end := context.WithCancel(s.running)
-	p.end = end
-	s.all.Go(func() { p.run(ctx) })
+	p.end, p.done = end, make(chan struct{})
+	s.all.Go(func() {
+		defer close(p.done)
+		p.run(ctx)
+	})
 }
 
 func (s *Sender) newPlace(w config.Webhook) *place {

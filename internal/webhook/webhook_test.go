@@ -396,3 +396,40 @@ func TestSetAgain(t *testing.T) {
 		t.Error("a place that is gone was told")
 	}
 }
+
+// What waits for a place survives that its settings change, time and again.
+func TestSettingsChangeWhileMessagesWait(t *testing.T) {
+	busy := make([]int, 6)
+	for i := range busy {
+		busy[i] = 503
+	}
+	c := newChat(t, busy...)
+	s, failures, _ := running(t, t.TempDir(), at(c.URL))
+	s.Put(grant(-1))
+	c.next(t) // it runs
+	const rounds, each = 8, 25
+	for round := range rounds {
+		for n := range each {
+			s.Put(grant(round*each + n))
+		}
+		w := at(c.URL)
+		w.Timeout += time.Duration(round+1) * time.Second
+		s.Set([]config.Webhook{w})
+	}
+	seen := make(map[string]bool)
+	for deadline := time.Now().Add(2 * patience); len(seen) <= rounds*each && time.Now().Before(deadline); {
+		select {
+		case <-c.got:
+			var e gate.Event
+			if err := json.Unmarshal([]byte(<-c.texts), &e); err != nil {
+				t.Fatal(err)
+			}
+			seen[e.Detail] = true
+		case <-time.After(patience):
+			t.Fatalf("%d of %d messages are sent, and no more", len(seen), rounds*each)
+		}
+	}
+	if len(seen) <= rounds*each || len(failures) > 0 {
+		t.Errorf("%d of %d messages are sent, %d failures", len(seen), rounds*each, len(failures))
+	}
+}
