@@ -46,7 +46,7 @@ func Follow(ctx context.Context, put func(Entry), troubled func(error)) {
 			told = ""
 		case err.Error() != told:
 			told = err.Error()
-			troubled(fmt.Errorf("read the journal of systemd: %w", err))
+			troubled(explained(err))
 		}
 		select {
 		case <-ctx.Done():
@@ -54,6 +54,14 @@ func Follow(ctx context.Context, put func(Entry), troubled func(error)) {
 		case <-tick.C:
 		}
 	}
+}
+
+// explained says what was to be done, and who may do it.
+func explained(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("read the journal of systemd, as group systemd-journal may: %w", err)
+	}
+	return fmt.Errorf("read the journal of systemd: %w", err)
 }
 
 // here returns the file that journald writes to now.
@@ -115,7 +123,7 @@ func (f *follower) advance(ctx context.Context) error {
 	f.close()
 	if err := f.begin(path); err != nil {
 		f.close()
-		return fmt.Errorf("%s: %w", path, err)
+		return err
 	}
 	return f.read(ctx)
 }
@@ -139,14 +147,14 @@ func (f *follower) begin(path string) (err error) {
 	if f.open, err = os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0); err != nil {
 		return err
 	}
-	if f.journal, err = openFile(f.open); err != nil {
-		return err
-	}
-	if path != f.path {
+	if f.journal, err = openFile(f.open); err == nil && path != f.path {
 		err = f.journal.skip()
 	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
 	f.path = path
-	return err
+	return nil
 }
 
 func (f *follower) read(ctx context.Context) error {
