@@ -8,13 +8,14 @@ import (
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"github.com/google/nftables/xt"
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // lookup parses a question about a set, or a map of verdicts.
 func (p *parser) lookup(e *expr.Lookup) error {
-	f := p.registers[e.SourceRegister]
-	verdicts := e.IsDestRegSet && e.DestRegister == 0
-	if f == nil && !verdicts {
+	verdicts := e.IsDestRegSet && e.DestRegister == unix.NFT_REG_VERDICT
+	if p.registers[word(e.SourceRegister)] == nil && !verdicts {
 		p.ask(func(probe) answer { return unsure })
 		return nil
 	}
@@ -22,10 +23,7 @@ func (p *parser) lookup(e *expr.Lookup) error {
 	if err != nil {
 		return err
 	}
-	if set.Concatenation {
-		f = nil
-	}
-	find := finder(f, set, elements)
+	find := finder(p.held(e.SourceRegister, set.KeyType.Bytes), set, elements)
 	if !verdicts {
 		p.ask(func(pr probe) answer {
 			element, a := find(pr)
@@ -38,21 +36,47 @@ func (p *parser) lookup(e *expr.Lookup) error {
 	}
 	p.verdict = func(pr probe) []verdict {
 		element, a := find(pr)
-		if a != unsure {
-			if element == nil || element.VerdictData == nil {
-				return []verdict{{fate: stays}}
-			}
-			return []verdict{plain(element.VerdictData)}
+		switch {
+		case a == no:
+			return []verdict{{fate: stays}}
+		case a == yes:
+			return []verdict{elementVerdict(element.Val)}
 		}
 		all := []verdict{{fate: stays}}
 		for _, el := range elements {
-			if el.VerdictData != nil {
-				all = append(all, plain(el.VerdictData))
+			if !el.IntervalEnd {
+				all = append(all, elementVerdict(el.Val))
 			}
 		}
 		return all
 	}
 	return nil
+}
+
+// elementVerdict reads what a map says: NFTA_VERDICT_CODE and, where it leads
+// to a chain, NFTA_VERDICT_CHAIN, which the library leaves as they came.
+func elementVerdict(data []byte) verdict {
+	unknown := verdict{fate: accept | stays}
+	attributes, err := netlink.NewAttributeDecoder(data)
+	if err != nil {
+		return unknown
+	}
+	attributes.ByteOrder = binary.BigEndian
+	var v *expr.Verdict
+	chain := ""
+	for attributes.Next() {
+		switch attributes.Type() {
+		case unix.NFTA_VERDICT_CODE:
+			v = &expr.Verdict{Kind: expr.VerdictKind(int32(attributes.Uint32()))}
+		case unix.NFTA_VERDICT_CHAIN:
+			chain = attributes.String()
+		}
+	}
+	if attributes.Err() != nil || v == nil {
+		return unknown
+	}
+	v.Chain = chain
+	return plain(v)
 }
 
 // finder returns what finds the element of a set for a probe.
@@ -65,14 +89,14 @@ func finder(f field, set *nftables.Set, elements []nftables.SetElement) func(pro
 			return nil, unsure
 		}
 		v := f(p)
-		if len(v) == 0 || bytes.Equal(v, anyButLoopback) {
+		if len(v) == 0 || stands(v) {
 			return nil, unsure
 		}
 		var last *nftables.SetElement
 		for i := range elements {
 			e := &elements[i]
-			if len(e.Key) != len(v) {
-				return nil, unsure
+			if len(e.Key) != len(v) || len(e.KeyEnd) > 0 {
+				return nil, unsure // for everything, or intervals of several things
 			}
 			n := bytes.Compare(e.Key, v)
 			if n == 0 && !e.IntervalEnd {

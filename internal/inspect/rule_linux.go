@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
 )
 
 // answer is whether something matches; unsure where the probe does not tell.
@@ -58,7 +59,7 @@ type field func(probe) []byte
 // filled by something unknown is not in the map: questions about it stay open.
 type parser struct {
 	rule
-	registers map[uint32]field
+	registers map[uint32]field // by their words
 	rules     *ruleset
 	table     *nftables.Table
 }
@@ -93,11 +94,11 @@ func (p *parser) expression(e expr.Any) error {
 			p.load(e.Register, ctField(e.Key))
 		}
 	case *expr.Bitwise:
-		p.load(e.DestRegister, masked(p.registers[e.SourceRegister], e))
+		p.load(e.DestRegister, masked(p.registers[word(e.SourceRegister)], e))
 	case *expr.Cmp:
-		p.ask(compare(p.registers[e.Register], e.Op, e.Data))
+		p.ask(compare(p.registers[word(e.Register)], e.Op, e.Data))
 	case *expr.Range:
-		p.ask(within(p.registers[e.Register], e))
+		p.ask(within(p.registers[word(e.Register)], e))
 	case *expr.Lookup:
 		return p.lookup(e)
 	case *expr.Match:
@@ -119,10 +120,46 @@ func (p *parser) expression(e expr.Any) error {
 
 func (p *parser) load(register uint32, f field) {
 	if f == nil {
-		delete(p.registers, register)
+		delete(p.registers, word(register))
 		return
 	}
-	p.registers[register] = f
+	p.registers[word(register)] = f
+}
+
+// word is where a register begins, in words of four bytes: registers have two
+// names, of sixteen bytes and of four (enum nft_registers).
+func word(register uint32) uint32 {
+	if register < unix.NFT_REG32_00 {
+		return 4 * register
+	}
+	return register - unix.NFT_REG32_00 + 4
+}
+
+// held returns what is in as many bytes from a register on. What is
+// concatenated lies in words of its own.
+func (p *parser) held(register, size uint32) field {
+	first := p.registers[word(register)]
+	if first == nil || size <= 4 {
+		return first
+	}
+	parts := []field{first}
+	for w := word(register) + 1; p.registers[w] != nil; w++ {
+		parts = append(parts, p.registers[w])
+	}
+	return func(pr probe) []byte {
+		if v := first(pr); len(v) == int(size) || stands(v) {
+			return v
+		}
+		var all []byte
+		for _, part := range parts {
+			v := part(pr)
+			if len(v) == 0 || len(v) > 4 || len(all) == int(size) {
+				return all
+			}
+			all = append(append(all, v...), make([]byte, 4-len(v))...)
+		}
+		return all
+	}
 }
 
 func plain(v *expr.Verdict) verdict {
@@ -181,14 +218,25 @@ func protocol(p probe) []byte { return []byte{byte(p.Proto)} }
 // be looked at: see compare.
 func outside(probe) []byte { return anyButLoopback }
 
+// These stand for what is not known in full.
 var (
 	anyButLoopback = []byte("any interface but lo")
-	loopbackIndex  = binary.NativeEndian.AppendUint32(nil, 1) // LOOPBACK_IFINDEX in include/net/flow.h
+	anySource      = []byte("any source port, then: ")
+)
+
+// stands tells whether a value is no value.
+func stands(v []byte) bool { return bytes.Equal(v, anyButLoopback) || bytes.HasPrefix(v, anySource) }
+
+var (
+	loopbackIndex = binary.NativeEndian.AppendUint32(nil, 1) // LOOPBACK_IFINDEX in include/net/flow.h
 )
 
 func payloadField(e *expr.Payload) field {
 	if e.Base == expr.PayloadBaseTransportHeader && e.Offset == 2 && e.Len == 2 {
 		return func(p probe) []byte { return binary.BigEndian.AppendUint16(nil, p.Number) }
+	}
+	if e.Base == expr.PayloadBaseTransportHeader && e.Offset == 0 && e.Len == 4 {
+		return func(p probe) []byte { return binary.BigEndian.AppendUint16(slices.Clone(anySource), p.Number) }
 	}
 	if e.Base == expr.PayloadBaseNetworkHeader && e.Len == 1 && (e.Offset == 9 || e.Offset == 6) {
 		return func(p probe) []byte { // the protocol: of IPv4 at 9, of IPv6 (without extension headers) at 6
@@ -201,12 +249,18 @@ func payloadField(e *expr.Payload) field {
 	return nil
 }
 
-// ctField: the probe is the first packet of a connection.
+// ctField: the probe is the first packet of a connection, and nobody has
+// changed its destination.
 func ctField(key expr.CtKey) field {
-	if key != expr.CtKeySTATE {
+	bits := uint32(0)
+	switch key {
+	case expr.CtKeySTATE:
+		bits = expr.CtStateBitNEW
+	case expr.CtKeySTATUS:
+	default:
 		return nil
 	}
-	return func(probe) []byte { return binary.NativeEndian.AppendUint32(nil, expr.CtStateBitNEW) }
+	return func(probe) []byte { return binary.NativeEndian.AppendUint32(nil, bits) }
 }
 
 func masked(f field, e *expr.Bitwise) field {
@@ -234,6 +288,13 @@ func compare(f field, op expr.CmpOp, data []byte) func(probe) answer {
 		if bytes.Equal(v, anyButLoopback) {
 			loopback := bytes.Equal(data, loopbackIndex) || string(bytes.TrimRight(data, "\x00")) == "lo"
 			if loopback && (op == expr.CmpOpEq || op == expr.CmpOpNeq) {
+				return sure(op == expr.CmpOpNeq)
+			}
+			return unsure
+		}
+		if number, pair := bytes.CutPrefix(v, anySource); pair {
+			differs := len(data) == 4 && !bytes.Equal(data[2:], number)
+			if differs && (op == expr.CmpOpEq || op == expr.CmpOpNeq) {
 				return sure(op == expr.CmpOpNeq)
 			}
 			return unsure
