@@ -38,7 +38,10 @@ func gather(cfg *config.Config) (facts *lint.Facts, notes []string) {
 	var err error
 	facts.EphemeralFirst, facts.EphemeralLast, err = netstate.EphemeralRange()
 	try(err)
-	facts.Published, err = inspect.Published()
+	published, err := inspect.Published()
+	for _, f := range published {
+		facts.Published = append(facts.Published, f.Port)
+	}
 	if try(err) { // else the next fails in the same way
 		shut, err := inspect.ShutPorts(doorPorts(cfg))
 		try(err)

@@ -46,7 +46,7 @@ func lookAround() (h host, err error) {
 		return h, err
 	}
 	if h.firewalls, err = inspect.Firewalls(); err != nil {
-		h.notes = append(h.notes, "firewalls and Docker's ports are not known without root")
+		h.notes = append(h.notes, "firewalls and published ports are not known without root")
 	} else if published, err := inspect.Published(); err != nil {
 		h.notes = append(h.notes, err.Error())
 	} else {
@@ -64,11 +64,12 @@ func lookAround() (h host, err error) {
 	return h, nil
 }
 
-// addPublished adds ports that containers have without a listener here.
-func addPublished(list []netstate.Service, published []packet.Port) []netstate.Service {
-	for _, p := range published {
-		if !slices.ContainsFunc(list, func(s netstate.Service) bool { return s.Port == p }) {
-			list = append(list, netstate.Service{Port: p, Process: "Docker"})
+// addPublished adds ports that containers, or other hosts, have without a
+// listener here.
+func addPublished(list []netstate.Service, published []inspect.Forwarded) []netstate.Service {
+	for _, f := range published {
+		if !slices.ContainsFunc(list, func(s netstate.Service) bool { return s.Port == f.Port }) {
+			list = append(list, netstate.Service{Port: f.Port, Process: f.By})
 		}
 	}
 	return list

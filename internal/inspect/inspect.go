@@ -33,6 +33,13 @@ type Shut struct {
 	By     string // the firewall and its chain
 }
 
+// Forwarded is a port of this host whose packets go elsewhere, or to another
+// port.
+type Forwarded struct {
+	Port packet.Port
+	By   string // "Docker", "Podman", or "" for an unknown hand
+}
+
 // Session is an SSH connection as sshd describes it to its children.
 type Session struct {
 	Client, Server netip.AddrPort

@@ -18,7 +18,7 @@ func CurrentSession() (Session, bool) { return Session{}, false }
 func Firewalls() ([]Firewall, error) { return nil, errNotLinux }
 
 // Published works on Linux only.
-func Published() ([]packet.Port, error) { return nil, errNotLinux }
+func Published() ([]Forwarded, error) { return nil, errNotLinux }
 
 // Named works on Linux only.
 func Named() ([]packet.Port, error) { return nil, errNotLinux }

@@ -156,19 +156,82 @@ func TestFirewalls(t *testing.T) {
 	}
 }
 
+const dockerNft = `nft -f - <<'END'
+table ip docker-bridges {
+	chain nat-OUTPUT {
+		type nat hook output priority -100; policy accept;
+		ip daddr != 127.0.0.0/8 fib daddr type local counter jump nat-prerouting-and-output
+	}
+	chain nat-PREROUTING {
+		type nat hook prerouting priority dstnat; policy accept;
+		fib daddr type local counter jump nat-prerouting-and-output
+	}
+	chain nat-prerouting-and-output {
+		iifname != "bridge1" tcp dport 8080 counter dnat to 192.0.2.2:80 comment "DNAT"
+		iifname != "bridge1" ip daddr 127.0.0.1 tcp dport 8081 counter dnat to 192.0.2.2:81 comment "DNAT"
+	}
+}
+END`
+
+const podman = `nft -f - <<'END'
+table inet netavark {
+	chain PREROUTING {
+		type nat hook prerouting priority dstnat; policy accept;
+		fib daddr type local jump NETAVARK-HOSTPORT-DNAT
+	}
+	chain NETAVARK-HOSTPORT-DNAT { tcp dport 8080 jump nv_1_dnat; }
+	chain nv_1_dnat { tcp dport 8080 dnat ip to 10.88.0.2:80; }
+}
+END`
+
+// byHand forwards, and clamps on the same occasion.
+const byHand = `nft -f - <<'END'
+table inet mine {
+	chain pre {
+		type nat hook prerouting priority dstnat; policy accept;
+		udp dport 1195 redirect to :1194
+		iifname "wan0" tcp dport 2222 dnat ip to 10.0.0.5:22
+	}
+	chain through {
+		type filter hook forward priority 0; policy accept;
+		tcp flags syn tcp option maxseg size set rt mtu
+	}
+	chain outgoing {
+		type nat hook output priority -100; policy accept;
+		tcp dport 3333 dnat ip to 10.0.0.5:22
+	}
+}
+END`
+
 func TestPublished(t *testing.T) {
-	labtest.Need(t, "peers", "iptables-nft")
-	l := labtest.New(t, lab.Options{})
-	sh(t, l.Gate, docker)
-	err := l.Gate.Do(func() error {
-		ports, err := Published()
-		if got := fmt.Sprint(ports); got != "[tcp/8080 udp/53]" {
-			t.Errorf("found %s", got)
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
+	labtest.Need(t, "peers", "iptables-nft", "nft")
+	for _, c := range []struct{ name, script, want string }{
+		{"nothing", "true", ""},
+		{"Docker", docker, "tcp/8080 Docker, udp/53 Docker"},
+		{"Docker with nftables", dockerNft, "tcp/8080 Docker"},
+		{"Docker, for this host only", "iptables-nft -t nat -N DOCKER; iptables-nft -t nat -A PREROUTING -j DOCKER; iptables-nft -t nat -A DOCKER -d 127.0.0.1/32 -p tcp --dport 8080 -j DNAT --to-destination 172.17.0.2:80", ""},
+		{"Podman", podman, "tcp/8080 Podman"},
+		{"by hand", byHand, "tcp/2222, udp/1195"},
+		{"by hand with iptables", "iptables-nft -t nat -A PREROUTING -p tcp --dport 2222 -j REDIRECT --to-ports 22", "tcp/2222"},
+		{"two hands", docker + "\niptables-nft -t nat -A PREROUTING -p tcp --dport 8080 -j DNAT --to-destination 10.0.0.1:80", "tcp/8080 Docker, udp/53 Docker"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := labtest.New(t, lab.Options{})
+			sh(t, l.Gate, c.script)
+			var got []string
+			if err := l.Gate.Do(func() error {
+				list, err := Published()
+				for _, f := range list {
+					got = append(got, strings.TrimSuffix(f.Port.String()+" "+f.By, " "))
+				}
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if s := strings.Join(got, ", "); s != c.want {
+				t.Errorf("found %q, want %q", s, c.want)
+			}
+		})
 	}
 }
 

@@ -15,7 +15,7 @@ type Facts struct {
 	EphemeralFirst, EphemeralLast uint16 // ports of outgoing connections
 
 	Services  []Service     // what listens for others, sorted by port
-	Published []packet.Port // ports that are forwarded to containers
+	Published []packet.Port // ports that are forwarded, to containers most of all
 	Session   *Session      // the SSH session that asks
 	Shut      []Shut        // doors that another firewall keeps shut
 	Unread    []string      // names of firewalls that could not be looked into
@@ -71,7 +71,7 @@ func (f *Facts) String() string {
 		add("%s listens on %s", s.Process, s.Port)
 	}
 	for _, p := range f.Published {
-		add("a container has %s", p)
+		add("%s is forwarded", p)
 	}
 	if f.Session != nil {
 		add("you are here over SSH from %s to tcp/%d", f.Session.Source, f.Session.Port)

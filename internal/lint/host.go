@@ -213,7 +213,7 @@ func checkOpen(in input, tell report) {
 	}
 	for _, p := range in.host.Published {
 		if in.open(p) && !slices.ContainsFunc(in.host.Services, func(s Service) bool { return s.Port == p }) {
-			list = append(list, p.String()+" container")
+			list = append(list, p.String()+" forwarded")
 		}
 	}
 	if len(list) > 0 {
