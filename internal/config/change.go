@@ -173,6 +173,12 @@ func (c *Config) DoorAt(p packet.Port) *Door {
 	return nil
 }
 
+// Trusts tells whether a source is never gated.
+func (c *Config) Trusts(source netip.Addr) bool {
+	source = source.Unmap().WithZone("")
+	return source.IsLoopback() || slices.ContainsFunc(c.Gate.Trusted, func(t netip.Prefix) bool { return t.Contains(source) })
+}
+
 // WayIn tells how a source can reach a port of this host in the long run,
 // grants aside; "" says that it cannot.
 func (c *Config) WayIn(source netip.Addr, p packet.Port, now time.Time) string {
@@ -180,7 +186,7 @@ func (c *Config) WayIn(source netip.Addr, p packet.Port, now time.Time) string {
 	if !c.Closes(p) {
 		return "the port is open to everybody"
 	}
-	if source.IsLoopback() || slices.ContainsFunc(c.Gate.Trusted, func(t netip.Prefix) bool { return t.Contains(source) }) {
+	if c.Trusts(source) {
 		return "the source is never gated"
 	}
 	door := c.DoorAt(p)

@@ -97,6 +97,24 @@ var accessRules = []Rule{
 			}
 		},
 	},
+	{
+		Name: "weak-secret", Group: Access, Severity: Error,
+		Summary: "the secret of a rotating sequence was not drawn at random",
+		Why: "Whoever overhears one knock can try secrets as fast as his computers can: words, patterns and the examples of manuals first. 160 random bits " +
+			"look like a text, or like a pattern, once in hundreds of millions of times.",
+		Remedy: "make another: sallyport client rotate --keep 0s, and give it to the client",
+		Bad:    Example{Config: sshDoor + "\n[[client]]\nname = \"bob\"\ndoors = [\"ssh\"]\nrotating = \"JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP\"\n"},
+		Good:   Example{Config: spaPort + sshDoor + alice},
+		check: func(in input, tell report) {
+			for _, c := range in.Clients {
+				for _, s := range c.Rotating.Secrets(in.now) {
+					if habit := pattern(s); habit != "" {
+						tell(c.Place, fmt.Sprintf("client %q has a secret that is %s", c.Name, habit))
+					}
+				}
+			}
+		},
+	},
 }
 
 // Grants longer than these are longer than needed.

@@ -24,12 +24,13 @@ func port(text string) packet.Port {
 var hostRules = []Rule{
 	{
 		Name: "own-session", Group: Host, Severity: Error,
-		Summary: "a door is on the port of the SSH session you are in, and nobody can open it",
-		Why:     "This session goes on, but you could not come back.",
+		Summary: "a door is on the port of the SSH session you are in, and nobody can open it from there",
+		Why:     "This session goes on, but you could not come back. (Where somebody can open the door, it is an info that tells who: is that you?)",
 		Remedy:  "let a client open it (sallyport client add), or add the source to trusted",
 		Bad:     Example{Config: sshDoor, Host: &Facts{Session: &Session{netip.MustParseAddr("192.0.2.7"), 22}}},
-		Good:    Example{Config: spaPort + sshDoor + alice, Host: &Facts{Session: &Session{netip.MustParseAddr("192.0.2.7"), 22}}},
-		check:   checkSession,
+		Good: Example{Config: "[gate]\ntrusted = [\"192.0.2.7\"]\n\n" + spaPort + sshDoor + alice,
+			Host: &Facts{Session: &Session{netip.MustParseAddr("192.0.2.7"), 22}}},
+		check: checkSession,
 	},
 	{
 		Name: "shut-elsewhere", Group: Host, Severity: Error,
@@ -136,24 +137,19 @@ func checkSession(in input, tell report) {
 		return
 	}
 	s := in.host.Session
-	if slices.ContainsFunc(in.Gate.Trusted, func(p netip.Prefix) bool { return p.Contains(s.Source) }) {
-		return
-	}
-	ways := in.ways()
 	at := packet.Port{Proto: packet.TCP, Number: s.Port}
-	for _, d := range in.Doors {
-		if slices.Contains(d.Ports, at) && ways[d.Name] == (way{}) {
-			tell(d.Place, fmt.Sprintf("door %q is on the port of the SSH session you are in (%s, from %s), and nobody can open it", d.Name, at, s.Source))
-			return
-		}
+	door := in.DoorAt(at)
+	way := in.WayIn(s.Source, at, in.now)
+	here := fmt.Sprintf("the SSH session you are in (%s, from %s)", at, s.Source)
+	switch {
+	case way == "" && door != nil:
+		tell(door.Place, fmt.Sprintf("door %q is on the port of %s, and nobody can open it from there", door.Name, here))
+	case way == "":
+		tell(config.Place{File: in.Path}, fmt.Sprintf(`policy "all" closes the port of %s, which is neither public nor a door`, here))
+	case door != nil && !in.Trusts(s.Source):
+		tell(door.Place, fmt.Sprintf("door %q is on the port of %s: the next one needs a knock (%s)", door.Name, here, way),
+			as(Info), remedy("try it before you leave: sallyport reload --confirm 60s goes back by itself"))
 	}
-	if in.Gate.Policy == config.PolicyAll && !in.isDoor(at) && !slices.Contains(in.Gate.Public, at) {
-		tell(config.Place{File: in.Path}, fmt.Sprintf(`policy "all" closes the port of the SSH session you are in (%s, from %s), which is neither public nor a door`, at, s.Source))
-	}
-}
-
-func (in input) isDoor(p packet.Port) bool {
-	return slices.ContainsFunc(in.Doors, func(d config.Door) bool { return slices.Contains(d.Ports, p) })
 }
 
 func checkShut(in input, tell report) {
@@ -177,7 +173,7 @@ func checkShut(in input, tell report) {
 
 // open tells whether nothing here closes a port.
 func (in input) open(p packet.Port) bool {
-	return !in.isDoor(p) && in.Gate.Policy == config.PolicyDoors
+	return in.DoorAt(p) == nil && in.Gate.Policy == config.PolicyDoors
 }
 
 // holders of sockets for others, whose name tells nothing.
