@@ -24,12 +24,12 @@ func Firewalls() ([]Firewall, error) {
 	for name, chains := range byMaker(chains) {
 		found[name] = slices.ContainsFunc(chains, drops) || name == "firewalld" // which rejects with a rule
 	}
-	if Legacy() && !found["iptables"] {
-		found["iptables"] = false
-	}
-	list := make([]Firewall, 0, len(found))
+	var list []Firewall
 	for name, drops := range found {
-		list = append(list, Firewall{name, drops})
+		list = append(list, Firewall{Name: name, Drops: drops})
+	}
+	if Legacy() {
+		list = append(list, Firewall{Name: "iptables-legacy", Hidden: true})
 	}
 	slices.SortFunc(list, func(a, b Firewall) int { return strings.Compare(a.Name, b.Name) })
 	return list, nil
@@ -91,7 +91,7 @@ func drops(c *nftables.Chain) bool {
 // Legacy tells whether the older iptables, which nftables does not show, has
 // been used. What its policy is only a program of its own could tell.
 func Legacy() bool {
-	for _, file := range []string{"/proc/net/ip_tables_names", "/proc/net/ip6_tables_names"} {
+	for _, file := range []string{"/proc/thread-self/net/ip_tables_names", "/proc/thread-self/net/ip6_tables_names"} {
 		if text, err := os.ReadFile(file); err == nil && len(text) > 0 {
 			return true
 		}

@@ -18,12 +18,14 @@ import (
 
 // Firewall is one that is set up on the host, beside our own table.
 type Firewall struct {
-	// Name is who made it: "ufw", "firewalld", "Docker", "iptables", or
-	// "nftables" for tables of an unknown hand.
+	// Name is who made it: "ufw", "firewalld", "Docker", "iptables",
+	// "iptables-legacy", or "nftables" for tables of an unknown hand.
 	Name string
 	// Drops tells that it keeps out what it does not know, so that a door must
 	// be allowed there too.
 	Drops bool
+	// Hidden tells that what it does cannot be found out.
+	Hidden bool
 }
 
 // Shut is a port to which a firewall lets nothing through.

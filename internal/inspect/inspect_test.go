@@ -121,6 +121,7 @@ var firewallCases = []struct{ name, script, want string }{
 	{"ufw", "iptables-nft -N ufw-user-input; iptables-nft -A INPUT -j ufw-user-input; iptables-nft -P INPUT DROP", "ufw drops"},
 	{"firewalld", "nft add table inet firewalld; nft add chain inet firewalld filter_INPUT '{ type filter hook input priority 10; }'", "firewalld drops"},
 	{"Docker and iptables", docker, "Docker, iptables"},
+	{"the older iptables", "iptables-legacy -P INPUT DROP", "iptables-legacy hidden"},
 }
 
 const docker = `iptables-nft -t nat -N DOCKER
@@ -130,7 +131,7 @@ iptables-nft -t nat -A DOCKER ! -i docker0 -p tcp -m tcp --dport 8080 -j DNAT --
 iptables-nft -t nat -A DOCKER -d 192.0.2.1/32 ! -i docker0 -p udp -m udp --dport 53 -j DNAT --to-destination 172.17.0.3:5353`
 
 func TestFirewalls(t *testing.T) {
-	labtest.Need(t, "peers", "nft", "iptables-nft", "ip6tables-nft")
+	labtest.Need(t, "peers", "nft", "iptables-nft", "ip6tables-nft", "iptables-legacy")
 	for _, c := range firewallCases {
 		t.Run(c.name, func(t *testing.T) {
 			l := labtest.New(t, lab.Options{})
@@ -142,6 +143,9 @@ func TestFirewalls(t *testing.T) {
 					word := f.Name
 					if f.Drops {
 						word += " drops"
+					}
+					if f.Hidden {
+						word += " hidden"
 					}
 					got = append(got, word)
 				}
