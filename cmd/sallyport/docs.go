@@ -40,6 +40,7 @@ func writeDocs(root *cobra.Command, dir string) error {
 	}
 	root.DisableAutoGenTag = true
 	root.InitDefaultCompletionCmd()
+	listCommands(root)
 	header := &doc.GenManHeader{Section: "1", Source: "Sallyport", Manual: "Sallyport", Date: &date}
 	if err := doc.GenManTree(root, header, man); err != nil {
 		return fmt.Errorf("write manual pages: %w", err)
@@ -54,6 +55,19 @@ func writeDocs(root *cobra.Command, dir string) error {
 		}
 	}
 	return nil
+}
+
+// listCommands adds to a description what it does not say in a manual page,
+// other than in the help: the commands.
+func listCommands(root *cobra.Command) {
+	for _, g := range root.Groups() {
+		root.Long += "\n\n" + g.Title + "\n"
+		for _, c := range root.Commands() {
+			if c.GroupID == g.ID && c.IsAvailableCommand() {
+				root.Long += fmt.Sprintf("\n- **%s**: %s", c.Name(), c.Short)
+			}
+		}
+	}
 }
 
 // sourceDate is the time in SOURCE_DATE_EPOCH (https://reproducible-builds.org/specs/source-date-epoch/).

@@ -62,7 +62,7 @@ func TestCandidates(t *testing.T) {
 
 func TestPublishedPortsAreOffered(t *testing.T) {
 	port := func(n uint16) packet.Port { return packet.Port{Proto: packet.TCP, Number: n} }
-	got := addPublished([]netstate.Service{{Port: port(8080), Process: "docker-proxy"}}, 
+	got := addPublished([]netstate.Service{{Port: port(8080), Process: "docker-proxy"}},
 		[]inspect.Forwarded{{Port: port(8080), By: "Docker"}, {Port: port(8081), By: "Docker"}, {Port: port(8082)}})
 	if s := fmt.Sprint(got); s != "[{tcp/8080 docker-proxy} {tcp/8081 Docker} {tcp/8082 }]" {
 		t.Errorf("got %s", s)

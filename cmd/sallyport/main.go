@@ -85,8 +85,19 @@ func (h hinted) Unwrap() error { return h.error }
 
 func newRoot(std stdio) *cobra.Command {
 	root := &cobra.Command{
-		Use:           "sallyport",
-		Short:         "A gate that stays closed and silent, and opens for whoever proves a secret",
+		Use:   "sallyport",
+		Short: "A gate that stays closed and silent, and opens for whoever proves a secret",
+		Long: `Services stay closed and silent at the firewall; whoever proves a secret gets one door, for one source
+address, for a short time, and the kernel closes it again.
+
+On a server, "init" makes a configuration, "client add" enrols people, and "serve" is the daemon. A
+client adds the profile that it was given ("add"), and then knocks ("knock") or connects ("ssh").
+
+The configuration is /etc/sallyport/sallyport.toml, with conf.d/*.toml beside it; the state is in
+/var/lib/sallyport. A client keeps its profiles in its configuration folder: ~/.config/sallyport on Linux.
+
+The exit status is 0 if all is done, 1 if something was refused or failed, and 2 if the command line is
+wrong.`,
 		Version:       build.Version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -109,6 +120,7 @@ func newRoot(std stdio) *cobra.Command {
 	root.SetCompletionCommandGroupID("other")
 	addCommands(root, std)
 	addDocs(root)
+	addCompletions(root)
 	return root
 }
 

@@ -79,12 +79,12 @@ func (s source) contents(kind, stage string) files.Contents {
 		file(ours("packaging", "crowdsec", "scenarios", "sallyport-misuse.yaml"), share+"doc/sallyport/examples/crowdsec/scenarios/sallyport-misuse.yaml", 0o644),
 		file(ours("packaging", "grafana", "sallyport.json"), share+"doc/sallyport/examples/grafana.json", 0o644),
 		file(ours("README.md"), share+"doc/sallyport/README.md", 0o644),
-		file(ours("docs", "OPERATIONS.md"), share+"doc/sallyport/docs/OPERATIONS.md", 0o644),
-		file(ours("docs", "METRICS.md"), share+"doc/sallyport/docs/METRICS.md", 0o644),
-		file(ours("docs", "THREATS.md"), share+"doc/sallyport/docs/THREATS.md", 0o644),
 		file(made("copyright"), share+"doc/sallyport/copyright", 0o644),
 		file(made("changelog.gz"), share+"doc/sallyport/changelog.gz", 0o644),
 		file(made("man", "*.1.gz"), share+"man/man1/", 0o644),
+	}
+	for _, name := range []string{"FINDINGS.md", "LINT.md", "METRICS.md", "OPERATIONS.md", "PERFORMANCE.md", "PROTOCOL.md", "THREATS.md"} {
+		list = append(list, file(ours("docs", name), share+"doc/sallyport/docs/"+name, 0o644))
 	}
 	zsh := share + "zsh/vendor-completions/_sallyport"
 	if kind == "rpm" {

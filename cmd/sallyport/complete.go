@@ -1,0 +1,168 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"sallyport/client"
+	"sallyport/internal/config"
+	"sallyport/internal/key"
+	"sallyport/internal/lint"
+)
+
+// names returns what may stand at a place of a command line. What cannot be
+// found out, for instance for want of rights, is not offered.
+type names func(cmd *cobra.Command, before []string) []string
+
+// argumentNames are the arguments of commands that are names of something.
+var argumentNames = map[string]names{
+	"sallyport open":           onlyFirst(doorNames),
+	"sallyport door rotate":    onlyFirst(doorNames),
+	"sallyport client rotate":  onlyFirst(clientNames),
+	"sallyport client remove":  onlyFirst(clientNames),
+	"sallyport client profile": onlyFirst(clientNames),
+	"sallyport why":            onlyFirst(clientNames),
+	"sallyport knock":          profileThenDoors,
+	"sallyport close":          profileThenDoors,
+	"sallyport watch":          profileThenDoors,
+	"sallyport ssh":            onlyFirst(profileNames),
+	"sallyport proxy":          onlyFirst(profileNames),
+	"sallyport doctor":         onlyFirst(profileNames),
+	"sallyport remove":         onlyFirst(profileNames),
+}
+
+// argumentFiles are the commands whose argument is a file.
+var argumentFiles = []string{"sallyport add", "sallyport import knockd", "sallyport import fwknop", "sallyport import sequences"}
+
+// flagNames are the flags that take names, wherever they are.
+var flagNames = map[string]names{
+	"door":   doorNames,
+	"client": clientNames,
+	"suite":  fixed(key.Hybrid.String(), key.X25519.String()),
+	"format": fixed("ocsf", "ecs"),
+}
+
+// flagFiles are the flags that take a file.
+var flagFiles = []string{"key", "file", "html", "journal", "out", "identity"}
+
+// addCompletions tells shells what may stand where.
+func addCompletions(cmd *cobra.Command) {
+	cmd.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
+	path := cmd.CommandPath()
+	switch {
+	case argumentNames[path] != nil:
+		cmd.ValidArgsFunction = argumentNames[path].complete
+	case slices.Contains(argumentFiles, path):
+		cmd.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveDefault)
+	}
+	offer := func(flag string, n names) {
+		if cmd.Flags().Lookup(flag) != nil {
+			_ = cmd.RegisterFlagCompletionFunc(flag, n.complete) // fails only for a flag that is not there
+		}
+	}
+	if cmd.Flags().Lookup("config") != nil {
+		for flag, n := range flagNames {
+			offer(flag, n)
+		}
+	}
+	for _, flag := range flagFiles {
+		if cmd.Flags().Lookup(flag) != nil {
+			_ = cmd.RegisterFlagCompletionFunc(flag, anyFile) // as above
+		}
+	}
+	switch path {
+	case "sallyport init":
+		offer("door", fixed("ssh=tcp/22"))
+		offer("suite", flagNames["suite"])
+	case "sallyport check":
+		offer("severity", fixed(string(lint.Error), string(lint.Warning), string(lint.Info)))
+	case "sallyport findings":
+		offer("severity", fixed("info", "low", "medium", "high", "critical"))
+	case "sallyport proxy", "sallyport ssh":
+		offer("door", func(_ *cobra.Command, before []string) []string { return doorsOf(before) })
+	}
+	for _, c := range cmd.Commands() {
+		addCompletions(c)
+	}
+}
+
+func (n names) complete(cmd *cobra.Command, before []string, begin string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	list := slices.DeleteFunc(n(cmd, before), func(name string) bool {
+		return !strings.HasPrefix(name, begin) || slices.Contains(before, name)
+	})
+	return list, cobra.ShellCompDirectiveNoFileComp
+}
+
+func anyFile(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return nil, cobra.ShellCompDirectiveDefault
+}
+
+func fixed(list ...string) names {
+	return func(*cobra.Command, []string) []string { return slices.Clone(list) }
+}
+
+func onlyFirst(n names) names {
+	return func(cmd *cobra.Command, before []string) []string {
+		if len(before) > 0 {
+			return nil
+		}
+		return n(cmd, before)
+	}
+}
+
+func doorNames(cmd *cobra.Command, _ []string) (list []string) {
+	if cfg := configOf(cmd); cfg != nil {
+		for _, d := range cfg.Doors {
+			list = append(list, d.Name)
+		}
+	}
+	return list
+}
+
+func clientNames(cmd *cobra.Command, _ []string) (list []string) {
+	if cfg := configOf(cmd); cfg != nil {
+		for _, c := range cfg.Clients {
+			list = append(list, c.Name)
+		}
+	}
+	return list
+}
+
+// configOf is the configuration that a command line names, if it is good.
+func configOf(cmd *cobra.Command) *config.Config {
+	path := cmd.Flags().Lookup("config")
+	if path == nil {
+		return nil
+	}
+	cfg, err := loadConfig(path.Value.String())
+	if err != nil {
+		return nil
+	}
+	return cfg
+}
+
+func profileNames(*cobra.Command, []string) []string {
+	list, _ := client.List()
+	return list
+}
+
+func profileThenDoors(cmd *cobra.Command, before []string) []string {
+	if len(before) == 0 {
+		return profileNames(cmd, before)
+	}
+	return doorsOf(before)
+}
+
+// doorsOf are the doors of the profile that comes first.
+func doorsOf(before []string) []string {
+	if len(before) == 0 {
+		return nil
+	}
+	p, err := client.Load(before[0])
+	if err != nil {
+		return nil
+	}
+	return p.Doors
+}
