@@ -120,7 +120,7 @@ func newList(std stdio) *cobra.Command {
 				broken = append(broken, err)
 				continue
 			}
-			list = append(list, profileJSON{p.Name, p.Host, p.Port, append([]string{}, p.Doors...)})
+			list = append(list, profileJSON{p.Name, p.Host, p.Port, append([]string{}, p.Doors...), !p.Rotating.IsZero()})
 		}
 		if *asJSON {
 			printJSON(std.out, list)
@@ -134,17 +134,25 @@ func newList(std stdio) *cobra.Command {
 
 // profileJSON is a profile for programs, without its key.
 type profileJSON struct {
-	Name  string   `json:"name"`
-	Host  string   `json:"host"`
-	Port  uint16   `json:"port"`
-	Doors []string `json:"doors"`
+	Name     string   `json:"name"`
+	Host     string   `json:"host"`
+	Port     uint16   `json:"port"` // 0: no SPA
+	Doors    []string `json:"doors"`
+	Rotating bool     `json:"rotating"`
 }
 
 func printProfiles(w io.Writer, list []profileJSON) {
 	for _, p := range list {
-		fmt.Fprintf(w, "%s\t%s", p.Name, net.JoinHostPort(p.Host, strconv.Itoa(int(p.Port))))
+		where := p.Host
+		if p.Port != 0 {
+			where = net.JoinHostPort(p.Host, strconv.Itoa(int(p.Port)))
+		}
+		fmt.Fprintf(w, "%s\t%s", p.Name, where)
 		for _, d := range p.Doors {
 			fmt.Fprintf(w, " %s", d)
+		}
+		if p.Rotating {
+			fmt.Fprint(w, " (rotating sequences)")
 		}
 		fmt.Fprintln(w)
 	}

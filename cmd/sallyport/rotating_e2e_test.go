@@ -322,6 +322,9 @@ func TestRotatingClientFromTheStart(t *testing.T) {
 	}
 	gate := w.Client.Gate4.String()
 	fetch(w.must(w.Gate, "client", "add", "bob", "--rotating", "--door", "ssh", "--host", gate, "-c", w.config))
+	if got, want := w.must(w.Client, "list"), client.SuggestName(gate)+"\t"+gate+" ssh (rotating sequences)\n"; got != want {
+		t.Errorf("list says %q, want %q", got, want)
+	}
 	opens(client.SuggestName(gate), "--rotating")
 	w.must(w.Client, "knock", client.SuggestName(gate))
 	w.refused("used-step")
