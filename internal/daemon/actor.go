@@ -42,7 +42,7 @@ func newActor(book *grant.Book, events *events) *actor {
 
 // decided takes a decision from the pump and never blocks.
 func (a *actor) decided(now time.Time, d gate.Decision) {
-	if d.Kind != gate.KindGrant && d.Reason != gate.Intercepted && d.Answer == nil {
+	if d.Kind != gate.KindGrant && d.Reason != gate.Intercepted && d.Answer == nil && d.Spent == nil {
 		a.events.decided(now, d)
 		return
 	}

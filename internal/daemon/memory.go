@@ -116,12 +116,14 @@ func (m *memory) close() error {
 	return errors.Join(m.store.Close(), m.files.Close())
 }
 
-// spend carries out a grant by a sequence that opens once: recorded first, so
+// spend carries out a decision on a sequence that opens once: recorded first, so
 // that it never works again, then obeyed.
 func (a *actor) spend(o order) {
 	d := o.decision
 	if err := a.memory().store.Write(*d.Spent); err != nil {
 		d.Kind, d.Reason, d.Grants, d.Detail = gate.KindRefusal, gate.NoRecord, nil, err.Error()
+	}
+	if d.Kind == gate.KindRefusal {
 		a.events.decided(o.at, d)
 		return
 	}

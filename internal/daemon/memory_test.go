@@ -16,6 +16,7 @@ import (
 	"sallyport/internal/config"
 	"sallyport/internal/gate"
 	"sallyport/internal/packet"
+	"sallyport/internal/replay/disk"
 	"sallyport/internal/sequence"
 	"sallyport/internal/spent"
 )
@@ -133,5 +134,29 @@ func TestNothingOpensUnrecorded(t *testing.T) {
 	e := <-d.events.queue
 	if e.Kind != gate.KindRefusal || e.Reason != gate.NoRecord || !strings.Contains(e.Detail, "no space left") {
 		t.Errorf("%+v", e)
+	}
+}
+
+// What a refused sequence has used is recorded too.
+func TestRefusalsAreRecorded(t *testing.T) {
+	files, err := disk.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer files.Close()
+	store, guard, _ := spent.Open(files, "boot", 1)
+	d := newMemoryDaemon()
+	a := newActor(nil, d.events)
+	a.memory = func() *memory { return &memory{store: store, guard: guard} }
+	record := spent.Step("bob", "ssh", 7)
+	a.decided(time.Now(), gate.Decision{Kind: gate.KindRefusal, Reason: gate.OutOfHours, Door: "ssh",
+		Source: netip.MustParseAddr("192.0.2.7"), Spent: &record})
+	a.carryOut(<-a.queue)
+	if e := <-d.events.hostile; e.Kind != gate.KindRefusal || e.Reason != gate.OutOfHours {
+		t.Errorf("%+v", e)
+	}
+	data, err := files.Read(spent.FileName)
+	if err != nil || !spent.Read(data).Used(record) {
+		t.Errorf("not recorded: %v", err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"sallyport/internal/config"
 	"sallyport/internal/sequence"
 	"sallyport/internal/spent"
 )
@@ -19,48 +20,55 @@ func (g *Gate) Remember(guard *spent.Guard, now time.Time) {
 }
 
 // completed decides about a sequence that was knocked as a whole, in order and
-// in time.
+// in time. One that opens once is used by that, whether or not it opens
+// anything: whoever has overheard it must not be let in by it later, when the
+// hours begin, or from where it is allowed.
 func (g *Gate) completed(now time.Time, source netip.Addr, w *way) {
 	d := Decision{Kind: KindGrant, Reason: w.reason, Source: source, Door: w.name()}
-	grants, refused := g.permit.give(now, asked{source: source, client: w.client, doors: w.opens()})
-	if len(grants) == 0 {
-		d.Kind = KindRefusal
-		d.Reason, d.Detail = because(refused)
-		g.decide(d)
-		return
-	}
-	if reason, detail := g.refuses(now, source, w); reason != "" {
-		// The client is told in the detail only: whoever has overheard a
-		// sequence can cause this, so it must not count as authenticated.
-		d.Kind, d.Reason, d.Detail = KindRefusal, reason, detail
-		g.decide(d)
-		return
-	}
-	if w.client != nil {
-		d.Client = w.client.Name
-	}
-	if w.reason != BySequence {
+	reason, detail := g.refuses(now, source, w)
+	if w.reason != BySequence && reason != KeyExpired && g.spent.Use(w.record) {
 		d.Spent = &w.record
 	}
-	d.Grants = grants
-	g.permit.hold(grants)
+	var refused []Decision
+	if reason == "" {
+		d.Grants, refused = g.permit.give(now, asked{source: source, client: w.client, doors: w.opens()})
+		if len(d.Grants) == 0 {
+			reason, detail = because(refused)
+		}
+	}
+	if reason != "" {
+		// The client is told in the detail only: whoever has overheard a
+		// sequence can cause this, so it must not count as authenticated.
+		if w.client != nil {
+			detail = fmt.Sprintf("client %q: %s", w.client.Name, detail)
+		}
+		d.Kind, d.Reason, d.Detail = KindRefusal, reason, detail
+		refused = nil
+	} else if w.client != nil {
+		d.Client = w.client.Name
+	}
+	g.permit.hold(d.Grants)
 	g.decide(d)
 	for _, r := range refused {
 		g.decide(r)
 	}
-	if w.reason != ByOneTime {
-		return
-	}
-	// The next one may begin with this one: it takes the whole of it.
-	g.tracker.Forget(source)
-	if g.OneTimeLeft()[w.door.Name] == 0 {
-		g.decide(Decision{Kind: KindFinding, Reason: ByOneTime, Door: w.door.Name,
-			Detail: fmt.Sprintf("that was the last one-time sequence of this door: add new ones to %s", w.door.SequencesFile)})
+	if w.reason == ByOneTime && d.Spent != nil {
+		g.oneTimeUsed(source, w.door)
 	}
 }
 
-// refuses tells why a complete sequence opens nothing; no reason: it opens its
-// door, and is used from now on.
+// oneTimeUsed is called when a one-time sequence of a door has been used.
+func (g *Gate) oneTimeUsed(source netip.Addr, door *config.Door) {
+	// The next one may begin with this one: it takes the whole of it.
+	g.tracker.Forget(source)
+	if g.OneTimeLeft()[door.Name] == 0 {
+		g.decide(Decision{Kind: KindFinding, Reason: ByOneTime, Door: door.Name,
+			Detail: fmt.Sprintf("that was the last one-time sequence of this door: add new ones to %s", door.SequencesFile)})
+	}
+}
+
+// refuses tells why a complete sequence opens nothing, leaving aside what its
+// doors and client may have; no reason: it does.
 func (g *Gate) refuses(now time.Time, source netip.Addr, w *way) (Reason, string) {
 	if !w.until.IsZero() && !now.Before(w.until) {
 		return KeyExpired, "this sequence has been replaced by another"
@@ -69,11 +77,7 @@ func (g *Gate) refuses(now time.Time, source netip.Addr, w *way) (Reason, string
 	case ByOneTime:
 		return g.refusesOneTime(w)
 	case ByRotating:
-		reason, detail := g.refusesStep(now, source, w)
-		if reason != "" {
-			detail = fmt.Sprintf("client %q: %s", w.client.Name, detail)
-		}
-		return reason, detail
+		return g.refusesStep(now, source, w)
 	}
 	return "", ""
 }
@@ -87,7 +91,6 @@ func (g *Gate) refusesOneTime(w *way) (Reason, string) {
 			return NotNext, "another one-time sequence of this door comes first"
 		}
 	}
-	g.spent.Use(w.record)
 	return "", ""
 }
 
@@ -102,7 +105,7 @@ func (g *Gate) refusesStep(now time.Time, source netip.Addr, w *way) (Reason, st
 		return ForbiddenFrom, "not from this source"
 	case w.step <= g.spent.Floor():
 		return UsedStep, "which steps were used before the start is not known for sure: wait for a later one"
-	case !g.spent.Use(w.record):
+	case g.spent.Used(w.record):
 		return UsedStep, "this step, or a later one, has opened already"
 	}
 	return "", ""

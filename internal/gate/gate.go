@@ -28,7 +28,7 @@ type Decision struct {
 	Of     int           // of a broken sequence: its length
 	Detail string        // for people
 	Answer *Answer       // of an authenticated message: to be done before the grants
-	Spent  *spent.Record // of a sequence that opens once: to be written, on disk, before the grants
+	Spent  *spent.Record // of a sequence that opens once, which is used by that: to be written, on disk, before the grants
 }
 
 // Event describes the decision, for everything but each grant of its own.

@@ -50,6 +50,7 @@ type sender struct {
 	now time.Time
 	id  uint32
 	dst netip.Addr
+	src netip.Addr // zero: client
 }
 
 func newSender() *sender {
@@ -58,11 +59,15 @@ func newSender() *sender {
 
 // send delivers packets a millisecond apart and returns every decision.
 func (s *sender) send(knocks string) (all []Decision) {
+	src := s.src
+	if !src.IsValid() {
+		src = client
+	}
 	for _, p := range ports(knocks) {
 		s.id++
 		s.now = s.now.Add(time.Millisecond)
 		all = append(all, s.Observe(s.now, &packet.Packet{
-			Src: client, Dst: s.dst, Proto: p.Proto, DstPort: p.Number, Flags: packet.SYN, Seq: s.id})...)
+			Src: src, Dst: s.dst, Proto: p.Proto, DstPort: p.Number, Flags: packet.SYN, Seq: s.id})...)
 	}
 	return all
 }

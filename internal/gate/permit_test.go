@@ -140,20 +140,6 @@ func TestHoursCutGrants(t *testing.T) {
 	}
 }
 
-// What is refused for the hours has not been used.
-func TestHoursDoNotUseUpASequence(t *testing.T) {
-	s := newRotating(inUTC(func(c *config.Config) { c.Doors[0].Hours = hours("12:01-13:00") }))
-	s.now = start.Add(50 * time.Second)
-	knocks := s.derive(1, 1)
-	if d := one(t, s.send(knocks)); d.Reason != OutOfHours || d.Client != "" || d.Spent != nil {
-		t.Errorf("%+v", d)
-	}
-	s.now = start.Add(time.Minute)
-	if d := one(t, s.send(knocks)); d.Kind != KindGrant {
-		t.Errorf("%+v", d)
-	}
-}
-
 func TestAGrantIsNotWorthItsLastMoment(t *testing.T) {
 	g := newSPAGate(t, inUTC(func(c *config.Config) { c.Clients[0].Hours = hours("11:00-12:01") }))
 	if d := g.all(start.Add(59500*time.Millisecond), g.alice, door("ssh"))[0]; d.Reason != OutOfHours {
