@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/google/nftables"
+
+	"sallyport/internal/packet"
 )
 
 // Firewalls returns the firewalls that are set up on the host, in the order
@@ -20,13 +22,18 @@ func Firewalls() ([]Firewall, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look for firewalls: %w", err)
 	}
-	found := make(map[string]bool)
-	for name, chains := range byMaker(chains) {
-		found[name] = slices.ContainsFunc(chains, drops) || name == "firewalld" // which rejects with a rule
-	}
+	makers := byMaker(chains)
+	rules, bases := survey(conn, makers)
 	var list []Firewall
-	for name, drops := range found {
-		list = append(list, Firewall{Name: name, Drops: drops})
+	for name, made := range makers {
+		f := Firewall{Name: name, Drops: slices.ContainsFunc(made, drops)}
+		if !f.Drops {
+			his := slices.DeleteFunc(slices.Clone(bases), func(b base) bool { return b.maker != name })
+			if f.Drops, err = rules.dropsUnknown(his); err != nil {
+				return nil, fmt.Errorf("look for firewalls: %w", err)
+			}
+		}
+		list = append(list, f)
 	}
 	if Legacy() {
 		list = append(list, Firewall{Name: "iptables-legacy", Hidden: true})
@@ -86,6 +93,21 @@ func iptablesTable(t *nftables.Table) bool {
 // drops tells whether a chain keeps packets to this host out by its policy.
 func drops(c *nftables.Chain) bool {
 	return c.Hooknum != nil && *c.Hooknum == *nftables.ChainHookInput && c.Policy != nil && *c.Policy == nftables.ChainPolicyDrop
+}
+
+// unknown is a port that no service has ever had.
+var unknown = packet.Port{Proto: packet.TCP, Number: 4}
+
+// dropsUnknown tells whether chains keep out, by a last rule for instance, what
+// no other rule lets in.
+func (r *ruleset) dropsUnknown(bases []base) (bool, error) {
+	for _, family := range []nftables.TableFamily{nftables.TableFamilyIPv4, nftables.TableFamilyIPv6} {
+		by, err := r.shutBy(bases, probe{unknown, family})
+		if by != "" || err != nil {
+			return by != "", err
+		}
+	}
+	return false, nil
 }
 
 // Legacy tells whether the older iptables, which nftables does not show, has

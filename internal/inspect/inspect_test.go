@@ -119,7 +119,10 @@ var firewallCases = []struct{ name, script, want string }{
 	{"iptables", "iptables-nft -P INPUT DROP", "iptables drops"},
 	{"iptables for IPv6", "ip6tables-nft -A INPUT -j ACCEPT", "iptables"},
 	{"ufw", "iptables-nft -N ufw-user-input; iptables-nft -A INPUT -j ufw-user-input; iptables-nft -P INPUT DROP", "ufw drops"},
-	{"firewalld", "nft add table inet firewalld; nft add chain inet firewalld filter_INPUT '{ type filter hook input priority 10; }'", "firewalld drops"},
+	{"iptables with a last rule", "iptables-nft -A INPUT -p tcp --dport 22 -j ACCEPT; iptables-nft -A INPUT -j REJECT", "iptables drops"},
+	{"nftables with a last rule", input("accept", usual, "tcp dport 22 accept", "reject"), "nftables drops"},
+	{"nftables for one port", input("accept", "tcp dport 22 ip saddr != 10.0.0.0/8 drop", "tcp dport 23 drop"), "nftables"},
+	{"firewalld", firewalld, "firewalld drops"},
 	{"Docker and iptables", docker, "Docker, iptables"},
 	{"the older iptables", "iptables-legacy -P INPUT DROP", "iptables-legacy hidden"},
 }

@@ -25,17 +25,7 @@ func ShutPorts(ports []packet.Port) ([]Shut, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look for ports shut by firewalls: %w", err)
 	}
-	rules := &ruleset{conn: conn, chains: make(map[string]*chain)}
-	var bases []base
-	for name, made := range byMaker(chains) {
-		for _, c := range made {
-			rules.chains[chainKey(c.Table, c.Name)] = &chain{Chain: c}
-			if filters(c) {
-				bases = append(bases, base{c, name})
-			}
-		}
-	}
-	slices.SortFunc(bases, func(a, b base) int { return int(*a.Priority) - int(*b.Priority) })
+	rules, bases := survey(conn, byMaker(chains))
 	var list []Shut
 	for _, p := range ports {
 		by4, err := rules.shutBy(bases, probe{p, nftables.TableFamilyIPv4})
@@ -56,6 +46,23 @@ func ShutPorts(ports []packet.Port) ([]Shut, error) {
 		}
 	}
 	return list, nil
+}
+
+// survey lists all chains, by who made them, and in their order those through
+// which packets to this host go.
+func survey(conn *nftables.Conn, makers map[string][]*nftables.Chain) (*ruleset, []base) {
+	rules := &ruleset{conn: conn, chains: make(map[string]*chain)}
+	var bases []base
+	for name, made := range makers {
+		for _, c := range made {
+			rules.chains[chainKey(c.Table, c.Name)] = &chain{Chain: c}
+			if filters(c) {
+				bases = append(bases, base{c, name})
+			}
+		}
+	}
+	slices.SortFunc(bases, func(a, b base) int { return int(*a.Priority) - int(*b.Priority) })
+	return rules, bases
 }
 
 // base is a chain through which packets to this host go, and whose it is.

@@ -155,6 +155,7 @@ func boot(dir string) error {
 		return err
 	}
 	os.Remove("/usr/sbin/policy-rc.d")
+	os.Remove("/var/lib/man-db/auto-update") // or each package has all manual pages indexed anew, for a minute
 	return unix.Exec("/lib/systemd/systemd", []string{"systemd", "--unit=lab.target", "--show-status=no", "--crash-reboot=no"}, []string{"container=lab"})
 }
 
