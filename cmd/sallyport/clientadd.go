@@ -157,7 +157,7 @@ func (e enrolment) add(ctx context.Context, w io.Writer, path string) error {
 	if err := writeBeside(path, file, text); err != nil {
 		return advise(fmt.Errorf("add client %q: %w", e.name, err))
 	}
-	if err := reloadIfRunning(ctx, w, cfg); err != nil {
+	if err := reloadIfRunning(ctx, w, cfg, false); err != nil {
 		return errors.Join(fmt.Errorf("add client %q: %w", e.name, err), os.Remove(file))
 	}
 	fmt.Fprintf(w, "client %q may open %s (%s)\n", e.name, strings.Join(e.doors, ", "), file)

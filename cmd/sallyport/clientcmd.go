@@ -19,6 +19,8 @@ import (
 	"sallyport/client"
 	"sallyport/internal/config"
 	"sallyport/internal/control"
+	"sallyport/internal/inspect"
+	"sallyport/internal/packet"
 )
 
 func newClient(std stdio) *cobra.Command {
@@ -56,11 +58,17 @@ func advise(err error) error {
 	return err
 }
 
-// reloadIfRunning has a running daemon take the configuration into use.
-func reloadIfRunning(ctx context.Context, w io.Writer, cfg *config.Config) error {
-	err := control.Dial(cfg.Daemon.Socket).Reload(ctx)
+// reloadIfRunning has a running daemon take the configuration into use, unless
+// that would bring back what was rolled back, or lock out who asks.
+func reloadIfRunning(ctx context.Context, w io.Writer, cfg *config.Config, force bool) error {
+	q := control.ReloadRequest{Implied: true, Force: force}
+	fromSession(&q)
+	a, err := control.Dial(cfg.Daemon.Socket).Change(ctx, q)
 	switch {
 	case err == nil:
+		for _, text := range a.Warnings {
+			fmt.Fprintf(w, "! %s\n", text)
+		}
 		fmt.Fprintln(w, "the daemon has taken it into use")
 		return nil
 	case control.NotRunning(err):
@@ -140,6 +148,7 @@ client. Clients that are defined elsewhere are removed there.`,
 		Args: args(cobra.ExactArgs(1)),
 	}
 	path := configFlag(cmd)
+	force := cmd.Flags().Bool("force", false, "even if nobody else can open the door of this session from here")
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
 		file, err := clientFile(*path, list[0])
 		if err != nil {
@@ -148,15 +157,18 @@ client. Clients that are defined elsewhere are removed there.`,
 		if _, err := os.Lstat(file); errors.Is(err, fs.ErrNotExist) {
 			return notHere(*path, list[0])
 		}
-		return removeClient(cmd.Context(), std.out, *path, list[0], file)
+		return removeClient(cmd.Context(), std.out, *path, list[0], file, *force)
 	}
 	return cmd
 }
 
 // removeClient removes the file of a client. It does so in a broken
 // configuration too, which may be broken because of that file.
-func removeClient(ctx context.Context, w io.Writer, path, name, file string) error {
+func removeClient(ctx context.Context, w io.Writer, path, name, file string, force bool) error {
 	if cfg, err := loadConfig(path); err == nil {
+		if err := missed(cfg, name); err != nil && !force {
+			return err
+		}
 		if other := alsoIn(cfg, file, name); other != "" {
 			return hinted{fmt.Errorf("%s defines %s too", file, other), "remove the client there by hand, then: sallyport reload"}
 		}
@@ -167,12 +179,29 @@ func removeClient(ctx context.Context, w io.Writer, path, name, file string) err
 	fmt.Fprintf(w, "client %q is removed (%s)\n", name, file)
 	cfg, err := loadConfig(path)
 	if err == nil {
-		err = reloadIfRunning(ctx, w, cfg)
+		err = reloadIfRunning(ctx, w, cfg, force)
 	}
 	if err != nil {
 		return hinted{fmt.Errorf("a running daemon lets the client in until it has reloaded: %w", err), "when the configuration is good: sallyport reload"}
 	}
 	return nil
+}
+
+// missed refuses to remove the only one who can open the door that this very
+// session came through, from where it came.
+func missed(cfg *config.Config, name string) error {
+	s, ok := inspect.CurrentSession()
+	if !ok {
+		return nil
+	}
+	without := *cfg
+	without.Clients = slices.DeleteFunc(slices.Clone(cfg.Clients), func(c config.Client) bool { return c.Name == name })
+	port, now := packet.Port{Proto: packet.TCP, Number: s.Server.Port()}, time.Now()
+	if cfg.WayIn(s.Client.Addr(), port, now) == "" || without.WayIn(s.Client.Addr(), port, now) != "" {
+		return nil
+	}
+	return hinted{fmt.Errorf("this would lock you out: nobody but client %q can open %s from %s, where you are", name, port, s.Client.Addr()),
+		"enrol another client first (sallyport client add), or use --force; your session goes on in any case"}
 }
 
 // alsoIn names something that a file defines beside the client, or is empty.

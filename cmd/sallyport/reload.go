@@ -44,9 +44,7 @@ does it nevertheless.`,
 			return usageError{fmt.Errorf("--confirm %s: want a time such as 60s", *confirm)}
 		}
 		q.Confirm = control.Duration(*confirm)
-		if s, ok := inspect.CurrentSession(); ok {
-			q.From, q.To = s.Client.Addr(), s.Server.Port()
-		}
+		fromSession(&q)
 		conn, err := dial(*path)
 		if err != nil {
 			return err
@@ -66,6 +64,13 @@ does it nevertheless.`,
 		return nil
 	}
 	return cmd
+}
+
+// fromSession lets the daemon know where the one who asks sits.
+func fromSession(q *control.ReloadRequest) {
+	if s, ok := inspect.CurrentSession(); ok {
+		q.From, q.To = s.Client.Addr(), s.Server.Port()
+	}
 }
 
 func newConfirm(std stdio) *cobra.Command {

@@ -256,7 +256,7 @@ func (r *rotation) change(ctx context.Context, w io.Writer, at config.Place, set
 	if err := replaceFile(file, before, after); err != nil {
 		return advise(err)
 	}
-	if err := reloadIfRunning(ctx, w, cfg); err != nil {
+	if err := reloadIfRunning(ctx, w, cfg, false); err != nil {
 		return errors.Join(err, replaceFile(file, after, before))
 	}
 	return nil

@@ -143,7 +143,7 @@ in which every client must get a new profile. Only one old key is: that of an ea
 		if err := rotate(std.out, cfg, ring, kind, time.Duration(keep)); err != nil {
 			return err
 		}
-		if err := reloadIfRunning(cmd.Context(), std.out, cfg); err != nil {
+		if err := reloadIfRunning(cmd.Context(), std.out, cfg, false); err != nil {
 			return fmt.Errorf("the new key is saved, but not in use: %w", err)
 		}
 		return nil

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -109,6 +110,55 @@ func TestReloadRefusesToLockOut(t *testing.T) {
 	if _, errs, status := w.reload(); status != 0 { // nothing gets worse
 		t.Errorf("%d %s", status, errs)
 	}
+}
+
+// Removing the only one who can come back from here is such a change.
+func TestClientRemoveRefusesToLockOut(t *testing.T) {
+	t.Parallel()
+	w := newTried(t)
+	w.configure("[spa]\nport = 23000\n" + triedWeb)
+	key := filepath.Join(w.dir, "key.pub")
+	for _, name := range []string{"alice", "bob"} {
+		if err := os.WriteFile(key, []byte(newEd25519(t)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		w.must(w.Gate, "client", "add", name, "--key", key, "--door", "web", "-c", w.config)
+	}
+	w.env = []string{fmt.Sprintf("SSH_CONNECTION=%s 40000 %s 80", w.Client.IP4, w.Client.Gate4)}
+	w.must(w.Gate, "client", "remove", "bob", "-c", w.config)
+	if _, errs, status := w.run(w.Gate, "client", "remove", "alice", "-c", w.config); status != 1 || !strings.Contains(errs, `nobody but client "alice" can open tcp/80`) {
+		t.Errorf("%d %s", status, errs)
+	}
+	if out := w.must(w.Gate, "client", "list", "-c", w.config); !strings.Contains(out, "alice") {
+		t.Errorf("alice has gone: %s", out)
+	}
+	w.must(w.Gate, "client", "remove", "alice", "--force", "-c", w.config)
+}
+
+// What was rolled back does not come back with a change of something else.
+func TestOtherCommandsBringBackNothing(t *testing.T) {
+	t.Parallel()
+	w := newTried(t)
+	w.configure("[spa]\nport = 23000\n" + triedSSH)
+	w.must(w.Gate, "reload", "-c", w.config)
+	w.configure("[spa]\nport = 23000\n" + triedSSH + triedWeb)
+	w.must(w.Gate, "reload", "-c", w.config, "--confirm", "1s")
+	w.eventually("rolled back", func() bool { return strings.Contains(strings.Join(w.status().Problems, "\n"), "was rolled back") })
+	key := filepath.Join(w.dir, "key.pub")
+	if err := os.WriteFile(key, []byte(newEd25519(t)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	add := []string{"client", "add", "alice", "--key", key, "--door", "ssh", "-c", w.config}
+	if _, errs, status := w.run(w.Gate, add...); status != 1 || !strings.Contains(errs, "it was rolled back at") {
+		t.Errorf("%d %s", status, errs)
+	}
+	if out := w.must(w.Gate, "client", "list", "-c", w.config); strings.Contains(out, "alice") {
+		t.Errorf("alice is there: %s", out)
+	}
+	w.open(w.Client, "tcp", at(w.Client, 80))
+	w.configure("[spa]\nport = 23000\n" + triedSSH)
+	w.must(w.Gate, "reload", "-c", w.config)
+	w.must(w.Gate, add...)
 }
 
 func TestTrialIsConfirmed(t *testing.T) {

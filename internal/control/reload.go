@@ -14,7 +14,8 @@ import (
 type ReloadRequest struct {
 	DryRun  bool       `json:"dry_run,omitempty"` // change nothing, tell what would change
 	Force   bool       `json:"force,omitempty"`
-	Confirm Duration   `json:"confirm,omitzero"` // roll back unless confirmed in this time; zero: never
+	Confirm Duration   `json:"confirm,omitzero"`  // roll back unless confirmed in this time; zero: never
+	Implied bool       `json:"implied,omitempty"` // another change brings it with it, which is not to bring back what was rolled back
 	From    netip.Addr `json:"from,omitzero"`
 	To      uint16     `json:"to,omitempty"` // the TCP port of this host
 }

@@ -45,7 +45,12 @@ func (d *Daemon) change(ctx context.Context, q control.ReloadRequest) (*config.C
 	if err != nil {
 		return nil, control.ReloadAnswer{}, err
 	}
-	if r := d.trial.Load(); r != nil && !r.Ended.IsZero() && r.Tried == files.digest() && confirm == 0 && !q.Force {
+	r := d.trial.Load()
+	if r != nil && !r.Ended.IsZero() && q.Implied {
+		return nil, control.ReloadAnswer{}, &control.Error{Text: "the configuration on disk is not the one in force: it was rolled back at " + r.Ended.Format(time.DateTime),
+			Remedy: "mend it, or bring it into force, with sallyport reload --confirm 60s; then try again"}
+	}
+	if r != nil && !r.Ended.IsZero() && r.Tried == files.digest() && confirm == 0 && !q.Force {
 		return nil, control.ReloadAnswer{}, &control.Error{Text: "this very configuration was rolled back, and has not changed since",
 			Remedy: "mend it, or try it again: sallyport reload --confirm 60s"}
 	}
