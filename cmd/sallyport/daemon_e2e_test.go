@@ -71,12 +71,12 @@ func TestReloadThatRemovesADoorEndsItsGrants(t *testing.T) {
 
 func TestManyReloadsUnderTraffic(t *testing.T) {
 	t.Parallel()
-	w := newGuarded(t, sshDoor)
-	done := make(chan struct{})
+	w := newGuarded(t, strings.Replace(sshDoor, `"2s"`, `"1m"`, 1))
+	done, daemon := make(chan struct{}), w.daemon.Process // the world forgets it when the test fails
 	go func() {
 		defer close(done)
 		for range 200 {
-			w.daemon.Process.Signal(syscall.SIGHUP)
+			daemon.Signal(syscall.SIGHUP)
 			time.Sleep(5 * time.Millisecond)
 		}
 	}()
