@@ -160,7 +160,9 @@ func TestTaggedFrames(t *testing.T) {
 		junk.vlans = c.tags
 		before := g.counters().WrongTag
 		g.until("tagged junk is dropped", func() bool {
-			g.inject(junk.bytes())
+			for range 20 {
+				g.inject(junk.bytes())
+			}
 			return g.counters().WrongTag > before+100
 		})
 		g.reaches()
