@@ -110,7 +110,7 @@ func (f *Firewall) entries() ([]entry, error) {
 	foreign := 0
 	read := func(p pair, parse func(*nftables.Set, nftables.SetElement) (entry, bool)) error {
 		for _, s := range p {
-			elements, err := f.reader.elements(s)
+			elements, err := f.lister.elements(s)
 			if err != nil {
 				return err
 			}

@@ -26,6 +26,7 @@ type Firewall struct {
 	sets  *sets
 
 	reader *reader // nil with a simulated kernel
+	lister *reader // for the grants, of which there may be very many; the same
 
 	mu        sync.Mutex
 	conn      *nftables.Conn       // one for the whole life: it owns the table
@@ -46,6 +47,9 @@ func New(log *slog.Logger, opts Options) (*Firewall, error) {
 		return nil, err
 	}
 	if f.reader, err = newReader(); err == nil {
+		f.lister, err = newReader()
+	}
+	if err == nil {
 		f.events, err = subscribe(f.id)
 	}
 	if err != nil {
@@ -138,8 +142,10 @@ func (f *Firewall) Close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	err := f.conn.CloseLasting()
-	if f.reader != nil {
-		err = errors.Join(err, f.reader.close())
+	for _, r := range []*reader{f.reader, f.lister} {
+		if r != nil {
+			err = errors.Join(err, r.close())
+		}
 	}
 	if f.events != nil {
 		err = errors.Join(err, f.events.Close())

@@ -23,7 +23,8 @@ const (
 	readTries = 5
 )
 
-// reader is a connection for reading, so that a long list holds up no grant.
+// reader is a connection for reading, so that a long list holds up no grant and
+// nothing that is read by another one.
 type reader struct {
 	mu   sync.Mutex // between a question and the end of its answer
 	conn *nftables.Conn

@@ -317,3 +317,26 @@ func TestMark(t *testing.T) {
 		}
 	}
 }
+
+// A list of grants takes minutes if there are very many. Nothing waits for it.
+func TestListHoldsNothingUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, lab.Options{})
+	cfg := guarding(doorTo("ssh", "tcp/22"))
+	w.apply(cfg)
+	ssh := at(w.Client.Gate4, 22)
+	w.closed(w.Client, "tcp", ssh)
+
+	w.f.lister.mu.Lock() // as while the kernel lists
+	defer w.f.lister.mu.Unlock()
+	w.grant("ssh", w.Client, time.Hour)
+	w.open(w.Client, "tcp", ssh)
+	if _, err := w.f.Counters(); err != nil {
+		t.Error(err)
+	}
+	w.apply(cfg)
+	w.do(func() error {
+		return w.f.Revoke(gate.Grant{Door: "ssh", Source: w.Client.IP4})
+	})
+	w.closes(w.Client, "tcp", ssh)
+}
