@@ -61,6 +61,6 @@ func (d *Daemon) Unban(_ context.Context, q control.UnbanRequest) (struct{}, err
 		return struct{}{}, err
 	}
 	delete(b.banned, as)
-	d.events.put(gate.Event{Time: now, Kind: gate.KindBan, Source: source, Reason: gate.ByOperator, Count: gate.Contacts{Last: now}, Detail: fmt.Sprintf("%s: ended", as)})
+	d.events.put(banEnded(now, source, gate.ByOperator))
 	return struct{}{}, nil
 }

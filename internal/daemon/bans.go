@@ -204,9 +204,14 @@ func (b *bans) expire(now time.Time) {
 	for as, until := range b.banned {
 		if !now.Before(until) {
 			delete(b.banned, as)
-			b.put(gate.Event{Time: now, Kind: gate.KindBan, Source: as.Addr(), Count: gate.Contacts{Last: now}, Detail: fmt.Sprintf("%s: ended", as)})
+			b.put(banEnded(now, as.Addr(), ""))
 		}
 	}
+}
+
+// banEnded is the event of a ban that is over, and why if not by itself.
+func banEnded(now time.Time, source netip.Addr, why gate.Reason) gate.Event {
+	return gate.Event{Time: now, Kind: gate.KindBan, Source: source, Reason: why, Count: gate.Contacts{Last: now}, Detail: fmt.Sprintf("%s: ended", gate.BannedAs(source))}
 }
 
 // watchDecoys listens on the decoys, and ends bans.

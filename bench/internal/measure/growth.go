@@ -165,8 +165,8 @@ func (s *size) fill(ctx context.Context) error {
 // checkGrants waits until the daemon knows of all grants: after a restart it
 // reads back very many for a while, and works meanwhile.
 func (s *size) checkGrants(ctx context.Context) error {
-	const patience = 20 * time.Minute
-	for deadline := time.Now().Add(patience); ; {
+	patience := time.Minute + time.Duration(s.grants)*time.Millisecond
+	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
 		status, err := s.control().Status(ctx)
 		if err != nil {
 			return err
