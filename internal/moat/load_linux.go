@@ -76,6 +76,10 @@ func (m *Moat) load() error {
 		m.failed = fmt.Errorf("load the XDP program: %w%s", shortened(err), remedy(err))
 		return m.failed
 	}
+	if m.settings.Tick, err = tickLength(); err != nil {
+		m.failed = err
+		return errors.Join(err, m.objects.Close())
+	}
 	m.loaded = true
 	return errors.Join(m.writeKeys(time.Now()), m.writeHost())
 }

@@ -196,13 +196,9 @@ func flag(b bool) uint8 {
 }
 
 // clock is the clock of the program, in ns since about the start of the machine:
-// the kernel's ticks, whose length is the resolution of its coarse clocks. It
-// stands still while the machine sleeps, which the next SetKeys makes up for.
-func (m *Moat) clock() (now int64, err error) {
-	var tick unix.Timespec
-	if err := unix.ClockGetres(unix.CLOCK_MONOTONIC_COARSE, &tick); err != nil {
-		return 0, fmt.Errorf("read the length of a tick: %w", err)
-	}
+// the kernel's ticks times their length. It stands still while the machine sleeps,
+// which the next SetKeys makes up for.
+func (m *Moat) clock() (int64, error) {
 	frame := make([]byte, 14) // the least that the kernel takes for a packet
 	verdict, err := m.objects.TellTicks.Run(&ebpf.RunOptions{Data: frame, DataOut: frame})
 	if err != nil {
@@ -211,6 +207,15 @@ func (m *Moat) clock() (now int64, err error) {
 	if verdict != xdpPass {
 		return 0, fmt.Errorf("read the clock of the XDP program: verdict %d", verdict)
 	}
-	m.settings.Tick = uint64(tick.Nano())
 	return int64(binary.NativeEndian.Uint64(frame) * m.settings.Tick), nil
+}
+
+// tickLength returns how long a tick of the kernel is, in ns: the resolution of
+// its coarse clocks.
+func tickLength() (uint64, error) {
+	var tick unix.Timespec
+	if err := unix.ClockGetres(unix.CLOCK_MONOTONIC_COARSE, &tick); err != nil {
+		return 0, fmt.Errorf("read the length of a tick: %w", err)
+	}
+	return uint64(tick.Nano()), nil
 }
