@@ -234,7 +234,7 @@ func (d *Daemon) run(ctx context.Context) error {
 
 func (d *Daemon) tasks() []task {
 	return []task{
-		{"gate", d.pump.Run},
+		{"gate", d.runPump},
 		{"trial", d.watchTrial},
 		{"grants of an earlier time", d.restore},
 		{"grants", d.actor.Run},

@@ -40,6 +40,14 @@ func (p *pump) Run(ctx context.Context) error {
 	return nil
 }
 
+// runPump runs the pump before everything else that wants the processor.
+func (d *Daemon) runPump(ctx context.Context) error {
+	if err := raisePriority(); err != nil {
+		d.log.Info("in a flood knocks may be lost where the processor is busy", "error", err)
+	}
+	return d.pump.Run(ctx)
+}
+
 // obey carries out all commands that wait: several may have woken the pump once.
 func (p *pump) obey() {
 	for {
