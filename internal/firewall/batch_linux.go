@@ -14,10 +14,13 @@ type batch struct {
 	conn    *nftables.Conn
 	table   *nftables.Table
 	refused *nftables.CounterObj
+	destroy bool // the kernel removes elements whether or not they are there
 }
 
+// newBatch returns an empty batch. A kernel that lets a table be owned (6.9) knows
+// the messages to destroy (6.3).
 func (f *Firewall) newBatch() *batch {
-	return &batch{conn: f.conn, table: f.table, refused: refusedCounter(f.table)}
+	return &batch{conn: f.conn, table: f.table, refused: refusedCounter(f.table), destroy: f.Owned()}
 }
 
 func refusedCounter(t *nftables.Table) *nftables.CounterObj {
@@ -34,10 +37,15 @@ func (b *batch) remove(s *nftables.Set, elements ...nftables.SetElement) {
 	_ = b.conn.SetDeleteElements(s, elements)
 }
 
-// discard removes elements whether or not they are there. Kernels before 6.3
-// have no message for that and refuse to delete what is missing.
+// discard removes elements whether or not they are there. Where the kernel has
+// no message for that, it refuses to delete what is missing: so that it is there, it is
+// added before.
 func (b *batch) discard(entries []entry) {
 	for _, e := range entries {
+		if b.destroy {
+			_ = b.conn.SetDestroyElements(e.set, []nftables.SetElement{e.bare()})
+			continue
+		}
 		b.add(e.set, e.bare())
 		b.remove(e.set, e.bare())
 	}

@@ -49,43 +49,43 @@ func TestClosedOpenClosed(t *testing.T) {
 }
 
 func TestRevokeClosesAllPorts(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, lab.Options{})
-	w.apply(guarding(doorTo("both", "tcp/22", "tcp/80")))
-	targets := []netip.AddrPort{at(w.Client.Gate4, 22), at(w.Client.Gate6, 22), at(w.Client.Gate4, 80), at(w.Client.Gate6, 80)}
-	for _, to := range targets {
-		w.closed(w.Client, "tcp", to)
-	}
-	w.grant("both", w.Client, time.Hour)
-	for _, to := range targets {
-		w.open(w.Client, "tcp", to)
-	}
-	for _, source := range []netip.Addr{w.Client.IP4, w.Client.IP6} {
-		for range 2 { // again is no error
-			w.do(func() error { return w.f.Revoke(gate.Grant{Source: source, Door: "both"}) })
+	onKernels(t, func(w *world) {
+		w.apply(guarding(doorTo("both", "tcp/22", "tcp/80")))
+		targets := []netip.AddrPort{at(w.Client.Gate4, 22), at(w.Client.Gate6, 22), at(w.Client.Gate4, 80), at(w.Client.Gate6, 80)}
+		for _, to := range targets {
+			w.closed(w.Client, "tcp", to)
 		}
-	}
-	for _, to := range targets {
-		w.closed(w.Client, "tcp", to)
-	}
+		w.grant("both", w.Client, time.Hour)
+		for _, to := range targets {
+			w.open(w.Client, "tcp", to)
+		}
+		for _, source := range []netip.Addr{w.Client.IP4, w.Client.IP6} {
+			for range 2 { // again is no error
+				w.do(func() error { return w.f.Revoke(gate.Grant{Source: source, Door: "both"}) })
+			}
+		}
+		for _, to := range targets {
+			w.closed(w.Client, "tcp", to)
+		}
+	})
 }
 
 // A second add of an element changes nothing before Linux 6.12, and the time
 // alone after that.
 func TestGrantAgainSetsTimeAndClient(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, lab.Options{})
-	w.apply(guarding(doorTo("ssh", "tcp/22")))
-	for client, d := range map[string]time.Duration{"alice": 2 * time.Second, "bob": time.Hour, "": 10 * time.Minute} {
-		now := time.Now()
-		g := gate.Grant{Door: "ssh", Client: client, Source: w.Client.IP4, Until: now.Add(d)}
-		w.do(func() error { return w.f.Grant(g, now) })
-		got := w.grants()
-		if len(got) != 1 || got[0].Client != client || got[0].Until.Sub(g.Until).Abs() > time.Second {
-			t.Errorf("the kernel has %+v, want %+v", got, g)
+	onKernels(t, func(w *world) {
+		w.apply(guarding(doorTo("ssh", "tcp/22")))
+		for client, d := range map[string]time.Duration{"alice": 2 * time.Second, "bob": time.Hour, "": 10 * time.Minute} {
+			now := time.Now()
+			g := gate.Grant{Door: "ssh", Client: client, Source: w.Client.IP4, Until: now.Add(d)}
+			w.do(func() error { return w.f.Grant(g, now) })
+			got := w.grants()
+			if len(got) != 1 || got[0].Client != client || got[0].Until.Sub(g.Until).Abs() > time.Second {
+				w.t.Errorf("the kernel has %+v, want %+v", got, g)
+			}
+			w.open(w.Client, "tcp", at(w.Client.Gate4, 22))
 		}
-		w.open(w.Client, "tcp", at(w.Client.Gate4, 22))
-	}
+	})
 }
 
 func TestShortGrantAmongLongOnes(t *testing.T) {
@@ -129,38 +129,38 @@ func TestSingleLetsOneConnectionIn(t *testing.T) {
 }
 
 func TestSingleForSeveralPortsLetsOneConnectionIn(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, lab.Options{})
-	w.apply(guarding(doorTo("both", "tcp/22", "tcp/80"), doorTo("dns", "udp/53")))
-	w.closed(w.Client, "tcp", at(w.Client.Gate4, 22))
-	w.closed(w.Client, "tcp", at(w.Client.Gate6, 22))
-	w.grantSingle("both", w.Client)
-	for _, gateway := range []netip.Addr{w.Client.Gate4, w.Client.Gate6} {
-		w.closed(w.Client, "udp", at(gateway, 53))
-		w.open(w.Client, "tcp", at(gateway, 80))
-		w.closed(w.Client, "tcp", at(gateway, 22))
-		w.closed(w.Client, "tcp", at(gateway, 80))
-	}
+	onKernels(t, func(w *world) {
+		w.apply(guarding(doorTo("both", "tcp/22", "tcp/80"), doorTo("dns", "udp/53")))
+		w.closed(w.Client, "tcp", at(w.Client.Gate4, 22))
+		w.closed(w.Client, "tcp", at(w.Client.Gate6, 22))
+		w.grantSingle("both", w.Client)
+		for _, gateway := range []netip.Addr{w.Client.Gate4, w.Client.Gate6} {
+			w.closed(w.Client, "udp", at(gateway, 53))
+			w.open(w.Client, "tcp", at(gateway, 80))
+			w.closed(w.Client, "tcp", at(gateway, 22))
+			w.closed(w.Client, "tcp", at(gateway, 80))
+		}
+	})
 }
 
 // A lasting grant replaces a single one, and the other way round.
 func TestKindOfGrantChanges(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, lab.Options{})
-	w.apply(guarding(doorTo("ssh", "tcp/22"), doorTo("both", "tcp/80", "udp/53")))
-	for _, name := range []string{"ssh", "both"} {
-		for _, single := range []bool{true, false, true} {
-			w.grantAs(name, w.Client, time.Hour, single)
-			for _, g := range w.grants() {
-				if g.Door == name && g.Single != single {
-					t.Errorf("%+v: want single %t", g, single)
+	onKernels(t, func(w *world) {
+		w.apply(guarding(doorTo("ssh", "tcp/22"), doorTo("both", "tcp/80", "udp/53")))
+		for _, name := range []string{"ssh", "both"} {
+			for _, single := range []bool{true, false, true} {
+				w.grantAs(name, w.Client, time.Hour, single)
+				for _, g := range w.grants() {
+					if g.Door == name && g.Single != single {
+						w.t.Errorf("%+v: want single %t", g, single)
+					}
 				}
 			}
 		}
-	}
-	if n := len(w.grants()); n != 4 {
-		t.Errorf("%d grants, want one for each door and address: %+v", n, w.grants())
-	}
+		if n := len(w.grants()); n != 4 {
+			w.t.Errorf("%d grants, want one for each door and address: %+v", n, w.grants())
+		}
+	})
 }
 
 // The first packet is lost behind the gate, so the client sends it again, with

@@ -21,8 +21,7 @@ var errNoTable = fmt.Errorf("the table inet %s is not there", tableName)
 // prefix.
 //
 // Before Linux 6.12 adding an element that is there changes nothing, so it is
-// removed and added in one transaction; and because only what is there can be
-// removed, it is added before that, too.
+// removed and added in one transaction.
 func (f *Firewall) Grant(g gate.Grant, now time.Time) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

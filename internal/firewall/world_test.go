@@ -50,6 +50,20 @@ func newWorld(t testing.TB, opts lab.Options) *world {
 	return w
 }
 
+// onKernels runs a test as on a kernel of today, and as on one that knows neither
+// owners of tables nor messages to destroy.
+func onKernels(t *testing.T, test func(*world)) {
+	t.Parallel()
+	for name, opts := range map[string]Options{"new": {}, "old": {Unowned: true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, lab.Options{})
+			w.f = w.newFirewall(opts)
+			test(w)
+		})
+	}
+}
+
 func (w *world) do(f func() error) {
 	w.t.Helper()
 	if err := f(); err != nil {
