@@ -25,6 +25,7 @@ var scanDistributed = &rule{
 	},
 	advice: "Nothing is open to them. If all of them look for the same port, read the news about the program that usually listens there.",
 	quiet:  time.Hour,
+	least:  gate.Medium,
 }
 
 var guessesDistributed = &rule{
@@ -34,6 +35,7 @@ var guessesDistributed = &rule{
 	},
 	advice: `Change the first knocks (sallyport door rotate), which are known or easily guessed, or open the doors by SPA only.`,
 	quiet:  2 * time.Hour,
+	least:  gate.High,
 }
 
 // crowd counts different sources over two halves of a window, by linear
@@ -117,14 +119,14 @@ func (c *crowd) evidence(f *raised, n int) {
 func (d *Detector) observeScanSource(e gate.Event) {
 	n := d.scanning.add(d.now, hashOf(d.seed, e.Source), e.Source)
 	if d.scanning.exceeds(n, d.limits.ScanSources) {
-		d.scanning.evidence(d.raise(subject{rule: scanDistributed}, gate.Medium, e.Count.Packets), n)
+		d.scanning.evidence(d.raise(subject{rule: scanDistributed}, scanDistributed.least, e.Count.Packets), n)
 	}
 }
 
 func (d *Detector) observeGuessSource(a netip.Addr) {
 	n := d.guessing.add(d.now, hashOf(d.seed, a), a)
 	if n >= d.limits.GuessSources+d.gettingIn.sources()/mistaken {
-		d.guessing.evidence(d.raise(subject{rule: guessesDistributed}, gate.High, 1), n)
+		d.guessing.evidence(d.raise(subject{rule: guessesDistributed}, guessesDistributed.least, 1), n)
 	}
 }
 

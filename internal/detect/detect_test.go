@@ -476,7 +476,19 @@ func TestManyScannersAreOneFinding(t *testing.T) {
 	if n := len(s.found); n > apart+1 {
 		t.Errorf("%d findings", n)
 	}
-	if last := s.found[len(s.found)-1]; last.Rule != "scan-distributed" || last.Count < 1_000_000 {
+	if last := s.found[len(s.found)-1]; last.Rule != "scan-distributed" || last.Severity != gate.Medium || last.Count < 1_000_000 {
+		t.Errorf("%+v", last)
+	}
+}
+
+// What more scanners than can be told apart amount to is not less severe for that.
+func TestTheFirstScannerBeyondTheOthers(t *testing.T) {
+	s := newStream()
+	for i := range apart + 1 {
+		s.touch(numbered(i), 1, 100)
+	}
+	s.wait(time.Second)
+	if last := s.found[len(s.found)-1]; last.Rule != "scan-distributed" || last.Severity != gate.Medium {
 		t.Errorf("%+v", last)
 	}
 }

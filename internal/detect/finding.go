@@ -30,6 +30,7 @@ type rule struct {
 	advice  string
 	quiet   time.Duration // a finding is over when nothing has happened for so long
 	beyond  *rule         // what many findings of this rule amount to; nil: one finding about many
+	least   gate.Severity // what is beyond others is at least that severe
 }
 
 // subject is what a finding is about: there is one of each at a time.
@@ -108,6 +109,9 @@ func (d *Detector) raiseBeyond(s subject, severity gate.Severity, n uint64) *rai
 	many := subject{rule: s.rule}
 	if s.rule.beyond != nil {
 		many.rule = s.rule.beyond
+	}
+	if worse(many.rule.least, severity) {
+		severity = many.rule.least
 	}
 	if d.open[many] == nil {
 		return d.begin(many, netip.Addr{}, severity, n, d.now) // there is always room for this one
