@@ -34,7 +34,7 @@ func (d *Daemon) state() metrics.State {
 		Started:  d.started,
 		Doors:    len(cfg.Doors),
 		Clients:  len(cfg.Clients),
-		Grants:   d.book.Count(time.Now()),
+		Grants:   d.book.Count(),
 		Rings:    make(map[string]metrics.Ring),
 		Dropped:  make(map[string]uint64),
 		Bans:     d.bans.count(time.Now()),

@@ -8,6 +8,7 @@ import (
 	"cmp"
 	"container/heap"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -33,6 +34,7 @@ type Book struct {
 
 	mu      sync.Mutex
 	live    map[key]gate.Grant
+	count   map[string]int // of live, by door
 	ends    ends
 	limit   int
 	waiting *missed // not nil until grants of an earlier time are restored
@@ -50,7 +52,7 @@ func keyOf(g gate.Grant) key { return key{g.From(), g.Door} }
 
 // New returns an empty book.
 func New(firewall Firewall) *Book {
-	return &Book{firewall: firewall, live: make(map[key]gate.Grant), limit: Limit}
+	return &Book{firewall: firewall, live: make(map[key]gate.Grant), count: make(map[string]int), limit: Limit}
 }
 
 // Open puts a grant into force and returns it as it is then. A source that has
@@ -85,8 +87,19 @@ func merge(old, g gate.Grant) gate.Grant {
 }
 
 func (b *Book) enter(g gate.Grant) {
-	b.live[keyOf(g)] = g
-	heap.Push(&b.ends, end{g.Until, keyOf(g)})
+	k := keyOf(g)
+	if _, known := b.live[k]; !known {
+		b.count[g.Door]++
+	}
+	b.live[k] = g
+	heap.Push(&b.ends, end{g.Until, k})
+}
+
+func (b *Book) remove(k key) {
+	delete(b.live, k)
+	if b.count[k.door]--; b.count[k.door] == 0 {
+		delete(b.count, k.door)
+	}
 }
 
 // Expect says that grants of an earlier time are in force in the kernel, and
@@ -168,7 +181,7 @@ func (b *Book) Revoke(match func(gate.Grant) bool) ([]gate.Grant, error) {
 		if err := b.firewall.Revoke(g); err != nil {
 			return ended, fmt.Errorf("close door %q for %s: %w", g.Door, g.Source, err)
 		}
-		delete(b.live, k)
+		b.remove(k)
 		ended = append(ended, g)
 	}
 	sortGrants(ended)
@@ -185,7 +198,7 @@ func (b *Book) Forget(match func(gate.Grant) bool) []gate.Grant {
 	var gone []gate.Grant
 	for k, g := range b.live {
 		if match(g) {
-			delete(b.live, k)
+			b.remove(k)
 			gone = append(gone, g)
 		}
 	}
@@ -207,7 +220,7 @@ func (b *Book) Expire(now time.Time) (over []gate.Grant, next time.Time) {
 		}
 		heap.Pop(&b.ends)
 		if ok && g.Until.Equal(first.at) {
-			delete(b.live, first.key)
+			b.remove(first.key)
 			over = append(over, g)
 		}
 	}
@@ -233,17 +246,12 @@ func (b *Book) unsorted(now time.Time) []gate.Grant {
 	return list
 }
 
-// Count returns how many grants are in force, by door.
-func (b *Book) Count(now time.Time) map[string]int {
+// Count returns how many grants are in force, by door: those that have ended
+// since Expire was last called among them.
+func (b *Book) Count() map[string]int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	count := make(map[string]int)
-	for _, g := range b.live {
-		if g.Until.After(now) {
-			count[g.Door]++
-		}
-	}
-	return count
+	return maps.Clone(b.count)
 }
 
 func sortGrants(list []gate.Grant) {

@@ -2,6 +2,8 @@ package grant
 
 import (
 	"errors"
+	"maps"
+	"math/rand/v2"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -196,5 +198,34 @@ func TestRestoreThatFails(t *testing.T) {
 	ended, err := b.Restore([]gate.Grant{ssh(alice, 60)}, start)
 	if err == nil || len(ended) != 0 || len(b.Live(start)) != 1 {
 		t.Errorf("ended %v, error %v: a grant that is still in force left the book", ended, err)
+	}
+}
+
+// However grants come and go, there are as many as are counted.
+func TestCount(t *testing.T) {
+	b, _ := newBook()
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range 1000 {
+		source := netip.AddrFrom4([4]byte{192, 0, 2, byte(random.IntN(8))})
+		g := gate.Grant{Door: []string{"ssh", "web"}[random.IntN(2)], Source: source, Until: after(i + 1 + random.IntN(9))}
+		mine := func(other gate.Grant) bool { return other.Source == source }
+		switch random.IntN(4) {
+		case 0:
+			if _, err := b.Revoke(mine); err != nil {
+				t.Fatal(err)
+			}
+		case 1:
+			b.Forget(mine)
+		default:
+			mustOpen(t, b, g, after(i))
+		}
+		b.Expire(after(i))
+		want := make(map[string]int)
+		for _, g := range b.Live(after(i)) {
+			want[g.Door]++
+		}
+		if got := b.Count(); !maps.Equal(got, want) {
+			t.Fatalf("step %d: %v, want %v", i, got, want)
+		}
 	}
 }
