@@ -16,7 +16,7 @@ build: ## the program, in bin/
 demo: build ## a closed door, a knock, an open door, closed again
 	bin/sallyport demo
 
-test: peers ## all tests that finish in a minute
+test: peers ## all tests
 	$(GO) test ./...
 	$(GO) -C packaging test ./...
 

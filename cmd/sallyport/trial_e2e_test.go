@@ -15,6 +15,7 @@ import (
 
 	"sallyport/internal/control"
 	"sallyport/internal/lab"
+	"sallyport/internal/lab/labtest"
 )
 
 const (
@@ -264,9 +265,9 @@ func TestFirstStartOnTrial(t *testing.T) {
 // started again, the doors before are back.
 func TestTrialIsRolledBackThoughTheDaemonIsKilled(t *testing.T) {
 	t.Parallel()
-	rounds := 50
-	if testing.Short() {
-		rounds = 6
+	rounds := 5
+	if labtest.Long() {
+		rounds = 50
 	}
 	const worlds = 5
 	seed := rand.Uint64()

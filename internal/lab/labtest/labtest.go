@@ -64,6 +64,10 @@ func Need(t testing.TB, tier string, programs ...string) {
 	t.Skipf("tier %q cannot run here: %v", tier, err)
 }
 
+// Long tells whether tests may take the time that they need: where a tier is
+// required, or with SALLYPORT_LONG. Otherwise all together are to take a minute.
+func Long() bool { return os.Getenv("SALLYPORT_REQUIRE") != "" || os.Getenv("SALLYPORT_LONG") != "" }
+
 // New builds a lab that is closed when the test ends. It needs "netns".
 func New(t testing.TB, opts lab.Options) *lab.Lab {
 	t.Helper()
