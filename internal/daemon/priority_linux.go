@@ -16,8 +16,10 @@ const pumpNice = -10
 // full after some 20 ms without a turn. Needs CAP_SYS_NICE, or LimitNICE=-10 in the
 // unit; without, nothing changes but the thread.
 func raisePriority() error {
-	runtime.LockOSThread()                                                   // never unlocked: the thread ends with the goroutine
-	if err := unix.Setpriority(unix.PRIO_PROCESS, 0, pumpNice); err != nil { // 0: this thread
+	runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+
+	const thisThread = 0
+	if err := unix.Setpriority(unix.PRIO_PROCESS, thisThread, pumpNice); err != nil {
 		return fmt.Errorf("raise the priority of the gate to nice %d: %w", pumpNice, err)
 	}
 	return nil

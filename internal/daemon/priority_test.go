@@ -12,33 +12,30 @@ import (
 
 // The pump's thread goes before the others, and no other does.
 func TestPriorityIsOfOneThread(t *testing.T) {
-	type found struct {
-		err  error
-		nice int
-	}
-	raised, other := make(chan found), make(chan found)
+	mine, other := 0, 0
+	raised := make(chan error)
 	go func() {
 		err := raisePriority()
-		raised <- found{err, nice()}
-		go func() {
+		mine = nice()
+		asked := make(chan struct{})
+		go func() { // on another thread, since that one has an owner
 			runtime.LockOSThread()
-			other <- found{nice: nice()}
+			other = nice()
+			close(asked)
 		}()
-		<-raised // the thread lives until the other one has been asked
+		<-asked
+		raised <- err
 	}()
-	mine := <-raised
-	if errors.Is(mine.err, unix.EACCES) || errors.Is(mine.err, unix.EPERM) {
-		<-other
-		raised <- found{}
+	err := <-raised
+	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
 		t.Skip("needs CAP_SYS_NICE or RLIMIT_NICE")
 	}
-	if mine.err != nil || mine.nice != pumpNice {
-		t.Errorf("nice %d, %v; want %d", mine.nice, mine.err, pumpNice)
+	if err != nil || mine != pumpNice {
+		t.Errorf("nice %d, %v; want %d", mine, err, pumpNice)
 	}
-	if got := <-other; got.nice == pumpNice {
-		t.Errorf("another thread has nice %d, too", got.nice)
+	if other == pumpNice {
+		t.Errorf("another thread has nice %d, too", other)
 	}
-	raised <- found{}
 }
 
 // nice is the nice value of this thread.

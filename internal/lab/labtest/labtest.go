@@ -65,7 +65,7 @@ func Need(t testing.TB, tier string, programs ...string) {
 }
 
 // Long tells whether tests may take the time that they need: where a tier is
-// required, or with SALLYPORT_LONG. Otherwise all together are to take a minute.
+// required, or with SALLYPORT_LONG. Otherwise they repeat things less often.
 func Long() bool { return os.Getenv("SALLYPORT_REQUIRE") != "" || os.Getenv("SALLYPORT_LONG") != "" }
 
 // New builds a lab that is closed when the test ends. It needs "netns".
