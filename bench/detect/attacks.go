@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 	"sallyport/internal/packet"
 )
 
@@ -15,7 +15,7 @@ import (
 type model struct {
 	name     string
 	rule     string
-	severity gate.Severity
+	severity event.Severity
 	lasts    time.Duration
 	run      func(w *world, from netip.Addr)
 	many     bool // from many sources: the finding names none
@@ -28,9 +28,9 @@ func (w *world) every(n int, apart time.Duration, do func(i int)) {
 	}
 }
 
-func (w *world) refuseEvery(n int, apart time.Duration, r gate.Reason, from netip.Addr, client string) {
+func (w *world) refuseEvery(n int, apart time.Duration, r event.Reason, from netip.Addr, client string) {
 	w.every(n, apart, func(int) {
-		w.event(gate.Event{Kind: gate.KindRefusal, Reason: r, Source: from, Client: client, Door: "ssh"})
+		w.event(event.Event{Kind: event.KindRefusal, Reason: r, Source: from, Client: client, Door: "ssh"})
 	})
 }
 
@@ -46,25 +46,25 @@ func (w *world) guess(from netip.Addr, n int) {
 }
 
 var models = []model{
-	{name: "scan, ordered, 50 to 2000 ports/s", rule: "scan-fast", severity: gate.Low, lasts: time.Minute, run: func(w *world, from netip.Addr) {
+	{name: "scan, ordered, 50 to 2000 ports/s", rule: "scan-fast", severity: event.Low, lasts: time.Minute, run: func(w *world, from netip.Addr) {
 		n := 50 + w.IntN(1950)
 		w.every(5000, time.Second/time.Duration(n), func(i int) { w.send(from, tcp(1+i)) })
 	}},
-	{name: "scan, shuffled", rule: "scan-fast", severity: gate.Low, lasts: time.Minute, run: func(w *world, from netip.Addr) {
+	{name: "scan, shuffled", rule: "scan-fast", severity: event.Low, lasts: time.Minute, run: func(w *world, from netip.Addr) {
 		order := w.Perm(65535)
 		w.every(5000, 5*time.Millisecond, func(i int) { w.send(from, tcp(1+order[i])) })
 	}},
-	{name: "scan, every TCP port in 3 to 5 seconds", rule: "scan-fast", severity: gate.Low, lasts: time.Minute, run: func(w *world, from netip.Addr) {
+	{name: "scan, every TCP port in 3 to 5 seconds", rule: "scan-fast", severity: event.Low, lasts: time.Minute, run: func(w *world, from netip.Addr) {
 		order, apart := w.Perm(65535), w.between(45*time.Microsecond, 76*time.Microsecond)
 		w.every(65535, apart, func(i int) { w.send(from, tcp(1+order[i])) })
 	}},
-	{name: "scan, popular ports, one a second", rule: "scan-fast", severity: gate.Low, lasts: time.Minute, run: func(w *world, from netip.Addr) {
+	{name: "scan, popular ports, one a second", rule: "scan-fast", severity: event.Low, lasts: time.Minute, run: func(w *world, from netip.Addr) {
 		w.every(len(popular), time.Second, func(i int) { w.send(from, tcp(int(popular[i]))) })
 	}},
-	{name: "scan, slow: a port in 2 to 10 minutes", rule: "scan-slow", severity: gate.Medium, lasts: 5 * time.Hour, run: func(w *world, from netip.Addr) {
+	{name: "scan, slow: a port in 2 to 10 minutes", rule: "scan-slow", severity: event.Medium, lasts: 5 * time.Hour, run: func(w *world, from netip.Addr) {
 		w.every(30, w.between(2*time.Minute, 10*time.Minute), func(int) { w.send(from, tcp(1+w.IntN(65535))) })
 	}},
-	{name: "scan from 400 to 1000 sources", rule: "scan-distributed", severity: gate.Medium, lasts: 10 * time.Minute, many: true, run: func(w *world, _ netip.Addr) {
+	{name: "scan from 400 to 1000 sources", rule: "scan-distributed", severity: event.Medium, lasts: 10 * time.Minute, many: true, run: func(w *world, _ netip.Addr) {
 		n := 400 + w.IntN(600)
 		for i := range n {
 			from := w.stranger()
@@ -73,52 +73,52 @@ var models = []model{
 			})
 		}
 	}},
-	{name: "guessing after the first knock", rule: "guessing", severity: gate.Medium, lasts: 5 * time.Minute, run: func(w *world, from netip.Addr) {
+	{name: "guessing after the first knock", rule: "guessing", severity: event.Medium, lasts: 5 * time.Minute, run: func(w *world, from netip.Addr) {
 		w.every(30, w.between(time.Second, 20*time.Second), func(int) { w.guess(from, 1+w.IntN(2)) })
 	}},
-	{name: "guessing from 40 to 100 sources", rule: "guessing-distributed", severity: gate.High, lasts: 20 * time.Minute, many: true, run: func(w *world, _ netip.Addr) {
+	{name: "guessing from 40 to 100 sources", rule: "guessing-distributed", severity: event.High, lasts: 20 * time.Minute, many: true, run: func(w *world, _ netip.Addr) {
 		for range 40 + w.IntN(60) {
 			from := w.stranger()
 			w.after(w.between(0, 15*time.Minute), func() { w.guess(from, 1) })
 		}
 	}},
-	{name: "all knocks but the last", rule: "near-miss", severity: gate.High, lasts: 5 * time.Minute, run: func(w *world, from netip.Addr) {
+	{name: "all knocks but the last", rule: "near-miss", severity: event.High, lasts: 5 * time.Minute, run: func(w *world, from netip.Addr) {
 		w.every(8, 5*time.Second, func(int) { w.guess(from, 3) })
 	}},
-	{name: "recorded messages, sent again", rule: "replay", severity: gate.Medium, lasts: time.Minute, run: func(w *world, from netip.Addr) {
-		w.refuseEvery(3+w.IntN(10), time.Second, gate.Replayed, from, "p1")
+	{name: "recorded messages, sent again", rule: "replay", severity: event.Medium, lasts: time.Minute, run: func(w *world, from netip.Addr) {
+		w.refuseEvery(3+w.IntN(10), time.Second, event.Replayed, from, "p1")
 	}},
-	{name: "recorded messages, from elsewhere", rule: "interception", severity: gate.High, lasts: time.Minute, run: func(w *world, from netip.Addr) {
-		w.refuseEvery(1, time.Second, gate.Intercepted, from, "p1")
+	{name: "recorded messages, from elsewhere", rule: "interception", severity: event.High, lasts: time.Minute, run: func(w *world, from netip.Addr) {
+		w.refuseEvery(1, time.Second, event.Intercepted, from, "p1")
 	}},
-	{name: "a stranger with the public key", rule: "unknown-client", severity: gate.Medium, lasts: time.Minute, run: func(w *world, from netip.Addr) {
-		w.refuseEvery(1+w.IntN(50), time.Second, gate.UnknownClient, from, "")
+	{name: "a stranger with the public key", rule: "unknown-client", severity: event.Medium, lasts: time.Minute, run: func(w *world, from netip.Addr) {
+		w.refuseEvery(1+w.IntN(50), time.Second, event.UnknownClient, from, "")
 	}},
-	{name: "a client's name, another's key", rule: "unknown-client", severity: gate.High, lasts: time.Minute, run: func(w *world, from netip.Addr) {
-		w.refuseEvery(1+w.IntN(50), time.Second, gate.BadProof, from, "p1")
+	{name: "a client's name, another's key", rule: "unknown-client", severity: event.High, lasts: time.Minute, run: func(w *world, from netip.Addr) {
+		w.refuseEvery(1+w.IntN(50), time.Second, event.BadProof, from, "p1")
 	}},
-	{name: "a stolen key, used beside its owner", rule: "two-places", severity: gate.Medium, lasts: 10 * time.Minute, run: func(w *world, from netip.Addr) {
+	{name: "a stolen key, used beside its owner", rule: "two-places", severity: event.Medium, lasts: 10 * time.Minute, run: func(w *world, from netip.Addr) {
 		owner := w.stranger()
-		w.every(6, time.Minute, func(i int) { w.granted("ssh", "victim", []netip.Addr{owner, from}[i%2], gate.BySPA) })
+		w.every(6, time.Minute, func(i int) { w.granted("ssh", "victim", []netip.Addr{owner, from}[i%2], event.BySPA) })
 	}},
-	{name: "a client tries other doors", rule: "forbidden-door", severity: gate.Medium, lasts: time.Minute, run: func(w *world, from netip.Addr) {
-		w.refuseEvery(5+w.IntN(20), time.Second, gate.ForbiddenDoor, from, "p3")
+	{name: "a client tries other doors", rule: "forbidden-door", severity: event.Medium, lasts: time.Minute, run: func(w *world, from netip.Addr) {
+		w.refuseEvery(5+w.IntN(20), time.Second, event.ForbiddenDoor, from, "p3")
 	}},
-	{name: "a client knocks from forbidden places", rule: "forbidden-place", severity: gate.Medium, lasts: time.Minute, run: func(w *world, from netip.Addr) {
-		w.refuseEvery(5+w.IntN(20), time.Second, gate.ForbiddenFrom, from, "p3")
+	{name: "a client knocks from forbidden places", rule: "forbidden-place", severity: event.Medium, lasts: time.Minute, run: func(w *world, from netip.Addr) {
+		w.refuseEvery(5+w.IntN(20), time.Second, event.ForbiddenFrom, from, "p3")
 	}},
-	{name: "in, and then passwords", rule: "failed-logins", severity: gate.High, lasts: 10 * time.Minute, run: func(w *world, from netip.Addr) {
-		w.granted("ssh", "", from, gate.BySequence)
-		w.every(30, 3*time.Second, func(int) { w.event(gate.Event{Kind: gate.KindLogin, Reason: gate.LoginFailed, Source: from}) })
+	{name: "in, and then passwords", rule: "failed-logins", severity: event.High, lasts: 10 * time.Minute, run: func(w *world, from netip.Addr) {
+		w.granted("ssh", "", from, event.BySequence)
+		w.every(30, 3*time.Second, func(int) { w.event(event.Event{Kind: event.KindLogin, Reason: event.LoginFailed, Source: from}) })
 	}},
-	{name: "a flood of one port from one source", rule: "flood", severity: gate.Medium, lasts: time.Minute, many: true, run: func(w *world, from netip.Addr) {
+	{name: "a flood of one port from one source", rule: "flood", severity: event.Medium, lasts: time.Minute, many: true, run: func(w *world, from netip.Addr) {
 		w.every(10, time.Second, func(int) {
-			w.event(gate.Event{Kind: gate.KindContacts, Source: from, Count: gate.Contacts{Packets: uint64(15_000 + w.IntN(100_000)), Ports: 1, Seen: 1}})
+			w.event(event.Event{Kind: event.KindContacts, Source: from, Count: event.Contacts{Packets: uint64(15_000 + w.IntN(100_000)), Ports: 1, Seen: 1}})
 		})
 	}},
-	{name: "a flood", rule: "flood", severity: gate.Medium, lasts: time.Minute, many: true, run: func(w *world, _ netip.Addr) {
+	{name: "a flood", rule: "flood", severity: event.Medium, lasts: time.Minute, many: true, run: func(w *world, _ netip.Addr) {
 		w.every(10, time.Second, func(int) {
-			w.event(gate.Event{Kind: gate.KindRefusal, Reason: gate.BadTag, Count: gate.Contacts{Packets: uint64(15_000 + w.IntN(100_000))}})
+			w.event(event.Event{Kind: event.KindRefusal, Reason: event.BadTag, Count: event.Contacts{Packets: uint64(15_000 + w.IntN(100_000))}})
 		})
 	}},
 }

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 	"sallyport/internal/packet"
 )
 
@@ -35,7 +35,7 @@ type person struct {
 	name   string
 	home   netip.Addr
 	away   netip.Addr
-	way    gate.Reason
+	way    event.Reason
 	door   string
 	knocks []packet.Port
 }
@@ -51,8 +51,8 @@ func (w *world) people() []person {
 		}
 		door := &w.cfg.Doors[w.IntN(len(w.cfg.Doors))]
 		p.door, p.knocks = door.Name, door.Sequence
-		p.way = []gate.Reason{gate.BySequence, gate.BySPA, gate.BySequence, gate.ByRotating}[w.IntN(4)]
-		if p.way == gate.BySequence {
+		p.way = []event.Reason{event.BySequence, event.BySPA, event.BySequence, event.ByRotating}[w.IntN(4)]
+		if p.way == event.BySequence {
 			p.name = ""
 		}
 	}
@@ -87,9 +87,9 @@ func (w *world) knock(p *person, from netip.Addr, tries int) {
 	began := w.now
 	took := time.Second
 	switch p.way {
-	case gate.BySPA:
+	case event.BySPA:
 		w.message(p, from)
-	case gate.ByRotating:
+	case event.ByRotating:
 		took = w.rotating(p, from)
 	default:
 		took = w.sequence(p, from)
@@ -137,10 +137,10 @@ func (w *world) rotating(p *person, from netip.Addr) (took time.Duration) {
 	}
 	w.after(250*time.Millisecond, func() {
 		if !w.chance(5 * lost) {
-			w.granted(p.door, p.name, from, gate.ByRotating)
+			w.granted(p.door, p.name, from, event.ByRotating)
 		}
 		if w.chance(copied) {
-			w.event(gate.Event{Kind: gate.KindRefusal, Reason: gate.UsedStep, Source: from, Door: p.door, Client: p.name})
+			w.event(event.Event{Kind: event.KindRefusal, Reason: event.UsedStep, Source: from, Door: p.door, Client: p.name})
 		}
 	})
 	return 250 * time.Millisecond
@@ -148,30 +148,30 @@ func (w *world) rotating(p *person, from netip.Addr) (took time.Duration) {
 
 // message stands for an SPA message.
 func (w *world) message(p *person, from netip.Addr) {
-	refuse := func(r gate.Reason) {
-		w.event(gate.Event{Kind: gate.KindRefusal, Reason: r, Source: from, Client: p.name})
+	refuse := func(r event.Reason) {
+		w.event(event.Event{Kind: event.KindRefusal, Reason: r, Source: from, Client: p.name})
 	}
 	switch {
 	case w.chance(lost):
 	case w.chance(wrongDoor):
-		refuse(gate.ForbiddenDoor)
+		refuse(event.ForbiddenDoor)
 	case w.chance(clockOff):
-		refuse(gate.StaleTime)
+		refuse(event.StaleTime)
 	default:
-		w.granted(p.door, p.name, from, gate.BySPA)
+		w.granted(p.door, p.name, from, event.BySPA)
 		if w.chance(copied) {
-			refuse(gate.Replayed)
+			refuse(event.Replayed)
 		}
 		w.after(time.Second, func() { w.login(from) })
 	}
 }
 
 func (w *world) login(from netip.Addr) {
-	reason := gate.LoginAccepted
+	reason := event.LoginAccepted
 	for w.chance(badLogin) {
-		w.event(gate.Event{Kind: gate.KindLogin, Reason: gate.LoginFailed, Source: from})
+		w.event(event.Event{Kind: event.KindLogin, Reason: event.LoginFailed, Source: from})
 	}
-	w.event(gate.Event{Kind: gate.KindLogin, Reason: reason, Source: from})
+	w.event(event.Event{Kind: event.KindLogin, Reason: reason, Source: from})
 }
 
 // popular are the ports that the Internet's noise tries most.
@@ -207,7 +207,7 @@ func ordinaryDays(out io.Writer, seed uint64, days int) (wrong int) {
 		w.run(begin.Add(26 * time.Hour))
 		info := make(map[string]int)
 		for _, f := range w.found {
-			if f.Severity == gate.Info {
+			if f.Severity == event.Info {
 				info[f.Rule]++
 			}
 		}

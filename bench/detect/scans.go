@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sallyport/internal/config"
+	"sallyport/internal/event"
 	"sallyport/internal/gate"
 	"sallyport/internal/packet"
 )
@@ -109,7 +110,7 @@ func play(cfg *config.Config, knocks []packet.Port, sources int, apart time.Dura
 		}
 		now = now.Add(apart)
 		for _, d := range g.Observe(now, &p) {
-			if d.Kind == gate.KindGrant {
+			if d.Kind == event.KindGrant {
 				grants++
 			}
 		}

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"sallyport/internal/detect"
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 const (
@@ -20,15 +20,15 @@ const (
 )
 
 // hostileEvent is one that an attacker can cause, from any source.
-func hostileEvent(r *rand.Rand, n int) gate.Event {
-	e := gate.Event{Time: begin.Add(time.Duration(n) * 3 * time.Microsecond), Source: addr(r.Uint32())}
+func hostileEvent(r *rand.Rand, n int) event.Event {
+	e := event.Event{Time: begin.Add(time.Duration(n) * 3 * time.Microsecond), Source: addr(r.Uint32())}
 	switch n % 3 {
 	case 0:
-		e.Kind, e.Count = gate.KindContacts, gate.Contacts{Packets: 1, Ports: 1, Seen: 1 << (n % 64)}
+		e.Kind, e.Count = event.KindContacts, event.Contacts{Packets: 1, Ports: 1, Seen: 1 << (n % 64)}
 	case 1:
-		e.Kind, e.Reason, e.Right, e.Of = gate.KindRefusal, gate.WrongKnock, 1, 4
+		e.Kind, e.Reason, e.Right, e.Of = event.KindRefusal, event.WrongKnock, 1, 4
 	case 2:
-		e.Kind, e.Reason = gate.KindRefusal, gate.BadTag
+		e.Kind, e.Reason = event.KindRefusal, event.BadTag
 	}
 	return e
 }
@@ -99,7 +99,7 @@ func logOf(r *rand.Rand, lines int) (text []byte) {
 		e := hostileEvent(r, n)
 		reason := e.Reason
 		if reason == "" {
-			reason = gate.Scanner
+			reason = event.Scanner
 		}
 		text = fmt.Appendf(text, "%s level=INFO msg=refusal source=%s reason=%s\n", e.Time.Format("2006-01-02 15:04:05"), e.Source, reason)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/detect"
+	"sallyport/internal/event"
 	"sallyport/internal/gate"
 	"sallyport/internal/lint"
 	"sallyport/internal/packet"
@@ -64,12 +65,12 @@ type world struct {
 	now      time.Time
 	queue    queue
 	serial   int
-	touched  map[netip.Addr]*gate.Contacts // in this second
+	touched  map[netip.Addr]*event.Contacts // in this second
 	ports    map[netip.Addr]map[packet.Port]bool
 	grants   int
 	gotIn    map[netip.Addr]time.Time
 	events   int
-	found    map[string]gate.Finding
+	found    map[string]event.Finding
 	first    map[string]time.Time // when each finding was told, by ID and severity
 }
 
@@ -106,9 +107,9 @@ func newWorld(seed, stream uint64) *world {
 		detector: detect.New(detect.Options{Config: cfg, UsesWatched: true}, begin),
 		now:      begin,
 		gotIn:    make(map[netip.Addr]time.Time),
-		touched:  make(map[netip.Addr]*gate.Contacts),
+		touched:  make(map[netip.Addr]*event.Contacts),
 		ports:    make(map[netip.Addr]map[packet.Port]bool),
-		found:    make(map[string]gate.Finding),
+		found:    make(map[string]event.Finding),
 		first:    make(map[string]time.Time),
 	}
 }
@@ -143,13 +144,13 @@ func (w *world) settle() {
 	for _, a := range slices.SortedFunc(maps.Keys(w.touched), netip.Addr.Compare) {
 		c := w.touched[a]
 		c.Ports = uint32(len(w.ports[a]))
-		w.event(gate.Event{Time: c.Last, Kind: gate.KindContacts, Source: a, Count: *c})
+		w.event(event.Event{Time: c.Last, Kind: event.KindContacts, Source: a, Count: *c})
 	}
 	clear(w.touched)
 	clear(w.ports)
 }
 
-func (w *world) event(e gate.Event) {
+func (w *world) event(e event.Event) {
 	if e.Time.IsZero() {
 		e.Time = w.now
 	}
@@ -157,7 +158,7 @@ func (w *world) event(e gate.Event) {
 	w.take(w.detector.Observe(e))
 }
 
-func (w *world) take(list []gate.Finding) {
+func (w *world) take(list []event.Finding) {
 	for _, f := range list {
 		w.found[f.ID] = f
 		if as := f.ID + string(f.Severity); w.first[as].IsZero() {
@@ -180,7 +181,7 @@ func (w *world) deliver(p *packet.Packet) {
 		w.touch(p)
 	}
 	for _, d := range w.gate.Observe(w.now, p) {
-		if d.Kind != gate.KindGrant {
+		if d.Kind != event.KindGrant {
 			w.event(d.Event(w.now))
 			continue
 		}
@@ -193,29 +194,29 @@ func (w *world) deliver(p *packet.Packet) {
 func (w *world) touch(p *packet.Packet) {
 	c := w.touched[p.Src]
 	if c == nil {
-		c = &gate.Contacts{First: w.now}
+		c = &event.Contacts{First: w.now}
 		w.touched[p.Src] = c
 		w.ports[p.Src] = make(map[packet.Port]bool)
 	}
 	c.Packets++
 	c.Last = w.now
-	c.Seen |= gate.PortBit(p.Port())
+	c.Seen |= event.PortBit(p.Port())
 	w.ports[p.Src][p.Port()] = true
 }
 
 // granted tells of a grant, of the connection that almost always uses it, and
 // of its end.
-func (w *world) granted(door, client string, source netip.Addr, by gate.Reason) {
+func (w *world) granted(door, client string, source netip.Addr, by event.Reason) {
 	w.grants++
 	w.gotIn[source] = w.now
-	w.event(gate.Event{Kind: gate.KindGrant, Door: door, Client: client, Source: source, Reason: by})
+	w.event(event.Event{Kind: event.KindGrant, Door: door, Client: client, Source: source, Reason: by})
 	if w.Float64() < 0.98 {
 		w.after(w.between(200*time.Millisecond, 5*time.Second), func() {
-			w.event(gate.Event{Kind: gate.KindUse, Door: door, Client: client, Source: source})
+			w.event(event.Event{Kind: event.KindUse, Door: door, Client: client, Source: source})
 		})
 	}
 	w.after(30*time.Second, func() {
-		w.event(gate.Event{Kind: gate.KindExpiry, Door: door, Client: client, Source: source})
+		w.event(event.Event{Kind: event.KindExpiry, Door: door, Client: client, Source: source})
 	})
 }
 
@@ -234,13 +235,13 @@ func addr(n uint32) netip.Addr {
 func (w *world) stranger() netip.Addr { return addr(0x2d000000 + w.Uint32N(1<<26)) }
 
 // above returns the findings that are more severe than info, sorted.
-func (w *world) above() []gate.Finding {
-	var list []gate.Finding
+func (w *world) above() []event.Finding {
+	var list []event.Finding
 	for _, f := range w.found {
-		if f.Severity != gate.Info {
+		if f.Severity != event.Info {
 			list = append(list, f)
 		}
 	}
-	slices.SortFunc(list, func(a, b gate.Finding) int { return cmp.Or(a.First.Compare(b.First), cmp.Compare(a.ID, b.ID)) })
+	slices.SortFunc(list, func(a, b event.Finding) int { return cmp.Or(a.First.Compare(b.First), cmp.Compare(a.ID, b.ID)) })
 	return list
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/internal/control"
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 func newBan(std stdio) *cobra.Command {
@@ -120,7 +120,7 @@ func newBanList(std stdio) *cobra.Command {
 		}
 		if *asJSON {
 			if list == nil {
-				list = []gate.Ban{}
+				list = []event.Ban{}
 			}
 			printJSON(std.out, list)
 			return nil
@@ -136,6 +136,6 @@ func newBanList(std stdio) *cobra.Command {
 	return cmd
 }
 
-func banLine(b gate.Ban) string {
+func banLine(b event.Ban) string {
 	return fmt.Sprintf("%s is banned until %s (%s)", b.Source, b.Until.Local().Format(time.DateTime), remaining(b.Until, time.Now()))
 }

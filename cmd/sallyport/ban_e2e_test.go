@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 	"sallyport/internal/lab"
 	"sallyport/internal/lab/labtest"
 	"sallyport/internal/spa"
@@ -18,7 +18,7 @@ import (
 // banned asks who is banned.
 func (w *world) banned() []netip.Prefix {
 	w.t.Helper()
-	var list []gate.Ban
+	var list []event.Ban
 	if err := json.Unmarshal([]byte(w.must(w.Gate, "ban", "list", "--json", "-c", w.config)), &list); err != nil {
 		w.t.Fatal(err)
 	}
@@ -33,7 +33,7 @@ func (w *world) bans(want ...netip.Addr) {
 	w.t.Helper()
 	var prefixes []netip.Prefix
 	for _, a := range want {
-		prefixes = append(prefixes, gate.BannedAs(a))
+		prefixes = append(prefixes, event.BannedAs(a))
 	}
 	var got []netip.Prefix
 	w.eventually("the right ones are banned", func() bool { got = w.banned(); return len(got) >= len(prefixes) })
@@ -64,7 +64,7 @@ func TestForgeriesBanNobody(t *testing.T) {
 	w.send(w.Attacker, w.Attacker.Gate4, w.seal(newProver(t), netip.Addr{}, nil).Datagram)
 	w.send(w.Attacker, w.Attacker.Gate4, w.seal(w.alice, netip.Addr{}, func(h *spa.Header) { h.Door = spa.DoorID("other") }).Datagram)
 	for _, reason := range []string{"interception", "seal", "unknown-client", "forbidden-door"} {
-		w.eventually("refusal: "+reason, func() bool { return w.status().Refusals[gate.Reason(reason)] > 0 })
+		w.eventually("refusal: "+reason, func() bool { return w.status().Refusals[event.Reason(reason)] > 0 })
 	}
 	if got := w.banned(); len(got) != 0 {
 		t.Errorf("banned are %v", got)
@@ -100,7 +100,7 @@ func TestEvidenceBans(t *testing.T) {
 
 			// A right knock opens nothing now.
 			w.send(w.Attacker, w.Attacker.Gate4, w.seal(w.alice, netip.Addr{}, nil).Datagram)
-			w.eventually("the knock is refused", func() bool { return w.status().Refusals[gate.Banned] > 0 })
+			w.eventually("the knock is refused", func() bool { return w.status().Refusals[event.Banned] > 0 })
 			w.closed(w.Attacker, "tcp", at(w.Attacker, 22))
 			w.journaled("1h0m0s", "--kind", "ban", "--source", w.Attacker.IP4.String())
 

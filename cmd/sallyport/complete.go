@@ -8,6 +8,7 @@ import (
 
 	"sallyport/client"
 	"sallyport/internal/config"
+	"sallyport/internal/event"
 	"sallyport/internal/key"
 	"sallyport/internal/lint"
 )
@@ -77,9 +78,11 @@ func addCompletions(cmd *cobra.Command) {
 		offer("door", fixed("ssh=tcp/22"))
 		offer("suite", flagNames["suite"])
 	case "sallyport check":
-		offer("severity", fixed(string(lint.Error), string(lint.Warning), string(lint.Info)))
+		offer("severity", fixed(lint.Error, lint.Warning, lint.Info))
+	case "sallyport events":
+		offer("kind", fixed(event.Kinds()...))
 	case "sallyport findings":
-		offer("severity", fixed("info", "low", "medium", "high", "critical"))
+		offer("severity", fixed(event.Severities()...))
 	case "sallyport proxy", "sallyport ssh":
 		offer("door", func(_ *cobra.Command, before []string) []string { return doorsOf(before) })
 	}
@@ -99,8 +102,12 @@ func anyFile(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellC
 	return nil, cobra.ShellCompDirectiveDefault
 }
 
-func fixed(list ...string) names {
-	return func(*cobra.Command, []string) []string { return slices.Clone(list) }
+func fixed[T ~string](list ...T) names {
+	texts := make([]string, len(list))
+	for i, t := range list {
+		texts[i] = string(t)
+	}
+	return func(*cobra.Command, []string) []string { return slices.Clone(texts) }
 }
 
 func onlyFirst(n names) names {

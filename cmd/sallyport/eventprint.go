@@ -10,33 +10,33 @@ import (
 	"unicode/utf8"
 
 	"sallyport/internal/build"
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 	"sallyport/internal/siem"
 )
 
 // kindColors are the colours of events (ECMA-48, select graphic rendition).
 // Every kind is here.
-var kindColors = map[gate.Kind]string{
-	gate.KindGrant: "32", gate.KindUse: "32",
-	gate.KindRefusal: "33", gate.KindClock: "33", gate.KindOverload: "33", gate.KindRepair: "33",
-	gate.KindFailure: "31", gate.KindFinding: "31", gate.KindBan: "31",
-	gate.KindLogin: "35", gate.KindExpiry: "2", gate.KindContacts: "2",
-	gate.KindRevocation: "36", gate.KindReload: "36", gate.KindKey: "36", gate.KindStart: "36", gate.KindStop: "36",
+var kindColors = map[event.Kind]string{
+	event.KindGrant: "32", event.KindUse: "32",
+	event.KindRefusal: "33", event.KindClock: "33", event.KindOverload: "33", event.KindRepair: "33",
+	event.KindFailure: "31", event.KindFinding: "31", event.KindBan: "31",
+	event.KindLogin: "35", event.KindExpiry: "2", event.KindContacts: "2",
+	event.KindRevocation: "36", event.KindReload: "36", event.KindKey: "36", event.KindStart: "36", event.KindStop: "36",
 }
 
 // eventLine is an event as a program reads it: every field is always there.
 type eventLine struct {
-	Time   time.Time   `json:"time"`
-	Kind   gate.Kind   `json:"kind"`
-	Door   string      `json:"door"`
-	Client string      `json:"client"`
-	Source string      `json:"source"`
-	Reason gate.Reason `json:"reason"`
-	Detail string      `json:"detail"`
-	Count  uint64      `json:"count"` // packets that it stands for
+	Time   time.Time    `json:"time"`
+	Kind   event.Kind   `json:"kind"`
+	Door   string       `json:"door"`
+	Client string       `json:"client"`
+	Source string       `json:"source"`
+	Reason event.Reason `json:"reason"`
+	Detail string       `json:"detail"`
+	Count  uint64       `json:"count"` // packets that it stands for
 }
 
-func newEventLine(e gate.Event) eventLine {
+func newEventLine(e event.Event) eventLine {
 	line := eventLine{Time: e.Time, Kind: e.Kind, Door: e.Door, Client: e.Client, Reason: e.Reason, Detail: e.Detail, Count: max(e.Count.Packets, 1)}
 	if e.Source.IsValid() {
 		line.Source = e.Source.String()
@@ -60,7 +60,7 @@ func newEventPrinter(w io.Writer, json bool) eventPrinter {
 }
 
 // printFormat prints an event as a SIEM wants it.
-func (p *eventPrinter) printFormat(e gate.Event) error {
+func (p *eventPrinter) printFormat(e event.Event) error {
 	host, _ := os.Hostname() // "" if the kernel does not tell
 	line, err := siem.Append(nil, p.format, siem.Product{Version: build.Version(), Host: host}, e)
 	if err != nil {
@@ -75,7 +75,7 @@ func (p *eventPrinter) none() bool { return !p.printed && !p.json && p.format ==
 
 func (p *eventPrinter) flush() error { return p.w.Flush() }
 
-func (p *eventPrinter) print(e gate.Event) error {
+func (p *eventPrinter) print(e event.Event) error {
 	if p.format != "" {
 		return p.printFormat(e)
 	}

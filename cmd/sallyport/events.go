@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -16,7 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"sallyport/internal/config"
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 	"sallyport/internal/journal"
 	reporting "sallyport/internal/report"
 	"sallyport/internal/siem"
@@ -239,16 +238,16 @@ func (c *eventsCommand) parse(now time.Time) (err error) {
 		}
 	}
 	for _, k := range c.kinds {
-		if _, known := kindColors[gate.Kind(k)]; !known {
-			return unknownWord("--kind", k, slices.Sorted(maps.Keys(kindColors)))
+		if !slices.Contains(event.Kinds(), event.Kind(k)) {
+			return unknownWord("--kind", k, event.Kinds())
 		}
-		c.query.Kinds = append(c.query.Kinds, gate.Kind(k))
+		c.query.Kinds = append(c.query.Kinds, event.Kind(k))
 	}
 	for _, r := range c.reasons {
-		if _, known := reporting.Explain(gate.Reason(r)); !known {
+		if _, known := reporting.Explain(event.Reason(r)); !known {
 			return unknownWord("--reason", r, reporting.Reasons())
 		}
-		c.query.Reasons = append(c.query.Reasons, gate.Reason(r))
+		c.query.Reasons = append(c.query.Reasons, event.Reason(r))
 	}
 	return nil
 }

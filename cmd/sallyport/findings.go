@@ -11,13 +11,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 	"sallyport/internal/journal"
 )
 
-var severityOrder = []gate.Severity{gate.Info, gate.Low, gate.Medium, gate.High, gate.Critical}
-
-var severityColors = map[gate.Severity]string{gate.Critical: "1;31", gate.High: "31", gate.Medium: "33", gate.Low: "36", gate.Info: "2"}
+var severityColors = map[event.Severity]string{event.Critical: "1;31", event.High: "31", event.Medium: "33", event.Low: "36", event.Info: "2"}
 
 func newFindings(std stdio) *cobra.Command {
 	cmd := &cobra.Command{
@@ -35,11 +33,11 @@ back only if it becomes more severe.`,
 	var place journalPlace
 	place.journalFlags(cmd)
 	all := cmd.Flags().Bool("all", false, "acknowledged ones too")
-	severity := cmd.Flags().String("severity", string(gate.Info), "only this `LEVEL` and above: info, low, medium, high or critical")
+	severity := cmd.Flags().String("severity", string(event.Info), "only this `LEVEL` and above: info, low, medium, high or critical")
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		least := slices.Index(severityOrder, gate.Severity(*severity))
-		if least < 0 {
+		least := event.Severity(*severity)
+		if least.Rank() < 0 {
 			return usageError{fmt.Errorf("--severity %q: want info, low, medium, high or critical", *severity)}
 		}
 		r, err := place.open()
@@ -51,10 +49,10 @@ back only if it becomes more severe.`,
 		if err != nil {
 			return err
 		}
-		list = slices.DeleteFunc(list, func(f gate.Finding) bool { return slices.Index(severityOrder, f.Severity) < least })
+		list = slices.DeleteFunc(list, func(f event.Finding) bool { return !f.Severity.AtLeast(least) })
 		if *asJSON {
 			if list == nil {
-				list = []gate.Finding{}
+				list = []event.Finding{}
 			}
 			printJSON(std.out, list)
 			return nil
@@ -97,7 +95,7 @@ func newAck(std stdio) *cobra.Command {
 	return cmd
 }
 
-func printFindings(w io.Writer, list []gate.Finding) {
+func printFindings(w io.Writer, list []event.Finding) {
 	if len(list) == 0 {
 		fmt.Fprintln(w, "No findings.")
 		return
@@ -122,7 +120,7 @@ func printFindings(w io.Writer, list []gate.Finding) {
 	}
 }
 
-func seen(f gate.Finding) string {
+func seen(f event.Finding) string {
 	if f.Acknowledged {
 		return " (acknowledged)"
 	}
@@ -130,7 +128,7 @@ func seen(f gate.Finding) string {
 }
 
 // subject says whom a finding is about.
-func subject(f gate.Finding) string {
+func subject(f event.Finding) string {
 	var words []string
 	if f.Source.IsValid() {
 		words = append(words, "source "+f.Source.String())
@@ -147,7 +145,7 @@ func subject(f gate.Finding) string {
 	return strings.Join(words, ", ")
 }
 
-func span(f gate.Finding) string {
+func span(f event.Finding) string {
 	first, last := f.First.Local().Format(time.DateTime), f.Last.Local().Format(time.DateTime)
 	if f.Count <= 1 || first == last {
 		return "at " + last

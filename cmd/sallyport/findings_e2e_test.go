@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 	"sallyport/internal/lab"
 	"sallyport/internal/lab/labtest"
 	"sallyport/internal/spa"
@@ -28,7 +28,7 @@ func (w *world) findings() []string {
 	if status != 0 {
 		return nil // the journal's file is not there at once
 	}
-	var list []gate.Finding
+	var list []event.Finding
 	if err := json.Unmarshal([]byte(out), &list); err != nil {
 		w.t.Fatalf("%v\n%s", err, out)
 	}

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 // Hooks are told when a door opens and closes; one that hangs and one that is
@@ -36,14 +36,14 @@ command = ["/bin/sh", "-c", %q]
 	w.knock(w.Client, w.Client.Gate4, sshKnocks...)
 	w.open(w.Client, "tcp", at(w.Client, 22))
 	w.closes(w.Client, "tcp", at(w.Client, 22))
-	for _, kind := range []gate.Kind{gate.KindGrant, gate.KindExpiry} {
-		var event gate.Event
+	for _, kind := range []event.Kind{event.KindGrant, event.KindExpiry} {
+		var ev event.Event
 		w.eventually("the hook has run for "+string(kind), func() bool {
 			text, err := os.ReadFile(filepath.Join(out, string(kind)))
-			return err == nil && json.Unmarshal(text, &event) == nil
+			return err == nil && json.Unmarshal(text, &ev) == nil
 		})
-		if event.Kind != kind || event.Door != "ssh" || event.Source != w.Client.IP4 {
-			t.Errorf("%+v", event)
+		if ev.Kind != kind || ev.Door != "ssh" || ev.Source != w.Client.IP4 {
+			t.Errorf("%+v", ev)
 		}
 	}
 	w.eventually("the missing program is told", func() bool { return strings.Contains(w.log.String(), "/nonexistent/tell") })

@@ -19,7 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/internal/control"
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 	"sallyport/internal/keyfile"
 	"sallyport/internal/lab"
 	"sallyport/internal/lab/labtest"
@@ -107,7 +107,7 @@ func TestMoatDropsJunkAndNothingElse(t *testing.T) {
 				before := w.status()
 				w.junk(w.Attacker, to, 3000)
 				w.eventually("junk is dropped", func() bool {
-					return w.status().Moat.Dropped[gate.BadTag] >= before.Moat.Dropped[gate.BadTag]+2500
+					return w.status().Moat.Dropped[event.BadTag] >= before.Moat.Dropped[event.BadTag]+2500
 				})
 				if n := w.status().Capture["spa"].Received - before.Capture["spa"].Received; n > 300 {
 					t.Errorf("%d of 3000 came as far as the daemon", n)
@@ -220,7 +220,7 @@ func TestMoatMakesRoomForASocket(t *testing.T) {
 	}
 	defer conn.Close()
 	w.eventually("the moat lets everything through", func() bool { return strings.Contains(w.status().Moat.Problem, "socket") })
-	before := w.status().Moat.Dropped[gate.BadTag]
+	before := w.status().Moat.Dropped[event.BadTag]
 	w.junk(w.Attacker, w.Attacker.Gate4, 300)
 	if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
@@ -230,7 +230,7 @@ func TestMoatMakesRoomForASocket(t *testing.T) {
 			t.Fatalf("%d datagrams arrive: %v", n, err)
 		}
 	}
-	if now := w.status().Moat.Dropped[gate.BadTag]; now != before {
+	if now := w.status().Moat.Dropped[event.BadTag]; now != before {
 		t.Errorf("%d datagrams were dropped", now-before)
 	}
 }

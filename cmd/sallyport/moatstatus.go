@@ -6,14 +6,14 @@ import (
 	"strings"
 
 	"sallyport/internal/control"
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 // printMoat tells in a few lines how junk is kept off.
 func printMoat(w io.Writer, m control.Moat) {
 	fmt.Fprintf(w, "Moat: %s.", strings.Join(moatPlaces(m), "; "))
-	if n := m.Dropped[gate.BadTag] + m.Dropped[gate.OverBudget]; n > 0 {
-		fmt.Fprintf(w, " Dropped %d with a wrong tag, %d over the budget.", m.Dropped[gate.BadTag], m.Dropped[gate.OverBudget])
+	if n := m.Dropped[event.BadTag] + m.Dropped[event.OverBudget]; n > 0 {
+		fmt.Fprintf(w, " Dropped %d with a wrong tag, %d over the budget.", m.Dropped[event.BadTag], m.Dropped[event.OverBudget])
 	}
 	if m.Sampled > 1 {
 		fmt.Fprintf(w, " Of packets to closed ports, one in %d is looked at.", m.Sampled)

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/internal/control"
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 // watchEvery is how often a watched status is asked for anew.
@@ -128,7 +128,7 @@ func printDoors(w io.Writer, doors []control.Door) {
 	})
 }
 
-func printGrants(w io.Writer, grants []gate.Grant, now time.Time) {
+func printGrants(w io.Writer, grants []event.Grant, now time.Time) {
 	if len(grants) == 0 {
 		fmt.Fprintln(w, "\nNo grants: every door is closed.")
 		return

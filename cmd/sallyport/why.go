@@ -13,7 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 	"sallyport/internal/journal"
 	reporting "sallyport/internal/report"
 )
@@ -46,7 +46,7 @@ decided and why, and what that person should do.`,
 			return usageError{errors.New("neither an address nor a client: the argument is empty")}
 		}
 		now := time.Now()
-		w := why{Target: list[0], Grants: []gate.Grant{}, Reasons: []whyReason{}, Events: []eventLine{}}
+		w := why{Target: list[0], Grants: []event.Grant{}, Reasons: []whyReason{}, Events: []eventLine{}}
 		var err error
 		if w.Since, err = parseWhen("--since", *since, now); err != nil {
 			return usageError{err}
@@ -67,26 +67,26 @@ decided and why, and what that person should do.`,
 
 // why is the answer.
 type why struct {
-	Target  string       `json:"target"`
-	Since   time.Time    `json:"since"`
-	Daemon  bool         `json:"daemon"` // whether it answered, so that Grants are known
-	Grants  []gate.Grant `json:"grants"`
-	Reasons []whyReason  `json:"reasons"` // of refusals and ends, the latest first
-	Events  []eventLine  `json:"events"`  // the latest ones, the oldest first
+	Target  string        `json:"target"`
+	Since   time.Time     `json:"since"`
+	Daemon  bool          `json:"daemon"` // whether it answered, so that Grants are known
+	Grants  []event.Grant `json:"grants"`
+	Reasons []whyReason   `json:"reasons"` // of refusals and ends, the latest first
+	Events  []eventLine   `json:"events"`  // the latest ones, the oldest first
 
 	source  netip.Prefix // invalid: Target is a client
 	granted uint64
-	last    gate.Event // the latest grant or refusal
+	last    event.Event // the latest grant or refusal
 }
 
 type whyReason struct {
-	Kind    gate.Kind   `json:"kind"`
-	Reason  gate.Reason `json:"reason"`
-	Count   uint64      `json:"count"`
-	Last    time.Time   `json:"last"`
-	Detail  string      `json:"detail,omitempty"`
-	Meaning string      `json:"meaning"`
-	Advice  string      `json:"advice,omitempty"`
+	Kind    event.Kind   `json:"kind"`
+	Reason  event.Reason `json:"reason"`
+	Count   uint64       `json:"count"`
+	Last    time.Time    `json:"last"`
+	Detail  string       `json:"detail,omitempty"`
+	Meaning string       `json:"meaning"`
+	Advice  string       `json:"advice,omitempty"`
 }
 
 func (w *why) read(ctx context.Context, place *journalPlace) error {
@@ -116,24 +116,24 @@ func (w *why) read(ctx context.Context, place *journalPlace) error {
 }
 
 // take adds one event to the answer.
-func (w *why) take(e gate.Event, by map[[2]string]*whyReason) {
+func (w *why) take(e event.Event, by map[[2]string]*whyReason) {
 	n := max(e.Count.Packets, 1)
 	w.Events = append(w.Events, newEventLine(e))
 	if len(w.Events) > whyShown {
 		w.Events = w.Events[1:]
 	}
 	switch e.Kind {
-	case gate.KindGrant:
+	case event.KindGrant:
 		w.granted += n
 		w.last = e
 		return
-	case gate.KindRefusal:
+	case event.KindRefusal:
 		w.last = e
-	case gate.KindBan:
-		if e.Over() {
+	case event.KindBan:
+		if e.Ended {
 			return
 		}
-	case gate.KindRevocation, gate.KindFailure:
+	case event.KindRevocation, event.KindFailure:
 	default:
 		return
 	}
@@ -189,7 +189,7 @@ func (w *why) print(out io.Writer, now time.Time) {
 			fmt.Fprintf(out, "  What to do: %s\n", r.Advice)
 		}
 	}
-	if w.last.Kind == gate.KindRefusal && now.Sub(w.last.Time) < summedUp {
+	if w.last.Kind == event.KindRefusal && now.Sub(w.last.Time) < summedUp {
 		fmt.Fprintln(out, "\nWhat is refused again for the same reason is added once a minute.")
 	}
 }
@@ -203,7 +203,7 @@ func capital(s string) string {
 }
 
 func title(r whyReason) string {
-	words := map[gate.Kind]string{gate.KindRefusal: "Refused", gate.KindRevocation: "Revoked", gate.KindBan: "Banned", gate.KindFailure: "Failed"}
+	words := map[event.Kind]string{event.KindRefusal: "Refused", event.KindRevocation: "Revoked", event.KindBan: "Banned", event.KindFailure: "Failed"}
 	if r.Reason == "" {
 		return words[r.Kind]
 	}
@@ -252,13 +252,13 @@ func sentence(e eventLine) string {
 		detail = ": " + inert(e.Detail)
 	}
 	switch e.Kind {
-	case gate.KindGrant:
+	case event.KindGrant:
 		return fmt.Sprintf("opened %s %s%s", door, who, detail)
-	case gate.KindRefusal:
+	case event.KindRefusal:
 		return fmt.Sprintf("refused (%s) %s%s", inert(string(e.Reason)), strings.TrimPrefix(who, "for "), detail)
-	case gate.KindExpiry:
+	case event.KindExpiry:
 		return fmt.Sprintf("closed %s %s, its time was over", door, who)
-	case gate.KindRevocation:
+	case event.KindRevocation:
 		return fmt.Sprintf("closed %s %s (%s)%s", door, who, inert(string(e.Reason)), detail)
 	}
 	return inert(string(e.Kind)) + detail

@@ -109,8 +109,11 @@ func (s *section) finish() {
 }
 
 // either lists alternatives: "a, b or c".
-func either(words []string) string {
-	words = slices.Clone(words)
+func either[T ~string](list []T) string {
+	words := make([]string, len(list))
+	for i, w := range list {
+		words[i] = string(w)
+	}
 	slices.Sort(words)
 	last := len(words) - 1
 	if last == 0 {

@@ -6,16 +6,18 @@ import (
 	"time"
 
 	"github.com/pelletier/go-toml/v2/unstable"
+
+	"sallyport/internal/event"
 )
 
 // Webhook is a place on the web that is told what happens.
 type Webhook struct {
 	URL         string
-	Format      string        // "json", "slack", "ocsf" or "ecs"; default "json"
-	On          []string      // kinds of event, as package gate names them; default: findings only
-	MinSeverity string        // of findings, as package gate names them; default "medium"
-	TokenFile   string        // absolute path of a file with a bearer token; empty: none
-	Timeout     time.Duration // for one try; 1s to 1m; default 10s
+	Format      string         // "json", "slack", "ocsf" or "ecs"; default "json"
+	On          []event.Kind   // default: findings only
+	MinSeverity event.Severity // of findings; default "medium"
+	TokenFile   string         // absolute path of a file with a bearer token; empty: none
+	Timeout     time.Duration  // for one try; 1s to 1m; default 10s
 	Place       Place
 }
 
@@ -23,8 +25,9 @@ const maxWebhooks = 20
 
 // webhookKinds are what a webhook can be told. What anybody can cause in any
 // number is not among them: findings sum it up.
-var webhookKinds = []string{
-	"grant", "expiry", "revocation", "use", "repair", "reload", "start", "stop", "overload", "key", "failure", "ban", "finding",
+var webhookKinds = []event.Kind{
+	event.KindGrant, event.KindExpiry, event.KindRevocation, event.KindUse, event.KindRepair, event.KindReload, event.KindStart,
+	event.KindStop, event.KindOverload, event.KindKey, event.KindFailure, event.KindBan, event.KindFinding,
 }
 
 func (l *loader) readWebhook(t *table) {
@@ -34,7 +37,7 @@ func (l *loader) readWebhook(t *table) {
 		URL:         readURL(s),
 		Format:      s.choice("format", "json", "slack", "ocsf", "ecs"),
 		On:          readKinds(s),
-		MinSeverity: s.choice("min_severity", "medium", "info", "low", "high", "critical"),
+		MinSeverity: event.Severity(s.choice("min_severity", "medium", "info", "low", "high", "critical")),
 		TokenFile:   readPath(s, "token_file", ""),
 		Timeout:     s.duration("timeout", 10*time.Second, time.Second, time.Minute),
 	}
@@ -62,23 +65,23 @@ func readURL(s *section) string {
 	return u.String()
 }
 
-func readKinds(s *section) []string {
+func readKinds(s *section) []event.Kind {
 	want := "a list of " + either(webhookKinds)
 	v := s.get("on")
 	if v == nil {
-		return []string{"finding"}
+		return []event.Kind{event.KindFinding}
 	}
 	if v.kind != unstable.Array || len(v.items) == 0 {
 		s.bad("on", v, want)
 		return nil
 	}
-	var all []string
+	var all []event.Kind
 	for i := range v.items {
-		if !slices.Contains(webhookKinds, v.items[i].text) {
+		if !slices.Contains(webhookKinds, event.Kind(v.items[i].text)) {
 			s.bad("on", &v.items[i], want)
 			return nil
 		}
-		all = append(all, v.items[i].text)
+		all = append(all, event.Kind(v.items[i].text))
 	}
 	return all
 }

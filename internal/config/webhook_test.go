@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"testing"
 	"time"
+
+	"sallyport/internal/event"
 )
 
 func TestWebhooks(t *testing.T) {
@@ -19,8 +21,8 @@ token_file = "/etc/sallyport/token"
 timeout = "3s"
 `)
 	want := []Webhook{
-		{URL: "https://chat.example/hooks/1?x=y", Format: "json", On: []string{"finding"}, MinSeverity: "medium", Timeout: 10 * time.Second, Place: c.Webhooks[0].Place},
-		{URL: "http://127.0.0.1:8080/", Format: "ocsf", On: []string{"grant", "finding"}, MinSeverity: "info", TokenFile: "/etc/sallyport/token", Timeout: 3 * time.Second, Place: c.Webhooks[1].Place},
+		{URL: "https://chat.example/hooks/1?x=y", Format: "json", On: []event.Kind{"finding"}, MinSeverity: "medium", Timeout: 10 * time.Second, Place: c.Webhooks[0].Place},
+		{URL: "http://127.0.0.1:8080/", Format: "ocsf", On: []event.Kind{"grant", "finding"}, MinSeverity: "info", TokenFile: "/etc/sallyport/token", Timeout: 3 * time.Second, Place: c.Webhooks[1].Place},
 	}
 	if !reflect.DeepEqual(c.Webhooks, want) {
 		t.Errorf("%+v", c.Webhooks)

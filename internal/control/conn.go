@@ -12,7 +12,7 @@ import (
 	"net/http"
 	"syscall"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 // maxAnswer bounds what is read of an answer: a status with a million grants
@@ -42,7 +42,7 @@ func (c *Conn) Status(ctx context.Context) (s Status, err error) {
 }
 
 // Open asks for a grant.
-func (c *Conn) Open(ctx context.Context, q OpenRequest) (g gate.Grant, err error) {
+func (c *Conn) Open(ctx context.Context, q OpenRequest) (g event.Grant, err error) {
 	err = c.do(ctx, http.MethodPost, "/open", q, &g)
 	return g, err
 }
@@ -54,13 +54,13 @@ func (c *Conn) Revoke(ctx context.Context, q RevokeRequest) (a RevokeAnswer, err
 }
 
 // Bans asks who is banned.
-func (c *Conn) Bans(ctx context.Context) (list []gate.Ban, err error) {
+func (c *Conn) Bans(ctx context.Context) (list []event.Ban, err error) {
 	err = c.do(ctx, http.MethodGet, "/bans", nil, &list)
 	return list, err
 }
 
 // Ban asks to keep a source out.
-func (c *Conn) Ban(ctx context.Context, q BanRequest) (b gate.Ban, err error) {
+func (c *Conn) Ban(ctx context.Context, q BanRequest) (b event.Ban, err error) {
 	err = c.do(ctx, http.MethodPost, "/ban", q, &b)
 	return b, err
 }

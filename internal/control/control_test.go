@@ -19,7 +19,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -28,7 +28,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type fake struct {
 	opened  OpenRequest
 	revoked RevokeRequest
-	banned  gate.Ban
+	banned  event.Ban
 	err     error
 
 	asked   chan struct{} // if not nil: reload says here that it has begun,
@@ -55,17 +55,17 @@ func (f *fake) Reload(ctx context.Context, _ ReloadRequest) (ReloadAnswer, error
 	f.ended <- err
 	return ReloadAnswer{}, err
 }
-func (f *fake) Open(_ context.Context, q OpenRequest) (gate.Grant, error) {
+func (f *fake) Open(_ context.Context, q OpenRequest) (event.Grant, error) {
 	f.opened = q
-	return gate.Grant{Door: q.Door, Source: q.Source}, f.err
+	return event.Grant{Door: q.Door, Source: q.Source}, f.err
 }
-func (f *fake) Bans(context.Context) ([]gate.Ban, error) { return []gate.Ban{f.banned}, f.err }
-func (f *fake) Ban(_ context.Context, q BanRequest) (gate.Ban, error) {
-	f.banned = gate.Ban{Source: gate.BannedAs(q.Source)}
+func (f *fake) Bans(context.Context) ([]event.Ban, error) { return []event.Ban{f.banned}, f.err }
+func (f *fake) Ban(_ context.Context, q BanRequest) (event.Ban, error) {
+	f.banned = event.Ban{Source: event.BannedAs(q.Source)}
 	return f.banned, f.err
 }
 func (f *fake) Unban(_ context.Context, q UnbanRequest) (struct{}, error) {
-	f.banned = gate.Ban{}
+	f.banned = event.Ban{}
 	return struct{}{}, f.err
 }
 func (f *fake) Revoke(_ context.Context, q RevokeRequest) (RevokeAnswer, error) {

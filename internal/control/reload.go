@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"sallyport/internal/config"
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 // ReloadRequest asks to read the configuration again. From and To name the
@@ -27,7 +27,7 @@ type ReloadAnswer struct {
 	Changes     []config.Change `json:"changes"`
 	Closes      []Listener      `json:"closes"`      // ports that are open now
 	Opens       []Listener      `json:"opens"`       // ports that are closed now
-	Ends        []gate.Grant    `json:"ends"`        // grants in force that end
+	Ends        []event.Grant   `json:"ends"`        // grants in force that end
 	Connections []Connection    `json:"connections"` // to ports that close: they go on, and new ones need a grant
 	Warnings    []string        `json:"warnings"`
 	Lockout     string          `json:"lockout,omitempty"` // why the asker would have no way in

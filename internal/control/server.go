@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 const (
@@ -119,7 +119,7 @@ func (s *Server) everything(work context.Context) http.Handler {
 	mux.route("POST", "/reload", answer(s, work, h.Reload))
 	mux.route("POST", "/confirm", answer(s, work, func(ctx context.Context, _ struct{}) (struct{}, error) { return struct{}{}, h.Confirm(ctx) }))
 	mux.route("POST", "/down", answer(s, work, func(ctx context.Context, _ struct{}) (struct{}, error) { return struct{}{}, h.Down(ctx) }))
-	mux.route("GET", "/bans", answer(s, work, func(ctx context.Context, _ struct{}) ([]gate.Ban, error) { return h.Bans(ctx) }))
+	mux.route("GET", "/bans", answer(s, work, func(ctx context.Context, _ struct{}) ([]event.Ban, error) { return h.Bans(ctx) }))
 	mux.route("POST", "/ban", answer(s, work, h.Ban))
 	mux.route("POST", "/unban", answer(s, work, h.Unban))
 	mux.nothingElse("there are /status, /open, /revoke, /reload, /confirm, /down, /bans, /ban and /unban")

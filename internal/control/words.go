@@ -26,35 +26,35 @@ import (
 	"net/netip"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 // Status is what the daemon knows about itself. It holds no secret.
 type Status struct {
-	Version    string                 `json:"version"`
-	Config     string                 `json:"config"` // path of the main configuration file
-	Started    time.Time              `json:"started"`
-	Policy     string                 `json:"policy"`
-	Closed     string                 `json:"closed"`
-	Doors      []Door                 `json:"doors"`
-	Grants     []gate.Grant           `json:"grants"`
-	Refusals   map[gate.Reason]uint64 `json:"refusals"`   // since the start
-	Dropped    uint64                 `json:"dropped"`    // packets to closed ports, since the table was installed
-	Goroutines int                    `json:"goroutines"` // of the daemon: a number that grows and grows is a bug
-	Capture    map[string]Ring        `json:"capture"`
-	Moat       Moat                   `json:"moat"`
-	Problems   []string               `json:"problems"` // what an administrator should look at
+	Version    string                  `json:"version"`
+	Config     string                  `json:"config"` // path of the main configuration file
+	Started    time.Time               `json:"started"`
+	Policy     string                  `json:"policy"`
+	Closed     string                  `json:"closed"`
+	Doors      []Door                  `json:"doors"`
+	Grants     []event.Grant           `json:"grants"`
+	Refusals   map[event.Reason]uint64 `json:"refusals"`   // since the start
+	Dropped    uint64                  `json:"dropped"`    // packets to closed ports, since the table was installed
+	Goroutines int                     `json:"goroutines"` // of the daemon: a number that grows and grows is a bug
+	Capture    map[string]Ring         `json:"capture"`
+	Moat       Moat                    `json:"moat"`
+	Problems   []string                `json:"problems"` // what an administrator should look at
 }
 
 // Moat is the filter in the kernel that drops junk sent to the SPA port.
 type Moat struct {
-	Mode       string                 `json:"mode"` // as configured: "auto", "native", "generic" or "off"
-	Problem    string                 `json:"problem,omitempty"`
-	Interfaces []MoatInterface        `json:"interfaces"`
-	Dropped    map[gate.Reason]uint64 `json:"dropped,omitempty"`
-	Passed     map[string]uint64      `json:"passed,omitempty"`  // "tagged"; "sampled": although the tag is wrong; "unchecked": there was no key
-	Contacts   bool                   `json:"contacts"`          // who touches closed ports is counted in the kernel
-	Sampled    int                    `json:"sampled,omitempty"` // where the daemon counts, it looks at one packet in so many
+	Mode       string                  `json:"mode"` // as configured: "auto", "native", "generic" or "off"
+	Problem    string                  `json:"problem,omitempty"`
+	Interfaces []MoatInterface         `json:"interfaces"`
+	Dropped    map[event.Reason]uint64 `json:"dropped,omitempty"`
+	Passed     map[string]uint64       `json:"passed,omitempty"`  // "tagged"; "sampled": although the tag is wrong; "unchecked": there was no key
+	Contacts   bool                    `json:"contacts"`          // who touches closed ports is counted in the kernel
+	Sampled    int                     `json:"sampled,omitempty"` // where the daemon counts, it looks at one packet in so many
 }
 
 // MoatInterface is one interface that the moat guards, or would.
@@ -100,8 +100,8 @@ type RevokeRequest struct {
 
 // RevokeAnswer tells what was ended.
 type RevokeAnswer struct {
-	Grants []gate.Grant `json:"grants"`
-	Cut    int          `json:"cut"` // connections
+	Grants []event.Grant `json:"grants"`
+	Cut    int           `json:"cut"` // connections
 }
 
 // BanRequest asks to keep a source out.
@@ -132,13 +132,13 @@ func (d *Duration) UnmarshalText(text []byte) error {
 // Their context ends when the server stops, not when the asker hangs up.
 type Handler interface {
 	Status(context.Context) (Status, error)
-	Open(context.Context, OpenRequest) (gate.Grant, error)
+	Open(context.Context, OpenRequest) (event.Grant, error)
 	Revoke(context.Context, RevokeRequest) (RevokeAnswer, error)
 	Reload(context.Context, ReloadRequest) (ReloadAnswer, error)
 	Confirm(context.Context) error
 	Down(context.Context) error
-	Bans(context.Context) ([]gate.Ban, error)
-	Ban(context.Context, BanRequest) (gate.Ban, error)
+	Bans(context.Context) ([]event.Ban, error)
+	Ban(context.Context, BanRequest) (event.Ban, error)
 	Unban(context.Context, UnbanRequest) (struct{}, error)
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"sallyport/internal/event"
 	"sallyport/internal/gate"
 	"sallyport/internal/grant"
 )
@@ -26,7 +27,7 @@ type actor struct {
 	memory  func() *memory
 	answers func() bool         // whether the configuration allows acknowledgements
 	opened  func(time.Duration) // told how long each grant took
-	ended   func([]gate.Grant)  // told which grants ended early, or never began
+	ended   func([]event.Grant) // told which grants ended early, or never began
 	misused func(time.Time, gate.Decision)
 	banned  func(netip.Addr, time.Time) bool
 }
@@ -37,19 +38,19 @@ type order struct {
 }
 
 func newActor(book *grant.Book, events *events) *actor {
-	return &actor{book: book, events: events, queue: make(chan order, 1024), wake: make(chan struct{}, 1), opened: func(time.Duration) {}, ended: func([]gate.Grant) {}, misused: func(time.Time, gate.Decision) {}, banned: func(netip.Addr, time.Time) bool { return false }}
+	return &actor{book: book, events: events, queue: make(chan order, 1024), wake: make(chan struct{}, 1), opened: func(time.Duration) {}, ended: func([]event.Grant) {}, misused: func(time.Time, gate.Decision) {}, banned: func(netip.Addr, time.Time) bool { return false }}
 }
 
 // decided takes a decision from the pump and never blocks.
 func (a *actor) decided(now time.Time, d gate.Decision) {
-	if d.Kind != gate.KindGrant && d.Reason != gate.Intercepted && d.Answer == nil && d.Spent == nil {
+	if d.Kind != event.KindGrant && d.Reason != event.Intercepted && d.Answer == nil && d.Spent == nil {
 		a.events.decided(now, d)
 		return
 	}
 	select {
 	case a.queue <- order{now, d}:
 	default:
-		a.events.put(gate.Event{Time: now, Kind: gate.KindOverload, Source: d.Source, Door: d.Door, Client: d.Client, Reason: gate.NotOpened, Detail: "too many grants are waiting for the firewall"})
+		a.events.put(event.Event{Time: now, Kind: event.KindOverload, Source: d.Source, Door: d.Door, Client: d.Client, Reason: event.NotOpened, Detail: "too many grants are waiting for the firewall"})
 	}
 }
 
@@ -81,7 +82,7 @@ func (a *actor) carryOut(o order) {
 		a.spend(o)
 		return
 	}
-	if o.decision.Reason == gate.Intercepted {
+	if o.decision.Reason == event.Intercepted {
 		a.intercepted(o)
 		return
 	}
@@ -95,32 +96,32 @@ func (a *actor) carryOut(o order) {
 // source: whoever is on the way may be using them.
 func (a *actor) intercepted(o order) {
 	a.events.decided(o.at, o.decision)
-	_, err := a.revoke(o.at, gate.Intercepted, func(g gate.Grant) bool { return g.Client == o.decision.Client })
+	_, err := a.revoke(o.at, event.Intercepted, func(g event.Grant) bool { return g.Client == o.decision.Client })
 	if err != nil {
-		a.events.put(gate.Event{Time: o.at, Kind: gate.KindFailure, Client: o.decision.Client, Reason: gate.Intercepted, Detail: err.Error()})
+		a.events.put(event.Event{Time: o.at, Kind: event.KindFailure, Client: o.decision.Client, Reason: event.Intercepted, Detail: err.Error()})
 	}
 }
 
 // open puts one grant into force and tells about it.
-func (a *actor) open(now time.Time, g gate.Grant, reason gate.Reason) (gate.Grant, error) {
-	event := gate.Event{Time: now, Kind: gate.KindGrant, Door: g.Door, Client: g.Client, Source: g.Source, Reason: reason}
+func (a *actor) open(now time.Time, g event.Grant, reason event.Reason) (event.Grant, error) {
+	ev := event.Event{Time: now, Kind: event.KindGrant, Door: g.Door, Client: g.Client, Source: g.Source, Reason: reason}
 	if a.banned(g.Source, now) {
-		a.events.decided(now, gate.Decision{Kind: gate.KindRefusal, Reason: gate.Banned, Source: g.Source, Door: g.Door, Client: g.Client})
-		return gate.Grant{}, errBanned
+		a.events.decided(now, gate.Decision{Kind: event.KindRefusal, Reason: event.Banned, Source: g.Source, Door: g.Door, Client: g.Client})
+		return event.Grant{}, errBanned
 	}
 	opened, err := a.book.Open(g, now)
 	if err != nil {
-		event.Kind, event.Reason, event.Detail = gate.KindFailure, gate.NotOpened, err.Error()
-		a.events.put(event)
-		a.ended([]gate.Grant{g})
-		return gate.Grant{}, err
+		ev.Kind, ev.Reason, ev.Detail = event.KindFailure, event.NotOpened, err.Error()
+		a.events.put(ev)
+		a.ended([]event.Grant{g})
+		return event.Grant{}, err
 	}
 	a.opened(time.Since(now))
-	event.Detail = fmt.Sprintf("for %s", opened.Until.Sub(now).Round(time.Millisecond))
+	ev.Detail = fmt.Sprintf("for %s", opened.Until.Sub(now).Round(time.Millisecond))
 	if opened.Prefix != 0 {
-		event.Detail += fmt.Sprintf(", to all of %s", opened.From())
+		ev.Detail += fmt.Sprintf(", to all of %s", opened.From())
 	}
-	a.events.put(event)
+	a.events.put(ev)
 	a.rouse()
 	return opened, nil
 }
@@ -136,21 +137,21 @@ func (a *actor) rouse() {
 // expire tells which grants have ended and returns when the next one does.
 func (a *actor) expire(now time.Time) time.Time {
 	over, next := a.book.Expire(now)
-	a.tell(now, gate.KindExpiry, "", over)
+	a.tell(now, event.KindExpiry, "", over)
 	return next
 }
 
 // tell puts an event for each grant that has ended.
-func (a *actor) tell(now time.Time, kind gate.Kind, reason gate.Reason, ended []gate.Grant) {
+func (a *actor) tell(now time.Time, kind event.Kind, reason event.Reason, ended []event.Grant) {
 	for _, g := range ended {
-		a.events.put(gate.Event{Time: now, Kind: kind, Door: g.Door, Client: g.Client, Source: g.Source, Reason: reason})
+		a.events.put(event.Event{Time: now, Kind: kind, Door: g.Door, Client: g.Client, Source: g.Source, Reason: reason})
 	}
 }
 
 // revoke ends grants early and tells about each.
-func (a *actor) revoke(now time.Time, reason gate.Reason, match func(gate.Grant) bool) ([]gate.Grant, error) {
+func (a *actor) revoke(now time.Time, reason event.Reason, match func(event.Grant) bool) ([]event.Grant, error) {
 	ended, err := a.book.Revoke(match)
-	a.tell(now, gate.KindRevocation, reason, ended)
+	a.tell(now, event.KindRevocation, reason, ended)
 	a.ended(ended)
 	return ended, err
 }

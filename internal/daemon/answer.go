@@ -3,6 +3,7 @@ package daemon
 import (
 	"time"
 
+	"sallyport/internal/event"
 	"sallyport/internal/gate"
 	"sallyport/internal/spa"
 )
@@ -13,13 +14,13 @@ func (a *actor) message(o order) {
 	d := o.decision
 	s := a.secrets()
 	if err := s.store.Append(d.Answer.Record); err != nil {
-		d.Kind, d.Reason, d.Grants, d.Detail = gate.KindRefusal, gate.NoRecord, nil, err.Error()
+		d.Kind, d.Reason, d.Grants, d.Detail = event.KindRefusal, event.NoRecord, nil, err.Error()
 		a.events.decided(o.at, d)
 		return
 	}
 	reply := spa.Ack{Time: o.at, Source: d.Source}
 	switch d.Kind {
-	case gate.KindGrant:
+	case event.KindGrant:
 		reply.Status = spa.Opened
 		for _, g := range d.Grants {
 			opened, err := a.open(o.at, g, d.Reason)
@@ -30,11 +31,11 @@ func (a *actor) message(o order) {
 			reply.Doors = append(reply.Doors, spa.AckDoor{
 				ID: spa.DoorID(g.Door), For: opened.Until.Sub(o.at).Truncate(time.Second), Single: opened.Single})
 		}
-	case gate.KindRevocation:
+	case event.KindRevocation:
 		reply.Status = spa.Closed
 		for _, g := range d.Grants {
 			// What the client has no grant for is closed already.
-			_, _ = a.revoke(o.at, d.Reason, func(h gate.Grant) bool { return h.Door == g.Door && h.Covers(g.Source) && h.Client == g.Client })
+			_, _ = a.revoke(o.at, d.Reason, func(h event.Grant) bool { return h.Door == g.Door && h.Covers(g.Source) && h.Client == g.Client })
 			reply.Doors = append(reply.Doors, spa.AckDoor{ID: spa.DoorID(g.Door)})
 		}
 	default:
@@ -55,6 +56,6 @@ func (a *actor) answer(s *secrets, to *gate.Answer, reply spa.Ack) {
 		err = s.sender.Send(to.From, to.To, datagram)
 	}
 	if err != nil {
-		a.events.put(gate.Event{Time: time.Now(), Kind: gate.KindFailure, Source: reply.Source, Detail: err.Error()})
+		a.events.put(event.Event{Time: time.Now(), Kind: event.KindFailure, Source: reply.Source, Detail: err.Error()})
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"sallyport/internal/control"
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 // serveAPI lets other systems end grants, where the configuration says so.
@@ -22,7 +22,7 @@ func (d *Daemon) serveAPI(ctx context.Context) error {
 	}
 	if err != nil {
 		d.problems.note("api", err.Error())
-		d.events.put(gate.Event{Time: time.Now(), Kind: gate.KindFailure, Detail: err.Error()})
+		d.events.put(event.Event{Time: time.Now(), Kind: event.KindFailure, Detail: err.Error()})
 	}
 	return nil
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"sallyport/internal/control"
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 const (
@@ -15,32 +15,32 @@ const (
 )
 
 // Bans tells who is banned, as the kernel has it.
-func (d *Daemon) Bans(context.Context) ([]gate.Ban, error) { return d.firewall.Bans(time.Now()) }
+func (d *Daemon) Bans(context.Context) ([]event.Ban, error) { return d.firewall.Bans(time.Now()) }
 
 // Ban bans a source because an operator says so.
-func (d *Daemon) Ban(_ context.Context, q control.BanRequest) (gate.Ban, error) {
+func (d *Daemon) Ban(_ context.Context, q control.BanRequest) (event.Ban, error) {
 	source, now := q.Source.Unmap(), time.Now()
 	if !source.IsValid() || source.IsUnspecified() || source.IsMulticast() || source.Zone() != "" {
-		return gate.Ban{}, wrong("give an address", "%q is no source", q.Source)
+		return event.Ban{}, wrong("give an address", "%q is no source", q.Source)
 	}
 	length := time.Duration(q.For)
 	if length == 0 {
 		length = d.config.Load().Ban.For
 	}
 	if length < leastBan || length > longBan {
-		return gate.Ban{}, wrong(fmt.Sprintf("want %s to %s", leastBan, longBan), "cannot ban for %s", length)
+		return event.Ban{}, wrong(fmt.Sprintf("want %s to %s", leastBan, longBan), "cannot ban for %s", length)
 	}
 	b := d.bans
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if why := b.spares(source, now); why != "" {
-		return gate.Ban{}, &control.Error{Text: fmt.Sprintf("%s is never banned: %s", source, why), Remedy: "to end its grants, use sallyport revoke --source " + source.String()}
+		return event.Ban{}, &control.Error{Text: fmt.Sprintf("%s is never banned: %s", source, why), Remedy: "to end its grants, use sallyport revoke --source " + source.String()}
 	}
 	if err := b.keepOut(now, source, length); err != nil {
-		return gate.Ban{}, err
+		return event.Ban{}, err
 	}
-	ban := gate.Ban{Source: gate.BannedAs(source), Until: now.Add(length)}
-	d.events.put(gate.Event{Time: now, Kind: gate.KindBan, Source: source, Reason: gate.ByOperator, Detail: fmt.Sprintf("%s for %s", ban.Source, length)})
+	ban := event.Ban{Source: event.BannedAs(source), Until: now.Add(length)}
+	d.events.put(event.Event{Time: now, Kind: event.KindBan, Source: source, Reason: event.ByOperator, Detail: fmt.Sprintf("%s for %s", ban.Source, length)})
 	return ban, nil
 }
 
@@ -53,7 +53,7 @@ func (d *Daemon) Unban(_ context.Context, q control.UnbanRequest) (struct{}, err
 	b := d.bans
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	as := gate.BannedAs(source)
+	as := event.BannedAs(source)
 	if !now.Before(b.banned[as]) {
 		return struct{}{}, &control.Error{Text: fmt.Sprintf("%s is not banned", source), Remedy: "sallyport ban list tells who is"}
 	}
@@ -61,6 +61,6 @@ func (d *Daemon) Unban(_ context.Context, q control.UnbanRequest) (struct{}, err
 		return struct{}{}, err
 	}
 	delete(b.banned, as)
-	d.events.put(banEnded(now, source, gate.ByOperator))
+	d.events.put(banEnded(now, source, event.ByOperator))
 	return struct{}{}, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/decoy"
+	"sallyport/internal/event"
 	"sallyport/internal/gate"
 )
 
@@ -31,7 +32,7 @@ type bans struct {
 		Ban(source netip.Addr, until, now time.Time) error
 		Unban(source netip.Addr) error
 	}
-	put func(gate.Event)
+	put func(event.Event)
 	own func() []netip.Addr // the host's addresses
 
 	mu      sync.Mutex
@@ -47,7 +48,7 @@ type suspicion struct {
 	n     int
 }
 
-func newBans(put func(gate.Event)) *bans {
+func newBans(put func(event.Event)) *bans {
 	return &bans{put: put, suspect: make(map[netip.Prefix]suspicion), banned: make(map[netip.Prefix]time.Time)}
 }
 
@@ -58,13 +59,13 @@ func (b *bans) configure(cfg *config.Config) {
 }
 
 // heard is a sink: whoever opens a door is not banned.
-func (b *bans) heard(e gate.Event) {
-	if e.Kind != gate.KindGrant || !e.Source.IsValid() {
+func (b *bans) heard(e event.Event) {
+	if e.Kind != event.KindGrant || !e.Source.IsValid() {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.proven.note(gate.BannedAs(e.Source), e.Time)
+	b.proven.note(event.BannedAs(e.Source), e.Time)
 }
 
 // proven is when somebody last opened a door from where, in two generations:
@@ -92,7 +93,7 @@ func (p *proven) last(as netip.Prefix) time.Time {
 
 // spares says why a source is never banned; "" if it can be.
 func (b *bans) spares(source netip.Addr, now time.Time) string {
-	as := gate.BannedAs(source)
+	as := event.BannedAs(source)
 	touches := func(p netip.Prefix) bool { return p.Overlaps(as) }
 	switch at := b.proven.last(as); {
 	case source.IsLoopback() || slices.ContainsFunc(b.own(), as.Contains):
@@ -112,7 +113,7 @@ func (b *bans) evidence(now time.Time, source netip.Addr, what string) {
 	if !b.ban.Enabled || b.spares(source, now) != "" {
 		return
 	}
-	as := gate.BannedAs(source)
+	as := event.BannedAs(source)
 	if now.Before(b.banned[as]) {
 		return
 	}
@@ -126,10 +127,10 @@ func (b *bans) evidence(now time.Time, source netip.Addr, what string) {
 	}
 	delete(b.suspect, as)
 	if err := b.keepOut(now, source, b.ban.For); err != nil {
-		b.put(gate.Event{Time: now, Kind: gate.KindFailure, Source: source, Reason: gate.Banned, Detail: err.Error()})
+		b.put(event.Event{Time: now, Kind: event.KindFailure, Source: source, Reason: event.Banned, Detail: err.Error()})
 		return
 	}
-	b.put(gate.Event{Time: now, Kind: gate.KindBan, Source: source, Reason: gate.Banned, Detail: fmt.Sprintf("%s for %s: %s", as, b.ban.For, what)})
+	b.put(event.Event{Time: now, Kind: event.KindBan, Source: source, Reason: event.Banned, Detail: fmt.Sprintf("%s for %s: %s", as, b.ban.For, what)})
 }
 
 func (b *bans) suspects(now time.Time, as netip.Prefix, s suspicion) {
@@ -142,7 +143,7 @@ func (b *bans) suspects(now time.Time, as netip.Prefix, s suspicion) {
 }
 
 func (b *bans) keepOut(now time.Time, source netip.Addr, length time.Duration) error {
-	as := gate.BannedAs(source)
+	as := event.BannedAs(source)
 	if _, again := b.banned[as]; !again && len(b.banned) >= maxBanned {
 		return fmt.Errorf("ban %s: %d sources are banned already, which is the most", source, maxBanned)
 	}
@@ -158,7 +159,7 @@ func (b *bans) keepOut(now time.Time, source netip.Addr, length time.Duration) e
 func (b *bans) has(source netip.Addr, now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return now.Before(b.banned[gate.BannedAs(source)])
+	return now.Before(b.banned[event.BannedAs(source)])
 }
 
 // count returns how many sources are banned.
@@ -174,7 +175,7 @@ func (b *bans) count(now time.Time) (n int) {
 }
 
 // recall takes in what the kernel has from an earlier time.
-func (b *bans) recall(list []gate.Ban) {
+func (b *bans) recall(list []event.Ban) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, ban := range list {
@@ -210,8 +211,8 @@ func (b *bans) expire(now time.Time) {
 }
 
 // banEnded is the event of a ban that is over, and why if not by itself.
-func banEnded(now time.Time, source netip.Addr, why gate.Reason) gate.Event {
-	return gate.Event{Time: now, Kind: gate.KindBan, Source: source, Reason: why, Count: gate.Contacts{Last: now}, Detail: fmt.Sprintf("%s: ended", gate.BannedAs(source))}
+func banEnded(now time.Time, source netip.Addr, why event.Reason) event.Event {
+	return event.Event{Time: now, Kind: event.KindBan, Source: source, Reason: why, Ended: true, Detail: fmt.Sprintf("%s: ended", event.BannedAs(source))}
 }
 
 // watchDecoys listens on the decoys, and ends bans.
@@ -223,7 +224,7 @@ func (d *Daemon) watchDecoys(ctx context.Context) error {
 			l, err := decoy.Listen(port)
 			if err != nil {
 				d.problems.note("decoy "+port.String(), err.Error())
-				d.events.put(gate.Event{Time: time.Now(), Kind: gate.KindFailure, Detail: err.Error()})
+				d.events.put(event.Event{Time: time.Now(), Kind: event.KindFailure, Detail: err.Error()})
 				continue
 			}
 			all.Go(func() {
@@ -247,7 +248,7 @@ func (d *Daemon) watchDecoys(ctx context.Context) error {
 // address, a request for what it may not have. Without the address, somebody on
 // the way could send the message on from anywhere.
 func (d *Daemon) misused(now time.Time, decision gate.Decision) {
-	forbidden := decision.Reason == gate.ForbiddenDoor || decision.Reason == gate.ForbiddenFrom
+	forbidden := decision.Reason == event.ForbiddenDoor || decision.Reason == event.ForbiddenFrom
 	if forbidden && decision.Answer != nil && decision.Answer.Message.Header.Bound {
 		d.bans.evidence(now, decision.Source, fmt.Sprintf("client %q asked for what it may not have (%s)", decision.Client, decision.Reason))
 	}

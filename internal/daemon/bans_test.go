@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"sallyport/internal/config"
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 // kernelBans is a kernel that remembers.
@@ -18,17 +18,17 @@ type kernelBans struct {
 
 func (k *kernelBans) Ban(a netip.Addr, until, _ time.Time) error {
 	if k.err == nil {
-		k.until[gate.BannedAs(a)] = until
+		k.until[event.BannedAs(a)] = until
 	}
 	return k.err
 }
 
-func (k *kernelBans) Unban(a netip.Addr) error { delete(k.until, gate.BannedAs(a)); return k.err }
+func (k *kernelBans) Unban(a netip.Addr) error { delete(k.until, event.BannedAs(a)); return k.err }
 
-func newTestBans(enabled bool) (*bans, *kernelBans, *[]gate.Event) {
-	var told []gate.Event
+func newTestBans(enabled bool) (*bans, *kernelBans, *[]event.Event) {
+	var told []event.Event
 	k := &kernelBans{until: make(map[netip.Prefix]time.Time)}
-	b := newBans(func(e gate.Event) { told = append(told, e) })
+	b := newBans(func(e event.Event) { told = append(told, e) })
 	b.kernel, b.own = k, func() []netip.Addr {
 		return []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}
 	}
@@ -59,7 +59,7 @@ func TestWhoIsBanned(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b, k, told := newTestBans(!c.off)
-			b.heard(gate.Event{Time: start, Kind: gate.KindGrant, Source: proven})
+			b.heard(event.Event{Time: start, Kind: event.KindGrant, Source: proven})
 			source := netip.MustParseAddr(c.source)
 			now := start
 			for range c.tries {
@@ -81,7 +81,7 @@ func TestBansEndAndComeBack(t *testing.T) {
 		b.evidence(start, mole, "test")
 	}
 	clear(k.until) // somebody removed the table
-	if err := b.restore(start.Add(time.Minute)); err != nil || !k.until[gate.BannedAs(mole)].Equal(start.Add(time.Hour)) {
+	if err := b.restore(start.Add(time.Minute)); err != nil || !k.until[event.BannedAs(mole)].Equal(start.Add(time.Hour)) {
 		t.Errorf("%v %v", err, k.until)
 	}
 	b.expire(start.Add(59 * time.Minute))
@@ -101,7 +101,7 @@ func TestBanThatTheKernelRefuses(t *testing.T) {
 	for range 3 {
 		b.evidence(time.Now(), mole, "test")
 	}
-	if b.has(mole, time.Now()) || len(*told) != 1 || (*told)[0].Kind != gate.KindFailure {
+	if b.has(mole, time.Now()) || len(*told) != 1 || (*told)[0].Kind != event.KindFailure {
 		t.Errorf("%v", *told)
 	}
 }
@@ -123,7 +123,7 @@ func TestProvenAreBounded(t *testing.T) {
 	source := func(n int) netip.Addr { return netip.AddrFrom4([4]byte{203, byte(n >> 16), byte(n >> 8), byte(n)}) }
 	const n = 3 * maxProven
 	for i := range n {
-		b.heard(gate.Event{Time: start, Kind: gate.KindGrant, Source: source(i)})
+		b.heard(event.Event{Time: start, Kind: event.KindGrant, Source: source(i)})
 	}
 	if held := len(b.proven.young) + len(b.proven.old); held > maxProven {
 		t.Errorf("%d are held, want at most %d", held, maxProven)
@@ -140,7 +140,7 @@ func TestProvenAreBounded(t *testing.T) {
 
 func BenchmarkHeard(b *testing.B) {
 	bans, _, _ := newTestBans(true)
-	e, n := gate.Event{Time: time.Now(), Kind: gate.KindGrant}, 0
+	e, n := event.Event{Time: time.Now(), Kind: event.KindGrant}, 0
 	for b.Loop() {
 		n++
 		e.Source = netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)})

@@ -7,7 +7,7 @@ import (
 	"net/netip"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 	"sallyport/internal/packet"
 )
 
@@ -15,10 +15,10 @@ import (
 // pump's goroutine. It costs a map access for each packet, and at most
 // maxContacts events a second; further sources of a second are one sum.
 type contacts struct {
-	put     func(gate.Event)
+	put     func(event.Event)
 	sources map[netip.Addr]*contact
 	cells   []contact // capacity fixed: sources points into it
-	rest    gate.Contacts
+	rest    event.Contacts
 	second  time.Time
 	each    uint64 // packets for which each one stands: others are not captured
 }
@@ -27,7 +27,7 @@ type contacts struct {
 const maxContacts = 2048
 
 type contact struct {
-	gate.Contacts
+	event.Contacts
 	source netip.Addr
 	ports  [portWords]uint64 // a bit for each port, by hash
 }
@@ -37,7 +37,7 @@ const (
 	portBits  = portWords * 64
 )
 
-func newContacts(put func(gate.Event)) *contacts {
+func newContacts(put func(event.Event)) *contacts {
 	return &contacts{put: put, sources: make(map[netip.Addr]*contact, maxContacts), cells: make([]contact, 0, maxContacts), each: 1}
 }
 
@@ -55,12 +55,12 @@ func (t *contacts) touched(now time.Time, p *packet.Packet) {
 		t.sources[p.Src] = c
 	}
 	t.count(&c.Contacts, now)
-	c.Seen |= gate.PortBit(p.Port())
+	c.Seen |= event.PortBit(p.Port())
 	hash := scatter(uint32(p.Proto)<<16|uint32(p.DstPort)) % portBits
 	c.ports[hash/64] |= 1 << (hash % 64)
 }
 
-func (t *contacts) count(c *gate.Contacts, now time.Time) {
+func (t *contacts) count(c *event.Contacts, now time.Time) {
 	if c.Packets == 0 {
 		c.First = now
 	}
@@ -82,12 +82,12 @@ func (t *contacts) settle(now time.Time) {
 	if t.rest.Packets > 0 {
 		t.tell(restOf(t.rest))
 	}
-	t.cells, t.rest = t.cells[:0], gate.Contacts{}
+	t.cells, t.rest = t.cells[:0], event.Contacts{}
 	clear(t.sources)
 }
 
 // tell passes an event on, and says if it is an estimate.
-func (t *contacts) tell(e gate.Event) {
+func (t *contacts) tell(e event.Event) {
 	if t.each > 1 {
 		e.Detail += fmt.Sprintf(", of which one in %d was looked at", t.each)
 	}
@@ -95,14 +95,14 @@ func (t *contacts) tell(e gate.Event) {
 }
 
 // contactsOf is the event about what one source has touched.
-func contactsOf(source netip.Addr, c gate.Contacts) gate.Event {
-	return gate.Event{Time: c.Last, Kind: gate.KindContacts, Source: source, Count: c,
+func contactsOf(source netip.Addr, c event.Contacts) event.Event {
+	return event.Event{Time: c.Last, Kind: event.KindContacts, Source: source, Count: c,
 		Detail: fmt.Sprintf("%d packets to about %d closed ports", c.Packets, c.Ports)}
 }
 
 // restOf is the event about what all other sources have touched.
-func restOf(c gate.Contacts) gate.Event {
-	return gate.Event{Time: c.Last, Kind: gate.KindContacts, Count: c,
+func restOf(c event.Contacts) event.Event {
+	return event.Event{Time: c.Last, Kind: event.KindContacts, Count: c,
 		Detail: fmt.Sprintf("%d packets to closed ports from further sources", c.Packets)}
 }
 

@@ -5,13 +5,13 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 	"sallyport/internal/packet"
 )
 
 func TestContactsAreSummedUpBySourceAndSecond(t *testing.T) {
-	var told []gate.Event
-	c := newContacts(func(e gate.Event) { told = append(told, e) })
+	var told []event.Event
+	c := newContacts(func(e event.Event) { told = append(told, e) })
 	start := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 	mole, other := netip.MustParseAddr("203.0.113.1"), netip.MustParseAddr("2001:db8::1")
 	touch := func(after time.Duration, a netip.Addr, port int) {
@@ -39,8 +39,8 @@ func TestContactsAreSummedUpBySourceAndSecond(t *testing.T) {
 }
 
 func TestContactsOfVeryManySourcesAreOneSum(t *testing.T) {
-	var told []gate.Event
-	c := newContacts(func(e gate.Event) { told = append(told, e) })
+	var told []event.Event
+	c := newContacts(func(e event.Event) { told = append(told, e) })
 	start := time.Now()
 	p := &packet.Packet{Proto: packet.UDP, DstPort: 9}
 	for n := range 100_000 {

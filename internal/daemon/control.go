@@ -12,7 +12,7 @@ import (
 	"sallyport/internal/config"
 	"sallyport/internal/conntrack"
 	"sallyport/internal/control"
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 	"sallyport/internal/packet"
 )
 
@@ -25,25 +25,25 @@ func wrong(remedy, format string, args ...any) error {
 }
 
 // Open gives a grant because an operator says so.
-func (d *Daemon) Open(_ context.Context, q control.OpenRequest) (gate.Grant, error) {
+func (d *Daemon) Open(_ context.Context, q control.OpenRequest) (event.Grant, error) {
 	cfg := d.config.Load()
 	door := cfg.Door(q.Door)
 	if door == nil {
-		return gate.Grant{}, wrong("doors: "+strings.Join(doorNames(cfg), ", "), "there is no door %q", q.Door)
+		return event.Grant{}, wrong("doors: "+strings.Join(doorNames(cfg), ", "), "there is no door %q", q.Door)
 	}
 	source := q.Source.Unmap()
 	if !source.IsValid() || source.IsUnspecified() || source.IsMulticast() || source.Zone() != "" {
-		return gate.Grant{}, wrong("give the address from which the connection will come", "%q is no source", q.Source)
+		return event.Grant{}, wrong("give the address from which the connection will come", "%q is no source", q.Source)
 	}
 	duration := time.Duration(q.For)
 	if duration == 0 {
 		duration = door.OpenFor
 	}
 	if duration < time.Second || duration > maxOpen {
-		return gate.Grant{}, wrong(fmt.Sprintf("want 1s to %s", maxOpen), "cannot open for %s", duration)
+		return event.Grant{}, wrong(fmt.Sprintf("want 1s to %s", maxOpen), "cannot open for %s", duration)
 	}
 	now := time.Now()
-	return d.actor.open(now, gate.Grant{Door: door.Name, Source: source, Until: now.Add(duration), Single: door.Single}, gate.ByOperator)
+	return d.actor.open(now, event.Grant{Door: door.Name, Source: source, Until: now.Add(duration), Single: door.Single}, event.ByOperator)
 }
 
 func doorNames(cfg *config.Config) []string {
@@ -64,14 +64,14 @@ func (d *Daemon) Revoke(_ context.Context, q control.RevokeRequest) (control.Rev
 		return control.RevokeAnswer{}, wrong("doors: "+strings.Join(doorNames(cfg), ", "), "there is no door %q", q.Door)
 	}
 	source := q.Source.Unmap()
-	fits := func(g gate.Grant) bool {
+	fits := func(g event.Grant) bool {
 		return (q.Door == "" || g.Door == q.Door) && (!source.IsValid() || g.Covers(source)) && (q.Client == "" || g.Client == q.Client)
 	}
-	ended, err := d.actor.revoke(time.Now(), gate.ByOperator, fits)
+	ended, err := d.actor.revoke(time.Now(), event.ByOperator, fits)
 	if unknown := !slices.ContainsFunc(cfg.Clients, func(c config.Client) bool { return c.Name == q.Client }); q.Client != "" && unknown && len(ended) == 0 && err == nil {
 		return control.RevokeAnswer{}, wrong("sallyport status lists the grants and whose they are", "there is no client %q", q.Client)
 	}
-	answer := control.RevokeAnswer{Grants: append([]gate.Grant{}, ended...)} // never null
+	answer := control.RevokeAnswer{Grants: append([]event.Grant{}, ended...)} // never null
 	if err != nil || !q.Cut {
 		return answer, err
 	}
@@ -81,7 +81,7 @@ func (d *Daemon) Revoke(_ context.Context, q control.RevokeRequest) (control.Rev
 
 // cutting tells which connections to cut: those of the sources whose grants
 // were ended, and those of a named source even if its grant is over already.
-func cutting(cfg *config.Config, q control.RevokeRequest, source netip.Addr, ended []gate.Grant) func(netip.Addr, packet.Port) bool {
+func cutting(cfg *config.Config, q control.RevokeRequest, source netip.Addr, ended []event.Grant) func(netip.Addr, packet.Port) bool {
 	doors := make(map[packet.Port]string)
 	for _, door := range cfg.Doors {
 		for _, p := range door.Ports {
@@ -94,7 +94,7 @@ func cutting(cfg *config.Config, q control.RevokeRequest, source netip.Addr, end
 			return false
 		}
 		if q.Client != "" || !source.IsValid() && !q.All && q.Door == "" {
-			return slices.ContainsFunc(ended, func(g gate.Grant) bool { return g.Covers(peer) && g.Door == name })
+			return slices.ContainsFunc(ended, func(g event.Grant) bool { return g.Covers(peer) && g.Door == name })
 		}
 		return !source.IsValid() || peer == source
 	}

@@ -22,6 +22,7 @@ import (
 	"sallyport/internal/capture"
 	"sallyport/internal/config"
 	"sallyport/internal/control"
+	"sallyport/internal/event"
 	"sallyport/internal/firewall"
 	"sallyport/internal/gate"
 	"sallyport/internal/grant"
@@ -197,7 +198,7 @@ func (d *Daemon) startGate(cfg *config.Config) error {
 	d.pump = newPump(d.source, g, d.actor.decided)
 	d.countContacts(cfg)
 	d.moat.tell(d.moatHost(g, cfg))
-	d.events.put(gate.Event{Time: d.started, Kind: gate.KindStart, Detail: fmt.Sprintf("%d doors closed", len(cfg.Doors))})
+	d.events.put(event.Event{Time: d.started, Kind: event.KindStart, Detail: fmt.Sprintf("%d doors closed", len(cfg.Doors))})
 	return nil
 }
 
@@ -226,7 +227,7 @@ func (d *Daemon) run(ctx context.Context) error {
 	d.notify("READY=1")
 	err := group.Wait()
 	d.notify("STOPPING=1")
-	d.events.put(gate.Event{Time: time.Now(), Kind: gate.KindStop, Detail: d.stopDetail(err)})
+	d.events.put(event.Event{Time: time.Now(), Kind: event.KindStop, Detail: d.stopDetail(err)})
 	d.events.flush()
 	d.webhooks.Close()
 	return err

@@ -17,6 +17,7 @@ import (
 
 	"sallyport/internal/capture"
 	"sallyport/internal/config"
+	"sallyport/internal/event"
 	"sallyport/internal/gate"
 	"sallyport/internal/grant"
 )
@@ -33,17 +34,17 @@ func TestRefusalsAreAllCountedAndFewWritten(t *testing.T) {
 	var log bytes.Buffer
 	e := newEvents(slog.New(slog.NewTextHandler(&log, nil)))
 	for i := range 10_000 {
-		e.decided(start.Add(time.Duration(i)*time.Millisecond), gate.Decision{Kind: gate.KindRefusal, Reason: gate.WrongKnock, Source: alice})
+		e.decided(start.Add(time.Duration(i)*time.Millisecond), gate.Decision{Kind: event.KindRefusal, Reason: event.WrongKnock, Source: alice})
 	}
 	e.flush()
-	if n := e.refused()[gate.WrongKnock]; n != 10_000 {
+	if n := e.refused()[event.WrongKnock]; n != 10_000 {
 		t.Errorf("counted %d refusals, want 10,000", n)
 	}
 	if n := strings.Count(log.String(), "reason=wrong-knock"); n != refusalBurst {
 		t.Errorf("wrote %d refusals in ten seconds, want %d", n, refusalBurst)
 	}
 	log.Reset()
-	e.decided(start.Add(time.Minute), gate.Decision{Kind: gate.KindRefusal, Reason: gate.TooSlow, Source: alice})
+	e.decided(start.Add(time.Minute), gate.Decision{Kind: event.KindRefusal, Reason: event.TooSlow, Source: alice})
 	e.flush()
 	if !strings.Contains(log.String(), "reason=too-slow") {
 		t.Errorf("after a pause the log says %q", log.String())
@@ -57,7 +58,7 @@ func TestGrantsAreAlwaysWritten(t *testing.T) {
 	var log bytes.Buffer
 	e := newEvents(slog.New(slog.NewTextHandler(&log, nil)))
 	for range 1000 {
-		e.put(gate.Event{Kind: gate.KindGrant, Door: "ssh"})
+		e.put(event.Event{Kind: event.KindGrant, Door: "ssh"})
 	}
 	e.flush()
 	if n := strings.Count(log.String(), "msg=grant"); n != 1000 {
@@ -70,7 +71,7 @@ func TestFullQueueIsTold(t *testing.T) {
 	var log bytes.Buffer
 	e := newEvents(slog.New(slog.NewTextHandler(&log, nil)))
 	for range cap(e.queue) + 7 {
-		e.put(gate.Event{Kind: gate.KindExpiry})
+		e.put(event.Event{Kind: event.KindExpiry})
 	}
 	e.flush()
 	if !strings.Contains(log.String(), `"7 events lost`) {
@@ -83,7 +84,7 @@ func TestFullQueueIsTold(t *testing.T) {
 func TestFloodOfRefusalsIsSummedUp(t *testing.T) {
 	e := newEvents(slog.New(slog.DiscardHandler))
 	var single, summed, clients uint64
-	e.sinks = []sink{func(ev gate.Event) {
+	e.sinks = []sink{func(ev event.Event) {
 		switch {
 		case ev.Client != "":
 			clients++
@@ -95,9 +96,9 @@ func TestFloodOfRefusalsIsSummedUp(t *testing.T) {
 	}}
 	const n = 100_000
 	for range n {
-		e.decided(start, gate.Decision{Kind: gate.KindRefusal, Reason: gate.BadTag, Source: alice})
+		e.decided(start, gate.Decision{Kind: event.KindRefusal, Reason: event.BadTag, Source: alice})
 	}
-	e.decided(start, gate.Decision{Kind: gate.KindRefusal, Reason: gate.ForbiddenDoor, Source: alice, Client: "alice"})
+	e.decided(start, gate.Decision{Kind: event.KindRefusal, Reason: event.ForbiddenDoor, Source: alice, Client: "alice"})
 	e.flush()
 	if single > hostilePerSecond || single+summed != n || clients != 1 {
 		t.Errorf("%d one by one, %d summed up, %d of a client; want at most %d, all %d in both, and 1", single, summed, clients, hostilePerSecond, n)
@@ -107,7 +108,7 @@ func TestFloodOfRefusalsIsSummedUp(t *testing.T) {
 func TestHostileTextStaysOnItsLine(t *testing.T) {
 	var log bytes.Buffer
 	e := newEvents(slog.New(slog.NewTextHandler(&log, nil)))
-	e.put(gate.Event{Kind: gate.KindRefusal, Detail: "x\ntime=now msg=grant door=ssh\x1b[2J"})
+	e.put(event.Event{Kind: event.KindRefusal, Detail: "x\ntime=now msg=grant door=ssh\x1b[2J"})
 	e.flush()
 	if strings.Count(log.String(), "\n") != 1 || strings.Contains(log.String(), "\x1b") {
 		t.Errorf("%q", log.String())
@@ -117,7 +118,7 @@ func TestHostileTextStaysOnItsLine(t *testing.T) {
 // Refusals are logged again although the clock was a day ahead for a while.
 func TestLogAfterTheClockWasSetBack(t *testing.T) {
 	l, now := newLogbook(slog.New(slog.DiscardHandler)), time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
-	at := func(t time.Time) bool { return l.admit(gate.Event{Kind: gate.KindRefusal, Time: t}) }
+	at := func(t time.Time) bool { return l.admit(event.Event{Kind: event.KindRefusal, Time: t}) }
 	for range refusalBurst {
 		at(now.AddDate(0, 0, 1))
 	}
@@ -191,15 +192,15 @@ func TestPumpDoesWhatItIsTold(t *testing.T) {
 // broken is a firewall that takes nothing.
 type broken struct{}
 
-func (broken) Grant(gate.Grant, time.Time) error { return errors.New("no buffer space available") }
-func (broken) Revoke(gate.Grant) error           { return nil }
+func (broken) Grant(event.Grant, time.Time) error { return errors.New("no buffer space available") }
+func (broken) Revoke(event.Grant) error           { return nil }
 
 func TestFailedGrantIsAnEvent(t *testing.T) {
 	var log bytes.Buffer
 	e := newEvents(slog.New(slog.NewTextHandler(&log, nil)))
 	a := newActor(grant.New(broken{}), e)
-	a.carryOut(order{start, gate.Decision{Kind: gate.KindGrant, Reason: gate.BySequence, Source: alice,
-		Grants: []gate.Grant{{Door: "ssh", Source: alice, Until: start.Add(time.Minute)}}}})
+	a.carryOut(order{start, gate.Decision{Kind: event.KindGrant, Reason: event.BySequence, Source: alice,
+		Grants: []event.Grant{{Door: "ssh", Source: alice, Until: start.Add(time.Minute)}}}})
 	e.flush()
 	if !strings.Contains(log.String(), "msg=failure") || !strings.Contains(log.String(), "no buffer space") {
 		t.Errorf("%s", log.String())
@@ -211,11 +212,11 @@ func TestPumpNeverWaitsForTheFirewall(t *testing.T) {
 	e := newEvents(slog.New(slog.DiscardHandler))
 	a := newActor(grant.New(broken{}), e)
 	for range cap(a.queue) + 5 {
-		a.decided(start, gate.Decision{Kind: gate.KindGrant, Source: alice})
+		a.decided(start, gate.Decision{Kind: event.KindGrant, Source: alice})
 	}
 	overloads := 0
 	for range len(e.queue) {
-		if (<-e.queue).Kind == gate.KindOverload {
+		if (<-e.queue).Kind == event.KindOverload {
 			overloads++
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"sallyport/internal/event"
 	"sallyport/internal/gate"
 )
 
@@ -22,22 +23,22 @@ const (
 
 // sink takes every event, in order, on the goroutine of the events. It must
 // not wait: what is slow has a queue of its own.
-type sink func(gate.Event)
+type sink func(event.Event)
 
 // events takes everything that happens, counts refusals, and passes all on to
 // the sinks. Putting an event in never blocks. What the sinks cannot follow is
 // left out and told; refusals never displace anything else.
 type events struct {
 	sinks   []sink // fixed before Run
-	queue   chan gate.Event
-	hostile chan gate.Event
+	queue   chan event.Event
+	hostile chan event.Event
 
 	mu       sync.Mutex
-	refusals map[gate.Reason]uint64
-	second   time.Time                     // when the present budget began
-	passed   int                           // refusals passed on since
-	summed   map[gate.Reason]gate.Contacts // refusals not passed on one by one
-	lost     uint64                        // events for which the queue had no room
+	refusals map[event.Reason]uint64
+	second   time.Time                       // when the present budget began
+	passed   int                             // refusals passed on since
+	summed   map[event.Reason]event.Contacts // refusals not passed on one by one
+	lost     uint64                          // events for which the queue had no room
 
 	overloaded  time.Time // when lost packets were last told
 	lostPackets uint64    // since then
@@ -46,16 +47,16 @@ type events struct {
 func newEvents(log *slog.Logger) *events {
 	return &events{
 		sinks:    []sink{newLogbook(log).write},
-		queue:    make(chan gate.Event, 4096),
-		hostile:  make(chan gate.Event, 16_384),
-		refusals: make(map[gate.Reason]uint64),
-		summed:   make(map[gate.Reason]gate.Contacts),
+		queue:    make(chan event.Event, 4096),
+		hostile:  make(chan event.Event, 16_384),
+		refusals: make(map[event.Reason]uint64),
+		summed:   make(map[event.Reason]event.Contacts),
 	}
 }
 
 // decided takes a decision of the gate that opens nothing.
 func (e *events) decided(now time.Time, d gate.Decision) {
-	if d.Kind != gate.KindRefusal {
+	if d.Kind != event.KindRefusal {
 		e.put(d.Event(now))
 		return
 	}
@@ -82,7 +83,7 @@ func (e *events) decided(now time.Time, d gate.Decision) {
 }
 
 // sum counts a refusal that is not passed on by itself.
-func (e *events) sum(reason gate.Reason, now time.Time) {
+func (e *events) sum(reason event.Reason, now time.Time) {
 	s := e.summed[reason]
 	if s.Packets == 0 {
 		s.First = now
@@ -93,9 +94,9 @@ func (e *events) sum(reason gate.Reason, now time.Time) {
 }
 
 // hostileEvent takes an event of another kind that somebody outside can cause.
-func (e *events) hostileEvent(event gate.Event) {
+func (e *events) hostileEvent(ev event.Event) {
 	select {
-	case e.hostile <- event:
+	case e.hostile <- ev:
 	default:
 		e.mu.Lock()
 		e.lost++
@@ -104,15 +105,15 @@ func (e *events) hostileEvent(event gate.Event) {
 }
 
 // put takes any other event.
-func (e *events) put(event gate.Event) {
+func (e *events) put(ev event.Event) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.enqueue(event)
+	e.enqueue(ev)
 }
 
-func (e *events) enqueue(event gate.Event) {
+func (e *events) enqueue(ev event.Event) {
 	select {
-	case e.queue <- event:
+	case e.queue <- ev:
 	default:
 		e.lost++
 	}
@@ -124,16 +125,16 @@ func (e *events) Run(ctx context.Context) error {
 	defer every.Stop()
 	for {
 		select {
-		case event := <-e.queue:
-			e.pass(event)
+		case ev := <-e.queue:
+			e.pass(ev)
 			continue
 		default:
 		}
 		select {
-		case event := <-e.queue:
-			e.pass(event)
-		case event := <-e.hostile:
-			e.pass(event)
+		case ev := <-e.queue:
+			e.pass(ev)
+		case ev := <-e.hostile:
+			e.pass(ev)
 		case now := <-every.C:
 			e.settle(now)
 		case <-ctx.Done():
@@ -143,9 +144,9 @@ func (e *events) Run(ctx context.Context) error {
 	}
 }
 
-func (e *events) pass(event gate.Event) {
+func (e *events) pass(ev event.Event) {
 	for _, s := range e.sinks {
-		s(event)
+		s(ev)
 	}
 }
 
@@ -157,10 +158,10 @@ func (e *events) settle(now time.Time) {
 	clear(e.summed)
 	e.mu.Unlock()
 	if lost > 0 {
-		e.pass(gate.Event{Time: now, Kind: gate.KindOverload, Detail: fmt.Sprintf("%d events lost: they came faster than they could be written", lost)})
+		e.pass(event.Event{Time: now, Kind: event.KindOverload, Detail: fmt.Sprintf("%d events lost: they came faster than they could be written", lost)})
 	}
 	for reason, s := range summed {
-		e.pass(gate.Event{Time: s.Last, Kind: gate.KindRefusal, Reason: reason, Count: s,
+		e.pass(event.Event{Time: s.Last, Kind: event.KindRefusal, Reason: reason, Count: s,
 			Detail: fmt.Sprintf("%d more, from any sources", s.Packets)})
 	}
 }
@@ -169,10 +170,10 @@ func (e *events) flush() {
 	defer func() { e.settle(time.Now()) }()
 	for {
 		select {
-		case event := <-e.queue:
-			e.pass(event)
-		case event := <-e.hostile:
-			e.pass(event)
+		case ev := <-e.queue:
+			e.pass(ev)
+		case ev := <-e.hostile:
+			e.pass(ev)
 		default:
 			return
 		}
@@ -187,12 +188,12 @@ func (e *events) overload(now time.Time, ring string, packets uint64) {
 	if now.Sub(e.overloaded) < overloadEvery {
 		return
 	}
-	e.enqueue(gate.Event{Time: now, Kind: gate.KindOverload, Detail: fmt.Sprintf("capture ring %q was full: %d packets lost", ring, e.lostPackets)})
+	e.enqueue(event.Event{Time: now, Kind: event.KindOverload, Detail: fmt.Sprintf("capture ring %q was full: %d packets lost", ring, e.lostPackets)})
 	e.overloaded, e.lostPackets = now, 0
 }
 
 // refused returns how many refusals of each reason there have been.
-func (e *events) refused() map[gate.Reason]uint64 {
+func (e *events) refused() map[event.Reason]uint64 {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return maps.Clone(e.refusals)

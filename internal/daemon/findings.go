@@ -9,7 +9,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/detect"
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 	"sallyport/internal/geo"
 	"sallyport/internal/journald"
 	"sallyport/internal/sshlog"
@@ -18,9 +18,9 @@ import (
 // watchman looks in the stream of events for what is worth a look, on a
 // goroutine of its own.
 type watchman struct {
-	found    func(f gate.Finding, news bool)
-	put      func(gate.Event)
-	queue    chan gate.Event
+	found    func(f event.Finding, news bool)
+	put      func(event.Event)
+	queue    chan event.Event
 	settings chan *config.Config
 	config   *config.Config
 	geoip    string                  // the database that country asks
@@ -29,12 +29,12 @@ type watchman struct {
 	lost     atomic.Uint64           // events for which the queue had no room
 }
 
-func newWatchman(found func(gate.Finding, bool), put func(gate.Event), cfg *config.Config) *watchman {
-	return &watchman{found: found, put: put, queue: make(chan gate.Event, 8192), settings: make(chan *config.Config, 1), config: cfg}
+func newWatchman(found func(event.Finding, bool), put func(event.Event), cfg *config.Config) *watchman {
+	return &watchman{found: found, put: put, queue: make(chan event.Event, 8192), settings: make(chan *config.Config, 1), config: cfg}
 }
 
 // heard is the sink.
-func (w *watchman) heard(e gate.Event) {
+func (w *watchman) heard(e event.Event) {
 	select {
 	case w.queue <- e:
 	default:
@@ -68,7 +68,7 @@ func (w *watchman) countries(path string) func(netip.Addr) string {
 	}
 	db, err := geo.Open(path)
 	if err != nil {
-		w.put(gate.Event{Time: time.Now(), Kind: gate.KindFailure, Detail: "countries are not known: " + err.Error()})
+		w.put(event.Event{Time: time.Now(), Kind: event.KindFailure, Detail: "countries are not known: " + err.Error()})
 		return nil
 	}
 	return db.Country
@@ -95,23 +95,23 @@ func (w *watchman) Run(ctx context.Context) error {
 				w.tell(d.Counted(), false)
 			}
 			if n := w.lost.Swap(0); n > 0 {
-				w.put(gate.Event{Time: now, Kind: gate.KindOverload, Detail: fmt.Sprintf("%d events were not judged: they came faster than findings are made", n)})
+				w.put(event.Event{Time: now, Kind: event.KindOverload, Detail: fmt.Sprintf("%d events were not judged: they came faster than findings are made", n)})
 			}
 		}
 	}
 }
 
-func (w *watchman) tell(list []gate.Finding, news bool) {
+func (w *watchman) tell(list []event.Finding, news bool) {
 	for _, f := range list {
 		w.found(f, news)
 	}
 }
 
 // found passes a finding on. What has only been counted further is no event.
-func (d *Daemon) found(f gate.Finding, news bool) {
+func (d *Daemon) found(f event.Finding, news bool) {
 	d.journal.PutFinding(f)
 	if news {
-		d.events.put(gate.Event{Time: f.Last, Kind: gate.KindFinding, Door: f.Door, Client: f.Client, Source: f.Source, Finding: &f,
+		d.events.put(event.Event{Time: f.Last, Kind: event.KindFinding, Door: f.Door, Client: f.Client, Source: f.Source, Finding: &f,
 			Detail: fmt.Sprintf("%s (%s): %s", f.Rule, f.Severity, f.Explanation)})
 	}
 }
@@ -120,7 +120,7 @@ func (d *Daemon) found(f gate.Finding, news bool) {
 // what has it.
 func (d *Daemon) watchLogins(ctx context.Context) error {
 	troubled := func(err error) {
-		d.events.put(gate.Event{Time: time.Now(), Kind: gate.KindFailure, Detail: err.Error()})
+		d.events.put(event.Event{Time: time.Now(), Kind: event.KindFailure, Detail: err.Error()})
 	}
 	switch path := d.config.Load().Detect.SSHLog; path {
 	case "":
@@ -135,8 +135,8 @@ func (d *Daemon) watchLogins(ctx context.Context) error {
 // logged takes an entry of the journal of systemd. Everybody may write to it,
 // under any name; sshd runs as root.
 func (d *Daemon) logged(e journald.Entry) {
-	if event, ok := sshlog.Said(time.Now(), e.Identifier, e.Message); ok && e.UID == "0" {
-		d.events.hostileEvent(event)
+	if ev, ok := sshlog.Said(time.Now(), e.Identifier, e.Message); ok && e.UID == "0" {
+		d.events.hostileEvent(ev)
 	}
 }
 

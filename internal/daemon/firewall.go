@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 // watchFirewall puts the table back when another program has removed or
@@ -14,7 +14,7 @@ import (
 func (d *Daemon) watchFirewall(ctx context.Context) error {
 	return d.firewall.Watch(ctx, func() {
 		if err := d.repair(); err != nil {
-			d.events.put(gate.Event{Time: time.Now(), Kind: gate.KindFailure, Detail: "the firewall table was changed and could not be put back: " + err.Error()})
+			d.events.put(event.Event{Time: time.Now(), Kind: event.KindFailure, Detail: "the firewall table was changed and could not be put back: " + err.Error()})
 		}
 	})
 }
@@ -35,20 +35,20 @@ func (d *Daemon) repair() error {
 	if err := d.install(d.config.Load()); err != nil {
 		return err
 	}
-	event := gate.Event{Time: now, Kind: gate.KindRepair, Detail: "another program changed the firewall table"}
+	ev := event.Event{Time: now, Kind: event.KindRepair, Detail: "another program changed the firewall table"}
 	if !present {
-		gone := d.book.Forget(func(g gate.Grant) bool { return g.Single })
-		event.Detail = fmt.Sprintf("another program had removed the firewall table; %d single grants ended", len(gone))
+		gone := d.book.Forget(func(g event.Grant) bool { return g.Single })
+		ev.Detail = fmt.Sprintf("another program had removed the firewall table; %d single grants ended", len(gone))
 	}
-	kept := slices.DeleteFunc(d.book.Live(now), func(g gate.Grant) bool { return g.Single })
+	kept := slices.DeleteFunc(d.book.Live(now), func(g event.Grant) bool { return g.Single })
 	if err := d.firewall.GrantAll(kept, now); err != nil {
 		return err
 	}
 	if err := d.bans.restore(now); err != nil {
 		return err
 	}
-	event.Detail += fmt.Sprintf("; put back, %d grants go on", len(kept))
-	d.problems.note("firewall", event.Detail+" at "+now.Format(time.DateTime))
-	d.events.put(event)
+	ev.Detail += fmt.Sprintf("; put back, %d grants go on", len(kept))
+	d.problems.note("firewall", ev.Detail+" at "+now.Format(time.DateTime))
+	d.events.put(ev)
 	return nil
 }

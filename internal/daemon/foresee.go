@@ -11,7 +11,7 @@ import (
 	"sallyport/internal/config"
 	"sallyport/internal/conntrack"
 	"sallyport/internal/control"
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 	"sallyport/internal/netstate"
 	"sallyport/internal/packet"
 )
@@ -31,7 +31,7 @@ func (d *Daemon) dryRun(q control.ReloadRequest) (control.ReloadAnswer, error) {
 func (d *Daemon) foresee(cfg *config.Config, q control.ReloadRequest) control.ReloadAnswer {
 	old, now := d.config.Load(), time.Now()
 	a := control.ReloadAnswer{Changes: append([]config.Change{}, config.Compare(old, cfg)...),
-		Closes: []control.Listener{}, Opens: []control.Listener{}, Ends: []gate.Grant{}, Connections: []control.Connection{}, Warnings: []string{}}
+		Closes: []control.Listener{}, Opens: []control.Listener{}, Ends: []event.Grant{}, Connections: []control.Connection{}, Warnings: []string{}}
 	programs := d.programs()
 	closes := make(map[packet.Port]bool)
 	for _, p := range concerned(old, cfg, programs) {

@@ -5,7 +5,7 @@ import (
 	"log/slog"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 // How many refusals are written to the log: a burst, and then one in a while.
@@ -26,24 +26,24 @@ type logbook struct {
 
 func newLogbook(log *slog.Logger) *logbook { return &logbook{log: log, allowed: refusalBurst} }
 
-func (l *logbook) write(event gate.Event) {
-	if byAnybody(event) && !l.admit(event) {
+func (l *logbook) write(ev event.Event) {
+	if byAnybody(ev) && !l.admit(ev) {
 		return
 	}
 	if l.unlogged > 0 {
 		l.log.Warn("not every refusal is in this log", "refusals_left_out", l.unlogged)
 		l.unlogged = 0
 	}
-	l.log.LogAttrs(context.Background(), level(event.Kind), string(event.Kind), attributes(event)...)
+	l.log.LogAttrs(context.Background(), level(ev.Kind), string(ev.Kind), attributes(ev)...)
 }
 
 // byAnybody tells whether somebody who has proved nothing can cause the event.
-func byAnybody(e gate.Event) bool {
-	return e.Kind == gate.KindContacts || e.Kind == gate.KindLogin || e.Kind == gate.KindRefusal && !e.Reason.Proved()
+func byAnybody(e event.Event) bool {
+	return e.Kind == event.KindContacts || e.Kind == event.KindLogin || e.Kind == event.KindRefusal && !e.Reason.Proved()
 }
 
 // admit tells whether one more may be written.
-func (l *logbook) admit(e gate.Event) bool {
+func (l *logbook) admit(e event.Event) bool {
 	if l.refilled.IsZero() || e.Time.Before(l.refilled) { // at first, or the clock was set back
 		l.refilled = e.Time
 	}
@@ -51,7 +51,7 @@ func (l *logbook) admit(e gate.Event) bool {
 		l.allowed = min(l.allowed+n, refusalBurst)
 		l.refilled = l.refilled.Add(time.Duration(n) * refusalEvery)
 	}
-	if l.allowed == 0 || e.Kind == gate.KindContacts {
+	if l.allowed == 0 || e.Kind == event.KindContacts {
 		l.unlogged += leftOut(e)
 		return false
 	}
@@ -60,9 +60,9 @@ func (l *logbook) admit(e gate.Event) bool {
 }
 
 // leftOut counts the refusals that an event stands for.
-func leftOut(e gate.Event) uint64 {
+func leftOut(e event.Event) uint64 {
 	switch {
-	case e.Kind != gate.KindRefusal:
+	case e.Kind != event.KindRefusal:
 		return 0
 	case e.Count.Packets > 0:
 		return e.Count.Packets
@@ -70,9 +70,9 @@ func leftOut(e gate.Event) uint64 {
 	return 1
 }
 
-func level(k gate.Kind) slog.Level {
+func level(k event.Kind) slog.Level {
 	switch k {
-	case gate.KindRepair, gate.KindOverload, gate.KindClock, gate.KindFailure, gate.KindFinding:
+	case event.KindRepair, event.KindOverload, event.KindClock, event.KindFailure, event.KindFinding:
 		return slog.LevelWarn
 	}
 	return slog.LevelInfo
@@ -80,7 +80,7 @@ func level(k gate.Kind) slog.Level {
 
 // attributes leaves out what an event does not have. The text handler quotes
 // whatever needs it, so nothing an attacker sends can forge a line.
-func attributes(e gate.Event) []slog.Attr {
+func attributes(e event.Event) []slog.Attr {
 	var list []slog.Attr
 	add := func(name, value string) {
 		if value != "" {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sallyport/internal/config"
+	"sallyport/internal/event"
 	"sallyport/internal/gate"
 	"sallyport/internal/replay/disk"
 	"sallyport/internal/sequence"
@@ -106,7 +107,7 @@ func (m *memory) burn(cfg *config.Config) string {
 // failed notes a problem and tells about it.
 func (d *Daemon) failed(subject, text string) {
 	d.problems.note(subject, text)
-	d.events.put(gate.Event{Time: time.Now(), Kind: gate.KindFailure, Detail: text})
+	d.events.put(event.Event{Time: time.Now(), Kind: event.KindFailure, Detail: text})
 }
 
 func (m *memory) close() error {
@@ -121,9 +122,9 @@ func (m *memory) close() error {
 func (a *actor) spend(o order) {
 	d := o.decision
 	if err := a.memory().store.Write(*d.Spent); err != nil {
-		d.Kind, d.Reason, d.Grants, d.Detail = gate.KindRefusal, gate.NoRecord, nil, err.Error()
+		d.Kind, d.Reason, d.Grants, d.Detail = event.KindRefusal, event.NoRecord, nil, err.Error()
 	}
-	if d.Kind == gate.KindRefusal {
+	if d.Kind == event.KindRefusal {
 		a.events.decided(o.at, d)
 		return
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sallyport/internal/config"
+	"sallyport/internal/event"
 	"sallyport/internal/gate"
 	"sallyport/internal/packet"
 	"sallyport/internal/replay/disk"
@@ -129,10 +130,10 @@ func TestNothingOpensUnrecorded(t *testing.T) {
 	a := newActor(nil, d.events) // a book would be used by any grant
 	a.memory = func() *memory { return &memory{store: store, guard: guard} }
 	record := spent.Step("bob", "ssh", 7)
-	a.carryOut(order{time.Now(), gate.Decision{Kind: gate.KindGrant, Reason: gate.ByRotating, Door: "ssh", Client: "bob",
-		Source: netip.MustParseAddr("192.0.2.7"), Spent: &record, Grants: []gate.Grant{{Door: "ssh"}}}})
+	a.carryOut(order{time.Now(), gate.Decision{Kind: event.KindGrant, Reason: event.ByRotating, Door: "ssh", Client: "bob",
+		Source: netip.MustParseAddr("192.0.2.7"), Spent: &record, Grants: []event.Grant{{Door: "ssh"}}}})
 	e := <-d.events.queue
-	if e.Kind != gate.KindRefusal || e.Reason != gate.NoRecord || !strings.Contains(e.Detail, "no space left") {
+	if e.Kind != event.KindRefusal || e.Reason != event.NoRecord || !strings.Contains(e.Detail, "no space left") {
 		t.Errorf("%+v", e)
 	}
 }
@@ -149,10 +150,10 @@ func TestRefusalsAreRecorded(t *testing.T) {
 	a := newActor(nil, d.events)
 	a.memory = func() *memory { return &memory{store: store, guard: guard} }
 	record := spent.Step("bob", "ssh", 7)
-	a.decided(time.Now(), gate.Decision{Kind: gate.KindRefusal, Reason: gate.OutOfHours, Door: "ssh",
+	a.decided(time.Now(), gate.Decision{Kind: event.KindRefusal, Reason: event.OutOfHours, Door: "ssh",
 		Source: netip.MustParseAddr("192.0.2.7"), Spent: &record})
 	a.carryOut(<-a.queue)
-	if e := <-d.events.hostile; e.Kind != gate.KindRefusal || e.Reason != gate.OutOfHours {
+	if e := <-d.events.hostile; e.Kind != event.KindRefusal || e.Reason != event.OutOfHours {
 		t.Errorf("%+v", e)
 	}
 	data, err := files.Read(spent.FileName)

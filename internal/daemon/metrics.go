@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 	"sallyport/internal/metrics"
 )
 
@@ -21,7 +21,7 @@ func (d *Daemon) serveMetrics(ctx context.Context) error {
 	}
 	if err != nil {
 		d.problems.note("metrics", err.Error())
-		d.events.put(gate.Event{Time: time.Now(), Kind: gate.KindFailure, Detail: err.Error()})
+		d.events.put(event.Event{Time: time.Now(), Kind: event.KindFailure, Detail: err.Error()})
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/control"
+	"sallyport/internal/event"
 	"sallyport/internal/gate"
 	"sallyport/internal/key"
 	"sallyport/internal/moat"
@@ -235,7 +236,7 @@ func (k *keeper) status() control.Moat {
 	if err != nil {
 		s.Problem = err.Error()
 	}
-	s.Dropped = map[gate.Reason]uint64{gate.BadTag: c.WrongTag, gate.OverBudget: c.OverBudget}
+	s.Dropped = map[event.Reason]uint64{event.BadTag: c.WrongTag, event.OverBudget: c.OverBudget}
 	s.Passed = map[string]uint64{"tagged": c.Tagged, "sampled": c.Sampled, "unchecked": c.Unchecked}
 	return s
 }

@@ -18,7 +18,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 	"sallyport/internal/lab/labtest"
 )
 
@@ -27,31 +27,31 @@ func logged() (text string, proved, anybody []string) {
 	var b bytes.Buffer
 	l := newLogbook(slog.New(slog.NewTextHandler(&b, nil)))
 	host := func(n byte) netip.Addr { return netip.AddrFrom4([4]byte{198, 51, 100, n}) }
-	put := func(e gate.Event) {
+	put := func(e event.Event) {
 		e.Time = time.Now()
 		l.write(e)
 	}
 	n := byte(1)
-	for _, r := range []gate.Reason{gate.ForbiddenDoor, gate.ForbiddenFrom, gate.KeyExpired, gate.UnknownDoor, gate.OutOfHours, gate.TooMany} {
-		put(gate.Event{Kind: gate.KindRefusal, Door: "ssh", Client: "alice@laptop", Source: host(n), Reason: r, Detail: "x"})
+	for _, r := range []event.Reason{event.ForbiddenDoor, event.ForbiddenFrom, event.KeyExpired, event.UnknownDoor, event.OutOfHours, event.TooMany} {
+		put(event.Event{Kind: event.KindRefusal, Door: "ssh", Client: "alice@laptop", Source: host(n), Reason: r, Detail: "x"})
 		proved = append(proved, host(n).String())
 		n++
 	}
-	put(gate.Event{Kind: gate.KindBan, Source: netip.MustParseAddr("2001:db8::7"), Reason: gate.Banned, Detail: "2001:db8::/64 for 1h"})
+	put(event.Event{Kind: event.KindBan, Source: netip.MustParseAddr("2001:db8::7"), Reason: event.Banned, Detail: "2001:db8::/64 for 1h"})
 	proved = append(proved, "2001:db8::7")
-	put(gate.Event{Kind: gate.KindBan, Source: host(n), Detail: "ended"})
-	put(gate.Event{Kind: gate.KindBan, Source: host(n), Reason: gate.ByOperator, Detail: "ended"})
+	put(event.Event{Kind: event.KindBan, Source: host(n), Detail: "ended"})
+	put(event.Event{Kind: event.KindBan, Source: host(n), Reason: event.ByOperator, Detail: "ended"})
 	n++
-	for _, r := range []gate.Reason{gate.WrongKnock, gate.BadTag, gate.Replayed, gate.StaleTime, gate.BadProof} {
-		put(gate.Event{Kind: gate.KindRefusal, Client: "alice", Source: host(n), Reason: r})
+	for _, r := range []event.Reason{event.WrongKnock, event.BadTag, event.Replayed, event.StaleTime, event.BadProof} {
+		put(event.Event{Kind: event.KindRefusal, Client: "alice", Source: host(n), Reason: r})
 		anybody = append(anybody, host(n).String())
 		n++
 	}
 	const forged = " source=192.0.2.1 reason=forbidden-door "
-	put(gate.Event{Kind: gate.KindGrant, Door: "ssh", Source: host(n), Reason: gate.BySequence, Detail: forged})
-	put(gate.Event{Kind: gate.KindFailure, Detail: "\ntime=2026-03-01T12:00:00Z level=INFO msg=refusal" + forged})
-	put(gate.Event{Kind: gate.KindClock, Client: "a" + forged, Source: host(n), Detail: forged})
-	put(gate.Event{Kind: gate.KindRefusal, Client: "a" + forged, Source: host(n), Reason: gate.BadSeal, Detail: forged})
+	put(event.Event{Kind: event.KindGrant, Door: "ssh", Source: host(n), Reason: event.BySequence, Detail: forged})
+	put(event.Event{Kind: event.KindFailure, Detail: "\ntime=2026-03-01T12:00:00Z level=INFO msg=refusal" + forged})
+	put(event.Event{Kind: event.KindClock, Client: "a" + forged, Source: host(n), Detail: forged})
+	put(event.Event{Kind: event.KindRefusal, Client: "a" + forged, Source: host(n), Reason: event.BadSeal, Detail: forged})
 	return b.String(), proved, anybody
 }
 

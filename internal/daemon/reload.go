@@ -9,6 +9,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/control"
+	"sallyport/internal/event"
 	"sallyport/internal/gate"
 	"sallyport/internal/moat"
 )
@@ -20,18 +21,18 @@ func (d *Daemon) reload(ctx context.Context, q control.ReloadRequest) (control.R
 	defer d.notify("READY=1")
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
-	event := gate.Event{Time: time.Now(), Kind: gate.KindReload}
+	ev := event.Event{Time: time.Now(), Kind: event.KindReload}
 	cfg, a, err := d.change(ctx, q)
 	switch {
 	case err != nil:
-		event.Kind, event.Detail = gate.KindFailure, "the old configuration goes on: "+err.Error()
+		ev.Kind, ev.Detail = event.KindFailure, "the old configuration goes on: "+err.Error()
 	default:
-		event.Detail = fmt.Sprintf("%d doors, %d clients", len(cfg.Doors), len(cfg.Clients))
+		ev.Detail = fmt.Sprintf("%d doors, %d clients", len(cfg.Doors), len(cfg.Clients))
 		if !a.Until.IsZero() {
-			event.Detail += ", on trial until " + a.Until.Format(time.TimeOnly)
+			ev.Detail += ", on trial until " + a.Until.Format(time.TimeOnly)
 		}
 	}
-	d.events.put(event)
+	d.events.put(ev)
 	return a, err
 }
 
@@ -60,7 +61,7 @@ func (d *Daemon) change(ctx context.Context, q control.ReloadRequest) (*config.C
 	}
 	if confirm != 0 {
 		err = d.try(ctx, cfg, files, confirm)
-	} else if err = d.apply(ctx, cfg, d.firewall.Apply, gate.ByReload); err == nil {
+	} else if err = d.apply(ctx, cfg, d.firewall.Apply, event.ByReload); err == nil {
 		d.settle(cfg, files)
 	}
 	if err != nil {
@@ -107,7 +108,7 @@ func (d *Daemon) fixed(cfg *config.Config) error {
 
 // apply takes a new configuration into use. The firewall comes first: what is
 // new is closed before anything can open it.
-func (d *Daemon) apply(ctx context.Context, cfg *config.Config, install func(*config.Config) error, reason gate.Reason) error {
+func (d *Daemon) apply(ctx context.Context, cfg *config.Config, install func(*config.Config) error, reason event.Reason) error {
 	s, err := d.spaOf(cfg)
 	if err != nil {
 		return err
@@ -158,21 +159,21 @@ func (d *Daemon) reconfigure(ctx context.Context, cfg *config.Config, s gate.SPA
 
 // endOrphans ends the grants that the configuration no longer allows. Those
 // whose door is gone, or no longer as wide, have left the kernel already.
-func (d *Daemon) endOrphans(cfg *config.Config, reason gate.Reason) {
+func (d *Daemon) endOrphans(cfg *config.Config, reason event.Reason) {
 	now := time.Now()
 	may := permissions(cfg)
-	gone := d.book.Forget(func(g gate.Grant) bool { return !possible(cfg, g) })
+	gone := d.book.Forget(func(g event.Grant) bool { return !possible(cfg, g) })
 	d.ended(gone)
 	for _, g := range gone {
-		d.events.put(gate.Event{Time: now, Kind: gate.KindRevocation, Door: g.Door, Client: g.Client, Source: g.Source, Reason: reason})
+		d.events.put(event.Event{Time: now, Kind: event.KindRevocation, Door: g.Door, Client: g.Client, Source: g.Source, Reason: reason})
 	}
-	if _, err := d.actor.revoke(now, reason, func(g gate.Grant) bool { return g.Client != "" && !may[[2]string{g.Client, g.Door}] }); err != nil {
-		d.events.put(gate.Event{Time: now, Kind: gate.KindFailure, Reason: reason, Detail: err.Error()})
+	if _, err := d.actor.revoke(now, reason, func(g event.Grant) bool { return g.Client != "" && !may[[2]string{g.Client, g.Door}] }); err != nil {
+		d.events.put(event.Event{Time: now, Kind: event.KindFailure, Reason: reason, Detail: err.Error()})
 	}
 }
 
 // possible tells whether the firewall keeps a grant with a configuration.
-func possible(cfg *config.Config, g gate.Grant) bool {
+func possible(cfg *config.Config, g event.Grant) bool {
 	door := cfg.Door(g.Door)
 	return door != nil && (g.Prefix == 0 || g.Prefix == door.Widen(g.Source.BitLen()))
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"sallyport/internal/config"
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 // restore reads back the grants that were in force before this start. It runs
@@ -19,19 +19,19 @@ func (d *Daemon) restore(ctx context.Context) error {
 	now := time.Now()
 	grants, err := d.firewall.Grants(now)
 	if err != nil {
-		d.events.put(gate.Event{Time: now, Kind: gate.KindFailure, Detail: "read back the grants in force: " + err.Error()})
+		d.events.put(event.Event{Time: now, Kind: event.KindFailure, Detail: "read back the grants in force: " + err.Error()})
 		return nil
 	}
 	ended, err := d.book.Restore(grants, now)
 	d.began(ctx, d.book.Live(now))
-	d.actor.tell(now, gate.KindRevocation, gate.ByOperator, ended)
-	d.endOrphans(d.config.Load(), gate.ByReload) // the configuration may have changed while we were away
+	d.actor.tell(now, event.KindRevocation, event.ByOperator, ended)
+	d.endOrphans(d.config.Load(), event.ByReload) // the configuration may have changed while we were away
 	if err != nil {
-		d.events.put(gate.Event{Time: now, Kind: gate.KindFailure, Detail: "restore grants: " + err.Error()})
+		d.events.put(event.Event{Time: now, Kind: event.KindFailure, Detail: "restore grants: " + err.Error()})
 	}
 	d.actor.rouse()
 	if n := len(grants) - len(ended); n > 0 {
-		d.events.put(gate.Event{Time: time.Now(), Kind: gate.KindStart, Detail: fmt.Sprintf("%d grants of an earlier time go on", n)})
+		d.events.put(event.Event{Time: time.Now(), Kind: event.KindStart, Detail: fmt.Sprintf("%d grants of an earlier time go on", n)})
 	}
 	return nil
 }
@@ -48,7 +48,7 @@ const (
 // grants returns the grants in force as the kernel has them, or, of so many that
 // it would take long to list them, as the book has them: with single ones that
 // have been used. While those of an earlier time are missing, all is false.
-func (d *Daemon) grants(ctx context.Context, now time.Time) (list []gate.Grant, all bool, err error) {
+func (d *Daemon) grants(ctx context.Context, now time.Time) (list []event.Grant, all bool, err error) {
 	select {
 	case <-d.restored:
 		all = true
@@ -63,7 +63,7 @@ func (d *Daemon) grants(ctx context.Context, now time.Time) (list []gate.Grant, 
 }
 
 // began tells the gate which grants are in force that count.
-func (d *Daemon) began(ctx context.Context, grants []gate.Grant) {
+func (d *Daemon) began(ctx context.Context, grants []event.Grant) {
 	_ = d.pump.do(ctx, func() { d.pump.gate.Began(grants) }) // fails at the end only
 }
 
@@ -72,10 +72,10 @@ func (d *Daemon) began(ctx context.Context, grants []gate.Grant) {
 const endedPatience = time.Second
 
 // ended tells the gate which grants have ended before their time.
-func (d *Daemon) ended(grants []gate.Grant) {
+func (d *Daemon) ended(grants []event.Grant) {
 	cfg := d.config.Load()
 	counted := slices.ContainsFunc(cfg.Clients, func(c config.Client) bool {
-		return c.Most != 0 && slices.ContainsFunc(grants, func(g gate.Grant) bool { return g.Client == c.Name })
+		return c.Most != 0 && slices.ContainsFunc(grants, func(g event.Grant) bool { return g.Client == c.Name })
 	})
 	if !counted {
 		return

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 	"sallyport/internal/packet"
 )
 
@@ -51,8 +51,8 @@ func TestKnocksAreNeverSampled(t *testing.T) {
 }
 
 func TestSampledContactsAreMultiplied(t *testing.T) {
-	var told []gate.Event
-	c := newContacts(func(e gate.Event) { told = append(told, e) })
+	var told []event.Event
+	c := newContacts(func(e event.Event) { told = append(told, e) })
 	c.each = 8
 	start := time.Now()
 	c.touched(start, &contactPacket)

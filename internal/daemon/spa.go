@@ -14,6 +14,7 @@ import (
 	"sallyport/internal/ack"
 	"sallyport/internal/capture"
 	"sallyport/internal/config"
+	"sallyport/internal/event"
 	"sallyport/internal/gate"
 	"sallyport/internal/key"
 	"sallyport/internal/keyfile"
@@ -61,7 +62,7 @@ func (d *Daemon) serverKey(cfg *config.Config) (ring key.Keyring, made bool, err
 	if ring, err = keyfile.Create(cfg.SPA.ServerKey, key.Hybrid); err != nil {
 		return ring, false, err
 	}
-	d.events.put(gate.Event{Time: time.Now(), Kind: gate.KindKey, Detail: "made the server key " + ring.Current().Public().Fingerprint()})
+	d.events.put(event.Event{Time: time.Now(), Kind: event.KindKey, Detail: "made the server key " + ring.Current().Public().Fingerprint()})
 	return ring, true, nil
 }
 
@@ -72,7 +73,7 @@ func (d *Daemon) tellKeys(before key.Keyring) {
 	}
 	was, is := before.Current().Public().Fingerprint(), d.keys.Current().Public().Fingerprint()
 	if was != is {
-		d.events.put(gate.Event{Time: time.Now(), Kind: gate.KindKey, Detail: fmt.Sprintf("the server key is %s from now on; it was %s", is, was)})
+		d.events.put(event.Event{Time: time.Now(), Kind: event.KindKey, Detail: fmt.Sprintf("the server key is %s from now on; it was %s", is, was)})
 	}
 }
 
@@ -97,7 +98,7 @@ func (d *Daemon) openSecrets(cfg *config.Config, made bool) (*secrets, error) {
 	for _, n := range notices {
 		text := fmt.Sprintf("the replay store is %s: messages stamped before now, and for one clock_skew after, are refused (%s)", n.Trouble, n.Detail)
 		d.problems.note("replay", text)
-		d.events.put(gate.Event{Time: time.Now(), Kind: gate.KindFailure, Detail: text})
+		d.events.put(event.Event{Time: time.Now(), Kind: event.KindFailure, Detail: text})
 	}
 	if s.sender, err = ack.Open(); err != nil {
 		return nil, errors.Join(err, s.close())

@@ -11,7 +11,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/control"
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 	"sallyport/internal/lint"
 )
 
@@ -71,7 +71,7 @@ func (d *Daemon) Status(ctx context.Context) (control.Status, error) {
 		s.Moat.Sampled = d.sampling.factor()
 	}
 	if s.Grants == nil {
-		s.Grants = []gate.Grant{}
+		s.Grants = []event.Grant{}
 	}
 	if !all {
 		s.Problems = append(s.Problems, "the grants of before the start are still being read: the list is not complete")

@@ -8,7 +8,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/control"
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 // A configuration on trial is in force until its deadline unless it has been
@@ -203,13 +203,13 @@ func (d *Daemon) rollback(ctx context.Context) error {
 		return nil // confirmed meanwhile, or begun anew
 	}
 	old := d.old
-	if err := d.apply(ctx, old, d.firewall.Apply, gate.ByRollback); err != nil {
+	if err := d.apply(ctx, old, d.firewall.Apply, event.ByRollback); err != nil {
 		return err
 	}
 	d.old, d.files = nil, r.Good
 	d.tellRolledBack(d.giveUp(old.Daemon.StateDir, r, r.Tried))
 	d.problems.clear("rollback")
-	d.events.put(gate.Event{Time: time.Now(), Kind: gate.KindReload, Reason: gate.ByRollback,
+	d.events.put(event.Event{Time: time.Now(), Kind: event.KindReload, Reason: event.ByRollback,
 		Detail: fmt.Sprintf("not confirmed in time: back to %d doors, %d clients", len(old.Doors), len(old.Clients))})
 	return nil
 }
@@ -233,7 +233,7 @@ func (d *Daemon) Confirm(context.Context) error {
 		return &control.Error{Text: fmt.Sprintf("keep the configuration: %v", err), Remedy: "the trial goes on: try again"}
 	}
 	d.settle(cfg, d.files)
-	d.events.put(gate.Event{Time: time.Now(), Kind: gate.KindReload, Detail: "the configuration on trial was confirmed"})
+	d.events.put(event.Event{Time: time.Now(), Kind: event.KindReload, Detail: "the configuration on trial was confirmed"})
 	return nil
 }
 
@@ -258,7 +258,7 @@ func (d *Daemon) try(ctx context.Context, cfg *config.Config, files snapshot, wi
 	}
 	err := d.begin(cfg, good, files.digest(), within)
 	if err == nil {
-		err = d.apply(ctx, cfg, d.install, gate.ByReload)
+		err = d.apply(ctx, cfg, d.install, event.ByReload)
 	}
 	if err == nil {
 		d.files = files

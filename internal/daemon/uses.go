@@ -9,7 +9,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/conntrack"
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 	"sallyport/internal/packet"
 )
 
@@ -49,7 +49,7 @@ type expected struct {
 // uses finds out which connection was the first to use each grant, and what
 // came of it. It hears of grants as a sink, and of connections from the kernel.
 type uses struct {
-	put func(gate.Event)
+	put func(event.Event)
 
 	mu      sync.Mutex
 	doors   map[packet.Port]string
@@ -60,7 +60,7 @@ type uses struct {
 	watcher *conntrack.Watcher // nil: the kernel does not tell
 }
 
-func newUses(put func(gate.Event)) *uses {
+func newUses(put func(event.Event)) *uses {
 	return &uses{put: put, waiting: make(map[visit]expected), under: make(map[uint32]connection)}
 }
 
@@ -86,12 +86,12 @@ func (u *uses) configure(cfg *config.Config) []packet.Port {
 }
 
 // heard is the sink.
-func (u *uses) heard(e gate.Event) {
+func (u *uses) heard(e event.Event) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	v := u.visit(e.Source, e.Door)
 	switch e.Kind {
-	case gate.KindGrant:
+	case event.KindGrant:
 		for i, c := range u.early {
 			if c.visit == v && e.Time.Sub(c.began) < earlyFor {
 				u.early = append(u.early[:i], u.early[i+1:]...)
@@ -103,7 +103,7 @@ func (u *uses) heard(e gate.Event) {
 		if len(u.waiting) < maxWaiting {
 			u.waiting[v] = expected{e.Client, e.Source}
 		}
-	case gate.KindExpiry, gate.KindRevocation:
+	case event.KindExpiry, event.KindRevocation:
 		delete(u.waiting, v)
 	}
 }
@@ -137,7 +137,7 @@ func (u *uses) flow(now time.Time, f conntrack.Flow) {
 // visit names who a source is to a door.
 func (u *uses) visit(source netip.Addr, door string) visit {
 	if d := u.widens[door]; d != nil {
-		source = gate.Grant{Source: source, Prefix: d.Widen(source.BitLen())}.From().Addr()
+		source = event.Grant{Source: source, Prefix: d.Widen(source.BitLen())}.From().Addr()
 	}
 	return visit{source, door}
 }
@@ -159,7 +159,7 @@ func (u *uses) begin(c connection) {
 	if c.peer != c.source {
 		detail += fmt.Sprintf(", from %s", c.peer)
 	}
-	u.put(gate.Event{Time: c.began, Kind: gate.KindUse, Door: c.door, Client: c.client, Source: c.source, Detail: detail})
+	u.put(event.Event{Time: c.began, Kind: event.KindUse, Door: c.door, Client: c.client, Source: c.source, Detail: detail})
 }
 
 func (u *uses) end(now time.Time, c connection, bytes uint64) {
@@ -167,7 +167,7 @@ func (u *uses) end(now time.Time, c connection, bytes uint64) {
 	if bytes > 0 {
 		amount = fmt.Sprintf("%d bytes", bytes)
 	}
-	u.put(gate.Event{Time: now, Kind: gate.KindUse, Door: c.door, Client: c.client, Source: c.source, Count: gate.Contacts{First: c.began, Last: now},
+	u.put(event.Event{Time: now, Kind: event.KindUse, Door: c.door, Client: c.client, Source: c.source, Ended: true, Count: event.Contacts{First: c.began, Last: now},
 		Detail: fmt.Sprintf("connection to %s ended after %s and %s", c.port, now.Sub(c.began).Round(time.Second), amount)})
 }
 

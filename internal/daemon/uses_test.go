@@ -7,22 +7,22 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/conntrack"
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 	"sallyport/internal/packet"
 )
 
 var sshPort = packet.Port{Proto: packet.TCP, Number: 22}
 
 // using returns a tracker for one door, and what it tells.
-func using() (*uses, *[]gate.Event) {
-	var told []gate.Event
-	u := newUses(func(e gate.Event) { told = append(told, e) })
+func using() (*uses, *[]event.Event) {
+	var told []event.Event
+	u := newUses(func(e event.Event) { told = append(told, e) })
 	u.configure(&config.Config{Doors: []config.Door{{Name: "ssh", Ports: []packet.Port{sshPort}}}})
 	return u, &told
 }
 
-func grantTo(source netip.Addr) gate.Event {
-	return gate.Event{Time: start, Kind: gate.KindGrant, Door: "ssh", Client: "alice", Source: source}
+func grantTo(source netip.Addr) event.Event {
+	return event.Event{Time: start, Kind: event.KindGrant, Door: "ssh", Client: "alice", Source: source}
 }
 
 func TestUses(t *testing.T) {
@@ -33,7 +33,7 @@ func TestUses(t *testing.T) {
 	web := conntrack.Flow{ID: 8, Source: alice, Port: packet.Port{Proto: packet.TCP, Number: 80}}
 	second := conntrack.Flow{ID: 9, Source: alice, Port: sshPort}
 	stranger := conntrack.Flow{ID: 10, Source: netip.MustParseAddr("192.0.2.99"), Port: sshPort}
-	over := gate.Event{Time: start, Kind: gate.KindExpiry, Door: "ssh", Source: alice}
+	over := event.Event{Time: start, Kind: event.KindExpiry, Door: "ssh", Source: alice}
 	const first, end = "first connection, to tcp/22", "connection to tcp/22 ended after 1m30s and 48200 bytes"
 	for _, tt := range []struct {
 		name string
@@ -57,7 +57,7 @@ func TestUses(t *testing.T) {
 				switch what := what.(type) {
 				case time.Duration:
 					now = now.Add(what)
-				case gate.Event:
+				case event.Event:
 					what.Time = now
 					u.heard(what)
 				case conntrack.Flow:
@@ -68,7 +68,7 @@ func TestUses(t *testing.T) {
 				t.Fatalf("told %v, want %v", *told, tt.want)
 			}
 			for i, e := range *told {
-				if e.Detail != tt.want[i] || e.Kind != gate.KindUse || e.Client != "alice" || e.Source != alice || e.Door != "ssh" {
+				if e.Detail != tt.want[i] || e.Kind != event.KindUse || e.Client != "alice" || e.Source != alice || e.Door != "ssh" {
 					t.Errorf("told %+v, want %q", e, tt.want[i])
 				}
 			}

@@ -8,19 +8,19 @@ import (
 	"time"
 
 	"sallyport/internal/config"
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 // hostile returns events in all of which the source is another one.
-func hostile(n int) gate.Event {
-	e := gate.Event{Source: netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, 0x0b000000+uint32(n)))), Time: noon.Add(time.Duration(n) * 3 * time.Microsecond)}
+func hostile(n int) event.Event {
+	e := event.Event{Source: netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, 0x0b000000+uint32(n)))), Time: noon.Add(time.Duration(n) * 3 * time.Microsecond)}
 	switch n % 4 {
 	case 0, 1:
-		e.Kind, e.Count = gate.KindContacts, gate.Contacts{Packets: 1, Ports: 1, Seen: 1 << (n % 64)}
+		e.Kind, e.Count = event.KindContacts, event.Contacts{Packets: 1, Ports: 1, Seen: 1 << (n % 64)}
 	case 2:
-		e.Kind, e.Reason = gate.KindRefusal, gate.BadTag
+		e.Kind, e.Reason = event.KindRefusal, event.BadTag
 	case 3:
-		e.Kind, e.Reason, e.Right, e.Of = gate.KindRefusal, gate.WrongKnock, 1, 3
+		e.Kind, e.Reason, e.Right, e.Of = event.KindRefusal, event.WrongKnock, 1, 3
 	}
 	return e
 }
@@ -38,16 +38,16 @@ func TestHostileEventsAllocateNothing(t *testing.T) {
 }
 
 func BenchmarkObserve(b *testing.B) {
-	for name, event := range map[string]func(int) gate.Event{
+	for name, ev := range map[string]func(int) event.Event{
 		"sources=all-different": hostile,
-		"sources=1000":          func(n int) gate.Event { e := hostile(n); e.Source = hostile(n % 1000).Source; return e },
+		"sources=1000":          func(n int) event.Event { e := hostile(n); e.Source = hostile(n % 1000).Source; return e },
 	} {
 		b.Run(name, func(b *testing.B) {
 			d := New(Options{Config: &config.Config{Detect: limits()}}, noon)
 			n := 0
 			b.ReportAllocs()
 			for b.Loop() {
-				d.Observe(event(n))
+				d.Observe(ev(n))
 				n++
 			}
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")

@@ -4,20 +4,20 @@ import (
 	"fmt"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 var clocks = &rule{
 	name: "clock",
-	explain: func(f *gate.Finding) string {
+	explain: func(f *event.Finding) string {
 		return fmt.Sprintf("%s sends messages with a time that is not now: its clock is wrong, or the messages are old", who(f))
 	},
 	advice: `Set the clock of that device ("sallyport doctor" there shows how far it is off). If its clock is right, somebody sends recorded messages, which open nothing.`,
 	quiet:  12 * time.Hour,
 }
 
-func (d *Detector) observeClock(e gate.Event) {
-	f := d.raise(subject{rule: clocks, source: e.Source, client: e.Client}, gate.Info, 1)
+func (d *Detector) observeClock(e event.Event) {
+	f := d.raise(subject{rule: clocks, source: e.Source, client: e.Client}, event.Info, 1)
 	if e.Detail != "" && len(f.Evidence) == 0 {
 		f.because("%s", e.Detail)
 	}

@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 const (
@@ -20,22 +20,22 @@ const (
 
 var scanDistributed = &rule{
 	name: "scan-distributed",
-	explain: func(*gate.Finding) string {
+	explain: func(*event.Finding) string {
 		return "many sources touch closed ports at the same time, each of them little: a scan spread over many addresses"
 	},
 	advice: "Nothing is open to them. If all of them look for the same port, read the news about the program that usually listens there.",
 	quiet:  time.Hour,
-	least:  gate.Medium,
+	least:  event.Medium,
 }
 
 var guessesDistributed = &rule{
 	name: "guessing-distributed",
-	explain: func(*gate.Finding) string {
+	explain: func(*event.Finding) string {
 		return "many sources begin sequences, break them off and never get in: somebody guesses from many addresses"
 	},
 	advice: `Change the first knocks (sallyport door rotate), which are known or easily guessed, or open the doors by SPA only.`,
 	quiet:  2 * time.Hour,
-	least:  gate.High,
+	least:  event.High,
 }
 
 // crowd counts different sources over two halves of a window, by linear
@@ -116,7 +116,7 @@ func (c *crowd) evidence(f *raised, n int) {
 	}
 }
 
-func (d *Detector) observeScanSource(e gate.Event) {
+func (d *Detector) observeScanSource(e event.Event) {
 	n := d.scanning.add(d.now, hashOf(d.seed, e.Source), e.Source)
 	if d.scanning.exceeds(n, d.limits.ScanSources) {
 		d.scanning.evidence(d.raise(subject{rule: scanDistributed}, scanDistributed.least, e.Count.Packets), n)

@@ -21,7 +21,7 @@ import (
 	"time"
 
 	"sallyport/internal/config"
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 // Options say what a detector works with.
@@ -51,7 +51,7 @@ type Detector struct {
 	perRule   map[*rule]int
 	news      []*raised // to be told
 	grown     []*raised // told before, to be told again
-	out       []gate.Finding
+	out       []event.Finding
 	reviewed  time.Time // when changes of findings were last told
 	dueAt     time.Time // when secrets are looked at next
 }
@@ -85,28 +85,28 @@ func (d *Detector) Reconfigure(o Options) {
 
 // Observe takes one event and returns the findings that it raises, or makes
 // more severe; almost always none. They are valid until the next call.
-func (d *Detector) Observe(e gate.Event) []gate.Finding {
+func (d *Detector) Observe(e event.Event) []event.Finding {
 	d.advance(e.Time)
 	switch e.Kind {
-	case gate.KindContacts:
+	case event.KindContacts:
 		d.observeContacts(e)
-	case gate.KindRefusal, gate.KindClock:
+	case event.KindRefusal, event.KindClock:
 		d.observeRefusal(e)
-	case gate.KindGrant:
+	case event.KindGrant:
 		d.observeGrant(e)
-	case gate.KindUse:
+	case event.KindUse:
 		d.unused.used(visitOf(e))
-	case gate.KindExpiry:
+	case event.KindExpiry:
 		d.observeExpiry(e)
-	case gate.KindRevocation:
+	case event.KindRevocation:
 		d.unused.forget(visitOf(e))
-	case gate.KindLogin:
+	case event.KindLogin:
 		d.observeLogin(e)
 	}
 	return d.told()
 }
 
-func (d *Detector) observeRefusal(e gate.Event) {
+func (d *Detector) observeRefusal(e event.Event) {
 	if !e.Source.IsValid() { // a sum over any sources
 		d.observeFlood(e.Count.Packets, 0)
 		return
@@ -115,19 +115,19 @@ func (d *Detector) observeRefusal(e gate.Event) {
 		d.observeFlood(1, 0)
 	}
 	switch e.Reason {
-	case gate.Scanner:
+	case event.Scanner:
 		d.observeScanner(e)
-	case gate.WrongKnock:
+	case event.WrongKnock:
 		d.observeBroken(e)
-	case gate.Replayed, gate.UsedStep:
+	case event.Replayed, event.UsedStep:
 		d.observeReplay(e)
-	case gate.Intercepted:
+	case event.Intercepted:
 		d.observeInterception(e)
-	case gate.StaleTime:
+	case event.StaleTime:
 		d.observeClock(e)
-	case gate.BadSeal, gate.BadHeader, gate.UnknownClient, gate.BadProof:
+	case event.BadSeal, event.BadHeader, event.UnknownClient, event.BadProof:
 		d.observeStranger(e)
-	case gate.ForbiddenDoor, gate.UnknownDoor, gate.ForbiddenFrom:
+	case event.ForbiddenDoor, event.UnknownDoor, event.ForbiddenFrom:
 		d.observeForbidden(e)
 	}
 }
@@ -135,11 +135,11 @@ func (d *Detector) observeRefusal(e gate.Event) {
 // observeGrant: whoever gets in has the secret. What he touched on the way were
 // his knocks, and what went wrong before were mistakes, unless there were too
 // many of them.
-func (d *Detector) observeGrant(e gate.Event) {
+func (d *Detector) observeGrant(e event.Event) {
 	if d.opts.UsesWatched {
 		d.unused.granted(visitOf(e))
 	}
-	if !e.Source.IsValid() || e.Reason == gate.ByOperator {
+	if !e.Source.IsValid() || e.Reason == event.ByOperator {
 		return
 	}
 	d.brokenIn(e)
@@ -155,7 +155,7 @@ func (d *Detector) observeGrant(e gate.Event) {
 
 // Tick is to be called about once a second. It returns the findings that only
 // time brings to light; they are valid until the next call. Call Counted after it.
-func (d *Detector) Tick(now time.Time) []gate.Finding {
+func (d *Detector) Tick(now time.Time) []event.Finding {
 	d.advance(now)
 	d.rollFlood()
 	d.settlePending()

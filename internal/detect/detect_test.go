@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"sallyport/internal/config"
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 	"sallyport/internal/packet"
 )
 
@@ -37,7 +37,7 @@ func limits() config.Detect {
 type stream struct {
 	*Detector
 	now   time.Time
-	found []gate.Finding
+	found []event.Finding
 	tells int
 }
 
@@ -47,10 +47,10 @@ func newStream() *stream {
 	return &stream{Detector: New(o, noon), now: noon}
 }
 
-func (s *stream) take(list []gate.Finding) {
+func (s *stream) take(list []event.Finding) {
 	s.tells += len(list)
 	for _, f := range list {
-		if i := slices.IndexFunc(s.found, func(g gate.Finding) bool { return g.ID == f.ID }); i >= 0 {
+		if i := slices.IndexFunc(s.found, func(g event.Finding) bool { return g.ID == f.ID }); i >= 0 {
 			s.found[i] = f
 		} else {
 			s.found = append(s.found, f)
@@ -68,37 +68,37 @@ func (s *stream) wait(t time.Duration) {
 	}
 }
 
-func (s *stream) put(e gate.Event) {
+func (s *stream) put(e event.Event) {
 	e.Time = s.now
 	s.take(s.Observe(e))
 }
 
-func (s *stream) refuse(r gate.Reason, a netip.Addr, client string) {
-	s.put(gate.Event{Kind: gate.KindRefusal, Reason: r, Source: a, Client: client, Door: "ssh"})
+func (s *stream) refuse(r event.Reason, a netip.Addr, client string) {
+	s.put(event.Event{Kind: event.KindRefusal, Reason: r, Source: a, Client: client, Door: "ssh"})
 }
 
 func (s *stream) broken(a netip.Addr, right, of int) {
-	s.put(gate.Event{Kind: gate.KindRefusal, Reason: gate.WrongKnock, Source: a, Right: right, Of: of})
+	s.put(event.Event{Kind: event.KindRefusal, Reason: event.WrongKnock, Source: a, Right: right, Of: of})
 }
 
-func (s *stream) grant(r gate.Reason, a netip.Addr, client string) {
-	s.put(gate.Event{Kind: gate.KindGrant, Reason: r, Source: a, Client: client, Door: "ssh"})
+func (s *stream) grant(r event.Reason, a netip.Addr, client string) {
+	s.put(event.Event{Kind: event.KindGrant, Reason: r, Source: a, Client: client, Door: "ssh"})
 }
 
 // touch is a second in which a source touches ports from first on.
 func (s *stream) touch(a netip.Addr, first, n int) {
-	c := gate.Contacts{Packets: uint64(n), Ports: uint32(n), First: s.now, Last: s.now}
+	c := event.Contacts{Packets: uint64(n), Ports: uint32(n), First: s.now, Last: s.now}
 	for i := range n {
-		c.Seen |= gate.PortBit(packet.Port{Proto: packet.TCP, Number: uint16(first + i)})
+		c.Seen |= event.PortBit(packet.Port{Proto: packet.TCP, Number: uint16(first + i)})
 	}
-	s.put(gate.Event{Kind: gate.KindContacts, Source: a, Count: c})
+	s.put(event.Event{Kind: event.KindContacts, Source: a, Count: c})
 }
 
 // contacts is a second in which a source sends very many packets; about the
 // ports no more is known than how many there are, at least.
 func (s *stream) contacts(a netip.Addr, packets, ports int) {
-	s.put(gate.Event{Kind: gate.KindContacts, Source: a,
-		Count: gate.Contacts{Packets: uint64(packets), Ports: uint32(ports), Seen: math.MaxUint64, First: s.now, Last: s.now}})
+	s.put(event.Event{Kind: event.KindContacts, Source: a,
+		Count: event.Contacts{Packets: uint64(packets), Ports: uint32(ports), Seen: math.MaxUint64, First: s.now, Last: s.now}})
 }
 
 func numbered(n int) netip.Addr {
@@ -106,7 +106,7 @@ func numbered(n int) netip.Addr {
 }
 
 // brief is rule, severity, subject and count.
-func brief(f gate.Finding) string {
+func brief(f event.Finding) string {
 	text := fmt.Sprintf("%s %s", f.Rule, f.Severity)
 	for _, word := range []string{f.Client, f.Door} {
 		if word != "" {
@@ -148,7 +148,7 @@ var cases = []struct {
 			s.wait(time.Second)
 		}
 	}, []string{"scan-fast low 203.0.113.66 ×120"}},
-	{"a scanner by the gate's judgement", func(s *stream) { s.refuse(gate.Scanner, mole, ""); s.touch(mole, 1, 500) },
+	{"a scanner by the gate's judgement", func(s *stream) { s.refuse(event.Scanner, mole, ""); s.touch(mole, 1, 500) },
 		[]string{"scan-fast low 203.0.113.66 ×501"}},
 	{"a scanner breaks sequences", func(s *stream) {
 		s.touch(mole, 1, 500)
@@ -179,8 +179,8 @@ var cases = []struct {
 	{"one source knocks on 3,000 times and gets in", func(s *stream) {
 		for i := range 3000 {
 			s.touch(home, i*3%60000, 2)
-			s.grant(gate.BySPA, home, "alice")
-			s.put(gate.Event{Kind: gate.KindUse, Source: home, Client: "alice", Door: "ssh"})
+			s.grant(event.BySPA, home, "alice")
+			s.put(event.Event{Kind: event.KindUse, Source: home, Client: "alice", Door: "ssh"})
 			s.touch(home, i*3%60000+2, 1)
 			s.wait(10 * time.Second)
 		}
@@ -203,7 +203,7 @@ var cases = []struct {
 		for range 20 {
 			s.broken(mole, 1, 4)
 		}
-		s.grant(gate.BySequence, mole, "")
+		s.grant(event.BySequence, mole, "")
 	}, []string{"guessing critical 203.0.113.66 ×21"}},
 	{"guessing from 60 sources", func(s *stream) {
 		for i := range 60 {
@@ -216,12 +216,12 @@ var cases = []struct {
 		for i := range 60 {
 			s.broken(numbered(i), 1, 4)
 			s.wait(5 * time.Second)
-			s.grant(gate.BySequence, numbered(i), "")
-			s.put(gate.Event{Kind: gate.KindUse, Source: numbered(i), Door: "ssh"})
+			s.grant(event.BySequence, numbered(i), "")
+			s.put(event.Event{Kind: event.KindUse, Source: numbered(i), Door: "ssh"})
 		}
 		s.wait(2 * time.Minute)
 	}, nil},
-	{"one near miss, then in", func(s *stream) { s.broken(home, 2, 3); s.grant(gate.BySequence, home, ""); s.wait(2 * time.Minute) }, nil},
+	{"one near miss, then in", func(s *stream) { s.broken(home, 2, 3); s.grant(event.BySequence, home, ""); s.wait(2 * time.Minute) }, nil},
 	{"one near miss, given up", func(s *stream) { s.broken(home, 2, 3); s.wait(2 * time.Minute) }, []string{"near-miss info 192.0.2.7 ×1"}},
 	{"near misses", func(s *stream) {
 		for range 5 {
@@ -230,13 +230,13 @@ var cases = []struct {
 		s.wait(2 * time.Minute)
 	}, []string{"near-miss high 203.0.113.66 ×5"}},
 	{"near misses of somebody who has got in before", func(s *stream) {
-		s.grant(gate.BySequence, home, "")
-		s.put(gate.Event{Kind: gate.KindUse, Source: home, Door: "ssh"})
+		s.grant(event.BySequence, home, "")
+		s.put(event.Event{Kind: event.KindUse, Source: home, Door: "ssh"})
 		for range 5 {
 			s.broken(home, 2, 3)
 		}
-		s.grant(gate.BySequence, home, "")
-		s.put(gate.Event{Kind: gate.KindUse, Source: home, Door: "ssh"})
+		s.grant(event.BySequence, home, "")
+		s.put(event.Event{Kind: event.KindUse, Source: home, Door: "ssh"})
 	}, nil},
 	{"near misses of a sequence of two", func(s *stream) {
 		for range 5 {
@@ -245,105 +245,105 @@ var cases = []struct {
 		s.wait(2 * time.Minute)
 	}, nil},
 
-	{"a copy by the network", func(s *stream) { s.refuse(gate.Replayed, home, "alice") }, []string{"replay info alice 192.0.2.7 ×1"}},
+	{"a copy by the network", func(s *stream) { s.refuse(event.Replayed, home, "alice") }, []string{"replay info alice 192.0.2.7 ×1"}},
 	{"replays", func(s *stream) {
 		for range 4 {
-			s.refuse(gate.Replayed, home, "alice")
+			s.refuse(event.Replayed, home, "alice")
 		}
 		s.wait(time.Minute)
 	}, []string{"replay medium alice 192.0.2.7 ×4"}},
-	{"interception", func(s *stream) { s.refuse(gate.Intercepted, mole, "alice") }, []string{"interception high alice 203.0.113.66 ×1"}},
+	{"interception", func(s *stream) { s.refuse(event.Intercepted, mole, "alice") }, []string{"interception high alice 203.0.113.66 ×1"}},
 	{"a wrong clock", func(s *stream) {
-		s.put(gate.Event{Kind: gate.KindClock, Reason: gate.StaleTime, Source: home, Client: "alice", Detail: "3h behind"})
-		s.refuse(gate.StaleTime, home, "alice")
+		s.put(event.Event{Kind: event.KindClock, Reason: event.StaleTime, Source: home, Client: "alice", Detail: "3h behind"})
+		s.refuse(event.StaleTime, home, "alice")
 		s.wait(time.Minute)
 	}, []string{"clock info alice 192.0.2.7 ×2"}},
-	{"a stranger", func(s *stream) { s.refuse(gate.UnknownClient, mole, "") }, []string{"unknown-client medium 203.0.113.66 ×1"}},
-	{"a message that does not open", func(s *stream) { s.refuse(gate.BadSeal, mole, "") }, []string{"unknown-client low 203.0.113.66 ×1"}},
-	{"a client's name without its key", func(s *stream) { s.refuse(gate.BadProof, mole, "alice") }, []string{"unknown-client high alice 203.0.113.66 ×1"}},
-	{"the wrong door", func(s *stream) { s.refuse(gate.ForbiddenDoor, home, "alice") }, []string{"forbidden-door info alice 192.0.2.7 ×1"}},
+	{"a stranger", func(s *stream) { s.refuse(event.UnknownClient, mole, "") }, []string{"unknown-client medium 203.0.113.66 ×1"}},
+	{"a message that does not open", func(s *stream) { s.refuse(event.BadSeal, mole, "") }, []string{"unknown-client low 203.0.113.66 ×1"}},
+	{"a client's name without its key", func(s *stream) { s.refuse(event.BadProof, mole, "alice") }, []string{"unknown-client high alice 203.0.113.66 ×1"}},
+	{"the wrong door", func(s *stream) { s.refuse(event.ForbiddenDoor, home, "alice") }, []string{"forbidden-door info alice 192.0.2.7 ×1"}},
 	{"the wrong door again and again", func(s *stream) {
 		for range 6 {
-			s.refuse(gate.ForbiddenDoor, home, "alice")
+			s.refuse(event.ForbiddenDoor, home, "alice")
 		}
 		s.wait(time.Minute)
 	}, []string{"forbidden-door medium alice 192.0.2.7 ×6"}},
-	{"the wrong place", func(s *stream) { s.refuse(gate.ForbiddenFrom, mole, "alice") }, []string{"forbidden-place info alice 203.0.113.66 ×1"}},
+	{"the wrong place", func(s *stream) { s.refuse(event.ForbiddenFrom, mole, "alice") }, []string{"forbidden-place info alice 203.0.113.66 ×1"}},
 
 	{"on the way from here to there", func(s *stream) {
-		s.grant(gate.BySPA, numbered(1), "alice")
+		s.grant(event.BySPA, numbered(1), "alice")
 		s.wait(time.Minute)
-		s.grant(gate.BySPA, numbered(1000), "alice")
+		s.grant(event.BySPA, numbered(1000), "alice")
 	}, []string{"two-places info alice " + numbered(1000).String() + " ×1"}},
 	{"in IPv4 and IPv6", func(s *stream) {
-		s.grant(gate.BySPA, mole, "alice")
-		s.grant(gate.BySPA, home6, "alice")
-		s.grant(gate.BySPA, mole, "alice")
+		s.grant(event.BySPA, mole, "alice")
+		s.grant(event.BySPA, home6, "alice")
+		s.grant(event.BySPA, mole, "alice")
 	}, nil},
 	{"in two places", func(s *stream) {
 		for _, a := range []netip.Addr{mole, numbered(1), mole, numbered(1)} {
-			s.grant(gate.BySPA, a, "alice")
+			s.grant(event.BySPA, a, "alice")
 			s.wait(time.Minute)
 		}
 	}, []string{"two-places medium alice " + numbered(1).String() + " ×3"}},
 	{"between two networks, there and back", func(s *stream) {
 		for _, a := range []netip.Addr{mole, numbered(1), mole} {
-			s.grant(gate.BySPA, a, "alice")
+			s.grant(event.BySPA, a, "alice")
 			s.wait(time.Minute)
 		}
 	}, []string{"two-places info alice 203.0.113.66 ×2"}},
 	{"elsewhere in the evening", func(s *stream) {
-		s.grant(gate.BySPA, mole, "alice")
+		s.grant(event.BySPA, mole, "alice")
 		s.wait(3 * time.Hour)
-		s.grant(gate.BySPA, numbered(1), "alice")
+		s.grant(event.BySPA, numbered(1), "alice")
 	}, nil},
 	{"in a new country", func(s *stream) {
-		s.grant(gate.BySPA, home, "alice")
+		s.grant(event.BySPA, home, "alice")
 		s.wait(3 * time.Hour)
-		s.grant(gate.BySPA, away, "alice")
-		s.grant(gate.BySPA, away, "alice")
+		s.grant(event.BySPA, away, "alice")
+		s.grant(event.BySPA, away, "alice")
 	}, []string{"new-country medium alice 198.51.100.9 ×1"}},
 
 	{"opened and used", func(s *stream) {
-		s.grant(gate.BySPA, home, "alice")
-		s.put(gate.Event{Kind: gate.KindUse, Source: home, Client: "alice", Door: "ssh"})
-		s.put(gate.Event{Kind: gate.KindExpiry, Source: home, Client: "alice", Door: "ssh"})
+		s.grant(event.BySPA, home, "alice")
+		s.put(event.Event{Kind: event.KindUse, Source: home, Client: "alice", Door: "ssh"})
+		s.put(event.Event{Kind: event.KindExpiry, Source: home, Client: "alice", Door: "ssh"})
 	}, nil},
 	{"opened and never used", func(s *stream) {
 		for range 10 {
-			s.grant(gate.BySPA, home, "alice")
-			s.put(gate.Event{Kind: gate.KindExpiry, Source: home, Client: "alice", Door: "ssh"})
+			s.grant(event.BySPA, home, "alice")
+			s.put(event.Event{Kind: event.KindExpiry, Source: home, Client: "alice", Door: "ssh"})
 			s.wait(time.Minute)
 		}
 	}, []string{"opened-never-used low alice ssh ×10"}},
 	{"failed logins of somebody who never knocked", func(s *stream) {
 		for range 50 {
-			s.put(gate.Event{Kind: gate.KindLogin, Reason: gate.LoginFailed, Source: mole})
+			s.put(event.Event{Kind: event.KindLogin, Reason: event.LoginFailed, Source: mole})
 		}
 	}, nil},
 	{"failed logins", func(s *stream) {
-		s.grant(gate.BySequence, mole, "")
+		s.grant(event.BySequence, mole, "")
 		for range 12 {
-			s.put(gate.Event{Kind: gate.KindLogin, Reason: gate.LoginFailed, Source: mole})
+			s.put(event.Event{Kind: event.KindLogin, Reason: event.LoginFailed, Source: mole})
 		}
 		s.wait(time.Minute)
 	}, []string{"failed-logins high 203.0.113.66 ×12"}},
 	{"nine failed logins, then in", func(s *stream) {
-		s.grant(gate.BySequence, home, "")
+		s.grant(event.BySequence, home, "")
 		for range 3 {
 			for range 9 {
-				s.put(gate.Event{Kind: gate.KindLogin, Reason: gate.LoginFailed, Source: home})
+				s.put(event.Event{Kind: event.KindLogin, Reason: event.LoginFailed, Source: home})
 			}
-			s.put(gate.Event{Kind: gate.KindLogin, Reason: gate.LoginAccepted, Source: home})
+			s.put(event.Event{Kind: event.KindLogin, Reason: event.LoginAccepted, Source: home})
 		}
 	}, nil},
 	{"a burst", func(s *stream) {
-		s.put(gate.Event{Kind: gate.KindRefusal, Reason: gate.BadTag, Count: gate.Contacts{Packets: 1e6}})
+		s.put(event.Event{Kind: event.KindRefusal, Reason: event.BadTag, Count: event.Contacts{Packets: 1e6}})
 		s.wait(time.Minute)
 	}, nil},
 	{"a flood", func(s *stream) {
 		for range 5 {
-			s.put(gate.Event{Kind: gate.KindRefusal, Reason: gate.BadTag, Count: gate.Contacts{Packets: 20_000}})
+			s.put(event.Event{Kind: event.KindRefusal, Reason: event.BadTag, Count: event.Contacts{Packets: 20_000}})
 			s.wait(time.Second)
 		}
 		s.wait(time.Minute)
@@ -372,7 +372,7 @@ var cases = []struct {
 	{"a flood while somebody scans", func(s *stream) {
 		for range 5 {
 			s.contacts(mole, 20_000, 7000)
-			s.put(gate.Event{Kind: gate.KindContacts, Count: gate.Contacts{Packets: 20_000}})
+			s.put(event.Event{Kind: event.KindContacts, Count: event.Contacts{Packets: 20_000}})
 			s.wait(time.Second)
 		}
 		s.wait(time.Minute)
@@ -423,7 +423,7 @@ func TestFloodsOutOfScans(t *testing.T) {
 			s.wait(time.Second)
 		}
 		s.wait(time.Minute)
-		if got := slices.ContainsFunc(s.found, func(f gate.Finding) bool { return f.Rule == "flood" }); got != c.flood {
+		if got := slices.ContainsFunc(s.found, func(f event.Finding) bool { return f.Rule == "flood" }); got != c.flood {
 			t.Errorf("%s: %q", c.name, s.briefs())
 		}
 	}
@@ -476,7 +476,7 @@ func TestManyScannersAreOneFinding(t *testing.T) {
 	if n := len(s.found); n > apart+1 {
 		t.Errorf("%d findings", n)
 	}
-	if last := s.found[len(s.found)-1]; last.Rule != "scan-distributed" || last.Severity != gate.Medium || last.Count < 1_000_000 {
+	if last := s.found[len(s.found)-1]; last.Rule != "scan-distributed" || last.Severity != event.Medium || last.Count < 1_000_000 {
 		t.Errorf("%+v", last)
 	}
 }
@@ -488,7 +488,7 @@ func TestTheFirstScannerBeyondTheOthers(t *testing.T) {
 		s.touch(numbered(i), 1, 100)
 	}
 	s.wait(time.Second)
-	if last := s.found[len(s.found)-1]; last.Rule != "scan-distributed" || last.Severity != gate.Medium {
+	if last := s.found[len(s.found)-1]; last.Rule != "scan-distributed" || last.Severity != event.Medium {
 		t.Errorf("%+v", last)
 	}
 }
@@ -507,7 +507,7 @@ func TestSlowScanInAFlood(t *testing.T) {
 			t.Skip("forgotten before its second port: what happens to one of very few")
 		}
 	}
-	if !slices.ContainsFunc(s.found, func(f gate.Finding) bool { return f.Rule == "scan-slow" && f.Source == mole }) {
+	if !slices.ContainsFunc(s.found, func(f event.Finding) bool { return f.Rule == "scan-slow" && f.Source == mole }) {
 		t.Errorf("%q", s.briefs())
 	}
 }
@@ -544,7 +544,7 @@ func TestTimeWithAndWithoutMonotonicReading(t *testing.T) {
 		time.Sleep(time.Hour)
 		d.Tick(time.Now())
 		before := d.at()
-		d.Observe(gate.Event{Kind: gate.KindContacts, Source: mole, Time: time.Now().Round(0).Add(-24 * time.Hour)}) // the clock was set back
+		d.Observe(event.Event{Kind: event.KindContacts, Source: mole, Time: time.Now().Round(0).Add(-24 * time.Hour)}) // the clock was set back
 		if after := d.at(); after != before {
 			t.Errorf("%d seconds have become %d", before, after)
 		}

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 const (
@@ -26,11 +26,11 @@ const (
 // rule is something to look for.
 type rule struct {
 	name    string
-	explain func(f *gate.Finding) string // one sentence, without its end
+	explain func(f *event.Finding) string // one sentence, without its end
 	advice  string
-	quiet   time.Duration // a finding is over when nothing has happened for so long
-	beyond  *rule         // what many findings of this rule amount to; nil: one finding about many
-	least   gate.Severity // what is beyond others is at least that severe
+	quiet   time.Duration  // a finding is over when nothing has happened for so long
+	beyond  *rule          // what many findings of this rule amount to; nil: one finding about many
+	least   event.Severity // what is beyond others is at least that severe
 }
 
 // subject is what a finding is about: there is one of each at a time.
@@ -43,15 +43,13 @@ type subject struct {
 
 // raised is a finding that is not over.
 type raised struct {
-	gate.Finding
+	event.Finding
 	rule    *rule
 	changed bool
 }
 
-var severities = []gate.Severity{gate.Info, gate.Low, gate.Medium, gate.High, gate.Critical}
-
-// worse tells whether a is more severe than b.
-func worse(a, b gate.Severity) bool { return slices.Index(severities, a) > slices.Index(severities, b) }
+// worse reports whether a is more severe than b.
+func worse(a, b event.Severity) bool { return a.Rank() > b.Rank() }
 
 // find returns the finding about a subject, or nil.
 func (d *Detector) find(s subject) *raised {
@@ -60,13 +58,13 @@ func (d *Detector) find(s subject) *raised {
 }
 
 // raise notes that a subject was seen n times more, and returns its finding.
-func (d *Detector) raise(s subject, severity gate.Severity, n uint64) *raised {
+func (d *Detector) raise(s subject, severity event.Severity, n uint64) *raised {
 	return d.raiseSince(s, severity, n, d.now)
 }
 
 // raiseAll raises what has been counted up to a limit: with all of it the first
 // time, and one by one from then on.
-func (d *Detector) raiseAll(s subject, severity gate.Severity, counted *tally) *raised {
+func (d *Detector) raiseAll(s subject, severity event.Severity, counted *tally) *raised {
 	if f := d.find(s); f != nil && !worse(severity, f.Severity) {
 		return d.raise(s, severity, 1)
 	}
@@ -74,7 +72,7 @@ func (d *Detector) raiseAll(s subject, severity gate.Severity, counted *tally) *
 }
 
 // raiseSince is raise for what began earlier.
-func (d *Detector) raiseSince(s subject, severity gate.Severity, n uint64, first time.Time) *raised {
+func (d *Detector) raiseSince(s subject, severity event.Severity, n uint64, first time.Time) *raised {
 	shown := s.source
 	s.source = hostOf(s.source)
 	f := d.open[s]
@@ -92,8 +90,8 @@ func (d *Detector) raiseSince(s subject, severity gate.Severity, n uint64, first
 	return f
 }
 
-func (d *Detector) begin(s subject, shown netip.Addr, severity gate.Severity, n uint64, first time.Time) *raised {
-	f := &raised{rule: s.rule, Finding: gate.Finding{
+func (d *Detector) begin(s subject, shown netip.Addr, severity event.Severity, n uint64, first time.Time) *raised {
+	f := &raised{rule: s.rule, Finding: event.Finding{
 		Rule: s.rule.name, Severity: severity, Source: shown, Door: s.door, Client: s.client,
 		First: first, Last: d.now, Count: n, Advice: s.rule.advice,
 	}}
@@ -105,7 +103,7 @@ func (d *Detector) begin(s subject, shown netip.Addr, severity gate.Severity, n 
 }
 
 // raiseBeyond raises what too many findings of one rule amount to.
-func (d *Detector) raiseBeyond(s subject, severity gate.Severity, n uint64) *raised {
+func (d *Detector) raiseBeyond(s subject, severity event.Severity, n uint64) *raised {
 	many := subject{rule: s.rule}
 	if s.rule.beyond != nil {
 		many.rule = s.rule.beyond
@@ -141,7 +139,7 @@ func (d *Detector) tell(f *raised) {
 }
 
 // told returns the findings to tell as they are now.
-func (d *Detector) told() []gate.Finding {
+func (d *Detector) told() []event.Finding {
 	if len(d.news) == 0 {
 		return nil
 	}
@@ -152,7 +150,7 @@ func (d *Detector) told() []gate.Finding {
 }
 
 // written appends findings with their sentence and a copy of the evidence.
-func written(out []gate.Finding, list []*raised) []gate.Finding {
+func written(out []event.Finding, list []*raised) []event.Finding {
 	slices.SortFunc(list, func(a, b *raised) int { return cmp.Or(a.First.Compare(b.First), cmp.Compare(a.ID, b.ID)) })
 	for _, f := range list {
 		f.Explanation = f.rule.explain(&f.Finding) + "."
@@ -165,7 +163,7 @@ func written(out []gate.Finding, list []*raised) []gate.Finding {
 
 // Counted returns the findings that have been told and have grown since, each
 // once in a while.
-func (d *Detector) Counted() []gate.Finding {
+func (d *Detector) Counted() []event.Finding {
 	list := written(nil, d.grown)
 	d.grown = nil
 	return list
@@ -191,13 +189,13 @@ func (d *Detector) review() {
 
 // idOf names a finding: the same rule about the same subject has another name
 // the next time.
-func idOf(f *gate.Finding) string {
+func idOf(f *event.Finding) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s|%s|%s|%s|%d", f.Rule, f.Source, f.Door, f.Client, f.First.UnixNano()))
 	return hex.EncodeToString(sum[:4])
 }
 
 // who names the source of a finding, with its client if that is known.
-func who(f *gate.Finding) string {
+func who(f *event.Finding) string {
 	switch {
 	case f.Client != "" && f.Source.IsValid():
 		return fmt.Sprintf("client %q, at %s,", f.Client, f.Source)

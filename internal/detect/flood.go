@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 var floods = &rule{
 	name: "flood",
-	explain: func(f *gate.Finding) string {
+	explain: func(f *event.Finding) string {
 		return fmt.Sprintf("hostile packets come faster than detect.flood allows (%d so far): somebody tries to overload this host", f.Count)
 	},
 	advice: "Knocks of people still get through. Ask your provider to filter if the line is full; the addresses are most likely forged, so do not block them.",
@@ -42,7 +42,7 @@ type flood struct {
 
 // isScan tells whether what a source has sent in a second belongs to a scan,
 // one that it may still be at.
-func (d *Detector) isScan(c *source, sent gate.Contacts) bool {
+func (d *Detector) isScan(c *source, sent event.Contacts) bool {
 	window := seconds(scansWindow)
 	return int(sent.Ports) >= d.limits.ScanPorts &&
 		c.scanned.within(wholeScan, d.at(), window, sent.Packets) &&
@@ -71,7 +71,7 @@ func (d *Detector) rollFlood() {
 	}
 	f.second, f.refused, f.contacts = now, 0, 0
 	if f.row >= floodFor {
-		d.raise(subject{rule: floods}, gate.Medium, f.packets)
+		d.raise(subject{rule: floods}, event.Medium, f.packets)
 		f.packets = 0
 	}
 }

@@ -4,14 +4,14 @@ import (
 	"fmt"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 const forbiddenWindow = 24 * time.Hour
 
 var forbiddenDoor = &rule{
 	name: "forbidden-door",
-	explain: func(f *gate.Finding) string {
+	explain: func(f *event.Finding) string {
 		return fmt.Sprintf("%s has asked %s for a door that it may not open", who(f), times(f.Count))
 	},
 	advice: "Ask the person. If the door is meant for that client, add it to its doors; if nobody there asked for it, the key is in other hands: remove it.",
@@ -20,22 +20,22 @@ var forbiddenDoor = &rule{
 
 var forbiddenPlace = &rule{
 	name: "forbidden-place",
-	explain: func(f *gate.Finding) string {
+	explain: func(f *event.Finding) string {
 		return fmt.Sprintf("%s has knocked %s from an address that it may not knock from", who(f), times(f.Count))
 	},
 	advice: "Ask the person. If the place is right, add it to from of that client; if not, the key is in other hands: remove it.",
 	quiet:  forbiddenWindow,
 }
 
-func (d *Detector) observeForbidden(e gate.Event) {
+func (d *Detector) observeForbidden(e event.Event) {
 	c := d.ofClient(e.Client)
 	r, counted := forbiddenDoor, &c.forbidden
-	if e.Reason == gate.ForbiddenFrom {
+	if e.Reason == event.ForbiddenFrom {
 		r, counted = forbiddenPlace, &c.misplaced
 	}
-	severity := gate.Info
+	severity := event.Info
 	if counted.add(d.at(), seconds(forbiddenWindow)) >= d.limits.Forbidden {
-		severity = gate.Medium
+		severity = event.Medium
 	}
 	f := d.raise(subject{rule: r, client: e.Client}, severity, 1)
 	f.Source = e.Source // where it was last
@@ -44,7 +44,7 @@ func (d *Detector) observeForbidden(e gate.Event) {
 	}
 }
 
-func evidenceOf(e gate.Event) string {
+func evidenceOf(e event.Event) string {
 	switch {
 	case e.Door == "":
 		return e.Detail

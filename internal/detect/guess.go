@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 const (
@@ -19,7 +19,7 @@ const (
 
 var guesses = &rule{
 	name: "guessing",
-	explain: func(f *gate.Finding) string {
+	explain: func(f *event.Finding) string {
 		return fmt.Sprintf("%s begins sequences and breaks them off again and again: somebody guesses", who(f))
 	},
 	advice: `The first knock is known there, or easily guessed. Change the sequence (sallyport door rotate), or open the door by SPA only.`,
@@ -29,8 +29,8 @@ var guesses = &rule{
 
 var nearMiss = &rule{
 	name: "near-miss",
-	explain: func(f *gate.Finding) string {
-		if f.Severity == gate.Info {
+	explain: func(f *event.Finding) string {
+		if f.Severity == event.Info {
 			return fmt.Sprintf("%s knocked a sequence right but for its last knock, and did not get in", who(f))
 		}
 		return fmt.Sprintf("%s knows a sequence but for its last knock: part of the secret is no longer secret", who(f))
@@ -42,18 +42,18 @@ var nearMiss = &rule{
 
 // near tells whether all knocks but the last were right. Of a sequence of two
 // that says nothing: the first is hit by chance.
-func near(e gate.Event) bool { return e.Of >= 3 && e.Right == e.Of-1 }
+func near(e event.Event) bool { return e.Of >= 3 && e.Right == e.Of-1 }
 
 // observeBroken takes a sequence that was begun and broken off.
-func (d *Detector) observeBroken(e gate.Event) {
+func (d *Detector) observeBroken(e event.Event) {
 	if d.alreadyTold(e, 1, scanFast, scanSlow) {
 		return
 	}
 	now := d.at()
 	c := d.sources.make(e.Source, now)
-	r, severity, counted, span, limit := guesses, gate.Medium, &c.guesses, guessWindow, d.limits.Guesses
+	r, severity, counted, span, limit := guesses, event.Medium, &c.guesses, guessWindow, d.limits.Guesses
 	if near(e) {
-		r, severity, counted, span, limit = nearMiss, gate.High, &c.near, nearWindow, d.limits.NearMisses
+		r, severity, counted, span, limit = nearMiss, event.High, &c.near, nearWindow, d.limits.NearMisses
 	}
 	if counted.add(now, seconds(span)) >= c.patience(2)*limit {
 		d.raiseAll(subject{rule: r, source: e.Source}, severity, counted).because("%d right knocks of %d", e.Right, e.Of)
@@ -66,17 +66,17 @@ func (d *Detector) observeBroken(e gate.Event) {
 }
 
 // brokenIn: somebody who was guessing has got in, for the first time.
-func (d *Detector) brokenIn(e gate.Event) {
+func (d *Detector) brokenIn(e event.Event) {
 	if c := d.sources.find(e.Source); c == nil || c.granted != 0 {
 		return
 	}
-	if e.Reason != gate.BySequence && e.Reason != gate.ByRotating && e.Reason != gate.ByOneTime {
+	if e.Reason != event.BySequence && e.Reason != event.ByRotating && e.Reason != event.ByOneTime {
 		return
 	}
 	for _, r := range []*rule{guesses, nearMiss} {
 		s := subject{rule: r, source: e.Source}
-		if f := d.find(s); f != nil && f.Severity != gate.Info {
-			d.raise(s, gate.Critical, 1).because("then it opened door %q", e.Door)
+		if f := d.find(s); f != nil && f.Severity != event.Info {
+			d.raise(s, event.Critical, 1).because("then it opened door %q", e.Door)
 		}
 	}
 }
@@ -135,7 +135,7 @@ func (d *Detector) settle(w waiting) {
 		}
 	}
 	if w.near {
-		d.raise(subject{rule: nearMiss, source: w.source}, gate.Info, 1)
+		d.raise(subject{rule: nearMiss, source: w.source}, event.Info, 1)
 	}
 	d.observeGuessSource(w.source)
 }

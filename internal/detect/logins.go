@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 const (
@@ -16,26 +16,26 @@ const (
 
 var failedLogins = &rule{
 	name: "failed-logins",
-	explain: func(f *gate.Finding) string {
+	explain: func(f *event.Finding) string {
 		return fmt.Sprintf("%s has opened a door and then failed to log in %s", who(f), times(f.Count))
 	},
 	advice: "Whoever it is knows how to knock and not how to log in: ask the person behind that knock. If it was not them, change the sequence or remove the client (sallyport why SOURCE tells which).",
 	quiet:  time.Hour,
 }
 
-func (d *Detector) observeLogin(e gate.Event) {
+func (d *Detector) observeLogin(e event.Event) {
 	c := d.sources.find(e.Source)
 	if c == nil || c.granted == 0 || d.at()-c.granted >= seconds(loginAfter) {
 		return
 	}
-	if e.Reason == gate.LoginAccepted {
+	if e.Reason == event.LoginAccepted {
 		c.logins = tally{}
 		return
 	}
 	if c.logins.add(d.at(), seconds(loginWindow)) < d.limits.FailedLogins {
 		return
 	}
-	f := d.raiseAll(subject{rule: failedLogins, source: e.Source}, gate.High, &c.logins)
+	f := d.raiseAll(subject{rule: failedLogins, source: e.Source}, event.High, &c.logins)
 	if e.Detail != "" {
 		f.because("%s", e.Detail)
 	}

@@ -6,13 +6,13 @@ import (
 	"slices"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 var twoPlaces = &rule{
 	name: "two-places",
-	explain: func(f *gate.Finding) string {
-		if f.Severity == gate.Info {
+	explain: func(f *event.Finding) string {
+		if f.Severity == event.Info {
 			return fmt.Sprintf("%s has opened doors from two networks shortly after each other: it has moved, or somebody else has its key", who(f))
 		}
 		return fmt.Sprintf("%s opens doors from two networks in turns: two devices have the same key", who(f))
@@ -23,7 +23,7 @@ var twoPlaces = &rule{
 
 var newCountry = &rule{
 	name: "new-country",
-	explain: func(f *gate.Finding) string {
+	explain: func(f *event.Finding) string {
 		return fmt.Sprintf("%s has opened a door from a country that it has never come from", who(f))
 	},
 	advice: "Ask the person whether they travel, or use a VPN. If not, the key was stolen: remove it (sallyport client remove).",
@@ -60,7 +60,7 @@ func networkOf(a netip.Addr) netip.Prefix {
 }
 
 // observePlace takes a grant of a client.
-func (d *Detector) observePlace(e gate.Event) {
+func (d *Detector) observePlace(e event.Event) {
 	source := e.Source.Unmap()
 	c := d.ofClient(e.Client)
 	family := &c.places[0]
@@ -77,21 +77,21 @@ func (d *Detector) observePlace(e gate.Event) {
 
 // moved: once to another network is what happens to people on their way. There
 // and back again and again, it is two who take turns.
-func (d *Detector) moved(e gate.Event, p *places, here place) {
+func (d *Detector) moved(e event.Event, p *places, here place) {
 	window := seconds(d.limits.TwoPlaces)
 	if p.now.at == 0 || here.at-p.now.at >= window {
 		return
 	}
-	severity := gate.Info
+	severity := event.Info
 	if p.moves.add(here.at, window) >= inTurns {
-		severity = gate.Medium
+		severity = event.Medium
 	}
 	f := d.raise(subject{rule: twoPlaces, client: e.Client}, severity, 1)
 	f.Source = e.Source
 	f.because("%s, and %s before that", here.source, p.now.source)
 }
 
-func (d *Detector) observeCountry(c *client, e gate.Event) {
+func (d *Detector) observeCountry(c *client, e event.Event) {
 	if d.opts.Country == nil {
 		return
 	}
@@ -101,7 +101,7 @@ func (d *Detector) observeCountry(c *client, e gate.Event) {
 	}
 	c.countries = append(c.countries, country)
 	if len(c.countries) > 1 {
-		f := d.raise(subject{rule: newCountry, client: e.Client}, gate.Medium, 1)
+		f := d.raise(subject{rule: newCountry, client: e.Client}, event.Medium, 1)
 		f.Source = e.Source
 		f.because("%s is in %s; known are %v", e.Source, country, c.countries[:len(c.countries)-1])
 	}

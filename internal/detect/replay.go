@@ -4,14 +4,14 @@ import (
 	"fmt"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 const replayWindow = time.Hour
 
 var replays = &rule{
 	name: "replay",
-	explain: func(f *gate.Finding) string {
+	explain: func(f *event.Finding) string {
 		return fmt.Sprintf("%s has repeated a message, or a sequence that works once, that had been used (%s)", who(f), times(f.Count))
 	},
 	advice: "It opened nothing. A single copy is the network's doing. If it goes on, somebody near that address has recorded it: look at the network there.",
@@ -20,7 +20,7 @@ var replays = &rule{
 
 var interception = &rule{
 	name: "interception",
-	explain: func(f *gate.Finding) string {
+	explain: func(f *event.Finding) string {
 		if f.Client == "" {
 			return "messages of several clients have come again from other addresses: somebody on the way reads and sends them"
 		}
@@ -32,18 +32,18 @@ var interception = &rule{
 
 // observeReplay takes what was used already. A message is known for the client's
 // whatever its source, so what others send from there does not count.
-func (d *Detector) observeReplay(e gate.Event) {
+func (d *Detector) observeReplay(e event.Event) {
 	counted := &d.sources.make(e.Source, d.at()).replays
 	if e.Client != "" {
 		counted = &d.ofClient(e.Client).replays
 	}
-	severity := gate.Info
+	severity := event.Info
 	if counted.add(d.at(), seconds(replayWindow)) >= d.limits.Replays {
-		severity = gate.Medium
+		severity = event.Medium
 	}
 	d.raise(subject{rule: replays, source: e.Source, client: e.Client}, severity, 1)
 }
 
-func (d *Detector) observeInterception(e gate.Event) {
-	d.raise(subject{rule: interception, source: e.Source, client: e.Client}, gate.High, 1)
+func (d *Detector) observeInterception(e event.Event) {
+	d.raise(subject{rule: interception, source: e.Source, client: e.Client}, event.High, 1)
 }

@@ -3,14 +3,14 @@ package detect
 import (
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 const secretsEvery = time.Hour
 
 var overdue = &rule{
 	name: "rotation-overdue",
-	explain: func(f *gate.Finding) string {
+	explain: func(f *event.Finding) string {
 		if f.Client != "" {
 			return "the rotating secret of " + who(f) + " is older than rotation_due"
 		}
@@ -35,7 +35,7 @@ func (d *Detector) observeSecrets() {
 			f.Last = d.now // it is the same one, not one more
 			continue
 		}
-		f := d.raiseSince(s, gate.Low, 1, o.Due) // the same finding after a restart
+		f := d.raiseSince(s, event.Low, 1, o.Due) // the same finding after a restart
 		if len(f.Evidence) == 0 {
 			f.because("%s", o)
 		}

@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 var scanFast = &rule{
 	name: "scan-fast",
-	explain: func(f *gate.Finding) string {
+	explain: func(f *event.Finding) string {
 		return fmt.Sprintf("%s has touched many closed ports within a short time: a port scan", who(f))
 	},
 	advice: "Nothing is open to it: a scan opens no door. If the address is one of yours, find out what runs there.",
@@ -19,7 +19,7 @@ var scanFast = &rule{
 
 var scanSlow = &rule{
 	name: "scan-slow",
-	explain: func(f *gate.Finding) string {
+	explain: func(f *event.Finding) string {
 		return fmt.Sprintf("%s touches one closed port after the other, slowly enough to pass for noise: a patient port scan", who(f))
 	},
 	advice: "Somebody takes the time to look at this host unnoticed. Nothing is open to it; look whether the address turns up in other logs.",
@@ -32,7 +32,7 @@ var scanSlow = &rule{
 const mostKnocks = 16
 
 // observeContacts takes the closed ports that one source has touched in a second.
-func (d *Detector) observeContacts(e gate.Event) {
+func (d *Detector) observeContacts(e event.Event) {
 	if !e.Source.IsValid() { // a sum over further sources
 		d.observeFlood(0, e.Count.Packets)
 		return
@@ -60,17 +60,17 @@ func (d *Detector) observeContacts(e gate.Event) {
 	all.merge(c.fast)
 	switch {
 	case max(c.fast.ports(), int(e.Count.Ports)) >= d.limits.ScanPorts:
-		d.raiseScan(scanFast, gate.Low, c, c.fast, e)
+		d.raiseScan(scanFast, event.Low, c, c.fast, e)
 	// What comes at once is a fast scan that has just begun, or none; and one
 	// port that is tried again and again is none, so it must be known which they are.
 	case all.bits != 0 && all.ports() >= c.patience(4)*d.limits.SlowPorts && c.fast.ports() <= d.limits.SlowPorts/2:
-		d.raiseScan(scanSlow, gate.Medium, c, all, e)
+		d.raiseScan(scanSlow, event.Medium, c, all, e)
 	case c.granted == 0:
 		d.observeScanSource(e)
 	}
 }
 
-func (d *Detector) raiseScan(r *rule, severity gate.Severity, c *source, w window, e gate.Event) {
+func (d *Detector) raiseScan(r *rule, severity event.Severity, c *source, w window, e event.Event) {
 	f := d.raise(subject{rule: r, source: e.Source}, severity, max(uint64(w.sum), e.Count.Packets))
 	f.because("about %d closed ports in %s", max(w.ports(), int(e.Count.Ports)), time.Duration(d.at()-w.since+1)*time.Second)
 	c.fast, c.slow = window{}, window{}
@@ -78,16 +78,16 @@ func (d *Detector) raiseScan(r *rule, severity gate.Severity, c *source, w windo
 
 // observeScanner: the gate has stopped to count the knocks of this source,
 // because of the many ports it touches.
-func (d *Detector) observeScanner(e gate.Event) {
+func (d *Detector) observeScanner(e event.Event) {
 	if d.alreadyTold(e, 1, scanFast, scanSlow, guesses) {
 		return
 	}
-	d.raise(subject{rule: scanFast, source: e.Source}, gate.Low, 1).because("its knocks no longer count")
+	d.raise(subject{rule: scanFast, source: e.Source}, event.Low, 1).because("its knocks no longer count")
 }
 
 // alreadyTold counts an event to the finding that tells this source's story already:
 // whoever guesses touches many ports, and whoever scans breaks sequences.
-func (d *Detector) alreadyTold(e gate.Event, n uint64, rules ...*rule) bool {
+func (d *Detector) alreadyTold(e event.Event, n uint64, rules ...*rule) bool {
 	for _, r := range rules {
 		if f := d.find(subject{rule: r, source: e.Source}); f != nil {
 			f.count(d.now, n)

@@ -5,12 +5,12 @@ import (
 	"net/netip"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 var neverUsed = &rule{
 	name: "opened-never-used",
-	explain: func(f *gate.Finding) string {
+	explain: func(f *event.Finding) string {
 		by := who(f)
 		return fmt.Sprintf("%s has opened door %q %s without using it", by, f.Door, times(f.Count))
 	},
@@ -43,7 +43,7 @@ func newUnusedGrants() unusedGrants {
 	return unusedGrants{open: make(map[visit]struct{}), row: make(map[visit]int)}
 }
 
-func visitOf(e gate.Event) visit { return visit{e.Source, e.Client, e.Door} }
+func visitOf(e event.Event) visit { return visit{e.Source, e.Client, e.Door} }
 
 // counted is the visit under which grants in a row are counted.
 func (v visit) counted() visit {
@@ -81,14 +81,14 @@ func (u *unusedGrants) expired(v visit) int {
 	return u.row[c]
 }
 
-func (d *Detector) observeExpiry(e gate.Event) {
+func (d *Detector) observeExpiry(e event.Event) {
 	n := d.unused.expired(visitOf(e))
 	if n < min(unusedFew, d.limits.Unused) {
 		return
 	}
-	severity := gate.Info
+	severity := event.Info
 	if n >= d.limits.Unused {
-		severity = gate.Low
+		severity = event.Low
 	}
 	v := visitOf(e).counted()
 	about := subject{rule: neverUsed, source: v.source, client: v.client, door: v.door}

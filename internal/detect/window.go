@@ -4,7 +4,7 @@ import (
 	"math"
 	"math/bits"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 // window counts different ports: linear counting (Whang et al., 1990) over 64
@@ -16,7 +16,7 @@ type window struct {
 }
 
 // add takes contacts in.
-func (w *window) add(c gate.Contacts, now uint32) {
+func (w *window) add(c event.Contacts, now uint32) {
 	if w.sum == 0 {
 		w.since = now
 	}

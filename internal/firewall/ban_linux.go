@@ -10,7 +10,7 @@ import (
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 // Banned sources are in banned4 and banned6, each for a time. Nothing new from
@@ -22,7 +22,7 @@ const banBits6 = 64
 
 // banOf returns the set and the key of a source.
 func (s *sets) banOf(a netip.Addr) (*nftables.Set, []byte) {
-	a = gate.BannedAs(a).Addr()
+	a = event.BannedAs(a).Addr()
 	return s.banned.of(a), a.AsSlice()
 }
 
@@ -83,8 +83,8 @@ func (f *Firewall) Unban(source netip.Addr) error {
 }
 
 // Bans returns who is banned, sorted.
-func (f *Firewall) Bans(now time.Time) ([]gate.Ban, error) {
-	var list []gate.Ban
+func (f *Firewall) Bans(now time.Time) ([]event.Ban, error) {
+	var list []event.Ban
 	for _, set := range f.sets.banned {
 		elements, err := f.reader.elements(set)
 		if err != nil {
@@ -92,10 +92,10 @@ func (f *Firewall) Bans(now time.Time) ([]gate.Ban, error) {
 		}
 		for _, e := range elements {
 			if a, ok := netip.AddrFromSlice(e.Key); ok {
-				list = append(list, gate.Ban{Source: gate.BannedAs(a), Until: now.Add(e.Expires)})
+				list = append(list, event.Ban{Source: event.BannedAs(a), Until: now.Add(e.Expires)})
 			}
 		}
 	}
-	slices.SortFunc(list, func(a, b gate.Ban) int { return a.Source.Compare(b.Source) })
+	slices.SortFunc(list, func(a, b event.Ban) int { return a.Source.Compare(b.Source) })
 	return list, nil
 }

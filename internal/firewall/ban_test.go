@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 	"sallyport/internal/lab"
 )
 
@@ -49,7 +49,7 @@ func TestBans(t *testing.T) {
 	w.lives(session, "after a ban")
 	w.ban(w.Client.IP6.Next(), time.Hour) // its whole /64
 	w.closed(w.Client, "tcp", to6)
-	want := []netip.Prefix{gate.BannedAs(w.Client.IP4), gate.BannedAs(w.Client.IP6)}
+	want := []netip.Prefix{event.BannedAs(w.Client.IP4), event.BannedAs(w.Client.IP6)}
 	if got := w.bans(); !slices.Equal(got, want) {
 		t.Errorf("banned are %v, want %v", got, want)
 	}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"sallyport/internal/config"
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 	"sallyport/internal/lab"
 	"sallyport/internal/packet"
 )
@@ -30,10 +30,10 @@ func manyDoors(n int, several bool) *config.Config {
 }
 
 // manyGrants returns grants of n sources for the first door.
-func manyGrants(n int, until time.Time) []gate.Grant {
-	grants := make([]gate.Grant, n)
+func manyGrants(n int, until time.Time) []event.Grant {
+	grants := make([]event.Grant, n)
 	for i := range grants {
-		grants[i] = gate.Grant{Door: "door-0", Client: "alice", Source: source(i), Until: until}
+		grants[i] = event.Grant{Door: "door-0", Client: "alice", Source: source(i), Until: until}
 	}
 	return grants
 }
@@ -76,7 +76,7 @@ func BenchmarkGrant(b *testing.B) {
 					if kind == "new" {
 						i++
 					}
-					if err := w.f.Grant(gate.Grant{Door: "door-0", Client: "bob", Source: source(1<<20 + i), Until: until}, time.Now()); err != nil {
+					if err := w.f.Grant(event.Grant{Door: "door-0", Client: "bob", Source: source(1<<20 + i), Until: until}, time.Now()); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"sallyport/internal/config"
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 	"sallyport/internal/lab"
 	"sallyport/internal/lab/labtest"
 )
@@ -61,7 +61,7 @@ func TestRevokeClosesAllPorts(t *testing.T) {
 		}
 		for _, source := range []netip.Addr{w.Client.IP4, w.Client.IP6} {
 			for range 2 { // again is no error
-				w.do(func() error { return w.f.Revoke(gate.Grant{Source: source, Door: "both"}) })
+				w.do(func() error { return w.f.Revoke(event.Grant{Source: source, Door: "both"}) })
 			}
 		}
 		for _, to := range targets {
@@ -77,7 +77,7 @@ func TestGrantAgainSetsTimeAndClient(t *testing.T) {
 		w.apply(guarding(doorTo("ssh", "tcp/22")))
 		for client, d := range map[string]time.Duration{"alice": 2 * time.Second, "bob": time.Hour, "": 10 * time.Minute} {
 			now := time.Now()
-			g := gate.Grant{Door: "ssh", Client: client, Source: w.Client.IP4, Until: now.Add(d)}
+			g := event.Grant{Door: "ssh", Client: client, Source: w.Client.IP4, Until: now.Add(d)}
 			w.do(func() error { return w.f.Grant(g, now) })
 			got := w.grants()
 			if len(got) != 1 || got[0].Client != client || got[0].Until.Sub(g.Until).Abs() > time.Second {
@@ -96,7 +96,7 @@ func TestShortGrantAmongLongOnes(t *testing.T) {
 	for i := range 60 {
 		source := netip.AddrFrom4([4]byte{10, 0, 0, byte(i)})
 		w.do(func() error {
-			return w.f.Grant(gate.Grant{Door: "ssh", Source: source, Until: now.Add(time.Hour)}, now)
+			return w.f.Grant(event.Grant{Door: "ssh", Source: source, Until: now.Add(time.Hour)}, now)
 		})
 	}
 	w.closed(w.Client, "tcp", at(w.Client.Gate4, 22))
@@ -230,7 +230,7 @@ func TestRejectAnswersAsAClosedPort(t *testing.T) {
 	}
 	w.grant("ssh", w.Client, time.Hour)
 	w.open(w.Client, "tcp", at(w.Client.Gate4, 22))
-	w.do(func() error { return w.f.Revoke(gate.Grant{Source: w.Client.IP4, Door: "ssh"}) })
+	w.do(func() error { return w.f.Revoke(event.Grant{Source: w.Client.IP4, Door: "ssh"}) })
 	w.refused(w.Client, "tcp", at(w.Client.Gate4, 22))
 }
 

@@ -14,7 +14,7 @@ import (
 	"github.com/google/nftables"
 	"golang.org/x/sys/unix"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 	"sallyport/internal/packet"
 )
 
@@ -144,7 +144,7 @@ func (f *Firewall) entries() ([]entry, error) {
 // Grants reads the grants in force back from the kernel, in the order of doors
 // and sources, once Apply has taken the table over. Many grants take a while
 // (100,000 about two seconds), in which others can be given.
-func (f *Firewall) Grants(now time.Time) ([]gate.Grant, error) {
+func (f *Firewall) Grants(now time.Time) ([]event.Grant, error) {
 	f.mu.Lock()
 	applied := f.applied
 	f.mu.Unlock()
@@ -162,27 +162,27 @@ func (f *Firewall) Grants(now time.Time) ([]gate.Grant, error) {
 }
 
 // group makes one grant of the elements for the ports of a door.
-func group(entries []entry, p *plan, now time.Time) []gate.Grant {
+func group(entries []entry, p *plan, now time.Time) []event.Grant {
 	type key struct {
 		door string
 		from netip.Prefix
 	}
-	grants := make(map[key]gate.Grant)
+	grants := make(map[key]event.Grant)
 	for _, e := range entries {
 		if !p.keeps(e) {
 			continue
 		}
-		g := gate.Grant{Door: e.door, Source: e.source, Client: e.client, Until: now.Add(e.left), Single: e.single(), Prefix: e.bits}
+		g := event.Grant{Door: e.door, Source: e.source, Client: e.client, Until: now.Add(e.left), Single: e.single(), Prefix: e.bits}
 		k := key{e.door, g.From()}
 		if old, ok := grants[k]; !ok || old.Until.Before(g.Until) {
 			grants[k] = g
 		}
 	}
-	list := make([]gate.Grant, 0, len(grants))
+	list := make([]event.Grant, 0, len(grants))
 	for _, g := range grants {
 		list = append(list, g)
 	}
-	slices.SortFunc(list, func(a, b gate.Grant) int {
+	slices.SortFunc(list, func(a, b event.Grant) int {
 		if c := strings.Compare(a.Door, b.Door); c != 0 {
 			return c
 		}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"sallyport/internal/config"
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 var errLinux = errors.New("the firewall needs Linux")
@@ -31,16 +31,16 @@ func (*Firewall) Try(_, _ *config.Config, _ time.Duration) error { return errLin
 func (*Firewall) Present() (bool, error) { return false, errLinux }
 
 // Grant fails.
-func (*Firewall) Grant(gate.Grant, time.Time) error { return errLinux }
+func (*Firewall) Grant(event.Grant, time.Time) error { return errLinux }
 
 // GrantAll fails.
-func (*Firewall) GrantAll([]gate.Grant, time.Time) error { return errLinux }
+func (*Firewall) GrantAll([]event.Grant, time.Time) error { return errLinux }
 
 // Revoke fails.
-func (*Firewall) Revoke(gate.Grant) error { return errLinux }
+func (*Firewall) Revoke(event.Grant) error { return errLinux }
 
 // Grants fails.
-func (*Firewall) Grants(time.Time) ([]gate.Grant, error) { return nil, errLinux }
+func (*Firewall) Grants(time.Time) ([]event.Grant, error) { return nil, errLinux }
 
 // Counters fails.
 func (*Firewall) Counters() (Counters, error) { return Counters{}, errLinux }
@@ -58,7 +58,7 @@ func (*Firewall) Ban(netip.Addr, time.Time, time.Time) error { return errLinux }
 func (*Firewall) Unban(netip.Addr) error { return errLinux }
 
 // Bans fails.
-func (*Firewall) Bans(time.Time) ([]gate.Ban, error) { return nil, errLinux }
+func (*Firewall) Bans(time.Time) ([]event.Ban, error) { return nil, errLinux }
 
 // Down fails.
 func (*Firewall) Down() error { return errLinux }

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 	"sallyport/internal/packet"
 )
 
@@ -22,7 +22,7 @@ var errNoTable = fmt.Errorf("the table inet %s is not there", tableName)
 //
 // Before Linux 6.12 adding an element that is there changes nothing, so it is
 // removed and added in one transaction.
-func (f *Firewall) Grant(g gate.Grant, now time.Time) error {
+func (f *Firewall) Grant(g event.Grant, now time.Time) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	b := f.newBatch()
@@ -38,7 +38,7 @@ const grantsAtOnce = 1000
 // GrantAll puts grants into force again that a table had which is gone. Those
 // that are over by now, and those of doors that do not exist, are left out. On
 // an error some may be in force and others not.
-func (f *Firewall) GrantAll(grants []gate.Grant, now time.Time) error {
+func (f *Firewall) GrantAll(grants []event.Grant, now time.Time) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for part := range slices.Chunk(grants, grantsAtOnce) {
@@ -59,7 +59,7 @@ func (f *Firewall) GrantAll(grants []gate.Grant, now time.Time) error {
 }
 
 // grant gathers what Grant does.
-func (f *Firewall) grant(b *batch, g gate.Grant, now time.Time) error {
+func (f *Firewall) grant(b *batch, g event.Grant, now time.Time) error {
 	source, ports, err := f.lookUp(g)
 	if err != nil {
 		return err
@@ -85,7 +85,7 @@ func (f *Firewall) grant(b *batch, g gate.Grant, now time.Time) error {
 
 // Revoke ends a grant, if there is one of its source, or prefix, for its door,
 // single or not. Connections under way go on.
-func (f *Firewall) Revoke(g gate.Grant) error {
+func (f *Firewall) Revoke(g event.Grant) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	source, ports, err := f.lookUp(g)
@@ -102,7 +102,7 @@ func (f *Firewall) Revoke(g gate.Grant) error {
 
 // lookUp returns whom a grant is for, as the kernel knows it, and the ports of
 // its door.
-func (f *Firewall) lookUp(g gate.Grant) (netip.Prefix, []packet.Port, error) {
+func (f *Firewall) lookUp(g event.Grant) (netip.Prefix, []packet.Port, error) {
 	from := g.From()
 	switch {
 	case f.applied == nil || f.applied.doors[g.Door] == nil:

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 	"sallyport/internal/lab"
 )
 
@@ -20,7 +20,7 @@ func TestDown(t *testing.T) {
 		w.do(func() error { return w.f.Down() })
 	}
 	w.open(w.Client, "tcp", at(w.Client.Gate4, 22))
-	if err := w.f.Grant(gate.Grant{Door: "ssh", Source: w.Client.IP4, Until: time.Now().Add(time.Hour)}, time.Now()); err == nil {
+	if err := w.f.Grant(event.Grant{Door: "ssh", Source: w.Client.IP4, Until: time.Now().Add(time.Hour)}, time.Now()); err == nil {
 		t.Error("granted without a table")
 	}
 	w.apply(guarding(doorTo("ssh", "tcp/22")))

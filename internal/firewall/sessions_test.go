@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/internal/config"
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 	"sallyport/internal/lab"
 	"sallyport/internal/packet"
 )
@@ -188,7 +188,7 @@ func TestRejectResetsNoSession(t *testing.T) {
 	w.apply(cfg)
 	w.grant("ssh", w.Client, time.Hour)
 	s := w.connect(w.Client, at(w.Client.Gate4, 22))
-	w.do(func() error { return w.f.Revoke(gate.Grant{Source: w.Client.IP4, Door: "ssh"}) })
+	w.do(func() error { return w.f.Revoke(event.Grant{Source: w.Client.IP4, Door: "ssh"}) })
 	local := s.LocalAddr().(*net.TCPAddr)
 	w.nftOn(w.Client, "table inet count { counter resets {}; chain in { type filter hook input priority 0; tcp flags rst counter name resets; }; }")
 	raw, err := w.Client.Dial(t.Context(), "ip4:tcp", w.Client.Gate4.String())

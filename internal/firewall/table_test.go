@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"sallyport/internal/config"
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 	"sallyport/internal/lab"
 )
 
@@ -152,7 +152,7 @@ func TestRefusedBatchChangesNothing(t *testing.T) {
 	w.open(w.Client, "tcp", at(w.Client.Gate4, 22))
 	w.open(w.Attacker, "tcp", at(w.Client.Gate4, 80))
 	w.closed(w.Attacker, "tcp", at(w.Attacker.Gate4, 22))
-	w.do(func() error { return w.f.Revoke(gate.Grant{Source: w.Client.IP4, Door: "ssh"}) })
+	w.do(func() error { return w.f.Revoke(event.Grant{Source: w.Client.IP4, Door: "ssh"}) })
 }
 
 func TestNothingForeignIsTouched(t *testing.T) {
@@ -231,11 +231,11 @@ func TestConcurrentUse(t *testing.T) {
 	for worker := range 4 {
 		group.Go(func() error {
 			for i := range n {
-				g := gate.Grant{Door: "both", Source: source(worker*n + i), Until: now.Add(time.Hour), Single: i%2 == 0}
+				g := event.Grant{Door: "both", Source: source(worker*n + i), Until: now.Add(time.Hour), Single: i%2 == 0}
 				if err := w.f.Grant(g, now); err != nil {
 					return err
 				}
-				if err := w.f.Revoke(gate.Grant{Source: source(worker*n + i - 1), Door: "both"}); err != nil {
+				if err := w.f.Revoke(event.Grant{Source: source(worker*n + i - 1), Door: "both"}); err != nil {
 					return err
 				}
 			}
@@ -273,7 +273,7 @@ func TestGrantRefusesNonsense(t *testing.T) {
 	w := newWorld(t, lab.Options{})
 	w.apply(guarding(doorTo("ssh", "tcp/22")))
 	now := time.Now()
-	for name, g := range map[string]gate.Grant{
+	for name, g := range map[string]event.Grant{
 		"no such door":  {Door: "web", Source: w.Client.IP4, Until: now.Add(time.Hour)},
 		"no source":     {Door: "ssh", Until: now.Add(time.Hour)},
 		"over":          {Door: "ssh", Source: w.Client.IP4, Until: now},
@@ -286,7 +286,7 @@ func TestGrantRefusesNonsense(t *testing.T) {
 	}
 	mapped := netip.AddrFrom16(w.Client.IP4.As16())
 	w.do(func() error {
-		return w.f.Grant(gate.Grant{Door: "ssh", Source: mapped, Until: now.Add(time.Hour)}, now)
+		return w.f.Grant(event.Grant{Door: "ssh", Source: mapped, Until: now.Add(time.Hour)}, now)
 	})
 	if grants := w.grants(); len(grants) != 1 || grants[0].Source != w.Client.IP4 {
 		t.Errorf("grants %+v, want one for the IPv4 address", grants)
@@ -336,7 +336,7 @@ func TestListHoldsNothingUp(t *testing.T) {
 	}
 	w.apply(cfg)
 	w.do(func() error {
-		return w.f.Revoke(gate.Grant{Door: "ssh", Source: w.Client.IP4})
+		return w.f.Revoke(event.Grant{Door: "ssh", Source: w.Client.IP4})
 	})
 	w.closes(w.Client, "tcp", ssh)
 }

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/internal/config"
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 // Grants for all addresses with a prefix are in wide4 and wide6: the first
@@ -75,7 +75,7 @@ func (p *plan) keeps(e entry) bool {
 }
 
 // allows tells whether the door of a grant exists, and has grants as wide.
-func (p *plan) allows(g gate.Grant) bool {
+func (p *plan) allows(g event.Grant) bool {
 	return p != nil && p.doors[g.Door] != nil && (g.Prefix == 0 || !g.Single && g.Prefix == p.widths[g.Door].of(g.Source.Unmap()))
 }
 

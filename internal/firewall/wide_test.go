@@ -10,7 +10,7 @@ import (
 	"github.com/google/nftables"
 
 	"sallyport/internal/config"
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 	"sallyport/internal/lab"
 )
 
@@ -63,11 +63,11 @@ func TestWideGrants(t *testing.T) {
 		w.closed(w.Client, "tcp", to)
 	}
 	now := time.Now()
-	g := gate.Grant{Door: "ssh", Source: neighbour, Client: "alice", Until: now.Add(time.Hour), Prefix: 16}
+	g := event.Grant{Door: "ssh", Source: neighbour, Client: "alice", Until: now.Add(time.Hour), Prefix: 16}
 	w.do(func() error { return w.f.Grant(g, now) })
 	w.open(w.Client, "tcp", targets["ssh"])
 	w.closed(w.Client, "tcp", targets["web"])
-	six := gate.Grant{Door: "web", Source: w.Client.IP6.Next().Next(), Until: now.Add(time.Hour), Prefix: 120}
+	six := event.Grant{Door: "web", Source: w.Client.IP6.Next().Next(), Until: now.Add(time.Hour), Prefix: 120}
 	w.do(func() error { return w.f.Grant(six, now) })
 	w.open(w.Client, "tcp", targets["web"])
 	w.closed(w.Client, "tcp", at(w.Client.Gate4, 80)) // IPv4 was not asked for
@@ -101,7 +101,7 @@ func TestWideGrantsEndAndSurvive(t *testing.T) {
 	for door, bits := range map[string]int{"ssh": 24, "web": 16} {
 		now := time.Now()
 		w.do(func() error {
-			return w.f.Grant(gate.Grant{Door: door, Source: w.Client.IP4, Until: now.Add(time.Hour), Prefix: bits}, now)
+			return w.f.Grant(event.Grant{Door: door, Source: w.Client.IP4, Until: now.Add(time.Hour), Prefix: bits}, now)
 		})
 	}
 	ssh, web := at(w.Client.Gate4, 22), at(w.Client.Gate4, 80)
@@ -121,7 +121,7 @@ func TestWideGrantsEndAndSurvive(t *testing.T) {
 
 	now := time.Now()
 	w.do(func() error {
-		return w.f.Grant(gate.Grant{Door: "ssh", Source: w.Client.IP4, Until: now.Add(time.Second), Prefix: 24}, now)
+		return w.f.Grant(event.Grant{Door: "ssh", Source: w.Client.IP4, Until: now.Add(time.Second), Prefix: 24}, now)
 	})
 	w.closes(w.Client, "tcp", ssh)
 }

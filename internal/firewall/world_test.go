@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"sallyport/internal/config"
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 	"sallyport/internal/lab"
 	"sallyport/internal/lab/labtest"
 	"sallyport/internal/packet"
@@ -109,12 +109,12 @@ func (w *world) grantAs(door string, h *lab.Host, d time.Duration, single bool) 
 	now := time.Now()
 	for _, source := range []netip.Addr{h.IP4, h.IP6} {
 		w.do(func() error {
-			return w.f.Grant(gate.Grant{Door: door, Source: source, Client: h.Name, Until: now.Add(d), Single: single}, now)
+			return w.f.Grant(event.Grant{Door: door, Source: source, Client: h.Name, Until: now.Add(d), Single: single}, now)
 		})
 	}
 }
 
-func (w *world) grants() []gate.Grant {
+func (w *world) grants() []event.Grant {
 	w.t.Helper()
 	grants, err := w.f.Grants(time.Now())
 	if err != nil {

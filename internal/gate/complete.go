@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sallyport/internal/config"
+	"sallyport/internal/event"
 	"sallyport/internal/sequence"
 	"sallyport/internal/spent"
 )
@@ -24,9 +25,9 @@ func (g *Gate) Remember(guard *spent.Guard, now time.Time) {
 // anything: whoever has overheard it must not be let in by it later, when the
 // hours begin, or from where it is allowed.
 func (g *Gate) completed(now time.Time, source netip.Addr, w *way) {
-	d := Decision{Kind: KindGrant, Reason: w.reason, Source: source, Door: w.name()}
+	d := Decision{Kind: event.KindGrant, Reason: w.reason, Source: source, Door: w.name()}
 	reason, detail := g.refuses(now, source, w)
-	if w.reason != BySequence && reason != KeyExpired && g.spent.Use(w.record) {
+	if w.reason != event.BySequence && reason != event.KeyExpired && g.spent.Use(w.record) {
 		d.Spent = &w.record
 	}
 	var refused []Decision
@@ -42,7 +43,7 @@ func (g *Gate) completed(now time.Time, source netip.Addr, w *way) {
 		if w.client != nil {
 			detail = fmt.Sprintf("client %q: %s", w.client.Name, detail)
 		}
-		d.Kind, d.Reason, d.Detail = KindRefusal, reason, detail
+		d.Kind, d.Reason, d.Detail = event.KindRefusal, reason, detail
 		refused = nil
 	} else if w.client != nil {
 		d.Client = w.client.Name
@@ -52,7 +53,7 @@ func (g *Gate) completed(now time.Time, source netip.Addr, w *way) {
 	for _, r := range refused {
 		g.decide(r)
 	}
-	if w.reason == ByOneTime && d.Spent != nil {
+	if w.reason == event.ByOneTime && d.Spent != nil {
 		g.oneTimeUsed(source, w.door)
 	}
 }
@@ -62,51 +63,51 @@ func (g *Gate) oneTimeUsed(source netip.Addr, door *config.Door) {
 	// The next one may begin with this one: it takes the whole of it.
 	g.tracker.Forget(source)
 	if g.OneTimeLeft()[door.Name] == 0 {
-		g.decide(Decision{Kind: KindFinding, Reason: ByOneTime, Door: door.Name,
+		g.decide(Decision{Kind: event.KindFinding, Reason: event.ByOneTime, Door: door.Name,
 			Detail: fmt.Sprintf("that was the last one-time sequence of this door: add new ones to %s", door.SequencesFile)})
 	}
 }
 
 // refuses tells why a complete sequence opens nothing, leaving aside what its
 // doors and client may have; no reason: it does.
-func (g *Gate) refuses(now time.Time, source netip.Addr, w *way) (Reason, string) {
+func (g *Gate) refuses(now time.Time, source netip.Addr, w *way) (event.Reason, string) {
 	if !w.until.IsZero() && !now.Before(w.until) {
-		return KeyExpired, "this sequence has been replaced by another"
+		return event.KeyExpired, "this sequence has been replaced by another"
 	}
 	switch w.reason {
-	case ByOneTime:
+	case event.ByOneTime:
 		return g.refusesOneTime(w)
-	case ByRotating:
+	case event.ByRotating:
 		return g.refusesStep(now, source, w)
 	}
 	return "", ""
 }
 
-func (g *Gate) refusesOneTime(w *way) (Reason, string) {
+func (g *Gate) refusesOneTime(w *way) (event.Reason, string) {
 	if g.spent.Used(w.record) {
-		return UsedStep, "this one-time sequence has opened already"
+		return event.UsedStep, "this one-time sequence has opened already"
 	}
 	for _, r := range w.before {
 		if !g.spent.Used(r) {
-			return NotNext, "another one-time sequence of this door comes first"
+			return event.NotNext, "another one-time sequence of this door comes first"
 		}
 	}
 	return "", ""
 }
 
-func (g *Gate) refusesStep(now time.Time, source netip.Addr, w *way) (Reason, string) {
+func (g *Gate) refusesStep(now time.Time, source netip.Addr, w *way) (event.Reason, string) {
 	step := sequence.StepAt(now)
 	switch {
 	case w.step < step-1 || w.step > step+1:
-		return StaleTime, fmt.Sprintf("the clock of this source is about %s off", time.Duration(w.step-step).Abs()*sequence.Period)
+		return event.StaleTime, fmt.Sprintf("the clock of this source is about %s off", time.Duration(w.step-step).Abs()*sequence.Period)
 	case !w.client.Expires.IsZero() && !now.Before(w.client.Expires):
-		return KeyExpired, "it has expired"
+		return event.KeyExpired, "it has expired"
 	case !w.client.From.Allows(source):
-		return ForbiddenFrom, "not from this source"
+		return event.ForbiddenFrom, "not from this source"
 	case w.step <= g.spent.Floor():
-		return UsedStep, "which steps were used before the start is not known for sure: wait for a later one"
+		return event.UsedStep, "which steps were used before the start is not known for sure: wait for a later one"
 	case g.spent.Used(w.record):
-		return UsedStep, "this step, or a later one, has opened already"
+		return event.UsedStep, "this step, or a later one, has opened already"
 	}
 	return "", ""
 }
@@ -121,7 +122,7 @@ func (g *Gate) OneTimeLeft() map[string]int {
 		}
 	}
 	for i := range g.plan.ways {
-		if w := &g.plan.ways[i]; w.reason == ByOneTime && !g.spent.Used(w.record) {
+		if w := &g.plan.ways[i]; w.reason == event.ByOneTime && !g.spent.Used(w.record) {
 			left[w.door.Name]++
 		}
 	}

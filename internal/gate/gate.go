@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sallyport/internal/config"
+	"sallyport/internal/event"
 	"sallyport/internal/packet"
 	"sallyport/internal/sequence"
 	"sallyport/internal/spent"
@@ -18,12 +19,12 @@ import (
 // another kind of event; a decision to grant takes effect when its grants have
 // been handed to the firewall.
 type Decision struct {
-	Kind   Kind
-	Reason Reason
+	Kind   event.Kind
+	Reason event.Reason
 	Source netip.Addr
 	Door   string        // of a refusal that concerns one door
 	Client string        // once a message has been authenticated
-	Grants []Grant       // what to open, with KindGrant; valid for ever
+	Grants []event.Grant // what to open, with KindGrant; valid for ever
 	Right  int           // of a broken sequence: right knocks in a row
 	Of     int           // of a broken sequence: its length
 	Detail string        // for people
@@ -32,9 +33,9 @@ type Decision struct {
 }
 
 // Event describes the decision, for everything but each grant of its own.
-func (d Decision) Event(now time.Time) Event {
-	e := Event{Time: now, Kind: d.Kind, Reason: d.Reason, Source: d.Source, Door: d.Door, Client: d.Client, Detail: d.Detail, Right: d.Right, Of: d.Of}
-	if d.Reason == WrongKnock {
+func (d Decision) Event(now time.Time) event.Event {
+	e := event.Event{Time: now, Kind: d.Kind, Reason: d.Reason, Source: d.Source, Door: d.Door, Client: d.Client, Detail: d.Detail, Right: d.Right, Of: d.Of}
+	if d.Reason == event.WrongKnock {
 		e.Detail = fmt.Sprintf("after %d right knocks of %d", d.Right, d.Of)
 	}
 	return e
@@ -194,13 +195,13 @@ func (g *Gate) observeKnock(now time.Time, p *packet.Packet) {
 		g.completed(now, p.Src, &g.plan.ways[i])
 	}
 	for _, i := range o.Late {
-		g.decide(Decision{Kind: KindRefusal, Reason: TooSlow, Source: p.Src, Door: g.plan.ways[i].name()})
+		g.decide(Decision{Kind: event.KindRefusal, Reason: event.TooSlow, Source: p.Src, Door: g.plan.ways[i].name()})
 	}
 	if o.Broken > 0 {
-		g.decide(Decision{Kind: KindRefusal, Reason: WrongKnock, Source: p.Src, Right: o.Broken, Of: o.Of})
+		g.decide(Decision{Kind: event.KindRefusal, Reason: event.WrongKnock, Source: p.Src, Right: o.Broken, Of: o.Of})
 	}
 	if o.Scanner {
-		g.decide(Decision{Kind: KindRefusal, Reason: Scanner, Source: p.Src})
+		g.decide(Decision{Kind: event.KindRefusal, Reason: event.Scanner, Source: p.Src})
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sallyport/internal/config"
+	"sallyport/internal/event"
 	"sallyport/internal/packet"
 )
 
@@ -83,8 +84,8 @@ func one(t *testing.T, decisions []Decision) Decision {
 func TestSequenceGrants(t *testing.T) {
 	s := newSender()
 	d := one(t, s.send("tcp/7000 udp/8000 tcp/9000"))
-	want := Grant{Door: "ssh", Source: client, Until: s.now.Add(30 * time.Second)}
-	if d.Kind != KindGrant || d.Reason != BySequence || len(d.Grants) != 1 || d.Grants[0] != want {
+	want := event.Grant{Door: "ssh", Source: client, Until: s.now.Add(30 * time.Second)}
+	if d.Kind != event.KindGrant || d.Reason != event.BySequence || len(d.Grants) != 1 || d.Grants[0] != want {
 		t.Errorf("%+v, want a grant %+v", d, want)
 	}
 	if d = one(t, s.send("udp/40000 tcp/1234")); !d.Grants[0].Single {
@@ -94,7 +95,7 @@ func TestSequenceGrants(t *testing.T) {
 
 func TestNeutralContactsDoNotSpoilTheKnock(t *testing.T) {
 	s := newSender()
-	if d := one(t, s.send("tcp/7000 tcp/22 tcp/80 udp/8000 tcp/25 udp/53 udp/50000 tcp/5432 tcp/9000")); d.Kind != KindGrant {
+	if d := one(t, s.send("tcp/7000 tcp/22 tcp/80 udp/8000 tcp/25 udp/53 udp/50000 tcp/5432 tcp/9000")); d.Kind != event.KindGrant {
 		t.Errorf("%+v, want a grant", d)
 	}
 }
@@ -102,7 +103,7 @@ func TestNeutralContactsDoNotSpoilTheKnock(t *testing.T) {
 func TestAnyClosedPortBreaksTheSequence(t *testing.T) {
 	for _, wrong := range []string{"tcp/1", "udp/1", "udp/80", "udp/22", "tcp/50000", "tcp/8000"} {
 		d := one(t, newSender().send("tcp/7000 "+wrong+" udp/8000 tcp/9000"))
-		if d.Kind != KindRefusal || d.Reason != WrongKnock || d.Event(start).Detail != "after 1 right knocks of 3" {
+		if d.Kind != event.KindRefusal || d.Reason != event.WrongKnock || d.Event(start).Detail != "after 1 right knocks of 3" {
 			t.Errorf("%s: %+v, want a refusal for a wrong knock", wrong, d)
 		}
 	}
@@ -112,7 +113,7 @@ func TestTooSlow(t *testing.T) {
 	s := newSender()
 	s.send("udp/40000")
 	s.now = s.now.Add(time.Second)
-	if d := one(t, s.send("tcp/1234")); d.Reason != TooSlow || d.Door != "db" || len(d.Grants) != 0 {
+	if d := one(t, s.send("tcp/1234")); d.Reason != event.TooSlow || d.Door != "db" || len(d.Grants) != 0 {
 		t.Errorf("%+v, want a refusal because too slow", d)
 	}
 }
@@ -152,7 +153,7 @@ func TestReconfigureKeepsProgress(t *testing.T) {
 	cfg := testConfig()
 	cfg.Doors = cfg.Doors[:1]
 	s.Reconfigure(cfg, SPA{}, s.now)
-	if d := one(t, s.send("tcp/9000")); d.Kind != KindGrant {
+	if d := one(t, s.send("tcp/9000")); d.Kind != event.KindGrant {
 		t.Errorf("%+v, want a grant", d)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sallyport/internal/config"
+	"sallyport/internal/event"
 )
 
 // leastOpen is the shortest grant that is worth giving before the hours end.
@@ -38,14 +39,14 @@ type asked struct {
 
 // give returns the grants for what is asked, and a refusal for each door that
 // stays shut. Without grants the first refusal says why.
-func (p *permit) give(now time.Time, a asked) (grants []Grant, refused []Decision) {
+func (p *permit) give(now time.Time, a asked) (grants []event.Grant, refused []Decision) {
 	for _, door := range a.doors {
 		until, detail := p.until(now, door, a)
 		if until.Sub(now) < leastOpen {
-			refused = append(refused, Decision{Kind: KindRefusal, Reason: OutOfHours, Source: a.source, Door: door.Name, Detail: detail})
+			refused = append(refused, Decision{Kind: event.KindRefusal, Reason: event.OutOfHours, Source: a.source, Door: door.Name, Detail: detail})
 			continue
 		}
-		g := Grant{Door: door.Name, Source: a.source, Until: until, Single: door.Single || a.single}
+		g := event.Grant{Door: door.Name, Source: a.source, Until: until, Single: door.Single || a.single}
 		if a.client != nil {
 			g.Client, g.Single = a.client.Name, g.Single || a.client.Single
 		}
@@ -58,7 +59,7 @@ func (p *permit) give(now time.Time, a asked) (grants []Grant, refused []Decisio
 		return grants, refused
 	}
 	if n, most := p.count(now, a.client, grants), a.client.Most; most != 0 && n > most {
-		return nil, []Decision{{Kind: KindRefusal, Reason: TooMany, Source: a.source, Door: grants[0].Door,
+		return nil, []Decision{{Kind: event.KindRefusal, Reason: event.TooMany, Source: a.source, Door: grants[0].Door,
 			Detail: fmt.Sprintf("that would be %d grants at a time; max_grants is %d", n, most)}}
 	}
 	return grants, refused
@@ -92,7 +93,7 @@ func (p *permit) until(now time.Time, door *config.Door, a asked) (time.Time, st
 }
 
 // count is how many grants the client would have with these.
-func (p *permit) count(now time.Time, client *config.Client, with []Grant) int {
+func (p *permit) count(now time.Time, client *config.Client, with []event.Grant) int {
 	if client.Most == 0 {
 		return 0
 	}
@@ -100,23 +101,27 @@ func (p *permit) count(now time.Time, client *config.Client, with []Grant) int {
 	p.held[client.Name] = holds
 	n := len(holds)
 	for _, g := range with {
-		if !slices.ContainsFunc(holds, g.is) {
+		if !slices.ContainsFunc(holds, is(g)) {
 			n++
 		}
 	}
 	return n
 }
 
-func (g Grant) is(h hold) bool { return h.door == g.Door && h.from == g.From() }
+// is returns a test for what is held by a grant's client, door and sources.
+func is(g event.Grant) func(hold) bool {
+	from := g.From()
+	return func(h hold) bool { return h.door == g.Door && h.from == from }
+}
 
 // hold remembers grants that begin, or go on for longer.
-func (p *permit) hold(grants []Grant) {
+func (p *permit) hold(grants []event.Grant) {
 	for _, g := range grants {
 		if !p.counts(g.Client) {
 			continue
 		}
 		list := p.held[g.Client]
-		if i := slices.IndexFunc(list, g.is); i >= 0 {
+		if i := slices.IndexFunc(list, is(g)); i >= 0 {
 			if list[i].until.Before(g.Until) {
 				list[i].until = g.Until
 			}
@@ -127,10 +132,10 @@ func (p *permit) hold(grants []Grant) {
 }
 
 // release forgets grants that have ended before their time.
-func (p *permit) release(grants []Grant) {
+func (p *permit) release(grants []event.Grant) {
 	for _, g := range grants {
 		if list, ok := p.held[g.Client]; ok {
-			p.held[g.Client] = slices.DeleteFunc(list, g.is)
+			p.held[g.Client] = slices.DeleteFunc(list, is(g))
 		}
 	}
 }
@@ -154,38 +159,14 @@ func (p *permit) reconfigure(cfg *config.Config) {
 
 // Began tells the gate of grants in force that it has not given since New, or
 // since the configuration counts those of their clients.
-func (g *Gate) Began(grants []Grant) { g.permit.hold(grants) }
+func (g *Gate) Began(grants []event.Grant) { g.permit.hold(grants) }
 
 // Ended tells the gate of grants that it gave and that are not in force any
 // more before their time, or never were.
-func (g *Gate) Ended(grants []Grant) { g.permit.release(grants) }
-
-// From is whom a grant lets in: the source alone, or all with the same prefix.
-func (g Grant) From() netip.Prefix {
-	source := g.Source.Unmap().WithZone("")
-	bits := source.BitLen()
-	if g.Prefix != 0 {
-		bits = g.Prefix
-	}
-	p, _ := source.Prefix(bits) // the zero prefix for what is no address
-	return p
-}
-
-// Covers tells whether a grant lets in packets from a source.
-func (g Grant) Covers(source netip.Addr) bool {
-	return g.From().Contains(source.Unmap().WithZone(""))
-}
-
-// For names whom a grant lets in: "192.0.2.7", or "192.0.2.7/24".
-func (g Grant) For() string {
-	if g.Prefix == 0 {
-		return g.Source.String()
-	}
-	return fmt.Sprintf("%s/%d", g.Source, g.Prefix)
-}
+func (g *Gate) Ended(grants []event.Grant) { g.permit.release(grants) }
 
 // because sums up several refusals for a message that opens nothing.
-func because(refused []Decision) (Reason, string) {
+func because(refused []Decision) (event.Reason, string) {
 	var details []string
 	for _, r := range refused {
 		if !slices.Contains(details, r.Detail) {

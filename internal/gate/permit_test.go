@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sallyport/internal/config"
+	"sallyport/internal/event"
 	"sallyport/internal/packet"
 	"sallyport/internal/sequence"
 	"sallyport/internal/spa"
@@ -57,19 +58,19 @@ func TestGroupsByMessage(t *testing.T) {
 		from   signer
 		door   string
 		want   string
-		reason Reason
+		reason event.Reason
 	}{
-		"all of a group":              {g.alice, "office", "[ssh 30s db 1m0s]", BySPA},
-		"what the client may":         {g.bob, "office", "[db 1m0s]", BySPA},
-		"nothing that the client may": {g.bob, "cellar", "[]", ForbiddenDoor},
-		"no group":                    {g.bob, "attic", "[]", UnknownDoor},
+		"all of a group":              {g.alice, "office", "[ssh 30s db 1m0s]", event.BySPA},
+		"what the client may":         {g.bob, "office", "[db 1m0s]", event.BySPA},
+		"nothing that the client may": {g.bob, "cellar", "[]", event.ForbiddenDoor},
+		"no group":                    {g.bob, "attic", "[]", event.UnknownDoor},
 	} {
 		d := one(t, g.all(start, c.from, door(c.door)))
 		if d.Reason != c.reason || granted(d) != c.want {
 			t.Errorf("%s: %s %s, want %s %s", name, d.Reason, granted(d), c.reason, c.want)
 		}
 	}
-	if d := one(t, g.all(start, g.alice, func(h *spa.Header) { h.Op, h.Door = spa.Close, spa.DoorID("office") })); d.Kind != KindRevocation || len(d.Grants) != 2 {
+	if d := one(t, g.all(start, g.alice, func(h *spa.Header) { h.Op, h.Door = spa.Close, spa.DoorID("office") })); d.Kind != event.KindRevocation || len(d.Grants) != 2 {
 		t.Errorf("%+v: want both doors closed", d)
 	}
 }
@@ -78,12 +79,12 @@ func TestGroupsBySequence(t *testing.T) {
 	cfg := testConfig()
 	cfg.Groups = []config.Group{{Name: "office", Doors: []string{"ssh", "db"}, Sequence: ports("tcp/7500 udp/8500"), Within: time.Second}}
 	s := &sender{Gate: New(cfg, SPA{}, testHost(), start), now: start, dst: here}
-	if d := one(t, s.send("tcp/7500 udp/8500")); d.Kind != KindGrant || d.Reason != BySequence || granted(d) != "[ssh 30s db 1m0s]" {
+	if d := one(t, s.send("tcp/7500 udp/8500")); d.Kind != event.KindGrant || d.Reason != event.BySequence || granted(d) != "[ssh 30s db 1m0s]" {
 		t.Errorf("%+v", d)
 	}
 	s.send("tcp/7500")
 	s.now = s.now.Add(time.Second)
-	if d := one(t, s.send("udp/8500")); d.Reason != TooSlow || d.Door != "office" {
+	if d := one(t, s.send("udp/8500")); d.Reason != event.TooSlow || d.Door != "office" {
 		t.Errorf("%+v", d)
 	}
 }
@@ -94,11 +95,11 @@ func TestGroupsByRotatingSequence(t *testing.T) {
 		c.Clients[0].Groups = []string{"office"}
 	})
 	knocks := spell(sequence.NewRotation(secretOf(1), s.config.Rotating.Shape).Knocks("office", s.step()))
-	if d := one(t, s.send(knocks)); d.Kind != KindGrant || d.Door != "office" || len(d.Grants) != 2 || d.Spent == nil {
+	if d := one(t, s.send(knocks)); d.Kind != event.KindGrant || d.Door != "office" || len(d.Grants) != 2 || d.Spent == nil {
 		t.Errorf("%+v", d)
 	}
 	for _, d := range s.send(knocks) {
-		if d.Kind == KindGrant {
+		if d.Kind == event.KindGrant {
 			t.Errorf("opened twice: %+v", d)
 		}
 	}
@@ -109,18 +110,18 @@ func TestHoursCutGrants(t *testing.T) {
 		change func(*config.Config)
 		want   string
 		shut   []string // doors that are refused beside it
-		reason Reason
+		reason event.Reason
 	}{
-		"within":        {func(c *config.Config) { c.Doors[0].Hours = hours("Sun 08:00-18:00") }, "[ssh 30s db 1m0s]", nil, BySPA},
-		"up to the end": {func(c *config.Config) { c.Doors[0].OpenFor, c.Doors[0].Hours = time.Hour, hours("Sun 08:00-12:10") }, "[ssh 10m0s db 1m0s]", nil, BySPA},
-		"one is out":    {func(c *config.Config) { c.Doors[0].Hours = hours("Mon-Sat 08:00-18:00") }, "[db 1m0s]", []string{"ssh"}, BySPA},
+		"within":        {func(c *config.Config) { c.Doors[0].Hours = hours("Sun 08:00-18:00") }, "[ssh 30s db 1m0s]", nil, event.BySPA},
+		"up to the end": {func(c *config.Config) { c.Doors[0].OpenFor, c.Doors[0].Hours = time.Hour, hours("Sun 08:00-12:10") }, "[ssh 10m0s db 1m0s]", nil, event.BySPA},
+		"one is out":    {func(c *config.Config) { c.Doors[0].Hours = hours("Mon-Sat 08:00-18:00") }, "[db 1m0s]", []string{"ssh"}, event.BySPA},
 		"all are out": {func(c *config.Config) {
 			c.Doors[0].Hours, c.Doors[1].Hours = hours("12:01-13:00"), hours("Mon 00:00-24:00")
-		}, "[]", nil, OutOfHours},
-		"the client is": {func(c *config.Config) { c.Clients[0].Hours = hours("Mon 08:00-18:00") }, "[]", nil, OutOfHours},
+		}, "[]", nil, event.OutOfHours},
+		"the client is": {func(c *config.Config) { c.Clients[0].Hours = hours("Mon 08:00-18:00") }, "[]", nil, event.OutOfHours},
 		"the earlier end": {func(c *config.Config) {
 			c.Doors[0].OpenFor, c.Doors[0].Hours, c.Clients[0].Hours = time.Hour, hours("11:00-12:20"), hours("11:00-12:10")
-		}, "[ssh 10m0s db 1m0s]", nil, BySPA},
+		}, "[ssh 10m0s db 1m0s]", nil, event.BySPA},
 	} {
 		g := newSPAGate(t, inUTC(func(cfg *config.Config) { cfg.Clients[0].MaxOpen = time.Hour; c.change(cfg) }))
 		list := g.all(start, g.alice, nil)
@@ -129,7 +130,7 @@ func TestHoursCutGrants(t *testing.T) {
 		}
 		var shut []string
 		for _, d := range list[1:] {
-			if d.Kind != KindRefusal || d.Reason != OutOfHours || d.Client != "alice" || d.Answer != nil {
+			if d.Kind != event.KindRefusal || d.Reason != event.OutOfHours || d.Client != "alice" || d.Answer != nil {
 				t.Errorf("%s: %+v", name, d)
 			}
 			shut = append(shut, d.Door)
@@ -142,7 +143,7 @@ func TestHoursCutGrants(t *testing.T) {
 
 func TestAGrantIsNotWorthItsLastMoment(t *testing.T) {
 	g := newSPAGate(t, inUTC(func(c *config.Config) { c.Clients[0].Hours = hours("11:00-12:01") }))
-	if d := g.all(start.Add(59500*time.Millisecond), g.alice, door("ssh"))[0]; d.Reason != OutOfHours {
+	if d := g.all(start.Add(59500*time.Millisecond), g.alice, door("ssh"))[0]; d.Reason != event.OutOfHours {
 		t.Errorf("half a second before the end: %+v", d)
 	}
 	if d := g.all(start.Add(58*time.Second), g.alice, door("ssh"))[0]; granted(d) != "[ssh 1m0s]" {
@@ -160,27 +161,27 @@ func TestMaxGrants(t *testing.T) {
 			doors(h)
 		}))
 	}
-	expect := func(what string, d Decision, want Reason) {
+	expect := func(what string, d Decision, want event.Reason) {
 		t.Helper()
 		if d.Reason != want || d.Client != "alice" || d.Answer == nil {
 			t.Errorf("%s: %+v, want %s", what, d, want)
 		}
 	}
 	ssh, db := door("ssh"), door("db")
-	expect("the first", from(client, 0, ssh), BySPA)
-	expect("the same again", from(client, time.Second, ssh), BySPA)
-	expect("the second, elsewhere", from(other, 2*time.Second, ssh), BySPA)
-	expect("the third", from(client, 3*time.Second, db), TooMany)
-	g.Ended([]Grant{{Door: "ssh", Source: other, Client: "alice"}})
-	expect("after one was ended", from(client, 4*time.Second, db), BySPA)
-	expect("both at once, one of them new", from(other, 5*time.Second, func(*spa.Header) {}), TooMany)
-	expect("after the end of the one for ssh, which was prolonged", from(other, 30500*time.Millisecond, ssh), TooMany)
-	expect("a second later", from(other, 31500*time.Millisecond, ssh), BySPA)
+	expect("the first", from(client, 0, ssh), event.BySPA)
+	expect("the same again", from(client, time.Second, ssh), event.BySPA)
+	expect("the second, elsewhere", from(other, 2*time.Second, ssh), event.BySPA)
+	expect("the third", from(client, 3*time.Second, db), event.TooMany)
+	g.Ended([]event.Grant{{Door: "ssh", Source: other, Client: "alice"}})
+	expect("after one was ended", from(client, 4*time.Second, db), event.BySPA)
+	expect("both at once, one of them new", from(other, 5*time.Second, func(*spa.Header) {}), event.TooMany)
+	expect("after the end of the one for ssh, which was prolonged", from(other, 30500*time.Millisecond, ssh), event.TooMany)
+	expect("a second later", from(other, 31500*time.Millisecond, ssh), event.BySPA)
 
 	// Others are not counted.
 	for n := range byte(5) {
 		d := g.deliver(start, netip.AddrFrom4([4]byte{10, 0, 0, n}), g.seal(g.bob, netip.Addr{}, nil))
-		if d.Kind != KindGrant {
+		if d.Kind != event.KindGrant {
 			t.Errorf("bob: %+v", d)
 		}
 	}
@@ -188,12 +189,12 @@ func TestMaxGrants(t *testing.T) {
 
 func TestMaxGrantsAreKnownAfterARestartAndAReload(t *testing.T) {
 	g := newSPAGate(t, func(c *config.Config) { c.Clients[0].Most = 1 })
-	g.Began([]Grant{{Door: "db", Source: client, Client: "alice", Until: start.Add(time.Minute)}, {Door: "db", Source: client, Until: start.Add(time.Minute)}})
+	g.Began([]event.Grant{{Door: "db", Source: client, Client: "alice", Until: start.Add(time.Minute)}, {Door: "db", Source: client, Until: start.Add(time.Minute)}})
 	g.Reconfigure(g.cfg, g.spa, start)
-	if d := g.all(start, g.alice, door("ssh"))[0]; d.Reason != TooMany || d.Door != "ssh" {
+	if d := g.all(start, g.alice, door("ssh"))[0]; d.Reason != event.TooMany || d.Door != "ssh" {
 		t.Errorf("%+v", d)
 	}
-	if d := g.all(start.Add(time.Minute), g.alice, door("ssh"))[0]; d.Reason != BySPA {
+	if d := g.all(start.Add(time.Minute), g.alice, door("ssh"))[0]; d.Reason != event.BySPA {
 		t.Errorf("after its end: %+v", d)
 	}
 }

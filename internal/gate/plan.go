@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"sallyport/internal/config"
+	"sallyport/internal/event"
 	"sallyport/internal/packet"
 	"sallyport/internal/sequence"
 	"sallyport/internal/spent"
@@ -11,7 +12,7 @@ import (
 
 // way is a sequence that opens a door.
 type way struct {
-	reason Reason         // BySequence, ByOneTime or ByRotating
+	reason event.Reason   // BySequence, ByOneTime or ByRotating
 	door   *config.Door   // nil for a group
 	group  string         // its name
 	doors  []*config.Door // its doors
@@ -97,8 +98,8 @@ type planner struct {
 func (p *planner) make() *Plan {
 	for i := range p.config.Doors {
 		door := &p.config.Doors[i]
-		p.add(way{reason: BySequence, door: door}, door.Sequence, door.Within)
-		p.add(way{reason: BySequence, door: door, until: door.PreviousUntil}, door.Previous, door.Within)
+		p.add(way{reason: event.BySequence, door: door}, door.Sequence, door.Within)
+		p.add(way{reason: event.BySequence, door: door, until: door.PreviousUntil}, door.Previous, door.Within)
 		if p.spent {
 			p.addOneTime(door)
 		}
@@ -106,7 +107,7 @@ func (p *planner) make() *Plan {
 	groups := doorsOf(p.config)
 	for i := range p.config.Groups {
 		group := &p.config.Groups[i]
-		p.add(way{reason: BySequence, group: group.Name, doors: groups(group.Doors)}, group.Sequence, group.Within)
+		p.add(way{reason: event.BySequence, group: group.Name, doors: groups(group.Doors)}, group.Sequence, group.Within)
 	}
 	if p.spent {
 		p.addRotating()
@@ -125,7 +126,7 @@ func (p *planner) add(w way, knocks []packet.Port, within time.Duration) {
 func (p *planner) addOneTime(door *config.Door) {
 	records := make([]spent.Record, 0, len(door.OneTime))
 	for _, o := range door.OneTime {
-		w := way{reason: ByOneTime, door: door, record: spent.Sequence(door.Name, o.Knocks), before: records}
+		w := way{reason: event.ByOneTime, door: door, record: spent.Sequence(door.Name, o.Knocks), before: records}
 		p.add(w, o.Knocks, door.Within)
 		records = append(records, w.record)
 	}
@@ -144,10 +145,10 @@ func (p *planner) addRotating() {
 			}
 			rotation := sequence.NewRotation(s.secret, p.config.Rotating.Shape)
 			for _, door := range of(c.Doors) {
-				p.addSteps(rotation, way{reason: ByRotating, door: door, client: c, until: s.until})
+				p.addSteps(rotation, way{reason: event.ByRotating, door: door, client: c, until: s.until})
 			}
 			for _, name := range c.Groups {
-				p.addSteps(rotation, way{reason: ByRotating, group: name, doors: of(p.config.Group(name).Doors), client: c, until: s.until})
+				p.addSteps(rotation, way{reason: event.ByRotating, group: name, doors: of(p.config.Group(name).Doors), client: c, until: s.until})
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sallyport/internal/config"
+	"sallyport/internal/event"
 	"sallyport/internal/packet"
 	"sallyport/internal/sequence"
 	"sallyport/internal/spent"
@@ -55,8 +56,8 @@ func newRotating(change func(*config.Config)) *sender {
 func TestRotatingGrants(t *testing.T) {
 	s := newRotating(nil)
 	d := one(t, s.send(s.derive(1, 0)))
-	want := Grant{Door: "ssh", Source: client, Client: "alice", Until: s.now.Add(30 * time.Second)}
-	if d.Kind != KindGrant || d.Reason != ByRotating || d.Client != "alice" || len(d.Grants) != 1 || d.Grants[0] != want {
+	want := event.Grant{Door: "ssh", Source: client, Client: "alice", Until: s.now.Add(30 * time.Second)}
+	if d.Kind != event.KindGrant || d.Reason != event.ByRotating || d.Client != "alice" || len(d.Grants) != 1 || d.Grants[0] != want {
 		t.Errorf("%+v, want %+v", d, want)
 	}
 	if d.Spent == nil || *d.Spent != spent.Step("alice", "ssh", s.step()) {
@@ -69,32 +70,32 @@ func TestRotatingRefusals(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*config.Config)
 		knocks func(s *sender) string
-		reason Reason // the decision on it; none: no decision
+		reason event.Reason // the decision on it; none: no decision
 	}{
-		"one step behind":    {nil, func(s *sender) string { return s.derive(1, -1) }, ByRotating},
-		"one step ahead":     {nil, func(s *sender) string { return s.derive(1, 1) }, ByRotating},
-		"two ahead":          {nil, func(s *sender) string { return s.derive(1, 2) }, StaleTime},
+		"one step behind":    {nil, func(s *sender) string { return s.derive(1, -1) }, event.ByRotating},
+		"one step ahead":     {nil, func(s *sender) string { return s.derive(1, 1) }, event.ByRotating},
+		"two ahead":          {nil, func(s *sender) string { return s.derive(1, 2) }, event.StaleTime},
 		"two behind":         {nil, func(s *sender) string { return s.derive(1, -2) }, ""},
 		"three behind":       {nil, func(s *sender) string { return s.derive(1, -3) }, ""},
 		"three ahead":        {nil, func(s *sender) string { return s.derive(1, 3) }, ""},
 		"unknown secret":     {nil, func(s *sender) string { return s.derive(9, 0) }, ""},
-		"replaced, in time":  {nil, func(s *sender) string { return s.derive(2, 0) }, ByRotating},
-		"replaced, too late": {func(c *config.Config) { c.Clients[0].Rotating.PreviousUntil = start }, func(s *sender) string { return s.derive(2, 0) }, KeyExpired},
-		"expired":            {func(c *config.Config) { c.Clients[0].Expires = start }, func(s *sender) string { return s.derive(1, 0) }, KeyExpired},
+		"replaced, in time":  {nil, func(s *sender) string { return s.derive(2, 0) }, event.ByRotating},
+		"replaced, too late": {func(c *config.Config) { c.Clients[0].Rotating.PreviousUntil = start }, func(s *sender) string { return s.derive(2, 0) }, event.KeyExpired},
+		"expired":            {func(c *config.Config) { c.Clients[0].Expires = start }, func(s *sender) string { return s.derive(1, 0) }, event.KeyExpired},
 		"from elsewhere": {func(c *config.Config) {
 			c.Clients[0].From = sshauth.FromPrefixes([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")})
-		}, func(s *sender) string { return s.derive(1, 0) }, ForbiddenFrom},
+		}, func(s *sender) string { return s.derive(1, 0) }, event.ForbiddenFrom},
 		"a door not his own": {func(c *config.Config) { c.Clients[0].Doors = []string{"db"} }, func(s *sender) string { return s.derive(1, 0) }, ""},
 		"not to the end":     {nil, func(s *sender) string { return s.deriveAt(1, at)[:len("tcp/12345 tcp/12345")] }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newRotating(c.change)
-			var got Reason
+			var got event.Reason
 			for _, d := range s.send(c.knocks(s)) {
-				if d.Reason != WrongKnock { // of a sequence that it happens to begin
+				if d.Reason != event.WrongKnock { // of a sequence that it happens to begin
 					got = d.Reason
 				}
-				if d.Kind == KindRefusal && (d.Client != "" || len(d.Grants) > 0) {
+				if d.Kind == event.KindRefusal && (d.Client != "" || len(d.Grants) > 0) {
 					t.Errorf("a refusal with rights: %+v", d)
 				}
 			}
@@ -107,28 +108,28 @@ func TestRotatingRefusals(t *testing.T) {
 
 func TestStepsOpenOnce(t *testing.T) {
 	s := newRotating(nil)
-	reason := func(knocks string) Reason { t.Helper(); return one(t, s.send(knocks)).Reason }
+	reason := func(knocks string) event.Reason { t.Helper(); return one(t, s.send(knocks)).Reason }
 	now := s.derive(1, 0)
-	if got := reason(now); got != ByRotating {
+	if got := reason(now); got != event.ByRotating {
 		t.Fatalf("first: %s", got)
 	}
-	if got := reason(now); got != UsedStep {
+	if got := reason(now); got != event.UsedStep {
 		t.Errorf("again: %s", got)
 	}
-	if got := reason(s.derive(1, -1)); got != UsedStep {
+	if got := reason(s.derive(1, -1)); got != event.UsedStep {
 		t.Errorf("the step before: %s", got)
 	}
-	if got := reason(s.derive(2, 0)); got != UsedStep {
+	if got := reason(s.derive(2, 0)); got != event.UsedStep {
 		t.Errorf("the same step of the secret before: %s", got)
 	}
-	if got := reason(s.derive(3, 0)); got != ByRotating {
+	if got := reason(s.derive(3, 0)); got != event.ByRotating {
 		t.Errorf("another client: %s", got)
 	}
-	if got := reason(s.derive(1, 1)); got != ByRotating {
+	if got := reason(s.derive(1, 1)); got != event.ByRotating {
 		t.Errorf("the next step: %s", got)
 	}
 	db := spell(sequence.NewRotation(secretOf(1), s.config.Rotating.Shape).Knocks("db", s.step()))
-	if got := reason(db); got != ByRotating {
+	if got := reason(db); got != event.ByRotating {
 		t.Errorf("another door: %s", got)
 	}
 }
@@ -143,15 +144,15 @@ func (s *sender) passes(d time.Duration) {
 
 func TestClockMovedBack(t *testing.T) {
 	s := newRotating(nil)
-	if d := one(t, s.send(s.derive(1, 0))); d.Kind != KindGrant {
+	if d := one(t, s.send(s.derive(1, 0))); d.Kind != event.KindGrant {
 		t.Fatal(d)
 	}
 	s.passes(-time.Hour)
-	if d := one(t, s.send(s.derive(1, 0))); d.Reason != UsedStep {
+	if d := one(t, s.send(s.derive(1, 0))); d.Reason != event.UsedStep {
 		t.Errorf("an hour before: %+v", d)
 	}
 	s.passes(2 * time.Hour)
-	if d := one(t, s.send(s.derive(1, 0))); d.Kind != KindGrant {
+	if d := one(t, s.send(s.derive(1, 0))); d.Kind != event.KindGrant {
 		t.Errorf("an hour after: %+v", d)
 	}
 }
@@ -162,7 +163,7 @@ func TestLatePlan(t *testing.T) {
 	s := newRotating(nil)
 	s.now = s.now.Add(sequence.Period)
 	for off := int64(-1); off <= 1; off++ {
-		if d := one(t, s.send(s.derive(1, off))); d.Kind != KindGrant {
+		if d := one(t, s.send(s.derive(1, off))); d.Kind != event.KindGrant {
 			t.Errorf("%+d: %+v", off, d)
 		}
 	}
@@ -179,7 +180,7 @@ func TestPlansKeepProgress(t *testing.T) {
 		t.Fatal(all)
 	}
 	s.passes(time.Second)
-	if d := one(t, s.send(strings.Join(knocks[3:], " "))); d.Reason != ByRotating {
+	if d := one(t, s.send(strings.Join(knocks[3:], " "))); d.Reason != event.ByRotating {
 		t.Errorf("%+v", d)
 	}
 }
@@ -194,11 +195,11 @@ func TestOutdatedPlan(t *testing.T) {
 	s.Reconfigure(&cfg, SPA{}, s.now)
 	s.Adopt(work())
 	for _, d := range s.send(s.derive(1, 0)) {
-		if d.Kind == KindGrant {
+		if d.Kind == event.KindGrant {
 			t.Errorf("a client that is gone: %+v", d)
 		}
 	}
-	if d := one(t, s.send(s.derive(3, 0))); d.Kind != KindGrant {
+	if d := one(t, s.send(s.derive(3, 0))); d.Kind != event.KindGrant {
 		t.Errorf("%+v", d)
 	}
 }
@@ -211,14 +212,14 @@ func TestKnocksOnPortsInUse(t *testing.T) {
 	host.Listeners = ports(knocks[2])
 	s.SetHost(host)
 	s.passes(0)
-	if d := one(t, s.send(strings.Join(knocks, " "))); d.Reason != ByRotating {
+	if d := one(t, s.send(strings.Join(knocks, " "))); d.Reason != event.ByRotating {
 		t.Errorf("%+v", d)
 	}
 	host.Listeners = ports(strings.Join(strings.Fields(s.derive(3, 0))[:2], " "))
 	s.SetHost(host)
 	s.passes(0)
 	for _, d := range s.send(s.derive(3, 0)) {
-		if d.Kind == KindGrant {
+		if d.Kind == event.KindGrant {
 			t.Errorf("opened with three knocks: %+v", d)
 		}
 	}
@@ -228,12 +229,12 @@ func TestFloor(t *testing.T) {
 	s := newRotating(nil)
 	s.Remember(newGuard(s.step()+1), s.now)
 	for off := int64(-1); off <= 1; off++ {
-		if d := one(t, s.send(s.derive(1, off))); d.Reason != UsedStep {
+		if d := one(t, s.send(s.derive(1, off))); d.Reason != event.UsedStep {
 			t.Errorf("%+d: %+v", off, d)
 		}
 	}
 	s.passes(sequence.Period)
-	if d := one(t, s.send(s.derive(1, 1))); d.Kind != KindGrant {
+	if d := one(t, s.send(s.derive(1, 1))); d.Kind != event.KindGrant {
 		t.Errorf("after the floor: %+v", d)
 	}
 }
@@ -245,7 +246,7 @@ func TestWithoutMemory(t *testing.T) {
 	if all := s.send(s.derive(1, 0) + " tcp/1500 tcp/1400"); len(all) != 0 {
 		t.Errorf("%+v", all)
 	}
-	if d := one(t, s.send("tcp/7000 udp/8000 tcp/9000")); d.Reason != BySequence || d.Spent != nil {
+	if d := one(t, s.send("tcp/7000 udp/8000 tcp/9000")); d.Reason != event.BySequence || d.Spent != nil {
 		t.Errorf("a static sequence: %+v", d)
 	}
 }
@@ -254,14 +255,14 @@ func TestPreviousSequence(t *testing.T) {
 	s := newRotating(func(c *config.Config) {
 		c.Doors[0].Previous, c.Doors[0].PreviousUntil = ports("udp/1500 tcp/1400"), start.Add(time.Minute)
 	})
-	if d := one(t, s.send("udp/1500 tcp/1400")); d.Reason != BySequence || d.Grants[0].Door != "ssh" {
+	if d := one(t, s.send("udp/1500 tcp/1400")); d.Reason != event.BySequence || d.Grants[0].Door != "ssh" {
 		t.Errorf("%+v", d)
 	}
 	s.now = start.Add(time.Minute)
-	if d := one(t, s.send("udp/1500 tcp/1400")); d.Kind != KindRefusal || d.Reason != KeyExpired {
+	if d := one(t, s.send("udp/1500 tcp/1400")); d.Kind != event.KindRefusal || d.Reason != event.KeyExpired {
 		t.Errorf("%+v", d)
 	}
-	if d := one(t, s.send("tcp/7000 udp/8000 tcp/9000")); d.Reason != BySequence {
+	if d := one(t, s.send("tcp/7000 udp/8000 tcp/9000")); d.Reason != event.BySequence {
 		t.Errorf("%+v", d)
 	}
 }
@@ -274,13 +275,13 @@ func TestOneTime(t *testing.T) {
 		d.OneTime = []config.OneTime{{Knocks: ports(first)}, {Knocks: ports(second)}, {Knocks: ports(third)}}
 	})
 	d := one(t, s.send(first))
-	if d.Kind != KindGrant || d.Reason != ByOneTime || d.Spent == nil || *d.Spent != spent.Sequence("ssh", ports(first)) || d.Client != "" {
+	if d.Kind != event.KindGrant || d.Reason != event.ByOneTime || d.Spent == nil || *d.Spent != spent.Sequence("ssh", ports(first)) || d.Client != "" {
 		t.Errorf("%+v", d)
 	}
-	if d := one(t, s.send(first)); d.Reason != UsedStep {
+	if d := one(t, s.send(first)); d.Reason != event.UsedStep {
 		t.Errorf("twice: %+v", d)
 	}
-	if d := one(t, s.send(second)); d.Reason != ByOneTime {
+	if d := one(t, s.send(second)); d.Reason != event.ByOneTime {
 		t.Errorf("the second: %+v", d)
 	}
 	for _, d := range s.send("udp/1700") {
@@ -290,17 +291,17 @@ func TestOneTime(t *testing.T) {
 		t.Errorf("left: %v", left)
 	}
 	// The next one is longer, and begins with the one before.
-	if d := one(t, s.send(second)); d.Reason != UsedStep {
+	if d := one(t, s.send(second)); d.Reason != event.UsedStep {
 		t.Errorf("the beginning of the third: %+v", d)
 	}
 	all := s.send(third)
 	last := all[len(all)-2:]
-	if last[0].Reason != ByOneTime || last[1].Kind != KindFinding || last[1].Door != "ssh" || s.OneTimeLeft()["ssh"] != 0 {
+	if last[0].Reason != event.ByOneTime || last[1].Kind != event.KindFinding || last[1].Door != "ssh" || s.OneTimeLeft()["ssh"] != 0 {
 		t.Errorf("the third: %+v", all)
 	}
 	for _, knocks := range []string{first, second, third} {
 		for _, d := range s.send(knocks) {
-			if d.Kind == KindGrant {
+			if d.Kind == event.KindGrant {
 				t.Errorf("%s: %+v", knocks, d)
 			}
 		}
@@ -353,7 +354,7 @@ func BenchmarkAdopt(b *testing.B) {
 	g.Remember(newGuard(1), start)
 	var begun [][]packet.Port
 	for _, w := range g.plan.ways {
-		if w.reason == ByRotating && w.step == sequence.StepAt(start)+1 {
+		if w.reason == event.ByRotating && w.step == sequence.StepAt(start)+1 {
 			begun = append(begun, sequence.NewRotation(w.client.Rotating.Current, g.config.Rotating.Shape).Knocks(w.door.Name, w.step)[:2])
 		}
 	}

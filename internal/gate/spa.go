@@ -10,6 +10,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"sallyport/internal/config"
+	"sallyport/internal/event"
 	"sallyport/internal/key"
 	"sallyport/internal/limit"
 	"sallyport/internal/packet"
@@ -89,9 +90,9 @@ func (m *messages) reconfigure(cfg *config.Config, s SPA) {
 
 // observe judges one datagram to the SPA port, the cheapest check first.
 func (m *messages) observe(now time.Time, p *packet.Packet) Decision {
-	d := Decision{Kind: KindRefusal, Source: p.Src}
+	d := Decision{Kind: event.KindRefusal, Source: p.Src}
 	if len(p.Payload) != p.Length { // captured in part, so longer than any message
-		d.Reason = BadLength
+		d.Reason = event.BadLength
 		return d
 	}
 	tagged, reason := m.opener.Check(now, p.Payload)
@@ -99,7 +100,7 @@ func (m *messages) observe(now time.Time, p *packet.Packet) Decision {
 		return m.diagnose(now, p, d)
 	}
 	if reason != "" {
-		d.Reason = Reason(reason)
+		d.Reason = event.Reason(reason)
 		return d
 	}
 	if client, id, ok := m.recent.find(p.Payload, p.Src); ok {
@@ -109,12 +110,12 @@ func (m *messages) observe(now time.Time, p *packet.Packet) Decision {
 		}
 	}
 	if !m.budget.Allow(now, p.Src) {
-		d.Reason = OverBudget
+		d.Reason = event.OverBudget
 		return d
 	}
 	message, reason := tagged.Open()
 	if reason != "" {
-		d.Reason = Reason(reason)
+		d.Reason = event.Reason(reason)
 		return d
 	}
 	return m.judge(now, p, message, d)
@@ -123,7 +124,7 @@ func (m *messages) observe(now time.Time, p *packet.Packet) Decision {
 // diagnose looks whether only the sender's clock is to blame. Nothing follows
 // from it but an event that says so.
 func (m *messages) diagnose(now time.Time, p *packet.Packet, d Decision) Decision {
-	d.Reason = BadTag
+	d.Reason = event.BadTag
 	if now.Sub(m.diagnosed) < diagnoseEvery {
 		return d
 	}
@@ -132,7 +133,7 @@ func (m *messages) diagnose(now time.Time, p *packet.Packet, d Decision) Decisio
 	if !ok {
 		return d
 	}
-	d.Kind, d.Reason, d.Client = KindClock, StaleTime, m.claimed(message)
+	d.Kind, d.Reason, d.Client = event.KindClock, event.StaleTime, m.claimed(message)
 	d.Detail = clockDetail(message.Header.Time, now)
 	return d
 }
@@ -159,12 +160,12 @@ func (m *messages) judge(now time.Time, p *packet.Packet, message *spa.Message, 
 	h := message.Header
 	client := m.clients[h.Client]
 	if client == nil {
-		d.Reason = UnknownClient
+		d.Reason = event.UnknownClient
 		return d
 	}
 	d.Client = client.Name
 	if !h.Fresh(now, m.config.SPA.ClockSkew) {
-		d.Reason, d.Detail = StaleTime, clockDetail(h.Time, now)
+		d.Reason, d.Detail = event.StaleTime, clockDetail(h.Time, now)
 		return d
 	}
 	id := replay.Message{Client: h.Client, R: message.Nonce, Mark: mark(p.Payload), Stamped: h.Time, Source: p.Src}
@@ -175,7 +176,7 @@ func (m *messages) judge(now time.Time, p *packet.Packet, message *spa.Message, 
 		m.budget.Spend(slowProof)
 	}
 	if sshauth.Verify(client.Key, message.Signed(p.Src), message.Proof) != nil {
-		d.Reason = BadProof
+		d.Reason = event.BadProof
 		return d
 	}
 	m.budget.Good(now, p.Src)
@@ -209,15 +210,15 @@ func mark(payload []byte) [8]byte {
 func (m *messages) again(d Decision, v replay.Verdict) Decision {
 	switch v {
 	case replay.Repeated:
-		d.Reason = Replayed
+		d.Reason = event.Replayed
 	case replay.Intercepted:
-		d.Reason = Intercepted
+		d.Reason = event.Intercepted
 		d.Detail = "the same message has come from another source before: somebody on the way has a copy"
 	case replay.Forgotten:
-		d.Reason = StaleTime
+		d.Reason = event.StaleTime
 		d.Detail = "stamped before the replay guard's memory begins; a newer message will do"
 	default:
-		d.Reason, d.Detail = NoRecord, v.String()
+		d.Reason, d.Detail = event.NoRecord, v.String()
 	}
 	return d
 }
@@ -235,20 +236,20 @@ func (m *messages) obey(now time.Time, p *packet.Packet, message *spa.Message, c
 	doors, reason := m.wanted(client, h.Door)
 	switch {
 	case !client.Expires.IsZero() && !now.Before(client.Expires):
-		reason = KeyExpired
+		reason = event.KeyExpired
 	case !client.From.Allows(p.Src):
-		reason = ForbiddenFrom
+		reason = event.ForbiddenFrom
 	case m.config.SPA.RequireBound && !h.Bound:
-		reason = WrongAddress
+		reason = event.WrongAddress
 	}
 	if reason != "" {
 		d.Reason = reason
 		return d
 	}
 	if h.Op == spa.Close {
-		d.Kind, d.Reason = KindRevocation, ByClient
+		d.Kind, d.Reason = event.KindRevocation, event.ByClient
 		for _, door := range doors {
-			d.Grants = append(d.Grants, Grant{Door: door.Name, Source: p.Src, Client: client.Name})
+			d.Grants = append(d.Grants, event.Grant{Door: door.Name, Source: p.Src, Client: client.Name})
 		}
 		return d
 	}
@@ -270,12 +271,12 @@ func (m *messages) give(now time.Time, a asked, d Decision) Decision {
 		r.Client = a.client.Name
 		m.partly = append(m.partly, r)
 	}
-	d.Kind, d.Reason, d.Grants = KindGrant, BySPA, grants
+	d.Kind, d.Reason, d.Grants = event.KindGrant, event.BySPA, grants
 	return d
 }
 
 // wanted returns the doors that a client means.
-func (m *messages) wanted(client *config.Client, id [4]byte) ([]*config.Door, Reason) {
+func (m *messages) wanted(client *config.Client, id [4]byte) ([]*config.Door, event.Reason) {
 	if id == [4]byte{} {
 		var all []*config.Door
 		for _, name := range client.Doors {
@@ -285,7 +286,7 @@ func (m *messages) wanted(client *config.Client, id [4]byte) ([]*config.Door, Re
 	}
 	doors := m.doors[id]
 	if doors == nil {
-		return nil, UnknownDoor
+		return nil, event.UnknownDoor
 	}
 	var may []*config.Door
 	for _, door := range doors {
@@ -294,7 +295,7 @@ func (m *messages) wanted(client *config.Client, id [4]byte) ([]*config.Door, Re
 		}
 	}
 	if len(may) == 0 {
-		return nil, ForbiddenDoor
+		return nil, event.ForbiddenDoor
 	}
 	return may, ""
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"sallyport/internal/config"
+	"sallyport/internal/event"
 	"sallyport/internal/key"
 	"sallyport/internal/packet"
 	"sallyport/internal/replay"
@@ -141,7 +142,7 @@ func TestMessageGrants(t *testing.T) {
 		"single":                     {g.alice, func(h *spa.Header) { h.Door, h.Single = spa.DoorID("ssh"), true }, 1, 30 * time.Second, true},
 	} {
 		d := g.deliver(start, client, g.seal(c.from, netip.Addr{}, c.change))
-		if d.Kind != KindGrant || d.Reason != BySPA || len(d.Grants) != c.doors || d.Answer == nil || d.Client == "" {
+		if d.Kind != event.KindGrant || d.Reason != event.BySPA || len(d.Grants) != c.doors || d.Answer == nil || d.Client == "" {
 			t.Errorf("%s: %+v", name, d)
 			continue
 		}
@@ -154,7 +155,7 @@ func TestMessageGrants(t *testing.T) {
 func TestMessageClosesTheDoor(t *testing.T) {
 	g := newSPAGate(t, nil)
 	d := g.deliver(start, client, g.seal(g.alice, netip.Addr{}, func(h *spa.Header) { h.Op, h.Door = spa.Close, spa.DoorID("ssh") }))
-	if d.Kind != KindRevocation || d.Reason != ByClient || len(d.Grants) != 1 {
+	if d.Kind != event.KindRevocation || d.Reason != event.ByClient || len(d.Grants) != 1 {
 		t.Errorf("%+v", d)
 	}
 }
@@ -165,33 +166,33 @@ func TestMessageRefusals(t *testing.T) {
 	for name, c := range map[string]struct {
 		config  func(*config.Config)
 		message func(*spaGate) []byte
-		reason  Reason
+		reason  event.Reason
 		told    bool // the client gets an answer
 	}{
-		"too short": {nil, func(*spaGate) []byte { return make([]byte, 20) }, BadLength, false},
-		"junk":      {nil, func(*spaGate) []byte { return make([]byte, 144) }, BadTag, false},
-		"damaged":   {nil, func(g *spaGate) []byte { b := g.seal(g.alice, netip.Addr{}, nil); b[100] ^= 1; return b }, BadSeal, false},
-		"stranger":  {nil, func(g *spaGate) []byte { return g.seal(stranger, netip.Addr{}, nil) }, UnknownClient, false},
+		"too short": {nil, func(*spaGate) []byte { return make([]byte, 20) }, event.BadLength, false},
+		"junk":      {nil, func(*spaGate) []byte { return make([]byte, 144) }, event.BadTag, false},
+		"damaged":   {nil, func(g *spaGate) []byte { b := g.seal(g.alice, netip.Addr{}, nil); b[100] ^= 1; return b }, event.BadSeal, false},
+		"stranger":  {nil, func(g *spaGate) []byte { return g.seal(stranger, netip.Addr{}, nil) }, event.UnknownClient, false},
 		"in another's name": {nil, func(g *spaGate) []byte {
 			return g.seal(stranger, netip.Addr{}, func(h *spa.Header) { h.Client = g.alice.id() })
-		}, BadProof, false},
-		"too old":         {nil, func(g *spaGate) []byte { return g.seal(g.alice, netip.Addr{}, at(-61*time.Second)) }, StaleTime, false},
-		"too new":         {nil, func(g *spaGate) []byte { return g.seal(g.alice, netip.Addr{}, at(61*time.Second)) }, StaleTime, false},
-		"unknown door":    {nil, func(g *spaGate) []byte { return g.seal(g.alice, netip.Addr{}, door("nosuch")) }, UnknownDoor, true},
-		"forbidden door":  {nil, func(g *spaGate) []byte { return g.seal(g.bob, netip.Addr{}, door("ssh")) }, ForbiddenDoor, true},
-		"bound elsewhere": {nil, func(g *spaGate) []byte { return g.seal(g.alice, other, nil) }, BadProof, false},
+		}, event.BadProof, false},
+		"too old":         {nil, func(g *spaGate) []byte { return g.seal(g.alice, netip.Addr{}, at(-61*time.Second)) }, event.StaleTime, false},
+		"too new":         {nil, func(g *spaGate) []byte { return g.seal(g.alice, netip.Addr{}, at(61*time.Second)) }, event.StaleTime, false},
+		"unknown door":    {nil, func(g *spaGate) []byte { return g.seal(g.alice, netip.Addr{}, door("nosuch")) }, event.UnknownDoor, true},
+		"forbidden door":  {nil, func(g *spaGate) []byte { return g.seal(g.bob, netip.Addr{}, door("ssh")) }, event.ForbiddenDoor, true},
+		"bound elsewhere": {nil, func(g *spaGate) []byte { return g.seal(g.alice, other, nil) }, event.BadProof, false},
 		"unbound": {func(c *config.Config) { c.SPA.RequireBound = true },
-			func(g *spaGate) []byte { return g.seal(g.alice, netip.Addr{}, nil) }, WrongAddress, true},
+			func(g *spaGate) []byte { return g.seal(g.alice, netip.Addr{}, nil) }, event.WrongAddress, true},
 		"from elsewhere": {func(c *config.Config) {
 			c.Clients[0].From = sshauth.FromPrefixes([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")})
 		},
-			func(g *spaGate) []byte { return g.seal(g.alice, netip.Addr{}, nil) }, ForbiddenFrom, true},
+			func(g *spaGate) []byte { return g.seal(g.alice, netip.Addr{}, nil) }, event.ForbiddenFrom, true},
 		"expired": {func(c *config.Config) { c.Clients[0].Expires = start },
-			func(g *spaGate) []byte { return g.seal(g.alice, netip.Addr{}, nil) }, KeyExpired, true},
+			func(g *spaGate) []byte { return g.seal(g.alice, netip.Addr{}, nil) }, event.KeyExpired, true},
 	} {
 		g := newSPAGate(t, c.config)
 		d := g.deliver(start, client, c.message(g))
-		if d.Kind != KindRefusal || d.Reason != c.reason || len(d.Grants) != 0 || (d.Answer != nil) != c.told {
+		if d.Kind != event.KindRefusal || d.Reason != c.reason || len(d.Grants) != 0 || (d.Answer != nil) != c.told {
 			t.Errorf("%s: %+v, want refused for %q", name, d, c.reason)
 		}
 	}
@@ -199,7 +200,7 @@ func TestMessageRefusals(t *testing.T) {
 
 func TestBoundMessageFromItsAddress(t *testing.T) {
 	g := newSPAGate(t, func(c *config.Config) { c.SPA.RequireBound = true })
-	if d := g.deliver(start, client, g.seal(g.alice, client, nil)); d.Kind != KindGrant {
+	if d := g.deliver(start, client, g.seal(g.alice, client, nil)); d.Kind != event.KindGrant {
 		t.Errorf("%+v", d)
 	}
 }
@@ -207,19 +208,19 @@ func TestBoundMessageFromItsAddress(t *testing.T) {
 func TestReplays(t *testing.T) {
 	g := newSPAGate(t, nil)
 	m := g.seal(g.alice, netip.Addr{}, door("ssh"))
-	if d := g.deliver(start, client, m); d.Kind != KindGrant {
+	if d := g.deliver(start, client, m); d.Kind != event.KindGrant {
 		t.Fatalf("%+v", d)
 	}
 	for i, c := range []struct {
 		from netip.Addr
-		want Reason
-	}{{client, Replayed}, {client, Replayed}, {other, Intercepted}, {other, Replayed}, {client, Replayed}} {
-		if d := g.deliver(start.Add(time.Second), c.from, m); d.Kind != KindRefusal || d.Reason != c.want || d.Client != "alice" || d.Answer != nil {
+		want event.Reason
+	}{{client, event.Replayed}, {client, event.Replayed}, {other, event.Intercepted}, {other, event.Replayed}, {client, event.Replayed}} {
+		if d := g.deliver(start.Add(time.Second), c.from, m); d.Kind != event.KindRefusal || d.Reason != c.want || d.Client != "alice" || d.Answer != nil {
 			t.Errorf("copy %d, from %s: %+v, want %q", i+1, c.from, d, c.want)
 		}
 	}
 	g.Reconfigure(g.cfg, g.spa, start)
-	if d := g.deliver(start.Add(time.Second), client, m); d.Reason != Replayed {
+	if d := g.deliver(start.Add(time.Second), client, m); d.Reason != event.Replayed {
 		t.Errorf("after a reload: %+v", d)
 	}
 }
@@ -229,16 +230,16 @@ func TestReplays(t *testing.T) {
 func TestCopiesCostNoBudget(t *testing.T) {
 	g := newSPAGate(t, nil)
 	m := g.seal(g.alice, netip.Addr{}, door("ssh"))
-	if d := g.deliver(start, client, m); d.Kind != KindGrant {
+	if d := g.deliver(start, client, m); d.Kind != event.KindGrant {
 		t.Fatalf("%+v", d)
 	}
 	for i := range 10 * OpensPerSecond {
 		from := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
-		if d := g.deliver(start, from, m); d.Reason != Replayed && d.Reason != Intercepted || d.Client != "alice" {
+		if d := g.deliver(start, from, m); d.Reason != event.Replayed && d.Reason != event.Intercepted || d.Client != "alice" {
 			t.Fatalf("copy %d: %+v", i, d)
 		}
 	}
-	if d := g.deliver(start, netip.MustParseAddr("203.0.113.200"), g.seal(g.alice, netip.Addr{}, door("ssh"))); d.Kind != KindGrant {
+	if d := g.deliver(start, netip.MustParseAddr("203.0.113.200"), g.seal(g.alice, netip.Addr{}, door("ssh"))); d.Kind != event.KindGrant {
 		t.Errorf("%+v", d)
 	}
 }
@@ -247,10 +248,10 @@ func TestClockFarOffIsDiagnosed(t *testing.T) {
 	g := newSPAGate(t, nil)
 	m := g.seal(g.alice, netip.Addr{}, func(h *spa.Header) { h.Time = start.Add(-3*time.Hour - 12*time.Minute) })
 	d := g.deliver(start, client, m)
-	if d.Kind != KindClock || d.Client != "alice" || d.Detail != "the clock of this source is 3h12m0s behind" || d.Answer != nil {
+	if d.Kind != event.KindClock || d.Client != "alice" || d.Detail != "the clock of this source is 3h12m0s behind" || d.Answer != nil {
 		t.Errorf("%+v", d)
 	}
-	if d := g.deliver(start, client, m); d.Kind != KindRefusal || d.Reason != BadTag {
+	if d := g.deliver(start, client, m); d.Kind != event.KindRefusal || d.Reason != event.BadTag {
 		t.Errorf("the second within a moment: %+v, want no diagnosis", d)
 	}
 }
@@ -263,12 +264,12 @@ func TestMessagesToThePreviousKey(t *testing.T) {
 	}
 	g.spa.Keys = g.spa.Keys.Rotate(next, start.Add(time.Hour))
 	g.Reconfigure(g.cfg, g.spa, start)
-	if d := g.deliver(start, client, g.seal(g.alice, netip.Addr{}, nil)); d.Kind != KindGrant {
+	if d := g.deliver(start, client, g.seal(g.alice, netip.Addr{}, nil)); d.Kind != event.KindGrant {
 		t.Errorf("a message to the previous key: %+v", d)
 	}
 	late := start.Add(time.Hour)
 	m := g.seal(g.alice, netip.Addr{}, func(h *spa.Header) { h.Time = late })
-	if d := g.deliver(late, client, m); d.Kind == KindGrant {
+	if d := g.deliver(late, client, m); d.Kind == event.KindGrant {
 		t.Errorf("a message to a key that has ended: %+v", d)
 	}
 }
@@ -278,7 +279,7 @@ func TestMessagesAreNoKnocks(t *testing.T) {
 	s := &sender{Gate: g.Gate, now: start, dst: here}
 	s.send("tcp/7000 udp/8000")
 	g.deliver(start, client, g.seal(g.alice, netip.Addr{}, nil))
-	if d := one(t, s.send("tcp/9000")); d.Kind != KindGrant || d.Reason != BySequence {
+	if d := one(t, s.send("tcp/9000")); d.Kind != event.KindGrant || d.Reason != event.BySequence {
 		t.Errorf("a message spoilt a sequence: %+v", d)
 	}
 }
@@ -297,7 +298,7 @@ func TestWellTaggedJunk(t *testing.T) {
 			n++
 			now = now.Add(50 * time.Microsecond)
 			p.Src = netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)})
-			if one(t, g.Observe(now, p)).Reason == BadSeal {
+			if one(t, g.Observe(now, p)).Reason == event.BadSeal {
 				opened++
 			}
 		}
@@ -308,7 +309,7 @@ func TestWellTaggedJunk(t *testing.T) {
 	}
 	for try := 1; ; try++ {
 		m := g.seal(g.alice, netip.Addr{}, func(h *spa.Header) { h.Time = now })
-		if g.deliver(now, client, m).Kind == KindGrant {
+		if g.deliver(now, client, m).Kind == event.KindGrant {
 			break
 		}
 		if try == 3 {

@@ -14,7 +14,7 @@ import (
 	"sync"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 // Limit is how many grants can be in force at once. Whoever knows a static
@@ -24,8 +24,8 @@ const Limit = 1 << 20
 
 // Firewall puts grants into force. The firewall package has the real one.
 type Firewall interface {
-	Grant(g gate.Grant, now time.Time) error
-	Revoke(g gate.Grant) error
+	Grant(g event.Grant, now time.Time) error
+	Revoke(g event.Grant) error
 }
 
 // Book is safe for concurrent use. Make one with New.
@@ -33,7 +33,7 @@ type Book struct {
 	firewall Firewall
 
 	mu      sync.Mutex
-	live    map[key]gate.Grant
+	live    map[key]event.Grant
 	count   map[string]int // of live, by door
 	ends    ends
 	limit   int
@@ -41,24 +41,24 @@ type Book struct {
 }
 
 // missed is what has been asked of grants that the book does not hold yet.
-type missed struct{ revoked, forgotten []func(gate.Grant) bool }
+type missed struct{ revoked, forgotten []func(event.Grant) bool }
 
 type key struct {
 	from netip.Prefix
 	door string
 }
 
-func keyOf(g gate.Grant) key { return key{g.From(), g.Door} }
+func keyOf(g event.Grant) key { return key{g.From(), g.Door} }
 
 // New returns an empty book.
 func New(firewall Firewall) *Book {
-	return &Book{firewall: firewall, live: make(map[key]gate.Grant), count: make(map[string]int), limit: Limit}
+	return &Book{firewall: firewall, live: make(map[key]event.Grant), count: make(map[string]int), limit: Limit}
 }
 
 // Open puts a grant into force and returns it as it is then. A source that has
 // the door open already keeps the later of the two ends. If the firewall does
 // not take the grant, the book stays as it was.
-func (b *Book) Open(g gate.Grant, now time.Time) (gate.Grant, error) {
+func (b *Book) Open(g event.Grant, now time.Time) (event.Grant, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	old, known := b.live[keyOf(g)]
@@ -66,10 +66,10 @@ func (b *Book) Open(g gate.Grant, now time.Time) (gate.Grant, error) {
 		g = merge(old, g)
 	}
 	if !known && len(b.live) >= b.limit {
-		return gate.Grant{}, fmt.Errorf("open door %q for %s: %d grants are in force, the limit: revoke some with sallyport revoke", g.Door, g.Source, len(b.live))
+		return event.Grant{}, fmt.Errorf("open door %q for %s: %d grants are in force, the limit: revoke some with sallyport revoke", g.Door, g.Source, len(b.live))
 	}
 	if err := b.firewall.Grant(g, now); err != nil {
-		return gate.Grant{}, fmt.Errorf("open door %q for %s: %w", g.Door, g.Source, err)
+		return event.Grant{}, fmt.Errorf("open door %q for %s: %w", g.Door, g.Source, err)
 	}
 	b.enter(g)
 	return g, nil
@@ -78,7 +78,7 @@ func (b *Book) Open(g gate.Grant, now time.Time) (gate.Grant, error) {
 // merge returns what holds when a second grant is given while the first runs:
 // the later end, and of a single and a lasting grant the lasting one, unless
 // the single one outlives it.
-func merge(old, g gate.Grant) gate.Grant {
+func merge(old, g event.Grant) event.Grant {
 	if old.Single && !g.Single || old.Until.Before(g.Until) {
 		return g
 	}
@@ -86,7 +86,7 @@ func merge(old, g gate.Grant) gate.Grant {
 	return old
 }
 
-func (b *Book) enter(g gate.Grant) {
+func (b *Book) enter(g event.Grant) {
 	k := keyOf(g)
 	if _, known := b.live[k]; !known {
 		b.count[g.Door]++
@@ -114,7 +114,7 @@ func (b *Book) Expect() {
 // Restore enters grants that are in force in the kernel already. Those that
 // were to end since Expect end now, and are returned. If the firewall fails for
 // one of them, it stays in the book and the first such error is returned.
-func (b *Book) Restore(grants []gate.Grant, now time.Time) (ended []gate.Grant, err error) {
+func (b *Book) Restore(grants []event.Grant, now time.Time) (ended []event.Grant, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	since := b.waiting
@@ -149,7 +149,7 @@ func (b *Book) Restore(grants []gate.Grant, now time.Time) (ended []gate.Grant, 
 
 // prolong gives a grant that was given while an older one was not yet in the
 // book what Open would have given it.
-func (b *Book) prolong(old, newer gate.Grant, now time.Time) error {
+func (b *Book) prolong(old, newer event.Grant, now time.Time) error {
 	g := merge(old, newer)
 	if g == newer || !g.Until.After(now) {
 		return nil
@@ -161,19 +161,19 @@ func (b *Book) prolong(old, newer gate.Grant, now time.Time) error {
 	return nil
 }
 
-func anyOf(matches []func(gate.Grant) bool, g gate.Grant) bool {
-	return slices.ContainsFunc(matches, func(match func(gate.Grant) bool) bool { return match(g) })
+func anyOf(matches []func(event.Grant) bool, g event.Grant) bool {
+	return slices.ContainsFunc(matches, func(match func(event.Grant) bool) bool { return match(g) })
 }
 
 // Revoke ends the grants that match and returns them. If the firewall fails,
 // it returns those ended so far with the error.
-func (b *Book) Revoke(match func(gate.Grant) bool) ([]gate.Grant, error) {
+func (b *Book) Revoke(match func(event.Grant) bool) ([]event.Grant, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.waiting != nil {
 		b.waiting.revoked = append(b.waiting.revoked, match)
 	}
-	var ended []gate.Grant
+	var ended []event.Grant
 	for k, g := range b.live {
 		if !match(g) {
 			continue
@@ -189,13 +189,13 @@ func (b *Book) Revoke(match func(gate.Grant) bool) ([]gate.Grant, error) {
 }
 
 // Forget removes grants that are not in force any more and returns them.
-func (b *Book) Forget(match func(gate.Grant) bool) []gate.Grant {
+func (b *Book) Forget(match func(event.Grant) bool) []event.Grant {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.waiting != nil {
 		b.waiting.forgotten = append(b.waiting.forgotten, match)
 	}
-	var gone []gate.Grant
+	var gone []event.Grant
 	for k, g := range b.live {
 		if match(g) {
 			b.remove(k)
@@ -209,7 +209,7 @@ func (b *Book) Forget(match func(gate.Grant) bool) []gate.Grant {
 // Expire removes the grants whose time is over, which the kernel has ended by
 // then, and returns them with the time when the next one ends (zero if none is
 // left).
-func (b *Book) Expire(now time.Time) (over []gate.Grant, next time.Time) {
+func (b *Book) Expire(now time.Time) (over []event.Grant, next time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for len(b.ends) > 0 {
@@ -228,16 +228,16 @@ func (b *Book) Expire(now time.Time) (over []gate.Grant, next time.Time) {
 }
 
 // Live returns the grants in force, sorted by door and source.
-func (b *Book) Live(now time.Time) []gate.Grant {
+func (b *Book) Live(now time.Time) []event.Grant {
 	list := b.unsorted(now)
 	sortGrants(list) // takes longer than a door may wait
 	return list
 }
 
-func (b *Book) unsorted(now time.Time) []gate.Grant {
+func (b *Book) unsorted(now time.Time) []event.Grant {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	list := make([]gate.Grant, 0, len(b.live))
+	list := make([]event.Grant, 0, len(b.live))
 	for _, g := range b.live {
 		if g.Until.After(now) {
 			list = append(list, g)
@@ -254,8 +254,8 @@ func (b *Book) Count() map[string]int {
 	return maps.Clone(b.count)
 }
 
-func sortGrants(list []gate.Grant) {
-	slices.SortFunc(list, func(a, b gate.Grant) int {
+func sortGrants(list []event.Grant) {
+	slices.SortFunc(list, func(a, b event.Grant) int {
 		return cmp.Or(cmp.Compare(a.Door, b.Door), a.Source.Compare(b.Source), cmp.Compare(a.Prefix, b.Prefix))
 	})
 }

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 var (
@@ -25,14 +25,14 @@ type fakeFirewall struct {
 	err   error
 }
 
-func (f *fakeFirewall) Grant(g gate.Grant, _ time.Time) error {
+func (f *fakeFirewall) Grant(g event.Grant, _ time.Time) error {
 	if f.err == nil {
 		f.until[keyOf(g)] = g.Until
 	}
 	return f.err
 }
 
-func (f *fakeFirewall) Revoke(g gate.Grant) error {
+func (f *fakeFirewall) Revoke(g event.Grant) error {
 	if f.err == nil {
 		delete(f.until, keyOf(g))
 	}
@@ -46,11 +46,11 @@ func newBook() (*Book, *fakeFirewall) {
 
 func after(seconds int) time.Time { return start.Add(time.Duration(seconds) * time.Second) }
 
-func ssh(source netip.Addr, seconds int) gate.Grant {
-	return gate.Grant{Door: "ssh", Source: source, Until: after(seconds)}
+func ssh(source netip.Addr, seconds int) event.Grant {
+	return event.Grant{Door: "ssh", Source: source, Until: after(seconds)}
 }
 
-func mustOpen(t *testing.T, b *Book, g gate.Grant, now time.Time) gate.Grant {
+func mustOpen(t *testing.T, b *Book, g event.Grant, now time.Time) event.Grant {
 	t.Helper()
 	g, err := b.Open(g, now)
 	if err != nil {
@@ -100,7 +100,7 @@ func TestFailureChangesNothing(t *testing.T) {
 	f.err = nil
 	mustOpen(t, b, ssh(alice, 30), start)
 	f.err = errors.New("no buffer space available")
-	if ended, err := b.Revoke(func(gate.Grant) bool { return true }); err == nil || len(ended) != 0 || len(b.Live(start)) != 1 {
+	if ended, err := b.Revoke(func(event.Grant) bool { return true }); err == nil || len(ended) != 0 || len(b.Live(start)) != 1 {
 		t.Errorf("ended %v, error %v: a grant that is still in force left the book", ended, err)
 	}
 }
@@ -109,8 +109,8 @@ func TestRevokeEndsWhatMatches(t *testing.T) {
 	b, f := newBook()
 	mustOpen(t, b, ssh(alice, 30), start)
 	mustOpen(t, b, ssh(bob, 30), start)
-	ended, err := b.Revoke(func(g gate.Grant) bool { return g.Source == bob })
-	if err != nil || !reflect.DeepEqual(ended, []gate.Grant{ssh(bob, 30)}) || len(f.until) != 1 {
+	ended, err := b.Revoke(func(g event.Grant) bool { return g.Source == bob })
+	if err != nil || !reflect.DeepEqual(ended, []event.Grant{ssh(bob, 30)}) || len(f.until) != 1 {
 		t.Errorf("ended %v, error %v, firewall %v", ended, err, f.until)
 	}
 	if over, _ := b.Expire(after(99)); len(over) != 1 {
@@ -119,12 +119,12 @@ func TestRevokeEndsWhatMatches(t *testing.T) {
 }
 
 func TestSingleAndLastingTogether(t *testing.T) {
-	single := func(seconds int) gate.Grant {
+	single := func(seconds int) event.Grant {
 		g := ssh(alice, seconds)
 		g.Single = true
 		return g
 	}
-	for name, c := range map[string]struct{ first, second, want gate.Grant }{
+	for name, c := range map[string]struct{ first, second, want event.Grant }{
 		"a single one under a lasting one adds nothing": {ssh(alice, 60), single(30), ssh(alice, 60)},
 		"a single one beyond a lasting one":             {ssh(alice, 30), single(60), single(60)},
 		"a lasting one after a single one":              {single(60), ssh(alice, 30), ssh(alice, 30)},
@@ -150,7 +150,7 @@ func TestLimit(t *testing.T) {
 func TestRestore(t *testing.T) {
 	b, _ := newBook()
 	b.Expect()
-	if ended, err := b.Restore([]gate.Grant{ssh(alice, 30), ssh(bob, 20)}, start); err != nil || len(ended) != 0 {
+	if ended, err := b.Restore([]event.Grant{ssh(alice, 30), ssh(bob, 20)}, start); err != nil || len(ended) != 0 {
 		t.Errorf("ended %v, error %v", ended, err)
 	}
 	if over, next := b.Expire(after(25)); len(over) != 1 || !next.Equal(after(30)) {
@@ -161,24 +161,24 @@ func TestRestore(t *testing.T) {
 // What happens before the grants of an earlier time have been read counts as if
 // it had happened afterwards.
 func TestWhatHappensBeforeRestore(t *testing.T) {
-	everything := func(gate.Grant) bool { return true }
+	everything := func(event.Grant) bool { return true }
 	for name, c := range map[string]struct {
 		meanwhile   func(*Book)
-		ended, left []gate.Grant
+		ended, left []event.Grant
 	}{
-		"revoked":                    {func(b *Book) { b.Revoke(everything) }, []gate.Grant{ssh(alice, 60)}, nil},
+		"revoked":                    {func(b *Book) { b.Revoke(everything) }, []event.Grant{ssh(alice, 60)}, nil},
 		"forgotten":                  {func(b *Book) { b.Forget(everything) }, nil, nil},
-		"another revoked":            {func(b *Book) { b.Revoke(func(g gate.Grant) bool { return g.Source == bob }) }, nil, []gate.Grant{ssh(alice, 60)}},
-		"granted for less":           {func(b *Book) { b.Open(ssh(alice, 30), start) }, nil, []gate.Grant{ssh(alice, 60)}},
-		"granted for more":           {func(b *Book) { b.Open(ssh(alice, 90), start) }, nil, []gate.Grant{ssh(alice, 90)}},
-		"revoked and given for less": {func(b *Book) { b.Revoke(everything); b.Open(ssh(alice, 30), start) }, nil, []gate.Grant{ssh(alice, 30)}},
-		"revoked and given":          {func(b *Book) { b.Revoke(everything); b.Open(ssh(alice, 90), start) }, nil, []gate.Grant{ssh(alice, 90)}},
+		"another revoked":            {func(b *Book) { b.Revoke(func(g event.Grant) bool { return g.Source == bob }) }, nil, []event.Grant{ssh(alice, 60)}},
+		"granted for less":           {func(b *Book) { b.Open(ssh(alice, 30), start) }, nil, []event.Grant{ssh(alice, 60)}},
+		"granted for more":           {func(b *Book) { b.Open(ssh(alice, 90), start) }, nil, []event.Grant{ssh(alice, 90)}},
+		"revoked and given for less": {func(b *Book) { b.Revoke(everything); b.Open(ssh(alice, 30), start) }, nil, []event.Grant{ssh(alice, 30)}},
+		"revoked and given":          {func(b *Book) { b.Revoke(everything); b.Open(ssh(alice, 90), start) }, nil, []event.Grant{ssh(alice, 90)}},
 	} {
 		b, f := newBook()
 		f.Grant(ssh(alice, 60), start) // as the kernel has it
 		b.Expect()
 		c.meanwhile(b)
-		ended, err := b.Restore([]gate.Grant{ssh(alice, 60)}, start)
+		ended, err := b.Restore([]event.Grant{ssh(alice, 60)}, start)
 		if live := b.Live(start); err != nil || !slices.Equal(ended, c.ended) || !slices.Equal(live, c.left) {
 			t.Errorf("%s: ended %v, live %v, error %v", name, ended, live, err)
 		}
@@ -193,9 +193,9 @@ func TestWhatHappensBeforeRestore(t *testing.T) {
 func TestRestoreThatFails(t *testing.T) {
 	b, f := newBook()
 	b.Expect()
-	b.Revoke(func(gate.Grant) bool { return true })
+	b.Revoke(func(event.Grant) bool { return true })
 	f.err = errors.New("the kernel said no")
-	ended, err := b.Restore([]gate.Grant{ssh(alice, 60)}, start)
+	ended, err := b.Restore([]event.Grant{ssh(alice, 60)}, start)
 	if err == nil || len(ended) != 0 || len(b.Live(start)) != 1 {
 		t.Errorf("ended %v, error %v: a grant that is still in force left the book", ended, err)
 	}
@@ -207,8 +207,8 @@ func TestCount(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range 1000 {
 		source := netip.AddrFrom4([4]byte{192, 0, 2, byte(random.IntN(8))})
-		g := gate.Grant{Door: []string{"ssh", "web"}[random.IntN(2)], Source: source, Until: after(i + 1 + random.IntN(9))}
-		mine := func(other gate.Grant) bool { return other.Source == source }
+		g := event.Grant{Door: []string{"ssh", "web"}[random.IntN(2)], Source: source, Until: after(i + 1 + random.IntN(9))}
+		mine := func(other event.Grant) bool { return other.Source == source }
 		switch random.IntN(4) {
 		case 0:
 			if _, err := b.Revoke(mine); err != nil {

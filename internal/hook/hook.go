@@ -26,7 +26,7 @@ import (
 	"unicode"
 
 	"sallyport/internal/config"
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 const (
@@ -43,7 +43,7 @@ const (
 
 // Runner runs hooks. Its methods may be called by several goroutines at once.
 type Runner struct {
-	failed func(gate.Event) // must not block
+	failed func(event.Event) // must not block
 	hooks  atomic.Pointer[[]config.Hook]
 	queue  chan task
 	lost   atomic.Uint64
@@ -52,12 +52,12 @@ type Runner struct {
 // task is one command to run.
 type task struct {
 	hook  config.Hook
-	event gate.Event
+	event event.Event
 }
 
 // New returns a runner without hooks. failed is given an event for each
 // command that fails, and must not block.
-func New(failed func(gate.Event)) *Runner {
+func New(failed func(event.Event)) *Runner {
 	r := &Runner{failed: failed, queue: make(chan task, waiting)}
 	r.Set(nil)
 	return r
@@ -67,7 +67,7 @@ func New(failed func(gate.Event)) *Runner {
 func (r *Runner) Set(hooks []config.Hook) { r.hooks.Store(&hooks) }
 
 // Put takes an event and never blocks.
-func (r *Runner) Put(e gate.Event) {
+func (r *Runner) Put(e event.Event) {
 	for _, h := range *r.hooks.Load() {
 		if !concerns(h, e) {
 			continue
@@ -81,14 +81,14 @@ func (r *Runner) Put(e gate.Event) {
 }
 
 // concerns tells whether a hook is to be run for an event.
-func concerns(h config.Hook, e gate.Event) bool {
+func concerns(h config.Hook, e event.Event) bool {
 	var on config.Occasion
 	switch e.Kind {
-	case gate.KindGrant:
+	case event.KindGrant:
 		on = config.OnOpen
-	case gate.KindExpiry, gate.KindRevocation:
+	case event.KindExpiry, event.KindRevocation:
 		on = config.OnClose
-	case gate.KindFinding:
+	case event.KindFinding:
 		on = config.OnFinding
 	}
 	return slices.Contains(h.On, on) && (len(h.Doors) == 0 || e.Door == "" || slices.Contains(h.Doors, e.Door))
@@ -109,7 +109,7 @@ func (r *Runner) Run(ctx context.Context) error {
 			return nil
 		case now := <-every.C:
 			if n := r.lost.Swap(0); n > 0 {
-				r.failed(gate.Event{Time: now, Kind: gate.KindOverload, Detail: fmt.Sprintf("%d hooks were not run: too many were waiting", n)})
+				r.failed(event.Event{Time: now, Kind: event.KindOverload, Detail: fmt.Sprintf("%d hooks were not run: too many were waiting", n)})
 			}
 		}
 	}
@@ -117,7 +117,7 @@ func (r *Runner) Run(ctx context.Context) error {
 
 func (r *Runner) work(ctx context.Context) {
 	if err := giveUpRights(); err != nil {
-		r.failed(gate.Event{Time: time.Now(), Kind: gate.KindFailure, Detail: "hooks are not run: give up capabilities: " + err.Error()})
+		r.failed(event.Event{Time: time.Now(), Kind: event.KindFailure, Detail: "hooks are not run: give up capabilities: " + err.Error()})
 		return
 	}
 	for {
@@ -126,7 +126,7 @@ func (r *Runner) work(ctx context.Context) {
 			return
 		case t := <-r.queue:
 			if err := run(ctx, t); err != nil && ctx.Err() == nil {
-				r.failed(gate.Event{Time: time.Now(), Kind: gate.KindFailure, Door: t.event.Door, Detail: fmt.Sprintf("hook %s: %v", t.hook.Place, err)})
+				r.failed(event.Event{Time: time.Now(), Kind: event.KindFailure, Door: t.event.Door, Detail: fmt.Sprintf("hook %s: %v", t.hook.Place, err)})
 			}
 		}
 	}
@@ -163,7 +163,7 @@ func run(ctx context.Context, t task) error {
 }
 
 // environment describes an event in variables.
-func environment(e gate.Event) []string {
+func environment(e event.Event) []string {
 	list := []string{
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		"SALLYPORT_TIME=" + e.Time.Format(time.RFC3339Nano),

@@ -17,23 +17,23 @@ import (
 	"go.uber.org/goleak"
 
 	"sallyport/internal/config"
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const patience = 10 * time.Second
 
-var grant = gate.Event{
-	Time: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), Kind: gate.KindGrant, Door: "ssh", Client: "alice",
-	Source: netip.MustParseAddr("192.0.2.10"), Reason: gate.BySPA, Detail: "for 30s",
+var grant = event.Event{
+	Time: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), Kind: event.KindGrant, Door: "ssh", Client: "alice",
+	Source: netip.MustParseAddr("192.0.2.10"), Reason: event.BySPA, Detail: "for 30s",
 }
 
 // running runs hooks until the test ends.
-func running(t *testing.T, hooks ...config.Hook) (*Runner, chan gate.Event) {
+func running(t *testing.T, hooks ...config.Hook) (*Runner, chan event.Event) {
 	t.Helper()
-	failures := make(chan gate.Event, 100)
-	r := New(func(e gate.Event) { failures <- e })
+	failures := make(chan event.Event, 100)
+	r := New(func(e event.Event) { failures <- e })
 	for i := range hooks {
 		if hooks[i].Timeout == 0 {
 			hooks[i].Timeout = patience
@@ -69,7 +69,7 @@ func content(t *testing.T, path string) string {
 	return ""
 }
 
-func fails(t *testing.T, failures chan gate.Event, want string) {
+func fails(t *testing.T, failures chan event.Event, want string) {
 	t.Helper()
 	select {
 	case e := <-failures:
@@ -87,7 +87,7 @@ func TestEventReachesTheCommand(t *testing.T) {
 	r.Put(grant)
 	text := content(t, out)
 	line, env, _ := strings.Cut(text, "\n")
-	var got gate.Event
+	var got event.Event
 	if err := json.Unmarshal([]byte(line), &got); err != nil || got != grant {
 		t.Errorf("%s: %+v, %v", line, got, err)
 	}
@@ -117,24 +117,24 @@ func TestHostileTextIsHarmless(t *testing.T) {
 }
 
 func TestWhichHooksRun(t *testing.T) {
-	finding := gate.Event{Kind: gate.KindFinding}
+	finding := event.Event{Kind: event.KindFinding}
 	for name, c := range map[string]struct {
 		hook  config.Hook
-		event gate.Event
+		event event.Event
 		runs  bool
 	}{
 		"open":                       {config.Hook{On: []config.Occasion{config.OnOpen}}, grant, true},
 		"another door":               {config.Hook{On: []config.Occasion{config.OnOpen}, Doors: []string{"web"}}, grant, false},
 		"its door":                   {config.Hook{On: []config.Occasion{config.OnOpen}, Doors: []string{"web", "ssh"}}, grant, true},
 		"close is not open":          {config.Hook{On: []config.Occasion{config.OnClose}}, grant, false},
-		"expiry":                     {config.Hook{On: []config.Occasion{config.OnClose}}, gate.Event{Kind: gate.KindExpiry}, true},
-		"revocation":                 {config.Hook{On: []config.Occasion{config.OnClose}}, gate.Event{Kind: gate.KindRevocation}, true},
+		"expiry":                     {config.Hook{On: []config.Occasion{config.OnClose}}, event.Event{Kind: event.KindExpiry}, true},
+		"revocation":                 {config.Hook{On: []config.Occasion{config.OnClose}}, event.Event{Kind: event.KindRevocation}, true},
 		"a finding about no door":    {config.Hook{On: []config.Occasion{config.OnFinding}, Doors: []string{"web"}}, finding, true},
-		"a refusal is no occasion":   {config.Hook{On: []config.Occasion{config.OnOpen, config.OnClose, config.OnFinding}}, gate.Event{Kind: gate.KindRefusal}, false},
+		"a refusal is no occasion":   {config.Hook{On: []config.Occasion{config.OnOpen, config.OnClose, config.OnFinding}}, event.Event{Kind: event.KindRefusal}, false},
 		"a finding, but not for it":  {config.Hook{On: []config.Occasion{config.OnOpen}}, finding, false},
-		"an event of no known kind":  {config.Hook{On: []config.Occasion{config.OnOpen}}, gate.Event{Kind: ""}, false},
-		"a failure is no occasion":   {config.Hook{On: []config.Occasion{config.OnFinding}}, gate.Event{Kind: gate.KindFailure}, false},
-		"a reload is not an opening": {config.Hook{On: []config.Occasion{config.OnOpen}}, gate.Event{Kind: gate.KindReload}, false},
+		"an event of no known kind":  {config.Hook{On: []config.Occasion{config.OnOpen}}, event.Event{Kind: ""}, false},
+		"a failure is no occasion":   {config.Hook{On: []config.Occasion{config.OnFinding}}, event.Event{Kind: event.KindFailure}, false},
+		"a reload is not an opening": {config.Hook{On: []config.Occasion{config.OnOpen}}, event.Event{Kind: event.KindReload}, false},
 	} {
 		if concerns(c.hook, c.event) != c.runs {
 			t.Errorf("%s: want %t", name, c.runs)
@@ -173,7 +173,7 @@ func TestSuccessIsNotTold(t *testing.T) {
 			break
 		}
 	}
-	r.Put(gate.Event{Kind: gate.KindGrant}) // fails: the folder is there
+	r.Put(event.Event{Kind: event.KindGrant}) // fails: the folder is there
 	fails(t, failures, "File exists")
 	if len(failures) > 0 {
 		t.Errorf("%+v", <-failures)
@@ -218,7 +218,7 @@ func TestTooManyEvents(t *testing.T) {
 	for {
 		select {
 		case e := <-failures:
-			if e.Kind == gate.KindOverload {
+			if e.Kind == event.KindOverload {
 				return
 			}
 		case <-time.After(patience):

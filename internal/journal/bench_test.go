@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 // BenchmarkWrite measures from Put to the disk, with every row in the chain.
@@ -52,19 +52,19 @@ func BenchmarkPut(b *testing.B) {
 
 // million returns one event of a stream as gates have it: authenticated ones,
 // so that none is summed up.
-func million(i int) gate.Event {
-	e := gate.Event{
-		Time: noon.Add(time.Duration(i) * time.Second), Kind: gate.KindGrant, Door: fmt.Sprintf("door-%d", i%20),
-		Client: fmt.Sprintf("client-%d", i%500), Source: nth(i % 5000), Reason: gate.BySPA, Detail: "for 30s",
+func million(i int) event.Event {
+	e := event.Event{
+		Time: noon.Add(time.Duration(i) * time.Second), Kind: event.KindGrant, Door: fmt.Sprintf("door-%d", i%20),
+		Client: fmt.Sprintf("client-%d", i%500), Source: nth(i % 5000), Reason: event.BySPA, Detail: "for 30s",
 	}
 	switch i % 10 {
 	case 0:
-		e.Kind, e.Reason = gate.KindRefusal, gate.ForbiddenDoor
+		e.Kind, e.Reason = event.KindRefusal, event.ForbiddenDoor
 	case 1, 2, 3, 4:
-		e.Kind, e.Reason = gate.KindExpiry, ""
+		e.Kind, e.Reason = event.KindExpiry, ""
 	}
 	if i%100_000 == 7 {
-		e = gate.Event{Time: e.Time, Kind: gate.KindReload, Detail: "20 doors"}
+		e = event.Event{Time: e.Time, Kind: event.KindReload, Detail: "20 doors"}
 	}
 	return e
 }
@@ -99,13 +99,13 @@ func BenchmarkQuery(b *testing.B) {
 		{"prefix-newest", Query{Source: netip.PrefixFrom(nth(0), 8), Limit: 100}},
 		{"client", Query{Client: "client-77"}},
 		{"door-newest", Query{Door: "door-7", Limit: 100}},
-		{"rare-kind", Query{Kinds: []gate.Kind{gate.KindReload}}},
-		{"reason-since", Query{Reasons: []gate.Reason{gate.ForbiddenDoor}, Since: late}},
-		{"reason-newest", Query{Reasons: []gate.Reason{gate.ForbiddenDoor}, Limit: 100}},
-		{"reason-nobody", Query{Reasons: []gate.Reason{gate.WrongKnock}}},
+		{"rare-kind", Query{Kinds: []event.Kind{event.KindReload}}},
+		{"reason-since", Query{Reasons: []event.Reason{event.ForbiddenDoor}, Since: late}},
+		{"reason-newest", Query{Reasons: []event.Reason{event.ForbiddenDoor}, Limit: 100}},
+		{"reason-nobody", Query{Reasons: []event.Reason{event.WrongKnock}}},
 		{"client-nobody", Query{Client: "mallory"}},
-		{"client-and-kind", Query{Client: "client-77", Kinds: []gate.Kind{gate.KindRefusal}}},
-		{"source-door-reason", Query{Source: netip.PrefixFrom(nth(70), 32), Door: "door-10", Reasons: []gate.Reason{gate.ForbiddenDoor}}},
+		{"client-and-kind", Query{Client: "client-77", Kinds: []event.Kind{event.KindRefusal}}},
+		{"source-door-reason", Query{Source: netip.PrefixFrom(nth(70), 32), Door: "door-10", Reasons: []event.Reason{event.ForbiddenDoor}}},
 	} {
 		b.Run(q.name, func(b *testing.B) {
 			n := 0

@@ -4,12 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"slices"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
-
-var severities = []gate.Severity{gate.Info, gate.Low, gate.Medium, gate.High, gate.Critical}
 
 // maxEvidence is how many pieces of evidence are kept of a finding.
 const maxEvidence = 20
@@ -23,7 +20,7 @@ ON CONFLICT (id) DO UPDATE SET
 	explanation = excluded.explanation, advice = excluded.advice, evidence = excluded.evidence,
 	acknowledged = CASE WHEN excluded.rank > rank THEN excluded.acknowledged ELSE max(acknowledged, excluded.acknowledged) END`
 
-func putFinding(ctx context.Context, tx *sql.Tx, f gate.Finding) error {
+func putFinding(ctx context.Context, tx *sql.Tx, f event.Finding) error {
 	evidence := make([]string, 0, len(f.Evidence))
 	for _, e := range f.Evidence[:min(len(f.Evidence), maxEvidence)] {
 		evidence = append(evidence, cut(e, maxDetail))
@@ -33,7 +30,7 @@ func putFinding(ctx context.Context, tx *sql.Tx, f gate.Finding) error {
 		return err
 	}
 	_, err = tx.ExecContext(ctx, upsertFinding, cut(f.ID, maxWord), cut(f.Rule, maxWord), cut(string(f.Severity), maxWord),
-		slices.Index(severities, f.Severity), sourceBytes(f.Source), cut(f.Door, maxWord), cut(f.Client, maxWord),
+		f.Severity.Rank(), sourceBytes(f.Source), cut(f.Door, maxWord), cut(f.Client, maxWord),
 		micros(f.First), micros(f.Last), int64(min(f.Count, 1<<62)),
 		cut(f.Explanation, maxDetail), cut(f.Advice, maxDetail), string(encoded), f.Acknowledged)
 	return err

@@ -8,15 +8,15 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
-func found(id string, severity gate.Severity, n uint64) gate.Finding {
-	return gate.Finding{ID: id, Rule: "scan-fast", Severity: severity, Source: mole, First: noon, Last: noon.Add(time.Duration(n) * time.Second),
+func found(id string, severity event.Severity, n uint64) event.Finding {
+	return event.Finding{ID: id, Rule: "scan-fast", Severity: severity, Source: mole, First: noon, Last: noon.Add(time.Duration(n) * time.Second),
 		Count: n, Explanation: "somebody scans", Advice: "nothing", Evidence: []string{"900 ports in 3s"}}
 }
 
-func findings(t *testing.T, path string, all bool) []gate.Finding {
+func findings(t *testing.T, path string, all bool) []event.Finding {
 	t.Helper()
 	list, err := open(t, path).Findings(t.Context(), all)
 	if err != nil {
@@ -25,7 +25,7 @@ func findings(t *testing.T, path string, all bool) []gate.Finding {
 	return list
 }
 
-func keepFindings(t *testing.T, path string, list ...gate.Finding) {
+func keepFindings(t *testing.T, path string, list ...event.Finding) {
 	t.Helper()
 	j := begin(t, path, Options{})
 	for _, f := range list {
@@ -38,9 +38,9 @@ func keepFindings(t *testing.T, path string, list ...gate.Finding) {
 
 func TestFindings(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")
-	keepFindings(t, path, found("a", gate.Low, 1), found("b", gate.High, 1), found("a", gate.Low, 2))
-	keepFindings(t, path, found("a", gate.Low, 9))
-	want := []gate.Finding{found("b", gate.High, 1), found("a", gate.Low, 9)}
+	keepFindings(t, path, found("a", event.Low, 1), found("b", event.High, 1), found("a", event.Low, 2))
+	keepFindings(t, path, found("a", event.Low, 9))
+	want := []event.Finding{found("b", event.High, 1), found("a", event.Low, 9)}
 	if diff := cmp.Diff(want, findings(t, path, false), sameTime, addrs); diff != "" {
 		t.Errorf("want (-), have (+):\n%s", diff)
 	}
@@ -48,14 +48,14 @@ func TestFindings(t *testing.T) {
 
 func TestAcknowledged(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")
-	keepFindings(t, path, found("a", gate.Low, 1), found("b", gate.Low, 1))
+	keepFindings(t, path, found("a", event.Low, 1), found("b", event.Low, 1))
 	j := begin(t, path, Options{}) // a daemon that goes on writing
 	for id, want := range map[string]bool{"a": true, "c": false, "' OR 1=1 --": false} {
 		if ok, err := Acknowledge(t.Context(), path, id); err != nil || ok != want {
 			t.Errorf("acknowledge %q: %v, %v; want %v", id, ok, err, want)
 		}
 	}
-	j.PutFinding(found("a", gate.Low, 5)) // more of the same
+	j.PutFinding(found("a", event.Low, 5)) // more of the same
 	if err := j.stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func TestAcknowledged(t *testing.T) {
 	if list := findings(t, path, true); len(list) != 2 {
 		t.Errorf("all: %v, want both", list)
 	}
-	keepFindings(t, path, found("a", gate.Critical, 6)) // something else than what was acknowledged
+	keepFindings(t, path, found("a", event.Critical, 6)) // something else than what was acknowledged
 	if list := findings(t, path, false); len(list) != 2 || list[0].Acknowledged {
 		t.Errorf("a finding that became critical stays hidden: %v", list)
 	}

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 // smallDisk mounts a file system of so many bytes. The tests of this package
@@ -51,7 +51,7 @@ func TestFullDisk(t *testing.T) {
 	if err := j.stop(); err != nil {
 		t.Fatal(err)
 	}
-	got := details(read(t, j.path, Query{Kinds: []gate.Kind{gate.KindFailure}}))
+	got := details(read(t, j.path, Query{Kinds: []event.Kind{event.KindFailure}}))
 	if !strings.Contains(got, "the disk is full") {
 		t.Errorf("the journal says\n%.2000s", got)
 	}

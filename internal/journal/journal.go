@@ -24,7 +24,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 // Options say how much is kept. Zero values mean the defaults.
@@ -64,8 +64,8 @@ const (
 
 // item is an event or a finding on its way to the file.
 type item struct {
-	event   gate.Event
-	finding *gate.Finding
+	event   event.Event
+	finding *event.Finding
 	put     time.Time
 }
 
@@ -102,10 +102,10 @@ func (j *Journal) Configure(o Options) {
 }
 
 // Put takes an event. It never waits.
-func (j *Journal) Put(e gate.Event) { j.hand(item{event: e}) }
+func (j *Journal) Put(e event.Event) { j.hand(item{event: e}) }
 
 // PutFinding takes a finding, or what has become of it. It never waits.
-func (j *Journal) PutFinding(f gate.Finding) { j.hand(item{finding: &f}) }
+func (j *Journal) PutFinding(f event.Finding) { j.hand(item{finding: &f}) }
 
 func (j *Journal) hand(i item) {
 	i.put = time.Now()

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 // Query says which events are asked for. What is zero does not restrict.
@@ -15,8 +15,8 @@ type Query struct {
 	Since, Until time.Time // Since ≤ time < Until
 	Source       netip.Prefix
 	Door, Client string
-	Kinds        []gate.Kind
-	Reasons      []gate.Reason
+	Kinds        []event.Kind
+	Reasons      []event.Reason
 	Limit        int   // the newest so many
 	After        int64 // rows written after the one with this ID
 }
@@ -59,17 +59,12 @@ func (q Query) where() (string, []any) {
 	if len(q.Reasons) > 0 {
 		if len(q.Kinds) == 0 {
 			// Every kind there is, so that the index on kind and reason serves.
-			add(in("kind", kinds, &values))
+			add(in("kind", event.Kinds(), &values))
 		}
 		add(in("reason", q.Reasons, &values))
 	}
 	return strings.Join(terms, " AND "), values
 }
-
-// kinds are all kinds of event: what has no reason today may have one tomorrow.
-var kinds = []gate.Kind{gate.KindGrant, gate.KindRefusal, gate.KindExpiry, gate.KindRevocation, gate.KindRepair, gate.KindReload,
-	gate.KindStart, gate.KindStop, gate.KindOverload, gate.KindClock, gate.KindKey, gate.KindFailure, gate.KindUse,
-	gate.KindContacts, gate.KindBan, gate.KindLogin, gate.KindFinding}
 
 func in[T ~string](column string, list []T, values *[]any) string {
 	marks := make([]string, len(list))
@@ -99,7 +94,7 @@ func bounds(p netip.Prefix) (first, last []byte) {
 // later have higher IDs.
 type Entry struct {
 	ID int64
-	gate.Event
+	event.Event
 }
 
 // order is by time; what has the same time, as it was written.

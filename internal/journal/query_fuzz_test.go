@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 // Whatever a query asks for, it is an answer or a plain error, the rows are
@@ -34,10 +34,10 @@ func FuzzQuery(f *testing.F) {
 	f.Fuzz(func(t *testing.T, door, client, kind, reason string, source []byte, bits, limit int) {
 		q := Query{Door: door, Client: client, Limit: limit}
 		if kind != "" {
-			q.Kinds = []gate.Kind{gate.Kind(kind)}
+			q.Kinds = []event.Kind{event.Kind(kind)}
 		}
 		if reason != "" {
-			q.Reasons = []gate.Reason{gate.Reason(reason)}
+			q.Reasons = []event.Reason{event.Reason(reason)}
 		}
 		if a, ok := netip.AddrFromSlice(source); ok {
 			q.Source = netip.PrefixFrom(a, bits)

@@ -10,7 +10,7 @@ import (
 	"iter"
 	"os"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 // page is how many rows are read at a time. Nothing is held open in between:
@@ -186,16 +186,16 @@ func (r *Reader) list(ctx context.Context, rest string, values []any) ([]Entry, 
 
 // Findings returns the findings, the most severe first and then the latest.
 // Acknowledged ones are left out unless all is set.
-func (r *Reader) Findings(ctx context.Context, all bool) ([]gate.Finding, error) {
+func (r *Reader) Findings(ctx context.Context, all bool) ([]event.Finding, error) {
 	rows, err := r.db.QueryContext(ctx, `SELECT id, rule, severity, source, door, client, first, last, count, explanation, advice, evidence, acknowledged
 		FROM findings WHERE ? OR NOT acknowledged ORDER BY rank DESC, last DESC, id`, all)
 	if err != nil {
 		return nil, r.wrap(err)
 	}
 	defer rows.Close()
-	var list []gate.Finding
+	var list []event.Finding
 	for rows.Next() {
-		var f gate.Finding
+		var f event.Finding
 		var source []byte
 		var first, last, n int64
 		var evidence string

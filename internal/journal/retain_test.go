@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 // nth returns one of many addresses.
@@ -48,7 +48,7 @@ func TestFloodWashesOutNoGrant(t *testing.T) {
 	if n := len(read(t, j.path, Query{Client: "alice"})); n != 50 {
 		t.Errorf("%d grants are left, want all 50", n)
 	}
-	if n := len(read(t, j.path, Query{Kinds: []gate.Kind{gate.KindRefusal}})); n == 0 || n > 20_000 {
+	if n := len(read(t, j.path, Query{Kinds: []event.Kind{event.KindRefusal}})); n == 0 || n > 20_000 {
 		t.Errorf("%d refusals are left", n)
 	}
 	if v, err := open(t, j.path).Verify(t.Context()); err != nil || len(v.Faults) > 0 {
@@ -104,14 +104,14 @@ func TestSumsAreBounded(t *testing.T) {
 	const flood = 300_000
 	at := noon
 	for i := range flood {
-		s.add(at, gate.Event{Time: at, Kind: gate.KindRefusal, Source: nth(i), Reason: gate.BadTag})
+		s.add(at, event.Event{Time: at, Kind: event.KindRefusal, Source: nth(i), Reason: event.BadTag})
 	}
 	s.add(at, broken(at, alice))
 	list := s.take()
 	var n uint64
 	honest := false
 	for _, e := range list {
-		if e.Reason == gate.BadTag {
+		if e.Reason == event.BadTag {
 			n += e.Count.Packets
 		}
 		honest = honest || e.Source == alice
@@ -149,7 +149,7 @@ func TestManySums(t *testing.T) {
 		for len(j.queue) > queueSize-10 {
 			time.Sleep(time.Millisecond)
 		}
-		j.Put(gate.Event{Time: noon, Kind: gate.KindRefusal, Source: nth(i % sources), Reason: gate.Reason(string(rune('a' + i/sources)))})
+		j.Put(event.Event{Time: noon, Kind: event.KindRefusal, Source: nth(i % sources), Reason: event.Reason(string(rune('a' + i/sources)))})
 	}
 	if err := j.stop(); err != nil {
 		t.Fatal(err)

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 // How much of a text is kept. An attacker has a hand in some of them.
@@ -44,12 +44,15 @@ type row struct {
 	hash                       []byte // empty: the row is in no chain
 }
 
-func newRow(e gate.Event) row {
+func newRow(e event.Event) row {
 	r := row{
 		time: micros(e.Time), kind: cut(string(e.Kind), maxWord), door: cut(e.Door, maxWord), client: cut(e.Client, maxWord),
 		reason: cut(string(e.Reason), maxWord), detail: cut(e.Detail, maxDetail), source: sourceBytes(e.Source),
 		progress: int64(e.Right&0xff)<<8 | int64(e.Of&0xff),
 		packets:  int64(min(e.Count.Packets, 1<<62)), ports: int64(e.Count.Ports), first: micros(e.Count.First), last: micros(e.Count.Last),
+	}
+	if e.Ended && r.last == 0 {
+		r.last = r.time
 	}
 	if hostile(e) {
 		r.class = classHostile
@@ -57,11 +60,15 @@ func newRow(e gate.Event) row {
 	return r
 }
 
-func (r *row) event() gate.Event {
-	return gate.Event{
-		Time: fromMicros(r.time), Kind: gate.Kind(r.kind), Door: r.door, Client: r.client, Source: sourceOf(r.source),
-		Reason: gate.Reason(r.reason), Detail: r.detail, Right: int(r.progress >> 8), Of: int(r.progress & 0xff),
-		Count: gate.Contacts{Packets: uint64(r.packets), Ports: uint32(r.ports), First: fromMicros(r.first), Last: fromMicros(r.last)},
+// event returns what a row holds. A use or a ban that has ended is one that
+// says when.
+func (r *row) event() event.Event {
+	kind := event.Kind(r.kind)
+	return event.Event{
+		Ended: r.last != 0 && (kind == event.KindUse || kind == event.KindBan),
+		Time:  fromMicros(r.time), Kind: kind, Door: r.door, Client: r.client, Source: sourceOf(r.source),
+		Reason: event.Reason(r.reason), Detail: r.detail, Right: int(r.progress >> 8), Of: int(r.progress & 0xff),
+		Count: event.Contacts{Packets: uint64(r.packets), Ports: uint32(r.ports), First: fromMicros(r.first), Last: fromMicros(r.last)},
 	}
 }
 

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 const (
@@ -21,21 +21,21 @@ const (
 )
 
 // hostile tells whether somebody who has proved nothing can cause the event.
-func hostile(e gate.Event) bool {
-	return e.Kind == gate.KindContacts || e.Kind == gate.KindLogin || e.Kind == gate.KindRefusal && !e.Reason.Proved()
+func hostile(e event.Event) bool {
+	return e.Kind == event.KindContacts || e.Kind == event.KindLogin || e.Kind == event.KindRefusal && !e.Reason.Proved()
 }
 
 // what sums are kept by, beside the source.
 type what struct {
-	kind         gate.Kind
-	reason       gate.Reason
+	kind         event.Kind
+	reason       event.Reason
 	door, client string
 }
 
 // sum is what one source, or many, has done in an interval.
 type sum struct {
-	event  gate.Event // the latest; its Count holds the sum
-	prompt bool       // the first one has a row already
+	event  event.Event // the latest; its Count holds the sum
+	prompt bool        // the first one has a row already
 }
 
 // summer adds up hostile events.
@@ -54,7 +54,7 @@ func newSummer() *summer {
 
 // add takes a hostile event, and tells whether it is to be written as it is.
 // now is a monotonic reading; the events' own times only go into rows.
-func (s *summer) add(now time.Time, e gate.Event) (prompt bool) {
+func (s *summer) add(now time.Time, e event.Event) (prompt bool) {
 	if s.began.IsZero() {
 		s.began = now
 	}
@@ -88,7 +88,7 @@ func (s *summer) add(now time.Time, e gate.Event) (prompt bool) {
 	s.sums++
 	if s.admit(now) {
 		have.event, have.prompt = e, true
-		have.event.Count = gate.Contacts{}
+		have.event.Count = event.Contacts{}
 		return true
 	}
 	s.into(have, e)
@@ -106,7 +106,7 @@ func (s *summer) restOf(key what) *sum {
 
 // into adds an event to a sum. Of several broken sequences the longest is kept:
 // it is the one that tells something.
-func (s *summer) into(to *sum, e gate.Event) {
+func (s *summer) into(to *sum, e event.Event) {
 	count, right, of := to.event.Count, to.event.Right, to.event.Of
 	if count.Packets == 0 {
 		count.First = e.Time
@@ -144,8 +144,8 @@ func (s *summer) due(now time.Time, interval time.Duration) bool {
 }
 
 // take returns the sums as events, and begins anew.
-func (s *summer) take() []gate.Event {
-	var list []gate.Event
+func (s *summer) take() []event.Event {
+	var list []event.Event
 	for _, sources := range s.of {
 		for _, one := range sources {
 			list = one.row(list, "")
@@ -160,7 +160,7 @@ func (s *summer) take() []gate.Event {
 	return list
 }
 
-func (s *sum) row(list []gate.Event, who string) []gate.Event {
+func (s *sum) row(list []event.Event, who string) []event.Event {
 	n := s.event.Count.Packets
 	if n == 0 { // only the prompt one
 		return list
@@ -172,7 +172,7 @@ func (s *sum) row(list []gate.Event, who string) []gate.Event {
 		e.Detail = fmt.Sprintf("%d %s", n, who)
 	case s.prompt:
 		e.Detail = fmt.Sprintf("%d more; %s", n, e.Detail)
-	case n > 1 && e.Kind != gate.KindContacts:
+	case n > 1 && e.Kind != event.KindContacts:
 		e.Detail = fmt.Sprintf("%d times; %s", n, e.Detail)
 	}
 	return append(list, e)

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 const childVariable = "SALLYPORT_JOURNAL_TEST_CHILD"
@@ -75,7 +75,7 @@ func TestKilledWhileWriting(t *testing.T) {
 	}
 }
 
-func details(events []gate.Event) string {
+func details(events []event.Event) string {
 	var b strings.Builder
 	for _, e := range events {
 		fmt.Fprintln(&b, e.Kind, e.Client, e.Detail)
@@ -132,7 +132,7 @@ func TestDamagedWhileInUse(t *testing.T) {
 			return false
 		}
 		defer r.Close()
-		for e, err := range r.Events(t.Context(), Query{Kinds: []gate.Kind{gate.KindFailure}}) {
+		for e, err := range r.Events(t.Context(), Query{Kinds: []event.Kind{event.KindFailure}}) {
 			return err == nil && strings.Contains(e.Detail, "damaged")
 		}
 		return false
@@ -185,7 +185,7 @@ func TestPlaceThatComesLater(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	got := details(read(t, j.path, Query{Kinds: []gate.Kind{gate.KindFailure}}))
+	got := details(read(t, j.path, Query{Kinds: []event.Kind{event.KindFailure}}))
 	if !strings.Contains(got, "500 events since") {
 		t.Errorf("the journal says\n%s", got)
 	}

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 // tamper runs a statement on a journal, as somebody with an SQLite shell does.
@@ -38,7 +38,7 @@ func TestVerify(t *testing.T) {
 		{"a class invented", "UPDATE events SET class = 7 WHERE id = 3", "no known class"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			var events []gate.Event
+			var events []event.Event
 			for i := range 10 {
 				events = append(events, granted(noon.Add(time.Duration(i)*time.Second), fmt.Sprint(i)))
 			}
@@ -62,7 +62,7 @@ func TestVerifyAfterDeletion(t *testing.T) {
 	o := Options{Chain: true, Now: func() time.Time { return now }, Keep: time.Hour}
 	path := write(t, o, granted(noon, "old"), broken(noon, mole), granted(noon, "old too"))
 	now = noon.Add(2 * time.Hour)
-	again := func(o Options, e ...gate.Event) {
+	again := func(o Options, e ...event.Event) {
 		t.Helper()
 		j := begin(t, path, o)
 		for _, e := range e {

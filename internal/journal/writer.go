@@ -7,7 +7,7 @@ import (
 	"os"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 const (
@@ -98,7 +98,7 @@ func (w *writer) sort(i item) {
 	}
 }
 
-func (w *writer) append(e gate.Event) {
+func (w *writer) append(e event.Event) {
 	most := maxPending
 	if hostile(e) {
 		most /= 2 // the rest of the room is for what only the authorised cause
@@ -128,7 +128,7 @@ func (w *writer) step(now time.Time) {
 	}
 	if n := w.overflow.Load() - w.overflowTold; n > 0 && len(w.rows) < maxPending {
 		w.overflowTold += n
-		w.append(gate.Event{Time: options.Now(), Kind: gate.KindOverload,
+		w.append(event.Event{Time: options.Now(), Kind: event.KindOverload,
 			Detail: fmt.Sprintf("%d events are not in the journal: they came faster than the disk takes them", n)})
 	}
 	if w.file != nil && !w.file.inPlace() {
@@ -213,7 +213,7 @@ func (w *writer) withLoss(options *Options) []row {
 		return w.rows
 	}
 	text := fmt.Sprintf("%d events since %s are not in the journal: it could not be written", w.lost, w.lostFirst.UTC().Format(time.RFC3339))
-	return append(w.rows[:len(w.rows):len(w.rows)], newRow(gate.Event{Time: options.Now(), Kind: gate.KindFailure, Detail: text}))
+	return append(w.rows[:len(w.rows):len(w.rows)], newRow(event.Event{Time: options.Now(), Kind: event.KindFailure, Detail: text}))
 }
 
 func (w *writer) wrote() {
@@ -283,7 +283,7 @@ func (w *writer) removed() {
 
 // tell writes what the journal has to say about itself.
 func (w *writer) tell(now time.Time, text string) {
-	w.append(gate.Event{Time: now, Kind: gate.KindFailure, Detail: text})
+	w.append(event.Event{Time: now, Kind: event.KindFailure, Detail: text})
 }
 
 // failed decides what becomes of a file that did not take a batch. What waits

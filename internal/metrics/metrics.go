@@ -23,7 +23,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 // Metrics counts. Its methods may be called by several goroutines at once.
@@ -71,18 +71,18 @@ func counter(id, help string, labels ...string) *prometheus.CounterVec {
 }
 
 // Put counts an event.
-func (m *Metrics) Put(e gate.Event) {
+func (m *Metrics) Put(e event.Event) {
 	m.events.WithLabelValues(string(e.Kind)).Inc()
 	switch e.Kind {
-	case gate.KindRefusal:
+	case event.KindRefusal:
 		m.refusals.WithLabelValues(string(e.Reason)).Add(float64(max(e.Count.Packets, 1)))
-	case gate.KindGrant:
+	case event.KindGrant:
 		m.grants.WithLabelValues(e.Door, string(e.Reason)).Inc()
-	case gate.KindUse:
-		if !e.Over() {
+	case event.KindUse:
+		if !e.Ended {
 			m.uses.WithLabelValues(e.Door).Inc()
 		}
-	case gate.KindFinding:
+	case event.KindFinding:
 		if e.Finding != nil {
 			m.findings.WithLabelValues(e.Finding.Rule, string(e.Finding.Severity)).Inc()
 		}

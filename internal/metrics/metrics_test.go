@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 var update = flag.Bool("update", false, "write docs/METRICS.md")
@@ -32,13 +32,13 @@ func full() State {
 
 func newMetrics() *Metrics {
 	m := New("v1", full, slog.New(slog.DiscardHandler))
-	m.Put(gate.Event{Kind: gate.KindGrant, Door: "ssh", Reason: gate.BySPA})
-	m.Put(gate.Event{Kind: gate.KindRefusal, Reason: gate.BadTag})
-	m.Put(gate.Event{Kind: gate.KindRefusal, Reason: gate.BadTag, Count: gate.Contacts{Packets: 41}})
-	m.Put(gate.Event{Kind: gate.KindUse, Door: "ssh"})
-	m.Put(gate.Event{Kind: gate.KindUse, Door: "ssh", Count: gate.Contacts{First: time.Unix(1, 0), Last: time.Unix(2, 0)}}) // its end
-	m.Put(gate.Event{Kind: gate.KindFinding, Finding: &gate.Finding{Rule: "scan", Severity: gate.Low}})
-	m.Put(gate.Event{Kind: gate.KindFinding})
+	m.Put(event.Event{Kind: event.KindGrant, Door: "ssh", Reason: event.BySPA})
+	m.Put(event.Event{Kind: event.KindRefusal, Reason: event.BadTag})
+	m.Put(event.Event{Kind: event.KindRefusal, Reason: event.BadTag, Count: event.Contacts{Packets: 41}})
+	m.Put(event.Event{Kind: event.KindUse, Door: "ssh"})
+	m.Put(event.Event{Kind: event.KindUse, Door: "ssh", Ended: true}) // its end
+	m.Put(event.Event{Kind: event.KindFinding, Finding: &event.Finding{Rule: "scan", Severity: event.Low}})
+	m.Put(event.Event{Kind: event.KindFinding})
 	m.Opened(300 * time.Microsecond)
 	return m
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 	"sallyport/internal/key"
 	"sallyport/internal/lab/labtest"
 	"sallyport/internal/packet"
@@ -177,13 +177,13 @@ func TestSettingsThatDoNotFit(t *testing.T) {
 	}
 }
 
-func (b *bench) contacts() map[netip.Addr]gate.Contacts {
+func (b *bench) contacts() map[netip.Addr]event.Contacts {
 	b.t.Helper()
 	list, _, err := b.Contacts(time.Now(), 10)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	all := make(map[netip.Addr]gate.Contacts)
+	all := make(map[netip.Addr]event.Contacts)
 	for _, c := range list {
 		all[c.Source] = c.Contacts
 	}
@@ -215,7 +215,7 @@ func TestContacts(t *testing.T) {
 		}
 	}
 	got := b.contacts()
-	bits := gate.PortBit(packet.Port{Proto: packet.TCP, Number: 80}) | gate.PortBit(packet.Port{Proto: packet.UDP, Number: 81})
+	bits := event.PortBit(packet.Port{Proto: packet.TCP, Number: 80}) | event.PortBit(packet.Port{Proto: packet.UDP, Number: 81})
 	c := got[client4]
 	if len(got) != 3 || c.Packets != 3 || c.Ports != 2 || c.Seen != bits {
 		t.Errorf("got %+v", got)

@@ -11,7 +11,7 @@ import (
 
 	"github.com/cilium/ebpf"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 // setsBatch is how many sets of sources are read with one system call.
@@ -29,7 +29,7 @@ type reading struct {
 // with the most ports first, at most so many, and the sum of all others. What it
 // costs is bounded, whatever is sent: the program remembers 8,192 sources
 // between two calls.
-func (m *Moat) Contacts(now time.Time, most int) (list []Contact, rest gate.Contacts, err error) {
+func (m *Moat) Contacts(now time.Time, most int) (list []Contact, rest event.Contacts, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !m.loaded || m.closed {
@@ -39,7 +39,7 @@ func (m *Moat) Contacts(now time.Time, most int) (list []Contact, rest gate.Cont
 	if err != nil {
 		return nil, rest, err
 	}
-	rest = gate.Contacts{Packets: counts[contacts] - m.read.packets, First: m.read.at, Last: now}
+	rest = event.Contacts{Packets: counts[contacts] - m.read.packets, First: m.read.at, Last: now}
 	m.read.packets, m.read.at = counts[contacts], now
 	if list, err = m.sources(now); err != nil {
 		return nil, rest, err
@@ -91,7 +91,7 @@ func (s *programSet) appendTo(list []Contact, wall func(uint64) time.Time) []Con
 		var source [16]byte
 		binary.NativeEndian.PutUint64(source[:8], w.Source.High)
 		binary.NativeEndian.PutUint64(source[8:], w.Source.Low)
-		list = append(list, Contact{netip.AddrFrom16(source).Unmap(), gate.Contacts{
+		list = append(list, Contact{netip.AddrFrom16(source).Unmap(), event.Contacts{
 			Packets: w.Packets, Ports: distinct(w.Registers), Seen: w.Seen, First: wall(w.First), Last: wall(w.Last),
 		}})
 	}

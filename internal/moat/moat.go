@@ -35,7 +35,7 @@ import (
 	"net/netip"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 	"sallyport/internal/packet"
 	"sallyport/internal/spa"
 )
@@ -78,7 +78,7 @@ type Policy struct {
 // Contact sums up what one source has sent to closed ports.
 type Contact struct {
 	Source netip.Addr
-	gate.Contacts
+	event.Contacts
 }
 
 // Attachment tells how one interface is guarded.

@@ -9,7 +9,7 @@ import (
 	"log/slog"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 var errUnsupported = fmt.Errorf("the moat works on Linux only: %w", errors.ErrUnsupported)
@@ -36,8 +36,8 @@ func (*Moat) Sync(Policy) error { return errUnsupported }
 func (*Moat) Run(context.Context, func() Policy, <-chan struct{}) error { return errUnsupported }
 
 // Contacts returns an error.
-func (*Moat) Contacts(time.Time, int) ([]Contact, gate.Contacts, error) {
-	return nil, gate.Contacts{}, errUnsupported
+func (*Moat) Contacts(time.Time, int) ([]Contact, event.Contacts, error) {
+	return nil, event.Contacts{}, errUnsupported
 }
 
 // Covers returns false.

@@ -6,7 +6,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 // Advice returns what to do, the most urgent first: at most a page of it.
@@ -43,7 +43,7 @@ func (r *Report) urgent() (list []string) {
 	var advice []string
 	ids := make(map[string]names)
 	for _, f := range r.Findings {
-		if f.Advice == "" || f.Severity != gate.Critical && f.Severity != gate.High {
+		if f.Advice == "" || f.Severity != event.Critical && f.Severity != event.High {
 			continue
 		}
 		if ids[f.Advice] == nil {

@@ -4,7 +4,7 @@ import (
 	"maps"
 	"slices"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 // Explanation says in plain words what a reason means, and what whoever
@@ -15,77 +15,77 @@ type Explanation struct {
 }
 
 // Explain returns what a reason means. ok is false for one that is not known.
-func Explain(r gate.Reason) (e Explanation, ok bool) {
+func Explain(r event.Reason) (e Explanation, ok bool) {
 	e, ok = explanations[r]
 	return e, ok
 }
 
 // Reasons returns every reason, sorted.
-func Reasons() []gate.Reason { return slices.Sorted(maps.Keys(explanations)) }
+func Reasons() []event.Reason { return slices.Sorted(maps.Keys(explanations)) }
 
 const clock = `Set the clock of that device (on Linux: "timedatectl set-ntp true"); "sallyport doctor PROFILE" there shows how far it is off.`
 
-var explanations = map[gate.Reason]Explanation{
-	gate.BySequence: {"the whole sequence was knocked, in order and in time", ""},
-	gate.BySPA:      {"an authenticated message asked for it", ""},
-	gate.ByOperator: {"somebody on the server did it with the command line, or another system with the token of the API", ""},
-	gate.ByReload:   {"the new configuration no longer has this door or this client", "If that was not meant, put it back and run sallyport reload."},
-	gate.ByClient:   {"the client gave the grant back itself", ""},
-	gate.ByRotating: {"the whole rotating sequence of a current time step was knocked", ""},
-	gate.ByOneTime:  {"a sequence that works a single time was knocked", "Use the next one of the list the next time."},
-	gate.ByRollback: {"a new configuration was not confirmed in time, and the one before came back", "Check what had changed, and confirm it the next time."},
+var explanations = map[event.Reason]Explanation{
+	event.BySequence: {"the whole sequence was knocked, in order and in time", ""},
+	event.BySPA:      {"an authenticated message asked for it", ""},
+	event.ByOperator: {"somebody on the server did it with the command line, or another system with the token of the API", ""},
+	event.ByReload:   {"the new configuration no longer has this door or this client", "If that was not meant, put it back and run sallyport reload."},
+	event.ByClient:   {"the client gave the grant back itself", ""},
+	event.ByRotating: {"the whole rotating sequence of a current time step was knocked", ""},
+	event.ByOneTime:  {"a sequence that works a single time was knocked", "Use the next one of the list the next time."},
+	event.ByRollback: {"a new configuration was not confirmed in time, and the one before came back", "Check what had changed, and confirm it the next time."},
 
-	gate.WrongKnock: {"a sequence was begun and then broken off by a knock that is not its next",
+	event.WrongKnock: {"a sequence was begun and then broken off by a knock that is not its next",
 		"Compare ports, protocols and order with the door's sequence. Send nothing else in between: a browser, a scan or a second attempt at the same time resets the progress."},
-	gate.TooSlow: {"the knocks were right, but took longer than the door allows",
+	event.TooSlow: {"the knocks were right, but took longer than the door allows",
 		"Knock faster, or raise within of that door. On slow or lossy lines a single message (SPA) is the better way."},
-	gate.Scanner: {"this address touched many closed ports, so its knocks do not count",
+	event.Scanner: {"this address touched many closed ports, so its knocks do not count",
 		"Wait a minute without touching closed ports and knock again. If somebody behind the same address scans, use SPA: scans do not disturb it."},
 
-	gate.BadLength: {"a datagram came to the SPA port that cannot be a message: its length is wrong",
+	event.BadLength: {"a datagram came to the SPA port that cannot be a message: its length is wrong",
 		"If somebody knocked from there: their profile or program is for another version. Otherwise it is noise, and harmless."},
-	gate.BadTag: {"a datagram came to the SPA port that was not made with this server's public key and the present time",
+	event.BadTag: {"a datagram came to the SPA port that was not made with this server's public key and the present time",
 		"If somebody knocked from there: look whether their clock is right and their profile has the present server key (sallyport doctor PROFILE). Otherwise it is noise, and harmless."},
-	gate.OverBudget: {"more messages came from there than are looked at",
+	event.OverBudget: {"more messages came from there than are looked at",
 		"Knock once and wait for the answer. If nobody knocks there: somebody who has the server's public key sends junk; rotate it (sallyport server-key rotate)."},
-	gate.BadSeal: {"a message was made for this server, but is damaged or sealed for another key",
+	event.BadSeal: {"a message was made for this server, but is damaged or sealed for another key",
 		"Give that client a new profile; its server key is out of date or was mistyped. From a stranger: somebody holds part of your server's public key."},
-	gate.BadHeader: {"a message could be opened, but does not say what a message says",
+	event.BadHeader: {"a message could be opened, but does not say what a message says",
 		"Use a client of the same version as the server."},
-	gate.UnknownClient: {"a message names a key that no client has",
+	event.UnknownClient: {"a message names a key that no client has",
 		"If you know who it is: add the public key (sallyport client add). If not: a stranger holds the server's public key; rotate it (sallyport server-key rotate)."},
-	gate.UnknownDoor: {"a client asked for a door that does not exist",
+	event.UnknownDoor: {"a client asked for a door that does not exist",
 		"Name an existing door: sallyport status lists them. Perhaps it has been renamed."},
-	gate.ForbiddenDoor: {"a client asked for a door that it may not open",
+	event.ForbiddenDoor: {"a client asked for a door that it may not open",
 		"If it should, add the door to the doors of that client. If it should not, ask the person: the key may be in other hands."},
-	gate.ForbiddenFrom: {"a client knocked from an address that it may not knock from",
+	event.ForbiddenFrom: {"a client knocked from an address that it may not knock from",
 		"If the place is right, add it to from of that client. If it is not, ask the person: the key may be in other hands."},
-	gate.KeyExpired: {"the key of this client is past its date",
+	event.KeyExpired: {"the key of this client is past its date",
 		"Give the client a later date (expires) or a new key, if it still should get in."},
-	gate.WrongAddress: {"the message names another address than the one it came from, or none where that is asked for",
+	event.WrongAddress: {"the message names another address than the one it came from, or none where that is asked for",
 		"Behind NAT the client does not see its public address: leave bound off there, or require_bound on the server. Otherwise somebody has sent on a message of somebody else."},
-	gate.StaleTime: {"the message is older, or newer, than clock_skew allows", clock},
-	gate.Replayed: {"a message came a second time from the same address",
+	event.StaleTime: {"the message is older, or newer, than clock_skew allows", clock},
+	event.Replayed: {"a message came a second time from the same address",
 		"Nothing, if it is rare: networks copy packets. If it goes on, somebody near that address has recorded it; it does not work a second time."},
-	gate.Intercepted: {"a message that was used already came again from another address: somebody on the way has read and sent it",
+	event.Intercepted: {"a message that was used already came again from another address: somebody on the way has read and sent it",
 		"Its grant was ended. Look from which network the client knocked, and change that; the key itself is not lost."},
-	gate.BadProof: {"the signature does not fit the client that the message names",
+	event.BadProof: {"the signature does not fit the client that the message names",
 		"If the client has a new key, put it into the configuration. Otherwise somebody who knows the client's public key tries to pass for it."},
-	gate.NoRecord: {"the replay guard could not write down the message, so it opened nothing",
+	event.NoRecord: {"the replay guard could not write down the message, so it opened nothing",
 		"Look at the disk of state_dir: it is full or read-only."},
-	gate.NotOpened: {"everything was right, but the firewall did not take the grant",
+	event.NotOpened: {"everything was right, but the firewall did not take the grant",
 		"Look at sallyport status and at the log: the kernel says why there."},
-	gate.UsedStep: {"this rotating or one-time sequence has opened a door already",
+	event.UsedStep: {"this rotating or one-time sequence has opened a door already",
 		"Use the next one (a rotating one is there after half a minute). If nobody has used it before: somebody listens on the way."},
-	gate.NotNext: {"this one-time sequence is on the list, but another one comes first",
+	event.NotNext: {"this one-time sequence is on the list, but another one comes first",
 		"Use the first one that is not crossed out. If that is lost or used up, make a new list."},
-	gate.OutOfHours: {"the door, or the client, is not to be used at this time",
+	event.OutOfHours: {"the door, or the client, is not to be used at this time",
 		"Come back in the opening hours, or change hours in the configuration. Mind the time zone of the server."},
-	gate.TooMany: {"the client has as many grants as it may have at a time",
+	event.TooMany: {"the client has as many grants as it may have at a time",
 		"Wait until one ends, give one back (sallyport close PROFILE), or raise max_grants."},
-	gate.LoginAccepted: {"somebody logged in at the service behind the door", ""},
-	gate.LoginFailed: {"somebody failed to log in at the service behind the door",
+	event.LoginAccepted: {"somebody logged in at the service behind the door", ""},
+	event.LoginFailed: {"somebody failed to log in at the service behind the door",
 		"Nothing, if it was a mistyped password. The door does not decide about logins; the service behind it does."},
-	gate.Banned: {"this address is banned for a while",
+	event.Banned: {"this address is banned for a while",
 		"It ends by itself. To end it now, or never to ban this address, see sallyport ban --help and trusted in the configuration."},
 }

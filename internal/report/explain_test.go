@@ -8,18 +8,18 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 // reasonsInSource reads the constants of type gate.Reason where they are
 // declared.
-func reasonsInSource(t *testing.T) map[gate.Reason]bool {
+func reasonsInSource(t *testing.T) map[event.Reason]bool {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "../gate/words.go", nil, 0)
+	file, err := parser.ParseFile(token.NewFileSet(), "../event/reason.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := make(map[gate.Reason]bool)
+	all := make(map[event.Reason]bool)
 	ast.Inspect(file, func(n ast.Node) bool {
 		spec, ok := n.(*ast.ValueSpec)
 		if !ok {
@@ -30,7 +30,7 @@ func reasonsInSource(t *testing.T) map[gate.Reason]bool {
 			if err != nil {
 				t.Fatal(err)
 			}
-			all[gate.Reason(text)] = true
+			all[event.Reason(text)] = true
 		}
 		return true
 	})

@@ -9,7 +9,7 @@ import (
 	"net/netip"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 //go:embed page.html
@@ -154,7 +154,7 @@ func (r *Report) Span() string {
 }
 
 // Grade is the severity of the worst finding, for the heading.
-func (r *Report) Grade() gate.Severity {
+func (r *Report) Grade() event.Severity {
 	if len(r.Findings) == 0 {
 		return ""
 	}

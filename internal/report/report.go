@@ -13,7 +13,7 @@ import (
 	"slices"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 // Subject says what a report is about.
@@ -21,12 +21,12 @@ type Subject struct {
 	Host         string
 	Version      string
 	Since, Until time.Time
-	Zone         *time.Location // of the times shown; nil: UTC
-	Doors        []string       // as configured
-	Clients      []string       // as configured
-	Overdue      []string       // secrets that should have been changed, a sentence each
-	RotationDue  time.Duration  // 0: nobody has said how often secrets are to be changed
-	Findings     []gate.Finding // those not acknowledged, the most severe first
+	Zone         *time.Location  // of the times shown; nil: UTC
+	Doors        []string        // as configured
+	Clients      []string        // as configured
+	Overdue      []string        // secrets that should have been changed, a sentence each
+	RotationDue  time.Duration   // 0: nobody has said how often secrets are to be changed
+	Findings     []event.Finding // those not acknowledged, the most severe first
 }
 
 const (
@@ -47,12 +47,12 @@ type Report struct {
 	Uses                     uint64 // grants whose connection was seen
 	Starts, Failures, Lost   uint64
 
-	reasons map[gate.Reason]uint64
+	reasons map[event.Reason]uint64
 	sources map[netip.Addr]*Source
 	others  uint64 // events of sources beyond maxSources
 	doors   map[string]*Use
 	clients map[string]*Use
-	trouble []gate.Event // the latest ones
+	trouble []event.Event // the latest ones
 }
 
 // Line is a time line: one number for each bucket.
@@ -68,8 +68,8 @@ type Source struct {
 	Packets          uint64 // that touched closed ports
 	Ports            uint32 // the most in one interval
 	Last             time.Time
-	Reason           gate.Reason // of the latest refusal
-	Client           string      // the latest that had a grant
+	Reason           event.Reason // of the latest refusal
+	Client           string       // the latest that had a grant
 }
 
 // Use is how a door, or a client, was used.
@@ -79,8 +79,8 @@ type Use struct {
 	Grants, Refusals uint64
 	Uses             uint64 // grants whose connection was seen
 	Last             time.Time
-	From             netip.Addr  // of the latest grant
-	Reason           gate.Reason // of the latest refusal
+	From             netip.Addr   // of the latest grant
+	Reason           event.Reason // of the latest refusal
 }
 
 // New begins a report.
@@ -88,7 +88,7 @@ func New(s Subject) *Report {
 	if s.Zone == nil {
 		s.Zone = time.UTC
 	}
-	r := &Report{Subject: s, reasons: make(map[gate.Reason]uint64), sources: make(map[netip.Addr]*Source),
+	r := &Report{Subject: s, reasons: make(map[event.Reason]uint64), sources: make(map[netip.Addr]*Source),
 		doors: make(map[string]*Use), clients: make(map[string]*Use)}
 	for _, name := range s.Doors {
 		r.doors[name] = &Use{Name: name, Configured: true}
@@ -101,28 +101,28 @@ func New(s Subject) *Report {
 
 // Add takes one event. Their order does not matter much: the latest is the one
 // added last.
-func (r *Report) Add(e gate.Event) {
+func (r *Report) Add(e event.Event) {
 	n := max(e.Count.Packets, 1)
 	r.Events++
 	switch e.Kind {
-	case gate.KindGrant:
+	case event.KindGrant:
 		r.Grants++
 		r.at(&r.Opened, e.Time, 1)
-	case gate.KindRefusal:
+	case event.KindRefusal:
 		r.Refusals += n
 		r.reasons[e.Reason] += n
 		r.at(&r.Refused, e.Time, n)
-	case gate.KindContacts:
+	case event.KindContacts:
 		r.Packets += n
 		r.at(&r.Touched, e.Time, n)
-	case gate.KindUse:
+	case event.KindUse:
 		if !e.Count.First.IsZero() { // the end of one that was counted
 			return
 		}
 		r.Uses++
-	case gate.KindStart:
+	case event.KindStart:
 		r.Starts++
-	case gate.KindFailure, gate.KindOverload, gate.KindRepair:
+	case event.KindFailure, event.KindOverload, event.KindRepair:
 		r.Failures++
 		r.trouble = append(r.trouble[max(0, len(r.trouble)-9):], e)
 	}
@@ -139,7 +139,7 @@ func (r *Report) at(line *Line, t time.Time, n uint64) {
 	line[min(int(t.Sub(r.Since)*buckets/whole), buckets-1)] += n
 }
 
-func (r *Report) source(e gate.Event, n uint64) {
+func (r *Report) source(e event.Event, n uint64) {
 	if !e.Source.IsValid() {
 		return
 	}
@@ -154,19 +154,19 @@ func (r *Report) source(e gate.Event, n uint64) {
 	}
 	s.Last = e.Time
 	switch e.Kind {
-	case gate.KindGrant:
+	case event.KindGrant:
 		s.Grants++
 		s.Client = e.Client
-	case gate.KindRefusal:
+	case event.KindRefusal:
 		s.Refusals += n
 		s.Reason = e.Reason
-	case gate.KindContacts:
+	case event.KindContacts:
 		s.Packets += n
 		s.Ports = max(s.Ports, e.Count.Ports)
 	}
 }
 
-func use(all map[string]*Use, name string, e gate.Event, n uint64) {
+func use(all map[string]*Use, name string, e event.Event, n uint64) {
 	if name == "" {
 		return
 	}
@@ -179,20 +179,20 @@ func use(all map[string]*Use, name string, e gate.Event, n uint64) {
 		all[name] = u
 	}
 	switch e.Kind {
-	case gate.KindGrant:
+	case event.KindGrant:
 		u.Grants++
 		u.Last, u.From = e.Time, e.Source
-	case gate.KindRefusal:
+	case event.KindRefusal:
 		u.Refusals += n
 		u.Reason = e.Reason
-	case gate.KindUse:
+	case event.KindUse:
 		u.Uses++
 	}
 }
 
 // Reason is how often one reason was given.
 type Reason struct {
-	Reason gate.Reason
+	Reason event.Reason
 	Count  uint64
 	Explanation
 }
@@ -253,4 +253,4 @@ func uses(all map[string]*Use) []Use {
 }
 
 // Trouble returns the latest failures and losses, the oldest first.
-func (r *Report) Trouble() []gate.Event { return r.trouble }
+func (r *Report) Trouble() []event.Event { return r.trouble }

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 var monday = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
@@ -27,15 +27,15 @@ func demo() *Report {
 		Doors: []string{"ssh", "wiki", "db", "backup"}, Clients: []string{"alice", "bob", "carol", "dave", "erin"},
 		Overdue:     []string{`the sequence of door "wiki" is from 2025-11-03 and was to be changed by 2026-02-01: sallyport door rotate wiki`},
 		RotationDue: 90 * 24 * time.Hour,
-		Findings: []gate.Finding{
-			{ID: "9c41e0", Rule: "interception", Severity: gate.Critical, Source: netip.MustParseAddr("198.51.100.77"), Client: "bob", Door: "ssh",
+		Findings: []event.Finding{
+			{ID: "9c41e0", Rule: "interception", Severity: event.Critical, Source: netip.MustParseAddr("198.51.100.77"), Client: "bob", Door: "ssh",
 				First: monday.Add(75 * time.Hour), Last: monday.Add(75*time.Hour + 4*time.Minute), Count: 3,
 				Explanation: "A message that client bob had used came again from another address: somebody on the way reads what bob sends.",
 				Advice:      "Ask bob which network that was, and keep out of it; the key itself is not lost.",
 				Evidence:    []string{"first from 192.0.2.44 at 12:00:01, again from 198.51.100.77 at 12:00:03"}},
-			{ID: "17aa02", Rule: "scan-slow", Severity: gate.Medium, Source: netip.MustParseAddr("203.0.113.9"), First: monday.Add(20 * time.Hour), Last: monday.Add(140 * time.Hour), Count: 412,
+			{ID: "17aa02", Rule: "scan-slow", Severity: event.Medium, Source: netip.MustParseAddr("203.0.113.9"), First: monday.Add(20 * time.Hour), Last: monday.Add(140 * time.Hour), Count: 412,
 				Explanation: "203.0.113.9 touches a few closed ports every hour, for five days.", Advice: "Nothing opens to a scan. If the address is of a partner, ask there.", Evidence: []string{"412 ports in 120 hours"}},
-			{ID: "5e0b71", Rule: "opened-never-used", Severity: gate.Low, Door: "backup", First: monday, Last: monday, Count: 1, Explanation: "Door backup was opened 14 times and never used.", Advice: "Look whether the service behind it runs."},
+			{ID: "5e0b71", Rule: "opened-never-used", Severity: event.Low, Door: "backup", First: monday, Last: monday, Count: 1, Explanation: "Door backup was opened 14 times and never used.", Advice: "Look whether the service behind it runs."},
 		},
 	})
 	random := rand.New(rand.NewPCG(1, 2))
@@ -51,28 +51,28 @@ func demo() *Report {
 			}
 			source := netip.AddrFrom4([4]byte{192, 0, 2, byte(40 + i)})
 			door := []string{"ssh", "ssh", "wiki", "db"}[random.IntN(4)]
-			r.Add(gate.Event{Time: t, Kind: gate.KindGrant, Door: door, Client: client, Source: source, Reason: gate.BySPA})
+			r.Add(event.Event{Time: t, Kind: event.KindGrant, Door: door, Client: client, Source: source, Reason: event.BySPA})
 			if random.IntN(10) > 0 {
-				r.Add(gate.Event{Time: t, Kind: gate.KindUse, Door: door, Client: client, Source: source, Detail: "first connection, to tcp/22"})
+				r.Add(event.Event{Time: t, Kind: event.KindUse, Door: door, Client: client, Source: source, Detail: "first connection, to tcp/22"})
 			}
 		}
-		noise := func(kind gate.Kind, reason gate.Reason, source netip.Addr, n, ports int) {
-			r.Add(gate.Event{Time: t, Kind: kind, Reason: reason, Source: source, Count: gate.Contacts{Packets: uint64(n), Ports: uint32(ports), First: t, Last: t}})
+		noise := func(kind event.Kind, reason event.Reason, source netip.Addr, n, ports int) {
+			r.Add(event.Event{Time: t, Kind: kind, Reason: reason, Source: source, Count: event.Contacts{Packets: uint64(n), Ports: uint32(ports), First: t, Last: t}})
 		}
 		anybody := netip.AddrFrom4([4]byte{byte(random.IntN(200) + 20), byte(random.IntN(256)), byte(random.IntN(256)), byte(random.IntN(256))})
-		noise(gate.KindContacts, "", anybody, 3+random.IntN(30), 1+random.IntN(9))
+		noise(event.KindContacts, "", anybody, 3+random.IntN(30), 1+random.IntN(9))
 		if random.IntN(5) == 0 {
-			noise(gate.KindRefusal, []gate.Reason{gate.BadTag, gate.WrongKnock, gate.BadLength, gate.WrongKnock}[random.IntN(4)], anybody, 1+random.IntN(4), 0)
+			noise(event.KindRefusal, []event.Reason{event.BadTag, event.WrongKnock, event.BadLength, event.WrongKnock}[random.IntN(4)], anybody, 1+random.IntN(4), 0)
 		}
 		if since := t.Sub(monday); since > 52*time.Hour && since < 55*time.Hour {
-			noise(gate.KindContacts, "", netip.MustParseAddr("203.0.113.200"), 900+random.IntN(400), 700)
-			noise(gate.KindRefusal, gate.Scanner, netip.MustParseAddr("203.0.113.200"), 20+random.IntN(10), 0)
+			noise(event.KindContacts, "", netip.MustParseAddr("203.0.113.200"), 900+random.IntN(400), 700)
+			noise(event.KindRefusal, event.Scanner, netip.MustParseAddr("203.0.113.200"), 20+random.IntN(10), 0)
 		}
 		if t.Hour() == 9 && t.Minute() == 0 {
-			r.Add(gate.Event{Time: t, Kind: gate.KindRefusal, Client: "dave", Door: "ssh", Source: netip.MustParseAddr("2001:db8:7::51"), Reason: gate.KeyExpired})
+			r.Add(event.Event{Time: t, Kind: event.KindRefusal, Client: "dave", Door: "ssh", Source: netip.MustParseAddr("2001:db8:7::51"), Reason: event.KeyExpired})
 		}
 	}
-	r.Add(gate.Event{Time: monday.Add(80 * time.Hour), Kind: gate.KindRepair, Detail: "the firewall table had been removed and was put back"})
+	r.Add(event.Event{Time: monday.Add(80 * time.Hour), Kind: event.KindRepair, Detail: "the firewall table had been removed and was put back"})
 	return r
 }
 
@@ -121,7 +121,7 @@ func TestDemo(t *testing.T) {
 func TestAdviceIsGivenOnce(t *testing.T) {
 	s := Subject{Since: monday, Until: monday.Add(time.Hour)}
 	for i := range 30 {
-		s.Findings = append(s.Findings, gate.Finding{ID: fmt.Sprint("f", i), Severity: gate.High, Explanation: "x", Advice: "Change the sequence."})
+		s.Findings = append(s.Findings, event.Finding{ID: fmt.Sprint("f", i), Severity: event.High, Explanation: "x", Advice: "Change the sequence."})
 	}
 	if got := New(s).Advice(); len(got) != 1 || !strings.HasPrefix(got[0], "Change the sequence. (findings f0, f1, ") || !strings.Contains(got[0], "22 more: sallyport findings ack f0, once") {
 		t.Errorf("%q", got)
@@ -156,14 +156,14 @@ func hostile() *Report {
 		s.Version += text
 		s.Overdue = append(s.Overdue, text)
 		s.Doors = append(s.Doors, text)
-		s.Findings = append(s.Findings, gate.Finding{ID: text, Rule: text, Severity: gate.Severity(text), Door: text, Client: text, Explanation: text, Advice: text,
+		s.Findings = append(s.Findings, event.Finding{ID: text, Rule: text, Severity: event.Severity(text), Door: text, Client: text, Explanation: text, Advice: text,
 			Evidence: []string{text}, Source: netip.AddrFrom4([4]byte{1, 2, 3, byte(i)}), Count: 1})
 	}
 	r := New(s)
 	for i, text := range hostileTexts {
 		source := netip.AddrFrom16([16]byte{0xfe, 0x80, 15: byte(i)}).WithZone("<b>")
-		for _, kind := range []gate.Kind{gate.KindGrant, gate.KindRefusal, gate.KindFailure, gate.KindUse, gate.Kind(text)} {
-			r.Add(gate.Event{Time: monday, Kind: kind, Door: text, Client: text, Source: source, Reason: gate.Reason(text), Detail: text})
+		for _, kind := range []event.Kind{event.KindGrant, event.KindRefusal, event.KindFailure, event.KindUse, event.Kind(text)} {
+			r.Add(event.Event{Time: monday, Kind: kind, Door: text, Client: text, Source: source, Reason: event.Reason(text), Detail: text})
 		}
 	}
 	return r
@@ -193,7 +193,7 @@ func TestHostileStringsAreInert(t *testing.T) {
 func TestMemoryIsBounded(t *testing.T) {
 	r := New(Subject{Since: monday, Until: monday.Add(time.Hour)})
 	for i := range 3 * maxSources {
-		e := gate.Event{Time: monday, Kind: gate.KindRefusal, Reason: gate.BadTag, Source: netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})}
+		e := event.Event{Time: monday, Kind: event.KindRefusal, Reason: event.BadTag, Source: netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})}
 		if i%100 == 0 {
 			e.Door, e.Client = fmt.Sprint("door", i), fmt.Sprint("client", i)
 		}
@@ -210,7 +210,7 @@ func TestMemoryIsBounded(t *testing.T) {
 func TestBuckets(t *testing.T) {
 	r := New(Subject{Since: monday, Until: monday.Add(buckets * time.Hour)})
 	for _, at := range []time.Duration{-time.Hour, 0, 59 * time.Minute, time.Hour, buckets*time.Hour - 1, buckets * time.Hour, 1000 * time.Hour} {
-		r.Add(gate.Event{Time: monday.Add(at), Kind: gate.KindGrant})
+		r.Add(event.Event{Time: monday.Add(at), Kind: event.KindGrant})
 	}
 	if r.Opened[0] != 2 || r.Opened[1] != 1 || r.Opened[buckets-1] != 2 || r.Opened.Max() != 2 {
 		t.Errorf("%v", r.Opened)

@@ -3,24 +3,24 @@ package report
 import (
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 // Summary is the figures of a report, for programs.
 type Summary struct {
-	Host     string                 `json:"host"`
-	Since    time.Time              `json:"since"`
-	Until    time.Time              `json:"until"`
-	Grants   uint64                 `json:"grants"`
-	Used     uint64                 `json:"used"`
-	Refusals map[gate.Reason]uint64 `json:"refusals"`
-	Packets  uint64                 `json:"packets"` // to closed ports
-	Noisy    int                    `json:"noisy"`   // addresses
-	Failures uint64                 `json:"failures"`
-	Findings []gate.Finding         `json:"findings"`
-	Doors    []UseSummary           `json:"doors"`
-	Clients  []UseSummary           `json:"clients"`
-	Advice   []string               `json:"advice"`
+	Host     string                  `json:"host"`
+	Since    time.Time               `json:"since"`
+	Until    time.Time               `json:"until"`
+	Grants   uint64                  `json:"grants"`
+	Used     uint64                  `json:"used"`
+	Refusals map[event.Reason]uint64 `json:"refusals"`
+	Packets  uint64                  `json:"packets"` // to closed ports
+	Noisy    int                     `json:"noisy"`   // addresses
+	Failures uint64                  `json:"failures"`
+	Findings []event.Finding         `json:"findings"`
+	Doors    []UseSummary            `json:"doors"`
+	Clients  []UseSummary            `json:"clients"`
+	Advice   []string                `json:"advice"`
 }
 
 // UseSummary is how a door, or a client, was used.
@@ -36,7 +36,7 @@ func (r *Report) Summary() Summary {
 	s := Summary{Host: r.Host, Since: r.Since, Until: r.Until, Grants: r.Grants, Used: r.Uses, Refusals: r.reasons, Packets: r.Packets,
 		Noisy: r.Noisy(), Failures: r.Failures, Findings: r.Findings, Advice: r.Advice(), Doors: []UseSummary{}, Clients: []UseSummary{}}
 	if s.Findings == nil {
-		s.Findings = []gate.Finding{}
+		s.Findings = []event.Finding{}
 	}
 	for _, u := range r.DoorUse() {
 		s.Doors = append(s.Doors, UseSummary{u.Name, u.Grants, u.Refusals, u.Last})

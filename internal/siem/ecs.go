@@ -3,7 +3,7 @@ package siem
 import (
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 type ecsEvent struct {
@@ -60,7 +60,7 @@ type ecsProduct struct {
 	Version string `json:"version,omitempty"`
 }
 
-func ecs(p Product, e gate.Event) ecsEvent {
+func ecs(p Product, e event.Event) ecsEvent {
 	o := ecsEvent{
 		Time: e.Time.UTC(), Message: message(e), ECS: ecsVersion{"8.17.0"}, Own: ownOf(e),
 		Event:    ecsInner{Kind: "event", Action: string(e.Kind), Reason: string(e.Reason), Dataset: "sallyport.events"},
@@ -79,35 +79,35 @@ func ecs(p Product, e gate.Event) ecsEvent {
 	return o
 }
 
-func (o *ecsEvent) classify(e gate.Event) {
+func (o *ecsEvent) classify(e event.Event) {
 	set := func(category, kind, outcome string) {
 		o.Event.Category, o.Event.Type, o.Event.Outcome = []string{category}, []string{kind}, outcome
 	}
 	switch e.Kind {
-	case gate.KindGrant:
+	case event.KindGrant:
 		set("network", "allowed", "success")
 		o.Event.Type = append(o.Event.Type, "start")
-	case gate.KindRefusal, gate.KindBan:
+	case event.KindRefusal, event.KindBan:
 		set("network", "denied", "failure")
-		if e.Kind == gate.KindBan && e.Over() {
+		if e.Kind == event.KindBan && e.Ended {
 			set("network", "end", "success")
 		}
-	case gate.KindExpiry, gate.KindRevocation:
+	case event.KindExpiry, event.KindRevocation:
 		set("network", "end", "success")
-	case gate.KindUse, gate.KindContacts:
+	case event.KindUse, event.KindContacts:
 		set("network", "info", "")
-	case gate.KindLogin:
+	case event.KindLogin:
 		set("authentication", "start", "success")
-		if e.Reason == gate.LoginFailed {
+		if e.Reason == event.LoginFailed {
 			o.Event.Outcome = "failure"
 		}
-	case gate.KindStart:
+	case event.KindStart:
 		set("process", "start", "success")
-	case gate.KindStop:
+	case event.KindStop:
 		set("process", "end", "success")
-	case gate.KindReload, gate.KindKey, gate.KindRepair:
+	case event.KindReload, event.KindKey, event.KindRepair:
 		set("configuration", "change", "success")
-	case gate.KindFinding:
+	case event.KindFinding:
 		set("intrusion_detection", "info", "")
 		o.detect(e)
 	default:
@@ -115,7 +115,7 @@ func (o *ecsEvent) classify(e gate.Event) {
 	}
 }
 
-func (o *ecsEvent) detect(e gate.Event) {
+func (o *ecsEvent) detect(e event.Event) {
 	o.Event.Kind = "alert"
 	f := e.Finding
 	if f == nil {

@@ -1,6 +1,6 @@
 package siem
 
-import "sallyport/internal/gate"
+import "sallyport/internal/event"
 
 // Classes and activities of OCSF 1.4.0.
 const (
@@ -89,7 +89,7 @@ type ocsfRemedy struct {
 	Text string `json:"desc"`
 }
 
-func ocsf(p Product, e gate.Event) ocsfEvent {
+func ocsf(p Product, e event.Event) ocsfEvent {
 	us := ocsfProduct{Name: "Sallyport", Vendor: "Sallyport", Version: p.Version}
 	o := ocsfEvent{
 		Severity: 1, Time: milliseconds(e.Time), Message: message(e), Unmapped: ownOf(e), Count: e.Count.Packets,
@@ -105,7 +105,7 @@ func ocsf(p Product, e gate.Event) ocsfEvent {
 }
 
 // involve says who has part in an event, where its class has a place for that.
-func (o *ocsfEvent) involve(p Product, e gate.Event, us ocsfProduct) {
+func (o *ocsfEvent) involve(p Product, e event.Event, us ocsfProduct) {
 	var source *ocsfEndpoint
 	var user *ocsfUser
 	if e.Source.IsValid() {
@@ -144,7 +144,7 @@ func (o *ocsfEvent) involve(p Product, e gate.Event, us ocsfProduct) {
 }
 
 // classify chooses class, activity and severity.
-func (o *ocsfEvent) classify(e gate.Event) {
+func (o *ocsfEvent) classify(e event.Event) {
 	const (
 		open, close               = 1, 2 // of network activity
 		refuse, traffic           = 5, 6
@@ -155,32 +155,32 @@ func (o *ocsfEvent) classify(e gate.Event) {
 		success, failure, other   = 1, 2, 99
 	)
 	switch e.Kind {
-	case gate.KindGrant:
+	case event.KindGrant:
 		o.Class, o.Activity, o.Disposition, o.Action, o.Status = classNetwork, open, allowed, actionAllowed, success
-	case gate.KindBan:
+	case event.KindBan:
 		o.Class, o.Activity, o.Disposition, o.Action, o.Status = classNetwork, refuse, blocked, actionDeny, failure
-		if e.Over() {
+		if e.Ended {
 			o.Activity, o.Disposition, o.Action, o.Status = close, 0, 0, success
 		}
-	case gate.KindExpiry, gate.KindRevocation:
+	case event.KindExpiry, event.KindRevocation:
 		o.Class, o.Activity, o.Status = classNetwork, close, success
-	case gate.KindRefusal:
+	case event.KindRefusal:
 		o.Class, o.Activity, o.Disposition, o.Action, o.Status = classNetwork, refuse, blocked, actionDeny, failure
-	case gate.KindUse:
-		o.Class, o.Activity = classNetwork, choose(e.Over(), close, open)
-	case gate.KindContacts:
+	case event.KindUse:
+		o.Class, o.Activity = classNetwork, choose(e.Ended, close, open)
+	case event.KindContacts:
 		o.Class, o.Activity = classNetwork, traffic
-	case gate.KindLogin:
-		o.Class, o.Activity, o.Status = classLogon, logon, choose(e.Reason == gate.LoginAccepted, success, failure)
-	case gate.KindStart:
+	case event.KindLogin:
+		o.Class, o.Activity, o.Status = classLogon, logon, choose(e.Reason == event.LoginAccepted, success, failure)
+	case event.KindStart:
 		o.Class, o.Activity, o.Status = classLifecycle, start, success
-	case gate.KindStop:
+	case event.KindStop:
 		o.Class, o.Activity, o.Status = classLifecycle, stop, success
-	case gate.KindReload, gate.KindKey, gate.KindRepair:
+	case event.KindReload, event.KindKey, event.KindRepair:
 		o.Class, o.Activity, o.Status = classLifecycle, update, success
-	case gate.KindFailure, gate.KindOverload, gate.KindClock:
+	case event.KindFailure, event.KindOverload, event.KindClock:
 		o.Class, o.Activity, o.Severity, o.Status = classError, 1, 3, failure
-	case gate.KindFinding:
+	case event.KindFinding:
 		o.detect(e)
 	default:
 		o.Class, o.Activity = classLifecycle, other
@@ -195,9 +195,9 @@ func choose(first bool, a, b int) int {
 }
 
 // severities of both schemas, in the order of ours.
-var severities = map[gate.Severity]int{gate.Info: 1, gate.Low: 2, gate.Medium: 3, gate.High: 4, gate.Critical: 5}
+var severities = map[event.Severity]int{event.Info: 1, event.Low: 2, event.Medium: 3, event.High: 4, event.Critical: 5}
 
-func (o *ocsfEvent) detect(e gate.Event) {
+func (o *ocsfEvent) detect(e event.Event) {
 	const create, update = 1, 2
 	o.Class, o.Activity, o.Alert = classDetection, create, true
 	f := e.Finding

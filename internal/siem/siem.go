@@ -14,7 +14,7 @@ import (
 	"net/netip"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 // Format is a schema.
@@ -37,7 +37,7 @@ type Product struct {
 }
 
 // Append writes an event, without a line end, to the end of b.
-func Append(b []byte, f Format, p Product, e gate.Event) ([]byte, error) {
+func Append(b []byte, f Format, p Product, e event.Event) ([]byte, error) {
 	var value any = e
 	switch f {
 	case JSON:
@@ -56,7 +56,7 @@ func Append(b []byte, f Format, p Product, e gate.Event) ([]byte, error) {
 }
 
 // message says in a line what has happened.
-func message(e gate.Event) string {
+func message(e event.Event) string {
 	if e.Finding != nil {
 		return e.Finding.Explanation
 	}
@@ -85,16 +85,16 @@ func address(a netip.Addr) string {
 
 // own is what only we have words for.
 type own struct {
-	Kind   gate.Kind   `json:"kind"`
-	Door   string      `json:"door,omitempty"`
-	Reason gate.Reason `json:"reason,omitempty"`
-	Count  uint64      `json:"count,omitempty"` // of refusals that are summed up
-	Advice string      `json:"advice,omitempty"`
-	Source string      `json:"source,omitempty"` // where the schema has no place for it
-	Client string      `json:"client,omitempty"` // likewise
+	Kind   event.Kind   `json:"kind"`
+	Door   string       `json:"door,omitempty"`
+	Reason event.Reason `json:"reason,omitempty"`
+	Count  uint64       `json:"count,omitempty"` // of refusals that are summed up
+	Advice string       `json:"advice,omitempty"`
+	Source string       `json:"source,omitempty"` // where the schema has no place for it
+	Client string       `json:"client,omitempty"` // likewise
 }
 
-func ownOf(e gate.Event) own {
+func ownOf(e event.Event) own {
 	o := own{Kind: e.Kind, Door: e.Door, Reason: e.Reason, Count: e.Count.Packets}
 	if e.Finding != nil {
 		o.Advice = e.Finding.Advice

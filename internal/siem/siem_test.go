@@ -9,34 +9,34 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 var (
 	product = Product{Version: "v1", Host: "gate"}
 	at      = time.Date(2026, 3, 1, 12, 0, 0, 250e6, time.UTC)
 	alice   = netip.MustParseAddr("192.0.2.10")
-	finding = gate.Finding{
-		ID: "f1", Rule: "near-miss", Severity: gate.High, Source: alice, First: at.Add(-time.Minute), Last: at, Count: 3,
+	finding = event.Finding{
+		ID: "f1", Rule: "near-miss", Severity: event.High, Source: alice, First: at.Add(-time.Minute), Last: at, Count: 3,
 		Explanation: "Somebody knows part of a secret.", Advice: "Rotate it.", Evidence: []string{"after 4 right knocks of 5"},
 	}
 )
 
-var kinds = []gate.Kind{
-	gate.KindGrant, gate.KindRefusal, gate.KindExpiry, gate.KindRevocation, gate.KindRepair, gate.KindReload, gate.KindStart, gate.KindStop,
-	gate.KindOverload, gate.KindClock, gate.KindKey, gate.KindFailure, gate.KindUse, gate.KindContacts, gate.KindBan, gate.KindLogin, gate.KindFinding,
+var kinds = []event.Kind{
+	event.KindGrant, event.KindRefusal, event.KindExpiry, event.KindRevocation, event.KindRepair, event.KindReload, event.KindStart, event.KindStop,
+	event.KindOverload, event.KindClock, event.KindKey, event.KindFailure, event.KindUse, event.KindContacts, event.KindBan, event.KindLogin, event.KindFinding,
 }
 
-func event(k gate.Kind) gate.Event {
-	e := gate.Event{Time: at, Kind: k, Door: "ssh", Client: "alice", Source: alice, Reason: gate.BySPA, Detail: "for 30s"}
-	if k == gate.KindFinding {
+func happened(k event.Kind) event.Event {
+	e := event.Event{Time: at, Kind: k, Door: "ssh", Client: "alice", Source: alice, Reason: event.BySPA, Detail: "for 30s"}
+	if k == event.KindFinding {
 		e.Finding = &finding
 	}
 	return e
 }
 
 // decoded writes an event and reads it as anybody would.
-func decoded(t *testing.T, f Format, e gate.Event) map[string]any {
+func decoded(t *testing.T, f Format, e event.Event) map[string]any {
 	t.Helper()
 	line, err := Append([]byte("x"), f, product, e)
 	if err != nil {
@@ -63,7 +63,7 @@ func path(v any, names ...string) any {
 
 func TestOCSF(t *testing.T) {
 	for _, k := range kinds {
-		v := decoded(t, OCSF, event(k))
+		v := decoded(t, OCSF, happened(k))
 		class, activity := path(v, "class_uid").(float64), path(v, "activity_id").(float64)
 		for _, required := range []string{"category_uid", "severity_id", "time", "type_uid", "metadata", "message"} {
 			if v[required] == nil || v[required] == 0.0 {
@@ -81,7 +81,7 @@ func TestOCSF(t *testing.T) {
 			t.Errorf("%s: %v by %v in %v", k, source, who, v)
 		}
 	}
-	f := decoded(t, OCSF, event(gate.KindFinding))
+	f := decoded(t, OCSF, happened(event.KindFinding))
 	if f["class_uid"] != 2004.0 || f["severity_id"] != 4.0 || f["count"] != 3.0 || path(f, "finding_info", "uid") != "f1" ||
 		path(f, "remediation", "desc") != "Rotate it." || path(f, "finding_info", "last_seen_time") != float64(at.UnixMilli()) {
 		t.Errorf("%v", f)
@@ -89,7 +89,7 @@ func TestOCSF(t *testing.T) {
 	if got, _ := json.Marshal(f["evidences"]); string(got) != `[{"data":["after 4 right knocks of 5"],"dst_endpoint":{"hostname":"gate","svc_name":"ssh"},"src_endpoint":{"ip":"192.0.2.10"},"user":{"name":"alice"}}]` {
 		t.Errorf("the evidence is %s", got)
 	}
-	if r := decoded(t, OCSF, event(gate.KindRefusal)); r["disposition_id"] != 2.0 || r["time"] != float64(at.UnixMilli()) {
+	if r := decoded(t, OCSF, happened(event.KindRefusal)); r["disposition_id"] != 2.0 || r["time"] != float64(at.UnixMilli()) {
 		t.Errorf("%v", r)
 	}
 }
@@ -120,7 +120,7 @@ func TestAttributesOfOCSF(t *testing.T) {
 		6008: {"", ""},
 	}
 	for _, k := range kinds {
-		for _, e := range []gate.Event{event(k), {Time: at, Kind: k}} {
+		for _, e := range []event.Event{happened(k), {Time: at, Kind: k}} {
 			for _, p := range []Product{product, {}} {
 				line, err := Append(nil, OCSF, p, e)
 				var v map[string]any
@@ -148,8 +148,8 @@ func TestAttributesOfOCSF(t *testing.T) {
 
 // The end of a ban keeps nobody out.
 func TestEndOfABan(t *testing.T) {
-	e := event(gate.KindBan)
-	e.Count.Last = at
+	e := happened(event.KindBan)
+	e.Ended = true
 	if v := decoded(t, OCSF, e); v["activity_id"] != 2.0 || v["disposition_id"] != nil || v["status_id"] != 1.0 {
 		t.Errorf("%v", v)
 	}
@@ -160,20 +160,20 @@ func TestEndOfABan(t *testing.T) {
 
 func TestECS(t *testing.T) {
 	for _, k := range kinds {
-		v := decoded(t, ECS, event(k))
+		v := decoded(t, ECS, happened(k))
 		if path(v, "event", "category") == nil || path(v, "event", "type") == nil || path(v, "event", "action") != string(k) ||
 			v["@timestamp"] != "2026-03-01T12:00:00.25Z" || path(v, "source", "ip") != "192.0.2.10" || path(v, "host", "name") != "gate" {
 			t.Errorf("%s: %v", k, v)
 		}
 	}
-	f := decoded(t, ECS, event(gate.KindFinding))
+	f := decoded(t, ECS, happened(event.KindFinding))
 	if path(f, "event", "kind") != "alert" || path(f, "rule", "name") != "near-miss" || path(f, "event", "severity") != 4.0 || path(f, "sallyport", "count") != 3.0 {
 		t.Errorf("%v", f)
 	}
 }
 
 func TestHostileText(t *testing.T) {
-	e := event(gate.KindRefusal)
+	e := happened(event.KindRefusal)
 	e.Client, e.Detail = "a\"},{\x1b[2J", "x\n{\"kind\":\"grant\"}</script>\xff\u2028"
 	e.Door = "\u009b\u202e\U000e0001"
 	for _, f := range Formats {
@@ -189,15 +189,15 @@ func TestHostileText(t *testing.T) {
 
 func TestWhatIsUnknownIsLeftOut(t *testing.T) {
 	for _, f := range []Format{OCSF, ECS} {
-		line, err := Append(nil, f, Product{}, gate.Event{Time: at, Kind: gate.KindStart})
+		line, err := Append(nil, f, Product{}, event.Event{Time: at, Kind: event.KindStart})
 		if err != nil || strings.Contains(string(line), "invalid IP") || strings.Contains(string(line), `""`) {
 			t.Errorf("%s: %s, %v", f, line, err)
 		}
-		if _, err := Append(nil, f, Product{}, gate.Event{Kind: gate.KindFinding}); err != nil {
+		if _, err := Append(nil, f, Product{}, event.Event{Kind: event.KindFinding}); err != nil {
 			t.Errorf("a finding without anything: %v", err)
 		}
 	}
-	if _, err := Append(nil, "cef", product, event(gate.KindGrant)); err == nil {
+	if _, err := Append(nil, "cef", product, happened(event.KindGrant)); err == nil {
 		t.Error("an unknown format was written")
 	}
 }
@@ -207,7 +207,7 @@ func BenchmarkAppend(b *testing.B) {
 		b.Run(string(f), func(b *testing.B) {
 			var line []byte
 			for b.Loop() {
-				line, _ = Append(line[:0], f, product, event(gate.KindGrant))
+				line, _ = Append(line[:0], f, product, happened(event.KindGrant))
 			}
 		})
 	}

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 	"sallyport/internal/key"
 	"sallyport/internal/spa"
 	"sallyport/internal/sshauth"
@@ -85,12 +85,12 @@ func TestOracleReadsPackage(t *testing.T) {
 
 // The reasons of this package are words of the gate.
 func TestReasonsAreWordsOfTheGate(t *testing.T) {
-	for reason, word := range map[spa.Reason]gate.Reason{
-		spa.BadLength: gate.BadLength, spa.BadTag: gate.BadTag, spa.BadSeal: gate.BadSeal, spa.BadHeader: gate.BadHeader,
-		spa.UnknownDoor: gate.UnknownDoor, spa.ForbiddenDoor: gate.ForbiddenDoor, spa.ForbiddenFrom: gate.ForbiddenFrom,
-		spa.KeyExpired: gate.KeyExpired, spa.WrongAddress: gate.WrongAddress, spa.NotOpened: gate.NotOpened,
+	for reason, word := range map[spa.Reason]event.Reason{
+		spa.BadLength: event.BadLength, spa.BadTag: event.BadTag, spa.BadSeal: event.BadSeal, spa.BadHeader: event.BadHeader,
+		spa.UnknownDoor: event.UnknownDoor, spa.ForbiddenDoor: event.ForbiddenDoor, spa.ForbiddenFrom: event.ForbiddenFrom,
+		spa.KeyExpired: event.KeyExpired, spa.WrongAddress: event.WrongAddress, spa.NotOpened: event.NotOpened,
 	} {
-		if gate.Reason(reason) != word {
+		if event.Reason(reason) != word {
 			t.Errorf("%q is not %q", reason, word)
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 // login is one try to log in.
@@ -19,10 +19,10 @@ type login struct {
 	source   netip.Addr
 }
 
-func (l login) event(now time.Time) gate.Event {
-	e := gate.Event{Time: now, Kind: gate.KindLogin, Reason: gate.LoginFailed, Source: l.source}
+func (l login) event(now time.Time) event.Event {
+	e := event.Event{Time: now, Kind: event.KindLogin, Reason: event.LoginFailed, Source: l.source}
 	if l.accepted {
-		e.Reason = gate.LoginAccepted
+		e.Reason = event.LoginAccepted
 	}
 	if l.method == "" {
 		e.Detail = fmt.Sprintf("ssh as %q: given up", l.user)
@@ -53,7 +53,7 @@ var (
 // Said takes what a program, as it calls itself, has logged. ok is false for
 // all but the result of a login at sshd. That it was no other program which
 // calls itself the same, the caller has to know.
-func Said(now time.Time, program, text string) (e gate.Event, ok bool) {
+func Said(now time.Time, program, text string) (e event.Event, ok bool) {
 	if !slices.Contains(programs, program) {
 		return e, false
 	}

@@ -20,7 +20,7 @@ import (
 	"syscall"
 	"time"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 const (
@@ -35,7 +35,7 @@ const (
 // ends. It begins at the file's end, and goes on with its successor when it is
 // rotated. A file that is not there is waited for; troubled is called with the
 // reason once, and again after it has been read in between.
-func Follow(ctx context.Context, path string, put func(gate.Event), troubled func(error)) {
+func Follow(ctx context.Context, path string, put func(event.Event), troubled func(error)) {
 	f := follower{path: path, put: put}
 	defer f.close()
 	tick := time.NewTicker(every)
@@ -60,7 +60,7 @@ func Follow(ctx context.Context, path string, put func(gate.Event), troubled fun
 
 type follower struct {
 	path string
-	put  func(gate.Event)
+	put  func(event.Event)
 	file *os.File // nil: not open
 	in   *bufio.Reader
 	line []byte // the beginning of one that has not ended yet

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 )
 
 const (
@@ -92,7 +92,7 @@ type log struct {
 
 func newLog(t *testing.T) *log {
 	l := &log{t: t, path: filepath.Join(t.TempDir(), "auth.log")}
-	l.follower = &follower{path: l.path, put: func(e gate.Event) { l.users = append(l.users, strings.Split(e.Detail, `"`)[1]) }}
+	l.follower = &follower{path: l.path, put: func(e event.Event) { l.users = append(l.users, strings.Split(e.Detail, `"`)[1]) }}
 	t.Cleanup(l.close)
 	return l
 }
@@ -158,18 +158,18 @@ func TestFollow(t *testing.T) {
 func TestWaitForTheFile(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	events, errors := make(chan gate.Event, 10), make(chan error, 10)
+	events, errors := make(chan event.Event, 10), make(chan error, 10)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		Follow(ctx, l.path, func(e gate.Event) { events <- e }, func(err error) { errors <- err })
+		Follow(ctx, l.path, func(e event.Event) { events <- e }, func(err error) { errors <- err })
 	}()
 	if err := <-errors; !strings.Contains(err.Error(), "no such file") {
 		t.Error(err)
 	}
 	l.write(failed("first"))
-	if e := <-events; e.Detail != `ssh as "first" with password` || e.Kind != gate.KindLogin || e.Reason != gate.LoginFailed || e.Time.IsZero() {
+	if e := <-events; e.Detail != `ssh as "first" with password` || e.Kind != event.KindLogin || e.Reason != event.LoginFailed || e.Time.IsZero() {
 		t.Errorf("%+v", e)
 	}
 	stop()

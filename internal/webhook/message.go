@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"strings"
 
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 	"sallyport/internal/siem"
 )
 
 // message writes an event in the form of a place.
-func message(format string, p siem.Product, e gate.Event) ([]byte, error) {
+func message(format string, p siem.Product, e event.Event) ([]byte, error) {
 	if format != "slack" {
 		return siem.Append(nil, siem.Format(format), p, e)
 	}
@@ -24,7 +24,7 @@ func message(format string, p siem.Product, e gate.Event) ([]byte, error) {
 // slack says it in a sentence or two for people. What an attacker may have
 // chosen can neither call anybody nor be a link: & < and > are escaped, as
 // Slack asks for.
-func slack(p siem.Product, e gate.Event) string {
+func slack(p siem.Product, e event.Event) string {
 	title := "Sallyport"
 	if p.Host != "" {
 		title += " on " + p.Host
@@ -56,7 +56,7 @@ func slack(p siem.Product, e gate.Event) string {
 	return b.String()
 }
 
-func source(e gate.Event) string {
+func source(e event.Event) string {
 	if !e.Source.IsValid() {
 		return ""
 	}

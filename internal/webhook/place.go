@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"sallyport/internal/config"
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 	"sallyport/internal/siem"
 )
 
@@ -31,9 +31,9 @@ const (
 type place struct {
 	config  config.Webhook
 	product siem.Product
-	failed  func(gate.Event)
+	failed  func(event.Event)
 	log     *slog.Logger
-	queue   chan gate.Event
+	queue   chan event.Event
 	spool   *spool
 	client  http.Client
 	end     func()
@@ -48,7 +48,7 @@ type place struct {
 
 // put takes an event, if the place wants it. A place that is so slow that the
 // disk cannot be reached either loses it.
-func (p *place) put(e gate.Event) {
+func (p *place) put(e event.Event) {
 	if !wants(p.config, e) {
 		return
 	}
@@ -95,7 +95,7 @@ func (p *place) keepRest() {
 }
 
 // keep makes an event's message and puts it in line.
-func (p *place) keep(e gate.Event) {
+func (p *place) keep(e event.Event) {
 	text, err := message(p.config.Format, p.product, e)
 	if err != nil {
 		p.failed(given(p.config, "an event was not told", err))

@@ -21,12 +21,11 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"sallyport/internal/config"
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 	"sallyport/internal/siem"
 )
 
@@ -35,7 +34,7 @@ import (
 type Sender struct {
 	dir     string
 	product siem.Product
-	failed  func(gate.Event)
+	failed  func(event.Event)
 	log     *slog.Logger
 	first   time.Duration // pause after the first failure
 
@@ -48,7 +47,7 @@ type Sender struct {
 // New returns a sender without places. Messages wait in folders below dir, which
 // is made when it is needed. failed is given an event for what is given up, and
 // must not block.
-func New(dir string, product siem.Product, failed func(gate.Event), log *slog.Logger) *Sender {
+func New(dir string, product siem.Product, failed func(event.Event), log *slog.Logger) *Sender {
 	return &Sender{dir: dir, product: product, failed: failed, log: log, first: firstPause}
 }
 
@@ -87,7 +86,7 @@ func same(a, b config.Webhook) bool {
 }
 
 // Put takes an event and never blocks.
-func (s *Sender) Put(e gate.Event) {
+func (s *Sender) Put(e event.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range s.places {
@@ -158,7 +157,7 @@ func (s *Sender) newPlace(w config.Webhook) *place {
 		product: s.product,
 		failed:  s.failed,
 		log:     s.log,
-		queue:   make(chan gate.Event, queueSize),
+		queue:   make(chan event.Event, queueSize),
 		spool:   &spool{dir: filepath.Join(s.dir, hex.EncodeToString(id[:8]))},
 		end:     func() {},
 		first:   s.first,
@@ -170,25 +169,17 @@ func (s *Sender) newPlace(w config.Webhook) *place {
 	}
 }
 
-// wants tells whether a place is to be told of an event.
-func wants(w config.Webhook, e gate.Event) bool {
-	if !slices.Contains(w.On, string(e.Kind)) || ours(e) {
+// wants reports whether an event is sent to a place. What webhooks have failed
+// to do is sent to none: one that refuses every message would be sent the news
+// of each refusal, for ever.
+func wants(w config.Webhook, e event.Event) bool {
+	if !slices.Contains(w.On, e.Kind) || e.Part == event.PartWebhook {
 		return false
 	}
-	return e.Finding == nil || rank[e.Finding.Severity] >= rank[gate.Severity(w.MinSeverity)] && !e.Finding.Acknowledged
+	return e.Finding == nil || e.Finding.Severity.AtLeast(w.MinSeverity) && !e.Finding.Acknowledged
 }
 
-var rank = map[gate.Severity]int{gate.Info: 0, gate.Low: 1, gate.Medium: 2, gate.High: 3, gate.Critical: 4}
-
-const prefix = "webhook "
-
-// given tells what a place has not been told.
-func given(w config.Webhook, what string, err error) gate.Event {
-	return gate.Event{Time: time.Now(), Kind: gate.KindFailure, Detail: fmt.Sprintf(prefix+"%s: %s: %v", w.Place, what, err)}
-}
-
-// ours tells whether given has made the event. No place is told of it: one that
-// refuses every message would be sent the news of each refusal, for ever.
-func ours(e gate.Event) bool {
-	return e.Kind == gate.KindFailure && strings.HasPrefix(e.Detail, prefix)
+// given reports what a place has not been sent.
+func given(w config.Webhook, what string, err error) event.Event {
+	return event.Event{Time: time.Now(), Kind: event.KindFailure, Part: event.PartWebhook, Detail: fmt.Sprintf("webhook %s: %s: %v", w.Place, what, err)}
 }

@@ -21,7 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"sallyport/internal/config"
-	"sallyport/internal/gate"
+	"sallyport/internal/event"
 	"sallyport/internal/siem"
 )
 
@@ -73,10 +73,10 @@ func (c *chat) next(t *testing.T) (r *http.Request, text string) {
 }
 
 // running sends until the returned function is called, or the test ends.
-func running(t *testing.T, dir string, hooks ...config.Webhook) (s *Sender, failures chan gate.Event, stop func()) {
+func running(t *testing.T, dir string, hooks ...config.Webhook) (s *Sender, failures chan event.Event, stop func()) {
 	t.Helper()
-	failures = make(chan gate.Event, 2000)
-	s = New(dir, siem.Product{Version: "v1", Host: "gate"}, func(e gate.Event) { failures <- e }, slog.New(slog.DiscardHandler))
+	failures = make(chan event.Event, 2000)
+	s = New(dir, siem.Product{Version: "v1", Host: "gate"}, func(e event.Event) { failures <- e }, slog.New(slog.DiscardHandler))
 	s.first = time.Millisecond
 	s.Set(hooks)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -94,11 +94,11 @@ func running(t *testing.T, dir string, hooks ...config.Webhook) (s *Sender, fail
 }
 
 func at(url string) config.Webhook {
-	return config.Webhook{URL: url, Format: "json", On: []string{"finding", "grant"}, MinSeverity: "medium", Timeout: patience}
+	return config.Webhook{URL: url, Format: "json", On: []event.Kind{"finding", "grant"}, MinSeverity: "medium", Timeout: patience}
 }
 
-func grant(n int) gate.Event {
-	return gate.Event{Time: time.Unix(1e9, 0).UTC(), Kind: gate.KindGrant, Door: "ssh", Client: "alice", Source: netip.MustParseAddr("192.0.2.10"), Reason: gate.BySPA, Detail: fmt.Sprint(n)}
+func grant(n int) event.Event {
+	return event.Event{Time: time.Unix(1e9, 0).UTC(), Kind: event.KindGrant, Door: "ssh", Client: "alice", Source: netip.MustParseAddr("192.0.2.10"), Reason: event.BySPA, Detail: fmt.Sprint(n)}
 }
 
 func TestEventsAreSentInOrder(t *testing.T) {
@@ -109,7 +109,7 @@ func TestEventsAreSentInOrder(t *testing.T) {
 	}
 	for n := range 20 {
 		r, text := c.next(t)
-		var e gate.Event
+		var e event.Event
 		if err := json.Unmarshal([]byte(text), &e); err != nil || e != grant(n) {
 			t.Errorf("message %d is %s, %v", n, text, err)
 		}
@@ -133,7 +133,7 @@ func TestWhatFailsIsTriedAgain(t *testing.T) {
 	}
 	select {
 	case e := <-failures: // the 404
-		if e.Kind != gate.KindFailure || !strings.Contains(e.Detail, "404") {
+		if e.Kind != event.KindFailure || !strings.Contains(e.Detail, "404") {
 			t.Errorf("%+v", e)
 		}
 	case <-time.After(patience):
@@ -152,7 +152,7 @@ func TestRefusalsAreNotSent(t *testing.T) {
 	hook.On = append(hook.On, "failure")
 	s, failures, _ := running(t, t.TempDir(), hook)
 	s.Put(grant(1))
-	s.Put(gate.Event{Kind: gate.KindFailure, Detail: "the disk is full"})
+	s.Put(event.Event{Kind: event.KindFailure, Detail: "the disk is full"})
 	for _, want := range []string{`"detail":"1"`, "the disk is full"} {
 		if _, text := c.next(t); !strings.Contains(text, want) {
 			t.Errorf("%s, want %s", text, want)
@@ -338,19 +338,19 @@ func TestCertificatesAreVerified(t *testing.T) {
 }
 
 func TestWants(t *testing.T) {
-	finding := func(s gate.Severity, acknowledged bool) gate.Event {
-		return gate.Event{Kind: gate.KindFinding, Finding: &gate.Finding{Severity: s, Acknowledged: acknowledged}}
+	finding := func(s event.Severity, acknowledged bool) event.Event {
+		return event.Event{Kind: event.KindFinding, Finding: &event.Finding{Severity: s, Acknowledged: acknowledged}}
 	}
 	for name, c := range map[string]struct {
-		event gate.Event
+		event event.Event
 		want  bool
 	}{
-		"grave enough": {finding(gate.Medium, false), true},
-		"graver":       {finding(gate.Critical, false), true},
-		"not enough":   {finding(gate.Low, false), false},
-		"acknowledged": {finding(gate.High, true), false},
+		"grave enough": {finding(event.Medium, false), true},
+		"graver":       {finding(event.Critical, false), true},
+		"not enough":   {finding(event.Low, false), false},
+		"acknowledged": {finding(event.High, true), false},
 		"a grant":      {grant(1), true},
-		"a refusal":    {gate.Event{Kind: gate.KindRefusal}, false},
+		"a refusal":    {event.Event{Kind: event.KindRefusal}, false},
 	} {
 		if wants(at(""), c.event) != c.want {
 			t.Errorf("%s: want %t", name, c.want)
@@ -360,8 +360,8 @@ func TestWants(t *testing.T) {
 
 func TestChatMessages(t *testing.T) {
 	hostile := "<!channel> & <https://evil.example|click> *bold* `x`\n\x1b[2J\u202e"
-	f := gate.Finding{Severity: gate.High, Explanation: "Somebody scans " + hostile, Advice: "Look at it.", Count: 3}
-	text, err := message("slack", siem.Product{Host: "gate"}, gate.Event{Kind: gate.KindFinding, Finding: &f})
+	f := event.Finding{Severity: event.High, Explanation: "Somebody scans " + hostile, Advice: "Look at it.", Count: 3}
+	text, err := message("slack", siem.Product{Host: "gate"}, event.Event{Kind: event.KindFinding, Finding: &f})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -420,7 +420,7 @@ func TestSettingsChangeWhileMessagesWait(t *testing.T) {
 	for deadline := time.Now().Add(2 * patience); len(seen) <= rounds*each && time.Now().Before(deadline); {
 		select {
 		case <-c.got:
-			var e gate.Event
+			var e event.Event
 			if err := json.Unmarshal([]byte(<-c.texts), &e); err != nil {
 				t.Fatal(err)
 			}

@@ -1,0 +1,70 @@
+// Package event holds the words that everything which decides or hears shares:
+// what happened (Event, its Kind and Reason), what was given (Grant), and what
+// deserves a look (Finding). It does no work of its own: it imports the words
+// for packets and nothing else, so that whatever hears events depends on these
+// words, and not on the gate that decides.
+package event
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Kind says what sort of thing happened.
+type Kind string
+
+// The kinds of event.
+const (
+	KindGrant      Kind = "grant"
+	KindRefusal    Kind = "refusal"
+	KindExpiry     Kind = "expiry"
+	KindRevocation Kind = "revocation"
+	KindRepair     Kind = "repair" // the firewall table had been removed and was put back
+	KindReload     Kind = "reload"
+	KindStart      Kind = "start"
+	KindStop       Kind = "stop"
+	KindOverload   Kind = "overload" // something was lost or skipped because too much arrived
+	KindClock      Kind = "clock"    // the clock of a client, or our own, is off
+	KindKey        Kind = "key"      // a server key was made or rotated
+	KindFailure    Kind = "failure"  // something on the host did not work; nothing was opened by it
+	KindUse        Kind = "use"      // a connection that a grant let in has begun, or ended
+	KindContacts   Kind = "contacts" // closed ports that one source has touched in an interval
+	KindBan        Kind = "ban"      // a source was banned, or its ban has ended
+	KindLogin      Kind = "login"    // somebody has logged in at the service behind a door, or failed to
+	KindFinding    Kind = "finding"  // something worth a look: see Finding
+)
+
+// Kinds returns every kind of event, in the order above.
+func Kinds() []Kind {
+	return []Kind{KindGrant, KindRefusal, KindExpiry, KindRevocation, KindRepair, KindReload, KindStart, KindStop, KindOverload,
+		KindClock, KindKey, KindFailure, KindUse, KindContacts, KindBan, KindLogin, KindFinding}
+}
+
+// Part names the room of the daemon that an event is from, where that matters
+// to who hears it.
+type Part string
+
+// PartWebhook marks the failures of webhooks, which no webhook is sent.
+const PartWebhook Part = "webhook"
+
+// Event is something that happened, as the journal, the metrics and the
+// dashboard see it.
+type Event struct {
+	Time   time.Time  `json:"time"`
+	Kind   Kind       `json:"kind"`
+	Door   string     `json:"door,omitempty"`
+	Client string     `json:"client,omitempty"`
+	Source netip.Addr `json:"source,omitzero"`
+	Reason Reason     `json:"reason,omitempty"`
+	Detail string     `json:"detail,omitempty"` // for people; may hold text an attacker chose, so print it quoted
+
+	// What those who hear it read; it is part of Detail, too.
+	Ended bool     `json:"-"` // of KindUse and KindBan: this is the end, not the beginning
+	Part  Part     `json:"-"` // empty: the gate, or it does not matter
+	Right int      `json:"-"` // of a broken sequence: right knocks in a row
+	Of    int      `json:"-"` // of a broken sequence: its length
+	Count Contacts `json:"-"` // of KindContacts, and of refusals that are summed up; of a use that has ended, from when to when
+
+	// Finding is what KindFinding is about.
+	Finding *Finding `json:"finding,omitempty"`
+}

@@ -1,0 +1,65 @@
+package event
+
+// Reason says why, in one word. The set is closed: counters are kept by reason.
+type Reason string
+
+// Reasons of grants and revocations.
+const (
+	BySequence Reason = "sequence" // the whole static sequence, in order, in time
+	BySPA      Reason = "spa"      // an authenticated SPA message
+	ByOperator Reason = "operator" // a command on the control socket
+	ByReload   Reason = "reload"   // the new configuration no longer has this door or client
+	ByClient   Reason = "client"   // the client gave the grant back
+	ByRotating Reason = "rotating" // the whole rotating sequence of a current step
+	ByOneTime  Reason = "one-time" // a sequence from a list of which each opens once
+	ByRollback Reason = "rollback" // a new configuration was not confirmed in time
+)
+
+// Reasons of refusals. The first group concerns sequences, the second SPA
+// messages, in the order in which they are checked.
+const (
+	WrongKnock Reason = "wrong-knock" // a sequence broken off by a knock that is not its next
+	TooSlow    Reason = "too-slow"    // the right sequence, but not within its time limit
+	Scanner    Reason = "scanner"     // the source touches many closed ports; its knocks do not count
+
+	BadLength     Reason = "length"         // no valid message has this length
+	BadTag        Reason = "tag"            // the moat tag T does not fit any current epoch
+	OverBudget    Reason = "budget"         // too many well-tagged packets
+	BadSeal       Reason = "seal"           // HPKE does not open
+	BadHeader     Reason = "header"         // opened, but the header is not one we would write
+	UnknownClient Reason = "unknown-client" // no client has this id
+	UnknownDoor   Reason = "unknown-door"   // no door has this id
+	ForbiddenDoor Reason = "forbidden-door" // the client may not use this door
+	ForbiddenFrom Reason = "forbidden-from" // the client may not knock from this source
+	KeyExpired    Reason = "key-expired"    // the client's key is past its expiry time
+	WrongAddress  Reason = "wrong-address"  // bound to another source, or unbound where that is not allowed
+	StaleTime     Reason = "stale"          // stamped outside the time window
+	Replayed      Reason = "replay"         // seen before, from the same source
+	Intercepted   Reason = "interception"   // seen before, from another source
+	BadProof      Reason = "proof"          // the client's signature does not verify
+	NoRecord      Reason = "no-record"      // the replay guard could not record the message
+	NotOpened     Reason = "not-opened"     // the firewall did not take the grant
+
+	UsedStep   Reason = "used-step"  // a rotating or one-time sequence that has opened already
+	NotNext    Reason = "not-next"   // a one-time sequence whose turn has not come
+	OutOfHours Reason = "hours"      // outside the opening hours of the door or the client
+	TooMany    Reason = "max-grants" // the client has as many grants as it may have at a time
+	Banned     Reason = "banned"     // the source is banned
+)
+
+// Reasons of logins.
+const (
+	LoginAccepted Reason = "accepted"
+	LoginFailed   Reason = "failed"
+)
+
+// Proved reports whether a refusal for this reason concerns a message whose
+// sender has proved who he is, so that nobody else decides how many there are.
+// An interception is reported once for each such message.
+func (r Reason) Proved() bool {
+	switch r {
+	case UnknownDoor, ForbiddenDoor, ForbiddenFrom, KeyExpired, WrongAddress, NoRecord, Intercepted, OutOfHours, TooMany:
+		return true
+	}
+	return false
+}
