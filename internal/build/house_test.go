@@ -54,7 +54,7 @@ var outside = []string{"os", "os/exec", "os/signal", "net", "net/http", "log", "
 var outsideExceptions = map[string][]string{"internal/key": {"log/slog"}}
 
 // Programs are run by these only.
-var mayExec = regexp.MustCompile(`^(internal/lab|internal/drill|internal/hook/|cmd/sallyport/(demo|ssh|pair|initunit)[a-z_]*\.go)`)
+var mayExec = regexp.MustCompile(`^(internal/lab|internal/drill|internal/hook/|cmd/sallyport/(cmd_demo|cmd_ssh|cmd_pair|initunit)[a-z_]*\.go)`)
 
 const module = "sallyport/"
 
