@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,19 +14,6 @@ import (
 	"sallyport/internal/config"
 	"sallyport/internal/lint"
 )
-
-// loadConfig reads a configuration and adds advice to what can go wrong.
-func loadConfig(path string) (*config.Config, error) {
-	absolute, err := filepath.Abs(path)
-	if err != nil {
-		return nil, fmt.Errorf("find the configuration: %w", err)
-	}
-	cfg, err := config.Load(os.DirFS("/"), absolute)
-	if errors.Is(err, fs.ErrNotExist) && path == defaultConfig {
-		return nil, hinted{err, "name another file with -c"}
-	}
-	return cfg, err
-}
 
 type checkOptions struct {
 	config   string

@@ -6,10 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -126,14 +123,6 @@ func (e enrolment) toml() []byte {
 	return b.Bytes()
 }
 
-func quoted(list []string) string {
-	var words []string
-	for _, s := range list {
-		words = append(words, strconv.Quote(s))
-	}
-	return strings.Join(words, ", ")
-}
-
 // add writes the file, if the configuration is good with it, and has it used.
 func (e enrolment) add(ctx context.Context, w io.Writer, path string) error {
 	file, err := clientFile(path, e.name)
@@ -180,33 +169,4 @@ func (e enrolment) printProfile(std stdio, path, host string) error {
 	}
 	_, err = std.out.Write(p.Marshal())
 	return err
-}
-
-// writeBeside writes a new file that belongs to a configuration, with its owner
-// and mode, as a whole or not at all.
-func writeBeside(config, file string, text []byte) error {
-	info, err := os.Stat(config)
-	if err != nil {
-		return err
-	}
-	dir := filepath.Dir(file)
-	if err := os.Mkdir(dir, 0o750); err == nil {
-		if err := keepOwner(dir, info); err != nil {
-			return err
-		}
-	} else if !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	f, err := os.CreateTemp(dir, ".client-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Chmod(info.Mode().Perm()&0o640), f.Sync(), f.Close()); err == nil {
-		err = keepOwner(f.Name(), info)
-	}
-	if err == nil {
-		err = os.Link(f.Name(), file) // fails if it is there
-	}
-	return errors.Join(err, os.Remove(f.Name()))
 }

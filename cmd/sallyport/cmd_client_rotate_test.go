@@ -1,19 +1,12 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
-
-	"rsc.io/qr"
-
-	"sallyport/client"
-	"sallyport/internal/config"
 )
 
 const handMade = `
@@ -31,24 +24,6 @@ rotating = "` + aSecret + `" # on paper, too
 `
 
 const aSecret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
-
-func (s server) load() *config.Config {
-	s.Helper()
-	cfg, err := loadConfig(s.config)
-	if err != nil {
-		s.Fatal(err)
-	}
-	return cfg
-}
-
-func (s server) read(path string) string {
-	s.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		s.Fatal(err)
-	}
-	return string(text)
-}
 
 func TestClientRotate(t *testing.T) {
 	s := newServer(t, handMade)
@@ -87,25 +62,6 @@ func TestClientRotate(t *testing.T) {
 	}
 }
 
-func TestDoorRotate(t *testing.T) {
-	s := newServer(t, handMade)
-	var result rotatedDoor
-	if err := json.Unmarshal([]byte(s.must("", "door", "rotate", "ssh", "--json")), &result); err != nil {
-		t.Fatal(err)
-	}
-	d := s.load().Door("ssh")
-	if len(d.Sequence) != 5 || len(d.Previous) != 3 || d.Previous[0].String() != "tcp/7000" || !d.PreviousUntil.Equal(result.PreviousUntil) || len(result.Sequence) != 5 || result.Sequence[4] != d.Sequence[4] {
-		t.Errorf("%+v\n%+v", d, result)
-	}
-	if text := s.read(s.config); !strings.Contains(text, "] # keep it\n") || !strings.Contains(text, "# Bob has a phone.") {
-		t.Errorf("comments are gone:\n%s", text)
-	}
-	out := s.must("", "door", "rotate", "ssh")
-	if knocks := s.load().Door("ssh").Sequence; !strings.Contains(out, "sallyport knock HOST "+strings.Join(words(knocks), " ")+"\n") {
-		t.Errorf("%s", out)
-	}
-}
-
 func TestRotateRefuses(t *testing.T) {
 	for name, c := range map[string]struct {
 		toml, command, want string
@@ -129,75 +85,5 @@ func TestRotateRefuses(t *testing.T) {
 				t.Error("the file has changed")
 			}
 		})
-	}
-}
-
-// A file that somebody edits meanwhile is left alone.
-func TestReplaceFileNoticesOthers(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "f")
-	if err := os.WriteFile(path, []byte("theirs"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := replaceFile(path, []byte("ours"), []byte("new")); err == nil {
-		t.Error("replaced")
-	}
-	if text, _ := os.ReadFile(path); string(text) != "theirs" {
-		t.Errorf("%s", text)
-	}
-}
-
-func TestEnrolRotating(t *testing.T) {
-	s := newServer(t, "[[door]]\nname = \"ssh\"\nports = [\"tcp/22\"]\n")
-	out, errs, status := s.sallyport("", "client", "add", "bob", "--rotating", "--door", "ssh", "--host", "gate.example.org")
-	p, err := client.ParseProfile([]byte(out))
-	if status != 0 || err != nil || !strings.Contains(errs, `client "bob" may open ssh`) {
-		t.Fatalf("status %d, %v\n%s%s", status, err, out, errs)
-	}
-	bob := findClient(s.load(), "bob")
-	if p.Rotating != bob.Rotating.Current || p.ServerKey != "" || p.Shape.Knocks != 5 || bob.Changed.IsZero() {
-		t.Errorf("%+v", p)
-	}
-	if again := s.must("", "client", "profile", "bob", "--host", "gate.example.org"); again != out {
-		t.Errorf("another profile:\n%s", again)
-	}
-	if list := s.must("", "client", "list"); !strings.Contains(list, "none") || strings.Contains(list, p.Rotating.Text()) {
-		t.Errorf("%s", list)
-	}
-	checkQR(t, s.must("", "client", "profile", "bob", "--host", "gate.example.org", "--qr"), p)
-
-	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
-	var added, problems bytes.Buffer
-	if status := run(t.Context(), []string{"add", "-"}, stdio{strings.NewReader(p.RotatingURI() + "\n"), &added, &problems}); status != 0 || !strings.Contains(added.String(), `"gate"`) {
-		t.Errorf("status %d\n%s%s", status, &added, &problems)
-	}
-	if got, err := client.Load("gate"); err != nil || got.Rotating != p.Rotating {
-		t.Errorf("%+v, %v", got, err)
-	}
-}
-
-// checkQR reads what was printed back into modules.
-func checkQR(t *testing.T, printed string, p *client.Profile) {
-	t.Helper()
-	code, err := qr.Encode(p.RotatingURI(), qr.L)
-	if err != nil {
-		t.Fatal(err)
-	}
-	printed = strings.NewReplacer("\x1b[30;47m", "", "\x1b[0m", "").Replace(printed)
-	lines := strings.Split(printed, "\n")
-	if width := code.Size + 2*quietZone; width > 60 || len(lines) != (width+1)/2+2 || lines[len(lines)-2] != p.RotatingURI() {
-		t.Fatalf("%d wide, %d lines", width, len(lines))
-	}
-	for y := range code.Size {
-		row := []rune(lines[(y+quietZone)/2])
-		for x := range code.Size {
-			c := row[x+quietZone]
-			dark := c == '█' || c == '▀' && y%2 == 0 || c == '▄' && y%2 == 1
-			if dark != code.Black(x, y) {
-				t.Fatalf("module %d, %d", x, y)
-			}
-		}
-	}
-	if first := lines[0]; strings.TrimSpace(first) != "" || !bytes.Contains([]byte(printed), []byte("sallyport://")) {
-		t.Errorf("no margin: %q", first)
 	}
 }

@@ -42,9 +42,3 @@ func newClose(std stdio) *cobra.Command {
 	}
 	return cmd
 }
-
-func printClosed(std stdio, r client.Result) {
-	for _, g := range r.Grants {
-		fmt.Fprintf(std.out, "door %q is closed for %s\n", g.Door, g.Source)
-	}
-}

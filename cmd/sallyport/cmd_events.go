@@ -4,20 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
-	"sallyport/internal/config"
 	"sallyport/internal/event"
 	"sallyport/internal/journal"
-	reporting "sallyport/internal/report"
+	"sallyport/internal/report"
 	"sallyport/internal/siem"
 )
 
@@ -59,51 +53,6 @@ file, so it works without the daemon too. Refusals that anybody can cause are su
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return c.run(cmd.Context(), time.Now()) }
 	cmd.AddCommand(newVerify(std))
 	return cmd
-}
-
-// journalPlace is where a command finds the journal.
-type journalPlace struct{ config, file string }
-
-func (p *journalPlace) journalFlags(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&p.config, "config", "c", defaultConfig, "configuration `FILE`")
-	cmd.Flags().StringVar(&p.file, "journal", "", "another journal `FILE`, such as one that was kept aside")
-}
-
-// noneEmpty refuses flags with nothing in them, which would restrict nothing:
-// most likely a variable of a script was not set.
-func noneEmpty(cmd *cobra.Command, _ []string) (err error) {
-	cmd.Flags().Visit(func(f *pflag.Flag) {
-		if v := f.Value.String(); err == nil && (v == "" || v == "[]") {
-			err = usageError{fmt.Errorf("--%s is empty", f.Name)}
-		}
-	})
-	return err
-}
-
-func (p *journalPlace) path() (string, error) {
-	if p.file != "" {
-		return p.file, nil
-	}
-	absolute, err := filepath.Abs(p.config)
-	if err != nil {
-		return "", fmt.Errorf("find the configuration: %w", err)
-	}
-	return config.JournalPath(os.DirFS("/"), absolute), nil
-}
-
-func (p *journalPlace) open() (*journal.Reader, error) {
-	path, err := p.path()
-	if err != nil {
-		return nil, err
-	}
-	r, err := journal.OpenReader(path)
-	switch {
-	case errors.Is(err, journal.ErrNoJournal):
-		return nil, hinted{err, "the daemon begins it when it starts: systemctl start sallyport"}
-	case errors.Is(err, os.ErrPermission):
-		return nil, hinted{err, "it is readable for root and the daemon: use sudo"}
-	}
-	return r, err
 }
 
 var errNoTime = errors.New("--since is not before --until: there is no time in between")
@@ -244,31 +193,10 @@ func (c *eventsCommand) parse(now time.Time) (err error) {
 		c.query.Kinds = append(c.query.Kinds, event.Kind(k))
 	}
 	for _, r := range c.reasons {
-		if _, known := reporting.Explain(event.Reason(r)); !known {
-			return unknownWord("--reason", r, reporting.Reasons())
+		if _, known := report.Explain(event.Reason(r)); !known {
+			return unknownWord("--reason", r, report.Reasons())
 		}
 		c.query.Reasons = append(c.query.Reasons, event.Reason(r))
 	}
 	return nil
-}
-
-func unknownWord[T ~string](flag, word string, known []T) error {
-	list := make([]string, len(known))
-	for i, k := range known {
-		list[i] = string(k)
-	}
-	return hinted{fmt.Errorf("%s %q is not known", flag, word), "known are: " + strings.Join(list, ", ")}
-}
-
-// parseSource reads an address or a prefix.
-func parseSource(text string) (netip.Prefix, error) {
-	if addr, err := netip.ParseAddr(text); err == nil {
-		addr = addr.Unmap().WithZone("")
-		return netip.PrefixFrom(addr, addr.BitLen()), nil
-	}
-	prefix, err := netip.ParsePrefix(text)
-	if err != nil {
-		return prefix, errors.New(`want an address such as "192.0.2.7", or a prefix such as "2001:db8::/32"`)
-	}
-	return prefix.Masked(), nil
 }

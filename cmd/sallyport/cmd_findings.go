@@ -1,10 +1,8 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -12,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/internal/event"
-	"sallyport/internal/journal"
 )
 
 var severityColors = map[event.Severity]string{event.Critical: "1;31", event.High: "31", event.Medium: "33", event.Low: "36", event.Info: "2"}
@@ -61,37 +58,6 @@ back only if it becomes more severe.`,
 		return nil
 	}
 	cmd.AddCommand(newAck(std))
-	return cmd
-}
-
-func newAck(std stdio) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:     "ack ID ...",
-		Short:   "Mark findings as seen",
-		Example: "  sallyport findings ack 3f2a91",
-		Args:    args(cobra.MinimumNArgs(1)),
-	}
-	var place journalPlace
-	place.journalFlags(cmd)
-	cmd.RunE = func(cmd *cobra.Command, list []string) error {
-		path, err := place.path()
-		if err != nil {
-			return err
-		}
-		for _, id := range list {
-			ok, err := journal.Acknowledge(cmd.Context(), path, id)
-			switch {
-			case errors.Is(err, os.ErrPermission):
-				return hinted{err, "only root and the daemon may change it: use sudo"}
-			case err != nil:
-				return err
-			case !ok:
-				return hinted{fmt.Errorf("there is no finding %q", id), "sallyport findings --all lists them"}
-			}
-			fmt.Fprintf(std.out, "finding %s is acknowledged\n", inert(id))
-		}
-		return nil
-	}
 	return cmd
 }
 

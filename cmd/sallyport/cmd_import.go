@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,7 +15,6 @@ import (
 	"sallyport/internal/config"
 	"sallyport/internal/convert"
 	"sallyport/internal/lint"
-	"sallyport/internal/packet"
 )
 
 func newImport(std stdio) *cobra.Command {
@@ -88,25 +86,6 @@ func save(w io.Writer, file, text string) error {
 	return nil
 }
 
-// newImportSequences converts a list, which is not a configuration.
-func newImportSequences(std stdio) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:     "sequences FILE|-",
-		Short:   "Make a sequences_file from knockd's one_time_sequences",
-		Example: "  sudo sallyport import sequences /etc/knockd/smtp_sequences -o /etc/sallyport/smtp.sequences",
-		Args:    args(cobra.ExactArgs(1)),
-	}
-	out := outFlag(cmd)
-	cmd.RunE = func(_ *cobra.Command, list []string) error {
-		text, err := imported(std.in, list[0], convert.Sequences)
-		if err != nil {
-			return err
-		}
-		return save(std.out, *out, text)
-	}
-	return cmd
-}
-
 // maxImport is more than package convert reads.
 const maxImport = 2 << 20
 
@@ -130,19 +109,6 @@ func imported[T any](in io.Reader, name string, read func(string) (T, error)) (r
 		err = fmt.Errorf("import %s: %w", name, err)
 	}
 	return result, err
-}
-
-// freeSequences makes sequences of ports that nothing on this host uses. It
-// looks at the host when the first one is needed.
-func freeSequences() convert.Sequence {
-	around := sync.OnceValues(lookAround)
-	return func() ([]packet.Port, error) {
-		h, err := around()
-		if err != nil {
-			return nil, err
-		}
-		return (&setup{host: h}).sequence()
-	}
 }
 
 // flaw is what the linter says about a line of what is printed.

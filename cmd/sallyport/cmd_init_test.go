@@ -111,17 +111,6 @@ func TestInitChangesNothing(t *testing.T) {
 	}
 }
 
-func (s server) folders() (list []string) {
-	for _, pattern := range []string{"*", "*/*"} {
-		found, err := filepath.Glob(filepath.Join(s.dir, pattern))
-		if err != nil {
-			s.Fatal(err)
-		}
-		list = append(list, found...)
-	}
-	return list
-}
-
 // asNobody runs f on a thread that has no rights in the file system.
 func asNobody(t *testing.T, f func()) {
 	t.Helper()

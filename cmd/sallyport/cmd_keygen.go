@@ -126,20 +126,6 @@ func makeKey(path, comment string, passphrase []byte) (ssh.PublicKey, error) {
 	return public, writeNew(path+".pub", []byte(authorizedLine(public, comment)+"\n"), 0o644)
 }
 
-// writeNew writes a file that is not there yet.
-func writeNew(path string, text []byte, mode os.FileMode) error {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(text)
-	if err := errors.Join(err, file.Close()); err != nil {
-		os.Remove(path)
-		return err
-	}
-	return nil
-}
-
 // authorizedLine writes a public key as a line of an authorized_keys file.
 func authorizedLine(public ssh.PublicKey, comment string) string {
 	line := string(bytes.TrimSpace(ssh.MarshalAuthorizedKey(public)))

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -133,68 +132,28 @@ func printAttempts(w io.Writer, attempts []knock.Attempt) {
 	}
 }
 
-// printOpened prints what a server has opened.
-func printOpened(w io.Writer, r client.Result) {
-	for _, g := range r.Grants {
-		single := ""
-		if g.Single {
-			single = " for one connection"
-		}
-		fmt.Fprintf(w, "door %q is open for %s%s until %s (%s), answered in %s\n",
-			g.Door, g.Source, single, g.Until.Local().Format(time.TimeOnly), g.For, milliseconds(r.Took))
-	}
-}
-
-// milliseconds writes a short time: "0.9 ms".
-func milliseconds(d time.Duration) string {
-	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
-}
-
-// warnOf tells what will become a problem.
-func warnOf(w io.Writer, p *client.Profile, r client.Result) {
-	if r.OldKey {
-		fmt.Fprintf(w, "note: the server is changing its key; fetch the profile %q again before the old key ends\n", p.Name)
-	}
-	skew := p.Skew
-	if skew == 0 {
-		skew = client.DefaultSkew
-	}
-	if r.Clock.Abs() > skew/2 {
-		fmt.Fprintf(w, "note: this clock and the server's differ by %s; knocks fail from %s on\n", r.Clock.Abs().Round(time.Second), skew)
-	}
-}
-
-// grantJSON is a grant for programs.
-type grantJSON struct {
+// sentJSON is a rotating sequence for programs.
+type sentJSON struct {
 	Door   string    `json:"door"`
-	Source string    `json:"source"`
 	Server string    `json:"server"`
-	For    string    `json:"for"`
-	Until  time.Time `json:"until"`
-	Single bool      `json:"single"`
+	Knocks int       `json:"knocks"`
+	Again  time.Time `json:"again"` // when the door can be knocked at again this way
 }
 
-// answerJSON is a server's answer for programs.
-type answerJSON struct {
-	Grants []grantJSON `json:"grants"`
-	Took   float64     `json:"took_ms"`
-	Clock  float64     `json:"clock_ms"` // by how much the server's clock is ahead
-	OldKey bool        `json:"old_key"`
-}
-
-func resultJSON(r client.Result) answerJSON {
-	a := answerJSON{Grants: []grantJSON{}, Took: r.Took.Seconds() * 1000, Clock: r.Clock.Seconds() * 1000, OldKey: r.OldKey}
-	for _, g := range r.Grants {
-		a.Grants = append(a.Grants, grantJSON{g.Door, g.Source.String(), g.Server.String(), g.For.String(), g.Until.Round(time.Millisecond), g.Single})
+// knockRotating sends rotating sequences and tells where.
+func knockRotating(ctx context.Context, w io.Writer, p *client.Profile, opts client.Options, asJSON bool) error {
+	sent, err := client.KnockRotating(ctx, p, opts)
+	list := []sentJSON{}
+	for _, s := range sent {
+		list = append(list, sentJSON{s.Door, s.Server.String(), s.Knocks, s.Again})
 	}
-	return a
-}
-
-// tolerant returns nil for an error that leaves it open whether a door opened:
-// the server may be one that does not answer.
-func tolerant(err error) error {
-	if none := (*client.NoAnswerError)(nil); errors.As(err, &none) && len(none.Asked) > 0 {
-		return nil
+	if asJSON {
+		printJSON(w, list)
+		return err
+	}
+	for _, s := range sent {
+		fmt.Fprintf(w, "%s: sent %s for door %q; the next sequence for it can be sent from %s on\n",
+			s.Server, count(s.Knocks, "knock"), s.Door, s.Again.Local().Format(time.TimeOnly))
 	}
 	return err
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net/netip"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -45,74 +44,4 @@ func newOpen(std stdio) *cobra.Command {
 		return nil
 	}
 	return cmd
-}
-
-func newRevoke(std stdio) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:     "revoke [--door DOOR] [--source ADDRESS] [--client NAME] | --all",
-		Short:   "End grants before their time",
-		GroupID: "server",
-		Long: `Ends the grants that fit every flag given. Established connections go on, unless --cut
-ends them too.`,
-		Args: args(cobra.NoArgs),
-	}
-	path := configFlag(cmd)
-	var q control.RevokeRequest
-	source := sourceFlag(cmd)
-	cmd.Flags().StringVar(&q.Door, "door", "", "only grants of this `DOOR`")
-	cmd.Flags().StringVar(&q.Client, "client", "", "only grants of this `CLIENT`")
-	cmd.Flags().BoolVar(&q.All, "all", false, "every grant")
-	cmd.Flags().BoolVar(&q.Cut, "cut", false, "end established connections too")
-	asJSON := cmd.Flags().Bool("json", false, "print JSON")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		q.Source = source.Addr
-		if q.Door == "" && q.Client == "" && !q.Source.IsValid() && !q.All {
-			return usageError{hinted{fmt.Errorf("nothing says which grants to revoke"), "name a --door, a --source or a --client, or say --all"}}
-		}
-		conn, err := dial(*path)
-		if err != nil {
-			return err
-		}
-		a, err := conn.Revoke(cmd.Context(), q)
-		if err != nil {
-			return err
-		}
-		if *asJSON {
-			printJSON(std.out, a)
-			return nil
-		}
-		for _, g := range a.Grants {
-			fmt.Fprintf(std.out, "door %q is closed for %s\n", g.Door, g.For())
-		}
-		fmt.Fprintf(std.out, "%s revoked", count(len(a.Grants), "grant"))
-		if q.Cut {
-			fmt.Fprintf(std.out, ", %s cut", count(a.Cut, "connection"))
-		}
-		fmt.Fprintln(std.out)
-		return nil
-	}
-	return cmd
-}
-
-// addressFlag is an address on the command line. The zero value is none.
-type addressFlag struct{ netip.Addr }
-
-func (f *addressFlag) Set(s string) (err error) {
-	f.Addr, err = netip.ParseAddr(s)
-	return err
-}
-
-func (f *addressFlag) Type() string { return "address" }
-
-func (f *addressFlag) String() string {
-	if !f.IsValid() {
-		return ""
-	}
-	return f.Addr.String()
-}
-
-func sourceFlag(cmd *cobra.Command) *addressFlag {
-	f := new(addressFlag)
-	cmd.Flags().Var(f, "source", "the source `ADDRESS`")
-	return f
 }

@@ -78,3 +78,9 @@ func TestPairFails(t *testing.T) {
 		}
 	}
 }
+
+func TestDefaultClientIsAName(t *testing.T) {
+	if name := defaultClient(); !word.MatchString(name) {
+		t.Errorf("%q is no name", name)
+	}
+}

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/internal/control"
-	"sallyport/internal/inspect"
 )
 
 func newReload(std stdio) *cobra.Command {
@@ -60,42 +59,6 @@ does it nevertheless.`,
 		}
 		if q.DryRun && a.Lockout != "" && !q.Force {
 			return hinted{errors.New("the reload would be refused: " + a.Lockout), "sallyport reload --confirm 60s --force makes it safe to try"}
-		}
-		return nil
-	}
-	return cmd
-}
-
-// fromSession lets the daemon know where the one who asks sits.
-func fromSession(q *control.ReloadRequest) {
-	if s, ok := inspect.CurrentSession(); ok {
-		q.From, q.To = s.Client.Addr(), s.Server.Port()
-	}
-}
-
-func newConfirm(std stdio) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:     "confirm",
-		Short:   "Keep the configuration that is on trial",
-		GroupID: "server",
-		Long:    `Keeps what "reload --confirm" or "serve --confirm" has put on trial. Run it from a new session.`,
-		Example: "  sallyport confirm",
-		Args:    args(cobra.NoArgs),
-	}
-	path := configFlag(cmd)
-	asJSON := cmd.Flags().Bool("json", false, "print JSON")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		conn, err := dial(*path)
-		if err == nil {
-			err = conn.Confirm(cmd.Context())
-		}
-		switch {
-		case err != nil:
-			return err
-		case *asJSON:
-			printJSON(std.out, map[string]bool{"confirmed": true})
-		default:
-			fmt.Fprintln(std.out, "confirmed: the configuration stays")
 		}
 		return nil
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -13,7 +12,7 @@ import (
 	"sallyport/internal/build"
 	"sallyport/internal/config"
 	"sallyport/internal/journal"
-	reporting "sallyport/internal/report"
+	"sallyport/internal/report"
 )
 
 func newReport(std stdio) *cobra.Command {
@@ -62,8 +61,8 @@ type reportCommand struct {
 	since, until, html string
 }
 
-func (c *reportCommand) build(ctx context.Context, now time.Time) (*reporting.Report, error) {
-	s := reporting.Subject{Version: build.Version(), Zone: now.Location(), Until: now}
+func (c *reportCommand) build(ctx context.Context, now time.Time) (*report.Report, error) {
+	s := report.Subject{Version: build.Version(), Zone: now.Location(), Until: now}
 	var err error
 	if s.Since, err = parseWhen("--since", c.since, now); err != nil {
 		return nil, usageError{err}
@@ -91,7 +90,7 @@ func (c *reportCommand) build(ctx context.Context, now time.Time) (*reporting.Re
 
 // configured adds what the configuration says. Without it there is a report all
 // the same, of what has happened.
-func (c *reportCommand) configured(s *reporting.Subject, now time.Time) {
+func (c *reportCommand) configured(s *report.Subject, now time.Time) {
 	path, err := filepath.Abs(c.config)
 	if err != nil {
 		return
@@ -113,7 +112,7 @@ func (c *reportCommand) configured(s *reporting.Subject, now time.Time) {
 	s.RotationDue = cfg.Gate.RotationDue
 }
 
-func readReport(ctx context.Context, reader *journal.Reader, s reporting.Subject) (*reporting.Report, error) {
+func readReport(ctx context.Context, reader *journal.Reader, s report.Subject) (*report.Report, error) {
 	findings, err := reader.Findings(ctx, false)
 	if err != nil {
 		return nil, err
@@ -123,7 +122,7 @@ func readReport(ctx context.Context, reader *journal.Reader, s reporting.Subject
 			s.Findings = append(s.Findings, f)
 		}
 	}
-	r := reporting.New(s)
+	r := report.New(s)
 	for e, err := range reader.Events(ctx, journal.Query{Since: s.Since, Until: s.Until}) {
 		if err != nil {
 			return nil, err
@@ -131,28 +130,4 @@ func readReport(ctx context.Context, reader *journal.Reader, s reporting.Subject
 		r.Add(e.Event)
 	}
 	return r, nil
-}
-
-// writeWhole writes a file that only its owner may read, whole or not at all.
-func writeWhole(path string, write func(io.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".sallyport-*")
-	if err != nil {
-		return fmt.Errorf("write %q: %w", path, err)
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-		}
-	}()
-	err = write(f)
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("write %q: %w", path, err)
-	}
-	return nil
 }

@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -13,18 +11,7 @@ import (
 
 	"sallyport/internal/build"
 	"sallyport/internal/daemon"
-	"sallyport/internal/journald"
 )
-
-// defaultConfig is where the configuration is unless a flag says otherwise.
-const defaultConfig = "/etc/sallyport/sallyport.toml"
-
-// configFlag adds -c to a command.
-func configFlag(cmd *cobra.Command) *string {
-	path := cmd.Flags().StringP("config", "c", defaultConfig, "configuration `FILE`")
-	_ = cmd.MarkFlagFilename("config", "toml") // cannot fail: the flag has just been defined
-	return path
-}
 
 func newServe(std stdio) *cobra.Command {
 	cmd := &cobra.Command{
@@ -69,29 +56,4 @@ start everything is open again. The kernel sees to it, even if the daemon is kil
 		})
 	}
 	return cmd
-}
-
-// newLog returns the daemon's log, and the queue that its lines go through.
-func newLog(w io.Writer, debug, asJSON bool) (*slog.Logger, *logQueue) {
-	opts := &slog.HandlerOptions{Level: slog.LevelInfo}
-	if debug {
-		opts.Level = slog.LevelDebug
-	}
-	handler := func(w io.Writer) slog.Handler {
-		if asJSON {
-			return slog.NewJSONHandler(inertJSON{w}, opts)
-		}
-		return slog.NewTextHandler(w, opts)
-	}
-	queue := newLogQueue(w)
-	queue.told = func(lost uint64) {
-		slog.New(handler(w)).Warn("lines are missing here: this log was not read fast enough", "lines", lost)
-	}
-	lines := handler(queue)
-	if f, ok := w.(*os.File); ok && !asJSON {
-		if h, ok := journald.New(f, os.Getenv("JOURNAL_STREAM"), lines, opts.Level); ok {
-			return slog.New(h), queue
-		}
-	}
-	return slog.New(lines), queue
 }

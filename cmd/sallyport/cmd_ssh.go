@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os/exec"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -41,7 +40,7 @@ the name is for ssh.`,
 			return err
 		}
 		if err != nil {
-			report(std.err, err)
+			printError(std.err, err)
 			fmt.Fprintln(std.err, "note: trying ssh nevertheless")
 		}
 		warnOf(std.err, profile, result)
@@ -65,12 +64,4 @@ func sshArguments(user, host string, r client.Result, rest []string) []string {
 		list = append(list, "-l", user)
 	}
 	return append(append(list, host), rest...)
-}
-
-// cutUser splits "alice@office".
-func cutUser(s string) (user, name string, found bool) {
-	if i := strings.LastIndexByte(s, '@'); i >= 0 {
-		return s[:i], s[i+1:], true
-	}
-	return "", s, false
 }

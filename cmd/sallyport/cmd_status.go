@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -91,20 +90,6 @@ func printStatus(w io.Writer, s control.Status, now time.Time) {
 	printMoat(w, s.Moat)
 }
 
-func table(w io.Writer, rows func(row func(cells ...any))) {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	rows(func(cells ...any) {
-		for i, c := range cells {
-			if i > 0 {
-				fmt.Fprint(t, "\t")
-			}
-			fmt.Fprint(t, c)
-		}
-		fmt.Fprintln(t)
-	})
-	t.Flush()
-}
-
 // manyDoors is how many doors are listed; of more, those in use.
 const manyDoors = 50
 
@@ -161,4 +146,37 @@ func printCounters(w io.Writer, s control.Status) {
 		list = append(list, fmt.Sprintf("%s %d", reason, s.Refusals[reason]))
 	}
 	fmt.Fprintf(w, "Refusals: %s.\n", strings.Join(list, ", "))
+}
+
+// printMoat tells in a few lines how junk is kept off.
+func printMoat(w io.Writer, m control.Moat) {
+	fmt.Fprintf(w, "Moat: %s.", strings.Join(moatPlaces(m), "; "))
+	if n := m.Dropped[event.BadTag] + m.Dropped[event.OverBudget]; n > 0 {
+		fmt.Fprintf(w, " Dropped %d with a wrong tag, %d over the budget.", m.Dropped[event.BadTag], m.Dropped[event.OverBudget])
+	}
+	if m.Sampled > 1 {
+		fmt.Fprintf(w, " Of packets to closed ports, one in %d is looked at.", m.Sampled)
+	}
+	fmt.Fprintln(w)
+	if m.Problem != "" {
+		fmt.Fprintf(w, "! moat: %s\n", m.Problem)
+	}
+}
+
+func moatPlaces(m control.Moat) []string {
+	if m.Mode == "off" {
+		return []string{"off, as configured"}
+	}
+	if len(m.Interfaces) == 0 {
+		return []string{"off, there is no interface for it"}
+	}
+	var list []string
+	for _, i := range m.Interfaces {
+		place := i.Name + " " + i.Mode
+		if i.Reason != "" {
+			place += " (" + i.Reason + ")"
+		}
+		list = append(list, place)
+	}
+	return list
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/netip"
 	"time"
 
@@ -64,7 +63,7 @@ func (w *watch) run(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return w.giveBack()
 		case err != nil:
-			report(w.std.err, err)
+			printError(w.std.err, err)
 			clear(w.sources) // what comes next is news
 			again.Grants = nil
 		}
@@ -132,14 +131,4 @@ func (w *watch) giveBack() error {
 	result, err := client.Close(ctx, w.profile, opts)
 	printClosed(w.std, result)
 	return err
-}
-
-// localAddress asks the routes of this host, without sending anything.
-func localAddress(server netip.AddrPort) netip.Addr {
-	conn, err := net.Dial("udp", server.String())
-	if err != nil {
-		return netip.Addr{}
-	}
-	defer conn.Close()
-	return conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr()
 }

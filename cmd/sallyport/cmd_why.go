@@ -15,7 +15,7 @@ import (
 
 	"sallyport/internal/event"
 	"sallyport/internal/journal"
-	reporting "sallyport/internal/report"
+	"sallyport/internal/report"
 )
 
 const (
@@ -139,7 +139,7 @@ func (w *why) take(e event.Event, by map[[2]string]*whyReason) {
 	}
 	one := by[[2]string{string(e.Kind), string(e.Reason)}]
 	if one == nil {
-		x, _ := reporting.Explain(e.Reason)
+		x, _ := report.Explain(e.Reason)
 		one = &whyReason{Kind: e.Kind, Reason: e.Reason, Meaning: x.Meaning, Advice: x.Advice}
 		by[[2]string{string(e.Kind), string(e.Reason)}] = one
 	}

@@ -1,10 +1,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // parseWhen reads a point in time: so long ago ("30m", "2h", "7d", "2w"), a
@@ -34,4 +39,107 @@ func parseAgo(text string) (time.Duration, bool) {
 	}
 	d, err := time.ParseDuration(text)
 	return d, err == nil && d >= 0
+}
+
+// noneEmpty refuses flags with nothing in them, which would restrict nothing:
+// most likely a variable of a script was not set.
+func noneEmpty(cmd *cobra.Command, _ []string) (err error) {
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if v := f.Value.String(); err == nil && (v == "" || v == "[]") {
+			err = usageError{fmt.Errorf("--%s is empty", f.Name)}
+		}
+	})
+	return err
+}
+
+func unknownWord[T ~string](flag, word string, known []T) error {
+	list := make([]string, len(known))
+	for i, k := range known {
+		list[i] = string(k)
+	}
+	return hinted{fmt.Errorf("%s %q is not known", flag, word), "known are: " + strings.Join(list, ", ")}
+}
+
+// parseSource reads an address or a prefix.
+func parseSource(text string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(text); err == nil {
+		addr = addr.Unmap().WithZone("")
+		return netip.PrefixFrom(addr, addr.BitLen()), nil
+	}
+	prefix, err := netip.ParsePrefix(text)
+	if err != nil {
+		return prefix, errors.New(`want an address such as "192.0.2.7", or a prefix such as "2001:db8::/32"`)
+	}
+	return prefix.Masked(), nil
+}
+
+// addressFlag is an address on the command line. The zero value is none.
+type addressFlag struct{ netip.Addr }
+
+func (f *addressFlag) Set(s string) (err error) {
+	f.Addr, err = netip.ParseAddr(s)
+	return err
+}
+
+func (f *addressFlag) Type() string { return "address" }
+
+func (f *addressFlag) String() string {
+	if !f.IsValid() {
+		return ""
+	}
+	return f.Addr.String()
+}
+
+func sourceFlag(cmd *cobra.Command) *addressFlag {
+	f := new(addressFlag)
+	cmd.Flags().Var(f, "source", "the source `ADDRESS`")
+	return f
+}
+
+// defaultConfig is where the configuration is unless a flag says otherwise.
+const defaultConfig = "/etc/sallyport/sallyport.toml"
+
+// configFlag adds -c to a command.
+func configFlag(cmd *cobra.Command) *string {
+	path := cmd.Flags().StringP("config", "c", defaultConfig, "configuration `FILE`")
+	_ = cmd.MarkFlagFilename("config", "toml") // cannot fail: the flag has just been defined
+	return path
+}
+
+// dayFlag is a duration that can be given in days.
+type dayFlag time.Duration
+
+func (d *dayFlag) Set(s string) error {
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		const bits = 12 // 4,095 days
+		n, err := strconv.ParseUint(days, 10, bits)
+		*d = dayFlag(time.Duration(n) * 24 * time.Hour)
+		if err != nil {
+			return errors.New("want a time such as 12h or 30d, at most 4095d")
+		}
+		return nil
+	}
+	v, err := time.ParseDuration(s)
+	if err != nil || v < 0 {
+		return errors.New("want a time such as 12h or 30d")
+	}
+	*d = dayFlag(v)
+	return nil
+}
+
+func (d *dayFlag) String() string {
+	if v := time.Duration(*d); v%(24*time.Hour) != 0 {
+		return v.String()
+	}
+	return strconv.FormatInt(int64(time.Duration(*d)/(24*time.Hour)), 10) + "d"
+}
+
+func (d *dayFlag) Type() string { return "duration" }
+
+// cutUser splits "alice@office".
+func cutUser(s string) (user, name string, found bool) {
+	if i := strings.LastIndexByte(s, '@'); i >= 0 {
+		return s[:i], s[i+1:], true
+	}
+	return "", s, false
 }

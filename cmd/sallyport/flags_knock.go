@@ -1,10 +1,6 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -53,17 +49,4 @@ func (f *askFlags) family() knock.Family {
 		return knock.IPv6
 	}
 	return knock.Both
-}
-
-// loadProfile reads a profile of this user.
-func loadProfile(name string) (*client.Profile, error) {
-	p, err := client.Load(name)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return p, err
-	}
-	hint := "sallyport add FILE adds one that the server printed (sallyport client profile), sallyport pair fetches it"
-	if names, _ := client.List(); len(names) > 0 {
-		hint = fmt.Sprintf("there is %s; %s", strings.Join(names, ", "), hint)
-	}
-	return nil, hinted{fmt.Errorf("there is no profile %q", name), hint}
 }

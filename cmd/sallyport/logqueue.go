@@ -2,8 +2,12 @@ package main
 
 import (
 	"io"
+	"log/slog"
+	"os"
 	"sync/atomic"
 	"time"
+
+	"sallyport/internal/journald"
 )
 
 const (
@@ -68,4 +72,29 @@ func (q *logQueue) close() {
 	case <-q.done:
 	case <-time.After(logGrace):
 	}
+}
+
+// newLog returns the daemon's log, and the queue that its lines go through.
+func newLog(w io.Writer, debug, asJSON bool) (*slog.Logger, *logQueue) {
+	opts := &slog.HandlerOptions{Level: slog.LevelInfo}
+	if debug {
+		opts.Level = slog.LevelDebug
+	}
+	handler := func(w io.Writer) slog.Handler {
+		if asJSON {
+			return slog.NewJSONHandler(inertJSON{w}, opts)
+		}
+		return slog.NewTextHandler(w, opts)
+	}
+	queue := newLogQueue(w)
+	queue.told = func(lost uint64) {
+		slog.New(handler(w)).Warn("lines are missing here: this log was not read fast enough", "lines", lost)
+	}
+	lines := handler(queue)
+	if f, ok := w.(*os.File); ok && !asJSON {
+		if h, ok := journald.New(f, os.Getenv("JOURNAL_STREAM"), lines, opts.Level); ok {
+			return slog.New(h), queue
+		}
+	}
+	return slog.New(lines), queue
 }

@@ -2,14 +2,10 @@ package main
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"sallyport/internal/build"
-	"sallyport/internal/config"
-	"sallyport/internal/control"
 )
 
 func addCommands(root *cobra.Command, std stdio) {
@@ -48,25 +44,58 @@ func addCommands(root *cobra.Command, std stdio) {
 	)
 }
 
-func newVersion(std stdio) *cobra.Command {
-	return &cobra.Command{
-		Use:     "version",
-		Short:   "Print the version",
-		GroupID: "other",
-		Args:    args(cobra.NoArgs),
-		Run: func(*cobra.Command, []string) {
-			fmt.Fprintf(std.out, "sallyport %s\n", build.Version())
+func newRoot(std stdio) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "sallyport",
+		Short: "A gate that stays closed and silent, and opens for whoever proves a secret",
+		Long: `Services stay closed and silent at the firewall; whoever proves a secret gets one door, for one source
+address, for a short time, and the kernel closes it again.
+
+On a server, "init" makes a configuration, "client add" enrols people, and "serve" is the daemon. A
+client adds the profile that it was given ("add"), and then knocks ("knock") or connects ("ssh").
+
+The configuration is /etc/sallyport/sallyport.toml, with conf.d/*.toml beside it; the state is in
+/var/lib/sallyport. A client keeps its profiles in its configuration folder: ~/.config/sallyport on Linux.
+
+The exit status is 0 if all is done, 1 if something was refused or failed, and 2 if the command line is
+wrong.`,
+		Version:       build.Version(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageError{hinted{fmt.Errorf("unknown command %q", args[0]), "sallyport --help lists the commands"}}
+			}
+			return nil
 		},
+		RunE: func(cmd *cobra.Command, args []string) error { return cmd.Help() },
 	}
+	root.SetIn(std.in)
+	root.SetOut(std.out)
+	root.SetErr(std.err)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError{hinted{err, cmd.CommandPath() + " --help lists the flags"}}
+	})
+	root.AddGroup(&cobra.Group{ID: "server", Title: "On the server:"}, &cobra.Group{ID: "client", Title: "On the client:"}, &cobra.Group{ID: "other", Title: "Other:"})
+	root.SetHelpCommandGroupID("other")
+	root.SetCompletionCommandGroupID("other")
+	addCommands(root, std)
+	addDocs(root)
+	addCompletions(root)
+	return root
 }
 
-// dial reaches the daemon whose configuration is at path. All it needs from
-// there is the socket, so that a configuration with a mistake does not keep
-// anybody from revoking a grant.
-func dial(path string) (*control.Conn, error) {
-	absolute, err := filepath.Abs(path)
-	if err != nil {
-		return nil, fmt.Errorf("find the configuration: %w", err)
+// args turns cobra's complaints about the number of arguments, and about flags
+// that do not go together, into usage errors.
+func args(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, list []string) error {
+		err := check(cmd, list)
+		if err == nil {
+			err = cmd.ValidateFlagGroups()
+		}
+		if err != nil {
+			return usageError{hinted{err, "usage: " + cmd.UseLine()}}
+		}
+		return nil
 	}
-	return control.Dial(config.Socket(os.DirFS("/"), absolute)), nil
 }

@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"io"
 
-	reporting "sallyport/internal/report"
+	"sallyport/internal/report"
 	"sallyport/internal/siem"
 )
 
 // inert makes a text that somebody else may have chosen safe to print.
-func inert(s string) string { return reporting.Inert(s) }
+func inert(s string) string { return report.Inert(s) }
 
 // inertJSON passes JSON on with everything escaped that a terminal could act on.
 type inertJSON struct{ to io.Writer }
@@ -34,4 +34,15 @@ func printJSONLine(w io.Writer, v any) error {
 	}
 	_, err := w.Write(siem.Inert(b.Bytes()))
 	return err
+}
+
+// printJSON writes a value as indented JSON, inert on a terminal.
+func printJSON(w io.Writer, v any) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(v) // what is printed here can be encoded
+	// Writing to a closed pipe is not worth a message.
+	_, _ = w.Write(siem.Inert(b.Bytes()))
 }

@@ -1,28 +1,14 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
+	"text/tabwriter"
 	"time"
 
 	"golang.org/x/term"
-
-	"sallyport/internal/siem"
 )
-
-// printJSON writes a value as indented JSON, inert on a terminal.
-func printJSON(w io.Writer, v any) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	_ = enc.Encode(v) // what is printed here can be encoded
-	// Writing to a closed pipe is not worth a message.
-	_, _ = w.Write(siem.Inert(b.Bytes()))
-}
 
 // isTerminal tells whether a person reads along.
 func isTerminal(w io.Writer) bool {
@@ -51,4 +37,25 @@ func count(n int, word string) string {
 // environment says otherwise (no-color.org).
 func colored(w io.Writer) bool {
 	return isTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+func table(w io.Writer, rows func(row func(cells ...any))) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	rows(func(cells ...any) {
+		for i, c := range cells {
+			if i > 0 {
+				fmt.Fprint(t, "\t")
+			}
+			fmt.Fprint(t, c)
+		}
+		fmt.Fprintln(t)
+	})
+	t.Flush()
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
 }

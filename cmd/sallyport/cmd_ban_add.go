@@ -1,0 +1,45 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"sallyport/internal/control"
+)
+
+func newBanAdd(std stdio) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "add ADDRESS",
+		Short:   "Ban a source",
+		Example: "  sallyport ban add 203.0.113.7 --for 24h",
+		Args:    args(cobra.ExactArgs(1)),
+	}
+	path := configFlag(cmd)
+	length := cmd.Flags().Duration("for", 0, "how long (default: for in [ban])")
+	asJSON := cmd.Flags().Bool("json", false, "print JSON")
+	cmd.RunE = func(cmd *cobra.Command, list []string) error {
+		source, err := sourceArg(list[0])
+		if err != nil {
+			return err
+		}
+		if cmd.Flags().Changed("for") && *length <= 0 {
+			return usageError{fmt.Errorf("--for %s: want a time like 1h", *length)}
+		}
+		conn, err := dial(*path)
+		if err != nil {
+			return err
+		}
+		b, err := conn.Ban(cmd.Context(), control.BanRequest{Source: source, For: control.Duration(*length)})
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			printJSON(std.out, b)
+			return nil
+		}
+		fmt.Fprintln(std.out, banLine(b))
+		return nil
+	}
+	return cmd
+}

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"sallyport/client"
+	"sallyport/internal/key"
+)
+
+func TestClientProfile(t *testing.T) {
+	s := newServer(t, oneDoor)
+	s.must(newEd25519(t), "client", "add", "alice", "--key", "-", "--door", "ssh")
+	s.refuses("", "make the server key", "client", "profile", "alice", "--host", "gate.example.org")
+	ring := s.serverKey(key.Hybrid)
+	p, err := client.ParseProfile([]byte(s.must("", "client", "profile", "alice", "--host", "gate.example.org", "--port", "444")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Host != "gate.example.org" || p.Port != 444 || p.Name != "gate" || p.ServerKey != ring.Current().Public().Text() || !slices.Equal(p.Doors, []string{"ssh"}) {
+		t.Errorf("got %+v", p)
+	}
+	s.refuses("", "--host", "client", "profile", "alice")
+	s.refuses("", "host", "client", "profile", "alice", "--host", "a b\nc")
+	s.refuses("", "port", "client", "profile", "alice", "--host", "gate", "--port", "70000")
+	s.refuses("", "no client", "client", "profile", "bob", "--host", "gate")
+	off := newServer(t, strings.Replace(oneDoor, "40321", "0", 1))
+	off.must(newEd25519(t), "client", "add", "alice", "--key", "-", "--door", "ssh")
+	off.refuses("", "set port in [spa]", "client", "profile", "alice", "--host", "gate")
+}

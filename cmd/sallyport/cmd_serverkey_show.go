@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sallyport/internal/key"
+)
+
+// shownKey is a server key as it is shown: never its private half.
+type shownKey struct {
+	Fingerprint   string    `json:"fingerprint"`
+	Suite         string    `json:"suite"`
+	PublicKey     string    `json:"public_key"`
+	Previous      string    `json:"previous,omitempty"` // fingerprint
+	PreviousUntil time.Time `json:"previous_until,omitzero"`
+}
+
+func shown(ring key.Keyring, now time.Time) shownKey {
+	public := ring.Current().Public()
+	s := shownKey{Fingerprint: public.Fingerprint(), Suite: public.Suite().String(), PublicKey: public.Text()}
+	if previous, until := ring.Previous(); !previous.IsZero() && now.Before(until) {
+		s.Previous, s.PreviousUntil = previous.Public().Fingerprint(), until
+	}
+	return s
+}
+
+func newServerKeyShow(std stdio) *cobra.Command {
+	cmd := &cobra.Command{Use: "show", Short: "Show the server's public key", Args: args(cobra.NoArgs)}
+	path := configFlag(cmd)
+	asJSON := cmd.Flags().Bool("json", false, "print JSON")
+	cmd.RunE = func(*cobra.Command, []string) error {
+		cfg, err := loadConfig(*path)
+		if err != nil {
+			return err
+		}
+		ring, err := loadServerKey(cfg)
+		if err != nil {
+			return err
+		}
+		s := shown(ring, time.Now())
+		if *asJSON {
+			printJSON(std.out, s)
+			return nil
+		}
+		fmt.Fprintf(std.out, "fingerprint  %s\nsuite        %s\n", s.Fingerprint, s.Suite)
+		if s.Previous != "" {
+			fmt.Fprintf(std.out, "previous     %s, accepted until %s\n", s.Previous, s.PreviousUntil.Local().Format(time.DateTime))
+		}
+		fmt.Fprintf(std.out, "public key, for clients only:\n%s\n", s.PublicKey)
+		return nil
+	}
+	return cmd
+}

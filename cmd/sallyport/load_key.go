@@ -1,0 +1,47 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"sallyport/internal/config"
+	"sallyport/internal/key"
+	"sallyport/internal/keyfile"
+	"sallyport/internal/spa"
+	"sallyport/internal/sshauth"
+)
+
+// loadServerKey reads the server key of a configuration.
+func loadServerKey(cfg *config.Config) (key.Keyring, error) {
+	ring, err := keyfile.Load(cfg.SPA.ServerKey)
+	if errors.Is(err, fs.ErrNotExist) {
+		return ring, hinted{err, "start the daemon once with SPA on, or run sallyport init: both make the server key"}
+	}
+	return ring, advise(err)
+}
+
+// fits tells whether the messages of a suite have room for a client's proof.
+func fits(suite key.Suite, c *config.Client) error {
+	if c.Key == nil { // it has rotating sequences only
+		return nil
+	}
+	size, err := sshauth.ProofSize(c.Key)
+	if err == nil {
+		_, err = spa.Length(suite, size)
+	}
+	return err
+}
+
+// checkSuite refuses a client that the server as it is could never hear. A
+// server key that cannot be read says nothing against anybody.
+func checkSuite(cfg *config.Config, c *config.Client) error {
+	ring, err := keyfile.Load(cfg.SPA.ServerKey)
+	if err != nil || c == nil {
+		return nil
+	}
+	if err := fits(ring.Current().Public().Suite(), c); err != nil {
+		return hinted{fmt.Errorf("%s key: %w", c.Key.Type(), err), "sallyport keygen makes an Ed25519 key; sallyport server-key rotate --suite x25519 makes such a server key"}
+	}
+	return nil
+}

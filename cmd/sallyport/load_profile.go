@@ -1,0 +1,82 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"sallyport/client"
+)
+
+// readProfile reads a profile, or the URI of a QR code, from a file or from
+// the command line.
+func readProfile(in io.Reader, source string) (*client.Profile, error) {
+	if strings.HasPrefix(source, "sallyport:") {
+		return client.ParseRotatingURI(source)
+	}
+	text, err := readInput(in, source)
+	if err != nil {
+		return nil, err
+	}
+	var profile *client.Profile
+	if uri := strings.TrimSpace(string(text)); strings.HasPrefix(uri, "sallyport:") {
+		profile, err = client.ParseRotatingURI(uri)
+	} else {
+		profile, err = client.ParseProfile(text)
+	}
+	if err != nil {
+		return nil, hinted{fmt.Errorf("%s: %w", source, err), "the server prints a right one: sallyport client profile"}
+	}
+	return profile, nil
+}
+
+// readInput reads a file, or standard input for "-".
+func readInput(in io.Reader, path string) ([]byte, error) {
+	if path == "-" {
+		return io.ReadAll(io.LimitReader(in, maxInput))
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, maxInput))
+}
+
+func saveProfile(p *client.Profile, replace bool) error {
+	if _, err := client.Load(p.Name); !errors.Is(err, fs.ErrNotExist) && !replace {
+		return hinted{fmt.Errorf("there is a profile %q already", p.Name), "--replace puts this one in its place"}
+	}
+	return client.Save(p)
+}
+
+// loadProfile reads a profile of this user.
+func loadProfile(name string) (*client.Profile, error) {
+	p, err := client.Load(name)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return p, err
+	}
+	hint := "sallyport add FILE adds one that the server printed (sallyport client profile), sallyport pair fetches it"
+	if names, _ := client.List(); len(names) > 0 {
+		hint = fmt.Sprintf("there is %s; %s", strings.Join(names, ", "), hint)
+	}
+	return nil, hinted{fmt.Errorf("there is no profile %q", name), hint}
+}
+
+// printAdded tells what can be done with a new profile.
+func printAdded(std stdio, p *client.Profile) {
+	fmt.Fprintf(std.out, `added the profile %q of %s. Try it:
+
+    sallyport knock %[1]s
+    sallyport ssh %[1]s
+
+To let ssh, scp and rsync knock by themselves, add to ~/.ssh/config:
+
+    Host %[1]s
+        HostName %[2]s
+        ProxyCommand sallyport proxy %[1]s %%h %%p
+`, p.Name, p.Host)
+}
