@@ -17,7 +17,7 @@ import (
 // The rooms of the house. A package that is in none of them fails the test:
 // decide what it is before anything depends on it.
 var rooms = map[string][]string{
-	"pure": {"internal/packet", "internal/event", "internal/sequence", "internal/key", "internal/spa", "internal/sshauth",
+	"pure": {"internal/packet", "internal/event", "internal/sequence", "internal/key", "internal/spa", "internal/sshauth", "internal/fwknop",
 		"internal/replay", "internal/unit", "internal/spent", "internal/limit", "internal/config", "internal/gate", "internal/report",
 		"internal/detect", "internal/siem", "internal/convert", "internal/lint"},
 	"edge": {"internal/capture", "internal/firewall", "internal/conntrack", "internal/netstate", "internal/control",
