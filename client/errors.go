@@ -105,15 +105,15 @@ func (e *RefusedError) words() words {
 
 // doorFailure returns why none of the flights for one door was answered as
 // asked: the most telling of their reasons.
-func (s *sender) doorFailure(flights []*flight) error {
-	none := &NoAnswerError{Profile: s.profile.Name, Waited: s.opts.Timeout, Skew: s.profile.skew()}
+func (q *request) doorFailure(flights []*flight) error {
+	none := &NoAnswerError{Profile: q.profile.Name, Waited: q.opts.Timeout, Skew: q.profile.skew()}
 	var refused, unable error
 	for _, f := range flights {
 		switch {
 		case f.answered != nil && f.answered.Status != spa.Refused:
 			return nil
 		case f.answered != nil:
-			refused = &RefusedError{Door: s.asked(f), Source: f.answered.Source, Reason: string(f.answered.Reason)}
+			refused = &RefusedError{Door: q.asked(f), Source: f.answered.Source, Reason: string(f.answered.Reason)}
 		case f.tries > 0:
 			none.Asked, none.Tries = append(none.Asked, f.to), max(none.Tries, f.tries)
 		}
@@ -133,11 +133,11 @@ func (s *sender) doorFailure(flights []*flight) error {
 }
 
 // asked returns the name of the door that a flight is about.
-func (s *sender) asked(f *flight) string {
+func (q *request) asked(f *flight) string {
 	if f.header.Door == ([4]byte{}) {
 		return ""
 	}
-	return s.doorName(f.header.Door)
+	return q.doorName(f.header.Door)
 }
 
 // resolve returns the addresses of a host.

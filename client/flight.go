@@ -17,7 +17,7 @@ var backoff = []time.Duration{250 * time.Millisecond, 600 * time.Millisecond, 12
 // flight is the request for one door at one address, with all its tries. Its
 // results may be read once fly has returned.
 type flight struct {
-	*sender
+	*request
 	header spa.Header
 	to     netip.AddrPort
 

@@ -57,7 +57,7 @@ type Grant struct {
 // The error is a *NoAnswerError if nobody answered, a *RefusedError if the
 // server said no. It may have a method Hint() string that says what to do.
 func Knock(ctx context.Context, p *Profile, opts Options) (Result, error) {
-	r, err := request(ctx, p, spa.Open, opts)
+	r, err := ask(ctx, p, spa.Open, opts)
 	if err != nil {
 		return r, fmt.Errorf("knock at %q: %w", p.Name, err)
 	}
@@ -68,16 +68,16 @@ func Knock(ctx context.Context, p *Profile, opts Options) (Result, error) {
 // have no meaning. Established connections go on.
 func Close(ctx context.Context, p *Profile, opts Options) (Result, error) {
 	opts.For, opts.Single = 0, false
-	r, err := request(ctx, p, spa.Close, opts)
+	r, err := ask(ctx, p, spa.Close, opts)
 	if err != nil {
 		return r, fmt.Errorf("close %q: %w", p.Name, err)
 	}
 	return r, nil
 }
 
-// request sends the messages for each door to each address, and gathers what
+// ask sends the messages for each door to each address, and gathers what
 // comes back.
-func request(ctx context.Context, p *Profile, op spa.Op, opts Options) (Result, error) {
+func ask(ctx context.Context, p *Profile, op spa.Op, opts Options) (Result, error) {
 	headers, err := headersFor(p, op, &opts)
 	if err != nil {
 		return Result{}, err
@@ -98,16 +98,16 @@ func request(ctx context.Context, p *Profile, op spa.Op, opts Options) (Result, 
 	}
 	defer done()
 
-	s := sender{profile: p, server: server, id: id, opts: opts}
+	q := request{profile: p, server: server, id: id, opts: opts}
 	var flights []*flight
 	for _, h := range headers {
 		h.Client = sshauth.ID(id.signer.PublicKey())
-		for _, a := range firstOfEach(addrs, s.perFamily()) {
-			flights = append(flights, &flight{sender: &s, header: h, to: netip.AddrPortFrom(a, p.Port)})
+		for _, a := range firstOfEach(addrs, q.perFamily()) {
+			flights = append(flights, &flight{request: &q, header: h, to: netip.AddrPortFrom(a, p.Port)})
 		}
 	}
-	s.gather(ctx, func() { cancel(errEnough) }, flights)
-	return s.result(flights), s.failure(ctx, flights)
+	q.gather(ctx, func() { cancel(errEnough) }, flights)
+	return q.result(flights), q.failure(ctx, flights)
 }
 
 func parseServerKey(p *Profile) (key.Public, error) {

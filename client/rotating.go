@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"sallyport/internal/knock"
+	"sallyport/internal/sender"
 	"sallyport/internal/sequence"
 )
 
@@ -77,7 +77,7 @@ func knockRotating(ctx context.Context, p *Profile, opts Options) ([]Sent, error
 		step := sequence.StepAt(now())
 		for i, a := range firstOfEach(addrs, 1) {
 			at := step + int64(i)
-			_, err := knock.Send(ctx, knock.Options{Host: a.String(), Sequence: rotation.Knocks(door, at), Gap: gap})
+			_, err := sender.Send(ctx, sender.Options{Host: a.String(), Sequence: rotation.Knocks(door, at), Gap: gap})
 			if err != nil {
 				problems = append(problems, err)
 				continue

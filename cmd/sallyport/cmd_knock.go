@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/client"
-	"sallyport/internal/knock"
 	"sallyport/internal/packet"
+	"sallyport/internal/sender"
 )
 
 func newKnock(std stdio) *cobra.Command {
@@ -38,7 +38,7 @@ Neither needs special rights.`,
 	flags := addAskFlags(cmd, std)
 	duration := cmd.Flags().Duration("for", 0, "how long to open (default: the door's open_for)")
 	single := cmd.Flags().Bool("single", false, "let in one connection only")
-	gap := cmd.Flags().Duration("gap", knock.DefaultGap, "with ports: time between two knocks")
+	gap := cmd.Flags().Duration("gap", sender.DefaultGap, "with ports: time between two knocks")
 	rotating := cmd.Flags().Bool("rotating", false, "with a rotating sequence, even if the profile has a server key")
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
@@ -46,7 +46,7 @@ Neither needs special rights.`,
 			if err := useless(cmd, "a sequence", "for", "single", "identity", "timeout", "rotating"); err != nil {
 				return err
 			}
-			return sendSequence(cmd, std.out, list, knock.Options{Gap: *gap, Family: flags.family()}, *asJSON)
+			return sendSequence(cmd, std.out, list, sender.Options{Gap: *gap, Family: flags.family()}, *asJSON)
 		}
 		if err := useless(cmd, "a profile", "gap"); err != nil {
 			return err
@@ -104,7 +104,7 @@ func useless(cmd *cobra.Command, with string, flags ...string) error {
 }
 
 // sendSequence sends plain knocks.
-func sendSequence(cmd *cobra.Command, w io.Writer, list []string, opts knock.Options, asJSON bool) error {
+func sendSequence(cmd *cobra.Command, w io.Writer, list []string, opts sender.Options, asJSON bool) error {
 	opts.Host = list[0]
 	for _, word := range list[1:] {
 		port, err := packet.ParsePort(word)
@@ -113,7 +113,7 @@ func sendSequence(cmd *cobra.Command, w io.Writer, list []string, opts knock.Opt
 		}
 		opts.Sequence = append(opts.Sequence, port)
 	}
-	attempts, err := knock.Send(cmd.Context(), opts)
+	attempts, err := sender.Send(cmd.Context(), opts)
 	if asJSON {
 		printJSON(w, attempts)
 	} else {
@@ -122,7 +122,7 @@ func sendSequence(cmd *cobra.Command, w io.Writer, list []string, opts knock.Opt
 	return err
 }
 
-func printAttempts(w io.Writer, attempts []knock.Attempt) {
+func printAttempts(w io.Writer, attempts []sender.Attempt) {
 	for _, a := range attempts {
 		fmt.Fprintf(w, "%s: sent %s", a.Address, count(len(a.Sent), "knock"))
 		if a.Problem != "" {

@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/client"
-	"sallyport/internal/knock"
+	"sallyport/internal/sender"
 )
 
 // askFlags are the flags of every command that asks a server for something.
@@ -41,12 +41,12 @@ func (f *askFlags) options() client.Options {
 	return opts
 }
 
-func (f *askFlags) family() knock.Family {
+func (f *askFlags) family() sender.Family {
 	switch {
 	case *f.only4:
-		return knock.IPv4
+		return sender.IPv4
 	case *f.only6:
-		return knock.IPv6
+		return sender.IPv6
 	}
-	return knock.Both
+	return sender.Both
 }

@@ -21,7 +21,7 @@ var rooms = map[string][]string{
 		"internal/replay", "internal/unit", "internal/spent", "internal/limit", "internal/config", "internal/gate", "internal/report",
 		"internal/detect", "internal/siem", "internal/convert", "internal/lint"},
 	"edge": {"internal/capture", "internal/firewall", "internal/conntrack", "internal/netstate", "internal/control",
-		"internal/ack", "internal/keyfile", "internal/replay/disk", "internal/knock", "internal/hook", "internal/metrics", "internal/webhook", "internal/sshlog", "internal/geo", "internal/decoy", "internal/moat", "internal/lab", "internal/lab/labtest", "internal/inspect", "internal/journal", "internal/journald"},
+		"internal/ack", "internal/keyfile", "internal/replay/disk", "internal/sender", "internal/hook", "internal/metrics", "internal/webhook", "internal/sshlog", "internal/geo", "internal/decoy", "internal/moat", "internal/lab", "internal/lab/labtest", "internal/inspect", "internal/journal", "internal/journald"},
 	"wiring": {"internal/grant", "internal/daemon", "internal/build", "internal/drill", "cmd/sallyport"},
 	"public": {"client"},
 }
@@ -36,8 +36,8 @@ var allowed = map[string][]string{
 
 // Exceptions, each with its reason.
 var extra = map[string][]string{
-	"internal/lab/labtest": {"internal/lab"},   // the lab, for tests
-	"client":               {"internal/knock"}, // rotating sequences are sent as any others
+	"internal/lab/labtest": {"internal/lab"},    // the lab, for tests
+	"client":               {"internal/sender"}, // rotating sequences are sent as any others
 }
 
 // Pure packages import the standard library, golang.org/x/crypto and:

@@ -18,9 +18,9 @@ import (
 	"os"
 	"time"
 
-	"sallyport/internal/knock"
 	"sallyport/internal/lab"
 	"sallyport/internal/packet"
+	"sallyport/internal/sender"
 )
 
 // Options say how the drill is run.
@@ -179,7 +179,7 @@ func (d *drill) scan(ctx context.Context) error {
 
 func (d *drill) knock(ctx context.Context) error {
 	err := d.lab.Client.Do(func() error {
-		_, err := knock.Send(ctx, knock.Options{Host: d.lab.Client.Gate4.String(), Sequence: d.sequence, Gap: knock.DefaultGap})
+		_, err := sender.Send(ctx, sender.Options{Host: d.lab.Client.Gate4.String(), Sequence: d.sequence, Gap: sender.DefaultGap})
 		return err
 	})
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 // door has been answered for once.
 const linger = 150 * time.Millisecond
 
-// sender is what all messages of one request have in common.
-type sender struct {
+// request is what all messages of one request have in common.
+type request struct {
 	profile *Profile
 	server  key.Public
 	id      *identity
@@ -23,8 +23,8 @@ type sender struct {
 }
 
 // perFamily is how many of a name's addresses of one family get a message.
-func (s *sender) perFamily() int {
-	if s.id.touched() {
+func (q *request) perFamily() int {
+	if q.id.touched() {
 		return 1
 	}
 	return 2
@@ -32,7 +32,7 @@ func (s *sender) perFamily() int {
 
 // gather runs the flights until all have landed, or until there is nothing
 // worth waiting for and cancel ends the rest.
-func (s *sender) gather(ctx context.Context, cancel func(), flights []*flight) {
+func (q *request) gather(ctx context.Context, cancel func(), flights []*flight) {
 	landed := make(chan *flight)
 	waiting := map[[4]byte]bool{} // doors that nobody has answered for
 	for _, f := range flights {
@@ -50,7 +50,7 @@ func (s *sender) gather(ctx context.Context, cancel func(), flights []*flight) {
 		delete(waiting, f.header.Door)
 		switch {
 		case len(waiting) > 0:
-		case s.opts.First && f.answered.Status != spa.Refused:
+		case q.opts.First && f.answered.Status != spa.Refused:
 			cancel()
 		default:
 			time.AfterFunc(linger, cancel)
@@ -59,7 +59,7 @@ func (s *sender) gather(ctx context.Context, cancel func(), flights []*flight) {
 }
 
 // result gathers what the flights were answered.
-func (s *sender) result(flights []*flight) Result {
+func (q *request) result(flights []*flight) Result {
 	var r Result
 	for _, f := range flights {
 		if f.answered == nil {
@@ -74,7 +74,7 @@ func (s *sender) result(flights []*flight) Result {
 		}
 		for _, d := range f.answered.Doors {
 			r.Grants = append(r.Grants, Grant{
-				Door:   s.doorName(d.ID),
+				Door:   q.doorName(d.ID),
 				Source: f.answered.Source,
 				Server: f.to,
 				For:    d.For,
@@ -87,13 +87,13 @@ func (s *sender) result(flights []*flight) Result {
 }
 
 // failure returns why a door has not been opened (or closed) for any address.
-func (s *sender) failure(ctx context.Context, flights []*flight) error {
+func (q *request) failure(ctx context.Context, flights []*flight) error {
 	byDoor := map[[4]byte][]*flight{}
 	for _, f := range flights {
 		byDoor[f.header.Door] = append(byDoor[f.header.Door], f)
 	}
 	for _, f := range flights {
-		if err := s.doorFailure(byDoor[f.header.Door]); err != nil {
+		if err := q.doorFailure(byDoor[f.header.Door]); err != nil {
 			if ctx.Err() != nil && context.Cause(ctx) != errEnough {
 				return context.Cause(ctx)
 			}
@@ -104,8 +104,8 @@ func (s *sender) failure(ctx context.Context, flights []*flight) error {
 }
 
 // doorName returns the name of a door that an acknowledgement names.
-func (s *sender) doorName(id [4]byte) string {
-	for _, list := range [][]string{s.opts.Doors, s.profile.Doors} {
+func (q *request) doorName(id [4]byte) string {
+	for _, list := range [][]string{q.opts.Doors, q.profile.Doors} {
 		for _, name := range list {
 			if spa.DoorID(name) == id {
 				return name

@@ -1,6 +1,6 @@
 //go:build unix
 
-package knock
+package sender
 
 import (
 	"errors"

@@ -1,4 +1,4 @@
-// Package knock sends plain sequences from the client's side, with ordinary
+// Package sender sends plain sequences from the client's side, with ordinary
 // sockets and without privileges.
 //
 // Each knock is one packet. A TCP knock is the SYN of a connection that is
@@ -18,7 +18,7 @@
 // Sent means handed to the network by this host. Whether it arrived cannot be
 // known: that is what closed doors are about. Nor do systems say when a local
 // firewall drops a SYN; they do say so of a datagram.
-package knock
+package sender
 
 import (
 	"context"

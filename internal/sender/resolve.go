@@ -1,4 +1,4 @@
-package knock
+package sender
 
 import (
 	"context"
