@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"syscall"
 	"time"
 
 	"sallyport/internal/spa"
@@ -22,9 +23,10 @@ type NoAnswerError struct {
 	Profile string           // its name
 	Asked   []netip.AddrPort // where messages were sent to; empty: none could be sent
 	Tries   int              // messages to each address
-	Waited  time.Duration    // from the first message on
+	Waited  time.Duration    // from the first message on, as long as it really was
+	Size    int              // bytes of the largest message, as one packet
 	Skew    time.Duration    // clock error that the server tolerates
-	Problem error            // what this host said about sending, if anything
+	Problem error            // the last that the network said, if anything: anybody on the way can say it
 }
 
 func (e *NoAnswerError) Error() string {
@@ -35,34 +37,55 @@ func (e *NoAnswerError) Error() string {
 	for i, a := range e.Asked {
 		asked[i] = a.String()
 	}
-	text := fmt.Sprintf("no answer from %s within %v (%d messages each)", strings.Join(asked, " and "), e.Waited, e.Tries)
+	messages := fmt.Sprintf("%d messages", e.Tries)
 	if e.Tries == 1 {
-		text = strings.Replace(text, "1 messages each", "one message each", 1)
+		messages = "one message"
 	}
+	if len(asked) > 1 {
+		messages += " each"
+	}
+	text := fmt.Sprintf("no answer from %s within %v (%s)", strings.Join(asked, " and "), e.Waited.Round(100*time.Millisecond), messages)
 	if e.Problem != nil {
-		text += fmt.Sprintf("; %v", e.Problem)
+		text += fmt.Sprintf("; the last heard was: %v", innermost(e.Problem))
 	}
 	return text
 }
 
-// Unwrap returns what this host said about sending.
+// innermost leaves out what the error's chain says of sockets and addresses.
+func innermost(err error) error {
+	if errno := syscall.Errno(0); errors.As(err, &errno) {
+		return errno
+	}
+	return err
+}
+
+// Unwrap returns the last that the network said.
 func (e *NoAnswerError) Unwrap() error { return e.Problem }
 
 // Hint lists what it may be, likeliest first, and how to find out.
 func (e *NoAnswerError) Hint() string {
 	switch {
 	case isTooLarge(e.Problem):
-		return "the path to the server does not carry packets of 1,280 bytes: have the server use the suite x25519, or raise the MTU of the tunnel"
+		return fmt.Sprintf("the path to the server does not carry packets of %d bytes: have the server use the suite x25519, or raise the MTU of the tunnel", e.Size)
 	case len(e.Asked) == 0:
 		return "check the network of this host: the server was not asked"
 	}
 	return fmt.Sprintf(`a server answers nobody whom it does not know. It may be, likeliest first:
-  - UDP to port %d is filtered on the way, or the server is down
+  - %s
   - the clock of this host is off by more than %v
   - the server has a new key: fetch the profile again
-  - the server does not know your SSH key, or it may not open this door, or not from here
+  - the server does not know your SSH key, or no longer, or it may not open this door, or not from here or at this hour
   - the server opens doors without answering (ack = false): then the door is open now
-sallyport doctor %s looks at this end; sallyport status, on the server, at the other`, e.Asked[0].Port(), e.Skew, e.Profile)
+  - the path does not carry packets of %d bytes, and drops them without a word
+sallyport doctor %s looks at this end; sallyport status, on the server, at the other`, e.nobody(), e.Skew, e.Size, e.Profile)
+}
+
+// nobody says why it seems that nobody is there.
+func (e *NoAnswerError) nobody() string {
+	if isRefused(e.Problem) {
+		return "the daemon does not run there: the host answers as for any closed port, which one with a daemon may do too"
+	}
+	return fmt.Sprintf("UDP to port %d is filtered on the way, or the server is down", e.Asked[0].Port())
 }
 
 // RefusedError says that the server knows this client, and refused.
@@ -106,7 +129,7 @@ func (e *RefusedError) words() words {
 // doorFailure returns why none of the flights for one door was answered as
 // asked: the most telling of their reasons.
 func (q *request) doorFailure(flights []*flight) error {
-	none := &NoAnswerError{Profile: q.profile.Name, Waited: q.opts.Timeout, Skew: q.profile.skew()}
+	none := &NoAnswerError{Profile: q.profile.Name, Skew: q.profile.skew()}
 	var refused, unable error
 	for _, f := range flights {
 		switch {
@@ -115,12 +138,14 @@ func (q *request) doorFailure(flights []*flight) error {
 		case f.answered != nil:
 			refused = &RefusedError{Door: q.asked(f), Source: f.answered.Source, Reason: string(f.answered.Reason)}
 		case f.tries > 0:
-			none.Asked, none.Tries = append(none.Asked, f.to), max(none.Tries, f.tries)
+			none.Asked, none.Tries, none.Waited = append(none.Asked, f.to), max(none.Tries, f.tries), max(none.Waited, f.waited)
 		}
-		if hinted := (*advised)(nil); errors.As(f.err, &hinted) {
+		none.Size = max(none.Size, q.size+overhead(f.to.Addr()))
+		if f.err != nil {
 			unable = f.err
-		} else if f.err != nil && (none.Problem == nil || f.tries > 0) {
-			none.Problem = f.err
+		}
+		if f.problem != nil && (none.Problem == nil || f.tries > 0) {
+			none.Problem = f.problem
 		}
 	}
 	if refused != nil {
@@ -129,7 +154,18 @@ func (q *request) doorFailure(flights []*flight) error {
 	if unable != nil && len(none.Asked) == 0 {
 		return unable
 	}
+	if none.Problem == nil {
+		none.Problem = unable
+	}
 	return none
+}
+
+// overhead is the size of the headers of UDP and IP.
+func overhead(a netip.Addr) int {
+	if a.Is4() {
+		return 20 + 8
+	}
+	return 40 + 8
 }
 
 // asked returns the name of the door that a flight is about.

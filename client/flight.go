@@ -3,16 +3,20 @@ package client
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net"
 	"net/netip"
+	"os"
 	"time"
 
 	"sallyport/internal/spa"
 )
 
-// backoff is how long to wait for an answer before each new try. The last try
-// waits for what is left of the timeout.
-var backoff = []time.Duration{250 * time.Millisecond, 600 * time.Millisecond, 1200 * time.Millisecond}
+// lastWait is how long the last of the usual tries waits for its answer.
+const lastWait = 2 * time.Second
+
+// kept is how many tries can still be answered: the latest ones.
+const kept = 2 * spa.Tries
 
 // flight is the request for one door at one address, with all its tries. Its
 // results may be read once fly has returned.
@@ -20,12 +24,15 @@ type flight struct {
 	*request
 	header spa.Header
 	to     netip.AddrPort
+	source netip.Addr // of this host, for messages to that address; invalid: the system chooses
 
-	tries    int
+	tries    int           // messages that have left
+	waited   time.Duration // since the first of them
 	answered *spa.Ack
 	sent     time.Time     // when the message that was answered left
 	took     time.Duration // until the answer came
-	err      error         // why nothing could be sent, or nothing more
+	problem  error         // the last that was heard of the network; it ends nothing once a message has left
+	err      error         // why no message could be made
 }
 
 // try is a message that may still be answered.
@@ -35,31 +42,41 @@ type try struct {
 	start time.Time // monotonic
 }
 
-// fly sends messages until one is answered, the timeout is over, or ctx ends.
+// fly sends messages until one is answered, the tries are over, or ctx ends.
 func (f *flight) fly(ctx context.Context) {
 	dialer := net.Dialer{Control: dontFragment}
+	if f.source.IsValid() {
+		dialer.LocalAddr = net.UDPAddrFromAddrPort(netip.AddrPortFrom(f.source, 0))
+	}
 	conn, err := dialer.DialContext(ctx, "udp", f.to.String())
 	if err != nil {
-		f.err = err
+		f.problem = err
 		return
 	}
 	defer conn.Close()
+	f.exchange(ctx, conn)
+}
+
+// exchange sends messages and waits for the answer to one of them.
+func (f *flight) exchange(ctx context.Context, conn net.Conn) {
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-
 	var tries []try
-	for _, wait := range waits(f.opts.Timeout) {
+	begun := time.Now()
+	for _, wait := range waits(f.opts.Timeout, rand.Float64) {
 		next, err := f.next(tries, conn)
-		if err == nil {
-			err = write(conn, next.Datagram)
-		}
 		if err != nil {
 			f.err = err
 			return
 		}
-		f.tries++
+		if !f.send(conn, next.Datagram) {
+			return
+		}
 		tries = append(tries, next)
-		if f.receive(ctx, conn, tries, wait) || ctx.Err() != nil || f.err != nil {
+		tries = tries[max(0, len(tries)-kept):]
+		answered := f.receive(ctx, conn, tries, wait)
+		f.waited = time.Since(begun)
+		if answered || ctx.Err() != nil {
 			return
 		}
 	}
@@ -90,8 +107,11 @@ func (f *flight) bound(conn net.Conn) netip.Addr {
 	return local.Addr().Unmap().WithZone("")
 }
 
-// receive waits for an answer to any of the tries. The port that is asked looks
-// closed, so being told that it is means nothing; and neither does a datagram
+// receive waits for an answer to any of the tries. Errors of a connected UDP
+// socket are what ICMP messages made of it, and those say nothing: the port
+// that is asked looks closed, firewalls answer for ports that they shut after
+// the daemon has seen the message, and anybody on the way can send them. So
+// they are kept for the report and end nothing; and neither does a datagram
 // that is no answer.
 func (f *flight) receive(ctx context.Context, conn net.Conn, tries []try, wait time.Duration) bool {
 	deadline := time.Now().Add(wait)
@@ -100,23 +120,29 @@ func (f *flight) receive(ctx context.Context, conn net.Conn, tries []try, wait t
 		return false
 	}
 	buf := make([]byte, 2048)
-	for time.Now().Before(deadline) {
+	for errs := 0; ; {
 		n, err := conn.Read(buf)
 		switch {
 		case err == nil:
 			if f.open(buf[:n], tries) {
 				return true
 			}
-		case isRefused(err):
-		case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
+		case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, net.ErrClosed):
 			return false
 		default:
-			f.err = err
+			f.heard(err)
+			if errs++; errs > manyErrors {
+				time.Sleep(time.Millisecond)
+			}
+		}
+		if !time.Now().Before(deadline) { // junk that never ends would keep Read from noticing
 			return false
 		}
 	}
-	return false
 }
+
+// manyErrors is how many errors in one wait cost no pause.
+const manyErrors = 100
 
 // open looks whether a datagram answers one of the tries.
 func (f *flight) open(datagram []byte, tries []try) bool {
@@ -129,30 +155,45 @@ func (f *flight) open(datagram []byte, tries []try) bool {
 	return false
 }
 
-// waits returns how long to wait after each try.
-func waits(timeout time.Duration) []time.Duration {
+// waits returns how long to wait after each try: the tries of the protocol if
+// no timeout is given, else as many as fit, at the same pace. random is that of
+// spa.Pause.
+func waits(timeout time.Duration, random func() float64) []time.Duration {
 	var list []time.Duration
-	for _, w := range backoff {
-		if timeout <= w {
-			break
+	for n := 1; ; n++ {
+		pause := spa.Pause(n, random())
+		switch {
+		case timeout <= 0 && n == spa.Tries:
+			return append(list, lastWait)
+		case timeout > 0 && timeout <= pause:
+			return append(list, timeout)
+		case timeout > 0:
+			timeout -= pause
 		}
-		list = append(list, w)
-		timeout -= w
+		list = append(list, pause)
 	}
-	return append(list, timeout)
 }
 
-// write sends a datagram. What an earlier one was answered by ICMP is reported
-// here, and no reason not to send.
-func write(conn net.Conn, datagram []byte) error {
-	_, err := conn.Write(datagram)
-	if isRefused(err) {
-		_, err = conn.Write(datagram)
+// send sends a datagram and reports whether to go on. What earlier ones were
+// answered by ICMP is reported by the next write, in its place, so a write that
+// failed is made again. A first one that fails is this host's own word: nothing
+// has left that anybody could have answered.
+func (f *flight) send(conn net.Conn, datagram []byte) bool {
+	var err error
+	for range 3 {
+		if _, err = conn.Write(datagram); err == nil {
+			f.tries++
+			return true
+		}
+		f.heard(err)
 	}
-	return err
+	return f.tries > 0 && !errors.Is(err, net.ErrClosed)
 }
 
-func isTimeout(err error) bool {
-	var timeout net.Error
-	return errors.As(err, &timeout) && timeout.Timeout()
+// heard keeps what the network said: the latest, unless an earlier one was
+// about the size of the messages, for which there is a remedy.
+func (f *flight) heard(err error) {
+	if !isTooLarge(f.problem) {
+		f.problem = err
+	}
 }

@@ -21,13 +21,10 @@ type Options struct {
 	Network    string                            // "ip4" or "ip6" to use only that family; "": both
 	Identity   string                            // SSH key to use instead of the profile's
 	Passphrase func(path string) ([]byte, error) // asks for the passphrase of a key file; nil: nobody can be asked
-	Timeout    time.Duration                     // how long to wait for an answer once a message is out; 0: DefaultTimeout
+	Timeout    time.Duration                     // how long to wait for an answer once a message is out; 0: for eight tries, 7 to 15 s
 	First      bool                              // return with the first answer, from whichever address; else wait a little for the other family
 	Now        func() time.Time                  // the clock, for hosts whose own is known to be off; nil: time.Now
 }
-
-// DefaultTimeout is how long Knock waits for an answer: four tries.
-const DefaultTimeout = 4 * time.Second
 
 // Result is what a server answered.
 type Result struct {
@@ -98,7 +95,11 @@ func ask(ctx context.Context, p *Profile, op spa.Op, opts Options) (Result, erro
 	}
 	defer done()
 
-	q := request{profile: p, server: server, id: id, opts: opts}
+	size, err := spa.Length(server.Suite(), id.size)
+	if err != nil {
+		return Result{}, err
+	}
+	q := request{profile: p, server: server, id: id, size: size, opts: opts}
 	var flights []*flight
 	for _, h := range headers {
 		h.Client = sshauth.ID(id.signer.PublicKey())
@@ -126,9 +127,6 @@ func parseServerKey(p *Profile) (key.Public, error) {
 func headersFor(p *Profile, op spa.Op, opts *Options) ([]spa.Header, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
-	}
-	if opts.Timeout <= 0 {
-		opts.Timeout = DefaultTimeout
 	}
 	seconds := opts.For / time.Second
 	if opts.For < 0 || opts.For%time.Second != 0 || seconds > 65535 {

@@ -19,6 +19,7 @@ type request struct {
 	profile *Profile
 	server  key.Public
 	id      *identity
+	size    int // bytes of a message
 	opts    Options
 }
 

@@ -29,14 +29,14 @@
 // Of a flood of rate λ against a budget of B a lottery opens B/λ: here, with λ
 // of 20,000 and B of 2,000 a second, one datagram in ten, and a client that
 // wants to be sure of nine times in ten must send 22. With the classes, of 100
-// new clients that send a datagram each second (TestFloods):
+// new clients that send datagrams at the pace of the real one (spa.Pause; TestFloods):
 //
 //	flood from                                     90 % need      all need
 //	one source, one /24, one /64, one /48          1 datagram     1
-//	500 real hosts, in step                        1              3
-//	4,000 real hosts, in step                      2              3
+//	500 real hosts, in step                        1              2
+//	4,000 real hosts, in step                      5              7
 //	random sources, each used once                 2              2
-//	random sources, used two times, 0.6 s apart    3              5
+//	random sources, used two times, 0.6 s apart    3              3
 //	random sources, used five times                6              6
 //	random sources, used ten times                 7              7
 //	any of these, if the client is known           1              1
