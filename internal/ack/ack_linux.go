@@ -1,5 +1,17 @@
 // Package ack sends acknowledgements: UDP datagrams from a port that no socket
 // has bound, so that the port looks closed to everybody else.
+//
+// They go the way of a socket that is bound to their source: by rules for
+// source addresses, as hosts with two providers have them; a mark that the
+// host's own rules set at output is heeded too, as for every packet. Towards a
+// link-local address they leave by the interface that the message came by.
+//
+// The source is always the address that the message was sent to, also where
+// that is not one of this host but of one behind it (the prefixes "to" of a
+// door). The client hears no other: its socket is connected to that address,
+// and so is every NAT on the way. The host stands on the path to that
+// address, so it speaks only for what is routed through it, and only to
+// whoever has just proved a key.
 package ack
 
 import (
@@ -25,25 +37,47 @@ func Open() (*Sender, error) {
 	if errors.Is(err, unix.EAFNOSUPPORT) {
 		return &Sender{v4, -1}, nil // a host without IPv6
 	}
+	if err == nil {
+		// Sources that are the host's by route only, or not at all. A raw IPv4
+		// socket with a header of its own may use them anyway.
+		err = unix.SetsockoptInt(v6, unix.IPPROTO_IPV6, unix.IPV6_FREEBIND, 1)
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open raw socket for acknowledgements: %w", err), unix.Close(v4))
 	}
 	return &Sender{v4, v6}, nil
 }
 
-// Send sends one datagram. Both addresses are of the same family.
-func (s *Sender) Send(from, to netip.AddrPort, payload []byte) error {
-	packet := datagram(from, to, payload)
-	var err error
+// Send sends one datagram. Both addresses are of the same family and have no
+// zone; in is the index of the interface to the other side, which matters for
+// link-local addresses only.
+func (s *Sender) Send(from, to netip.AddrPort, in int, payload []byte) error {
+	var fd int
+	var route []byte
+	var target unix.Sockaddr
 	if to.Addr().Is4() {
-		err = unix.Sendto(s.v4, packet, 0, &unix.SockaddrInet4{Addr: to.Addr().As4()})
+		fd, route, target = s.v4, source4(from.Addr()), &unix.SockaddrInet4{Addr: to.Addr().As4()}
 	} else {
-		err = unix.Sendto(s.v6, packet, 0, &unix.SockaddrInet6{Addr: to.Addr().As16()})
+		if !to.Addr().IsLinkLocalUnicast() {
+			in = 0 // any: the routes decide
+		}
+		fd, route, target = s.v6, source6(from.Addr(), in), &unix.SockaddrInet6{Addr: to.Addr().As16(), ZoneId: uint32(in)}
 	}
-	if err != nil {
-		return fmt.Errorf("send acknowledgement to %s: %w", to, err)
+	if err := unix.Sendmsg(fd, datagram(from, to, payload), route, target, 0); err != nil {
+		return fmt.Errorf("send acknowledgement from %s to %s: %w", from.Addr(), to, err)
 	}
 	return nil
+}
+
+// source4 has the kernel look for the route of packets from an address (ip(7),
+// IP_PKTINFO): it does not look at the header that we make.
+func source4(from netip.Addr) []byte {
+	return unix.PktInfo4(&unix.Inet4Pktinfo{Spec_dst: from.As4()})
+}
+
+// source6 does the same (RFC 3542, section 6).
+func source6(from netip.Addr, in int) []byte {
+	return unix.PktInfo6(&unix.Inet6Pktinfo{Addr: from.As16(), Ifindex: uint32(in)})
 }
 
 // Close ends the sender.

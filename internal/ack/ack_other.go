@@ -17,7 +17,7 @@ var errNotLinux = errors.New("acknowledgements can be sent on Linux only")
 func Open() (*Sender, error) { return nil, errNotLinux }
 
 // Send fails.
-func (*Sender) Send(netip.AddrPort, netip.AddrPort, []byte) error { return errNotLinux }
+func (*Sender) Send(netip.AddrPort, netip.AddrPort, int, []byte) error { return errNotLinux }
 
 // Close does nothing.
 func (*Sender) Close() error { return nil }

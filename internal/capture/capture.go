@@ -16,11 +16,9 @@ import "time"
 // Source delivers packets. One goroutine calls Receive.
 type Source interface {
 	// Receive waits for packets, calls handle for a bounded number of those that
-	// are ready, and returns; it also returns after Wake. now is the time of
-	// arrival (for a live capture within the few packets handled together). ip is
-	// the packet from its IP header on and is valid during the call only. At the
-	// end of a file it returns io.EOF.
-	Receive(handle func(now time.Time, ip []byte)) error
+	// are ready, and returns; it also returns after Wake. At the end of a file it
+	// returns io.EOF.
+	Receive(handle Handler) error
 	// Wake makes Receive return, or the next one if none is waiting. Any
 	// goroutine may call it, also after Close.
 	Wake()
@@ -29,6 +27,12 @@ type Source interface {
 	// Close releases everything. Receive must have returned.
 	Close() error
 }
+
+// Handler takes a packet. now is its time of arrival (for a live capture
+// within the few packets handled together), in the index of the interface that
+// it came by (0: unknown, as from a file). ip is the packet from its IP header
+// on and is valid during the call only.
+type Handler func(now time.Time, in int, ip []byte)
 
 // Stats counts what has arrived, by ring.
 type Stats map[string]Ring

@@ -13,6 +13,9 @@ const (
 	offNet     = 14
 	lenHeader  = 32
 
+	// The interface in struct sockaddr_ll, which follows the header.
+	offInterface = lenHeader + 4
+
 	// overhead is what the kernel puts before the packet in a frame: header and
 	// struct sockaddr_ll, aligned, and room for a link-layer header
 	// (tpacket_rcv in net/packet/af_packet.c).
@@ -35,6 +38,9 @@ func (f frame) status() *uint32 { return (*uint32)(unsafe.Pointer(&f[offStatus])
 
 // ready tells whether the kernel has handed the frame over.
 func (f frame) ready() bool { return atomic.LoadUint32(f.status())&statusUser != 0 }
+
+// in returns the index of the interface that the packet came by.
+func (f frame) in() int { return int(int32(binary.NativeEndian.Uint32(f[offInterface:]))) }
 
 // release gives the frame back to the kernel.
 func (f frame) release() { atomic.StoreUint32(f.status(), statusKernel) }

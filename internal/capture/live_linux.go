@@ -107,7 +107,7 @@ func (l *Live) Unasked() int {
 }
 
 // Receive is described at Source.
-func (l *Live) Receive(handle func(time.Time, []byte)) error {
+func (l *Live) Receive(handle Handler) error {
 	if err := l.wait(); err != nil {
 		return err
 	}

@@ -2,10 +2,7 @@
 
 package capture
 
-import (
-	"errors"
-	"time"
-)
+import "errors"
 
 // Live is a capture of the packets that arrive at this host; Linux only.
 type Live struct{}
@@ -19,7 +16,7 @@ func Open(Options) (*Live, error) { return nil, errNotLinux }
 func (*Live) SetFilter(Filter) error { return errNotLinux }
 
 // Receive fails.
-func (*Live) Receive(func(time.Time, []byte)) error { return errNotLinux }
+func (*Live) Receive(Handler) error { return errNotLinux }
 
 // Unasked returns 0.
 func (*Live) Unasked() int { return 0 }

@@ -4,6 +4,7 @@ package capture
 
 import (
 	"errors"
+	"net"
 	"net/netip"
 	"slices"
 	"testing"
@@ -56,10 +57,10 @@ func (w *watcher) run() {
 			return
 		default:
 		}
-		err := w.Receive(func(_ time.Time, ip []byte) {
+		err := w.Receive(func(_ time.Time, in int, ip []byte) {
 			var p packet.Packet
 			if p.Decode(ip) == nil {
-				p.Length = len(ip)
+				p.Length, p.In = len(ip), in
 				p.Payload = slices.Clone(p.Payload)
 				w.seen <- p
 			}
@@ -107,12 +108,13 @@ func TestCapture(t *testing.T) {
 	l := labtest.New(t, lab.Options{})
 	w := watch(t, l, Options{Filter: Filter{TCP: portsOf(7000), UDP: portsOf(8000, 8001), SPAPort: 40321}})
 	for _, h := range []*lab.Host{l.Client, l.Attacker} {
+		link := index(t, l.Gate, "to-"+h.Name)
 		for _, to := range []netip.Addr{h.Gate4, h.Gate6} {
 			for _, port := range []packet.Port{tcp(7000), udp(8000)} {
 				send(t, h, tcp(7001), to, 0) // not watched
 				send(t, h, port, to, 3)
-				if p := w.next(); p.Dst != to || p.Port() != port {
-					t.Errorf("%s to %s: saw %+v", port, to, p)
+				if p := w.next(); p.Dst != to || p.Port() != port || p.In != link {
+					t.Errorf("%s to %s, by interface %d: saw %+v", port, to, link, p)
 				}
 			}
 		}
@@ -121,6 +123,22 @@ func TestCapture(t *testing.T) {
 	if p := w.next(); len(p.Payload) != 1232 {
 		t.Errorf("an SPA message of 1232 bytes arrives with %d", len(p.Payload))
 	}
+}
+
+// index finds the number of a host's interface.
+func index(t *testing.T, h *lab.Host, name string) (n int) {
+	t.Helper()
+	err := h.Do(func() error {
+		link, err := net.InterfaceByName(name)
+		if err == nil {
+			n = link.Index
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 func TestOwnTrafficIsNotCaptured(t *testing.T) {
@@ -163,7 +181,7 @@ func TestSetFilter(t *testing.T) {
 	receive := func() (ports []uint16) {
 		t.Helper()
 		live.Wake()
-		if err := live.Receive(func(_ time.Time, ip []byte) {
+		if err := live.Receive(func(_ time.Time, _ int, ip []byte) {
 			var p packet.Packet
 			if p.Decode(ip) == nil {
 				ports = append(ports, p.DstPort)
@@ -223,7 +241,7 @@ func TestLossIsCounted(t *testing.T) {
 	handled := 0
 	for range room/batch + 1 {
 		live.Wake()
-		if err := live.Receive(func(time.Time, []byte) { handled++ }); err != nil {
+		if err := live.Receive(func(time.Time, int, []byte) { handled++ }); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -240,7 +258,7 @@ func TestReceiveDoesNotAllocate(t *testing.T) {
 			f[offStatus], f[offSnaplen], f[offNet] = statusUser, 40, overhead
 		}
 	}
-	handle := func(time.Time, []byte) {}
+	handle := func(time.Time, int, []byte) {}
 	if n := testing.AllocsPerRun(100, func() { fill(); r.receive(batch, time.Time{}, handle) }); n != 0 {
 		t.Errorf("%v allocations for a batch, want none", n)
 	}
@@ -259,7 +277,7 @@ func BenchmarkReceive(b *testing.B) {
 	r := &ring{memory: make([]byte, blockSize), frameSize: knockFrame}
 	var p packet.Packet
 	ip := craft(a4, b4, packet.TCP, 7000, packet.SYN, 0)
-	handle := func(_ time.Time, ip []byte) { _ = p.Decode(ip) }
+	handle := func(_ time.Time, _ int, ip []byte) { _ = p.Decode(ip) }
 	b.ReportAllocs()
 	for i := 0; i < b.N; i += batch {
 		for j := range batch {

@@ -72,7 +72,7 @@ func OpenFile(r io.Reader) (*File, error) {
 }
 
 // Receive handles one packet. Packets that are not IP are passed over.
-func (f *File) Receive(handle func(time.Time, []byte)) error {
+func (f *File) Receive(handle Handler) error {
 	for {
 		at, data, err := f.record()
 		if err != nil {
@@ -80,7 +80,7 @@ func (f *File) Receive(handle func(time.Time, []byte)) error {
 		}
 		f.count.Received++
 		if ip, _ := network(f.link, data); ip != nil {
-			handle(at, ip)
+			handle(at, 0, ip)
 			return nil
 		}
 	}

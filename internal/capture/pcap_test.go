@@ -53,7 +53,7 @@ func TestPcap(t *testing.T) {
 			var got []byte
 			var at time.Time
 			for err == nil {
-				err = f.Receive(func(now time.Time, ip []byte) { at, got = now, bytes.Clone(ip) })
+				err = f.Receive(func(now time.Time, _ int, ip []byte) { at, got = now, bytes.Clone(ip) })
 			}
 			if !errors.Is(err, io.EOF) || !bytes.Equal(got, c.want) || !at.Equal(time.Unix(1001, 5)) {
 				t.Errorf("%s: %x at %s, %v", name, got, at, err)
@@ -73,7 +73,7 @@ func TestBadPcap(t *testing.T) {
 	} {
 		f, err := OpenFile(bytes.NewReader(b))
 		for err == nil {
-			err = f.Receive(func(time.Time, []byte) {})
+			err = f.Receive(func(time.Time, int, []byte) {})
 		}
 		if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && len(b) > 0 {
 			t.Errorf("%s: read as if nothing were wrong", name)
@@ -87,7 +87,7 @@ func FuzzPcap(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		file, err := OpenFile(bytes.NewReader(b))
 		for err == nil {
-			err = file.Receive(func(_ time.Time, ip []byte) {
+			err = file.Receive(func(_ time.Time, _ int, ip []byte) {
 				var p packet.Packet
 				_ = p.Decode(ip)
 			})

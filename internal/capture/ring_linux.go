@@ -119,7 +119,7 @@ func (r *ring) frames() int { return len(r.memory) / blockSize * (blockSize / r.
 func (r *ring) ready() bool { return r.frame(r.next).ready() }
 
 // receive handles at most limit frames that are ready, and returns how many.
-func (r *ring) receive(limit int, now time.Time, handle func(time.Time, []byte)) int {
+func (r *ring) receive(limit int, now time.Time, handle Handler) int {
 	n := 0
 	for ; n < limit; n++ {
 		f := r.frame(r.next)
@@ -127,7 +127,7 @@ func (r *ring) receive(limit int, now time.Time, handle func(time.Time, []byte))
 			break
 		}
 		if ip, ok := f.packet(); ok {
-			handle(now, ip)
+			handle(now, f.in(), ip)
 		} else {
 			r.mu.Lock()
 			r.count.Broken++

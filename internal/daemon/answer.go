@@ -53,7 +53,7 @@ func (a *actor) message(o order) {
 func (a *actor) answer(s *secrets, to *gate.Answer, reply spa.Ack) {
 	datagram, err := to.Message.SealAck(reply)
 	if err == nil {
-		err = s.sender.Send(to.From, to.To, datagram)
+		err = s.sender.Send(to.From, to.To, to.In, datagram)
 	}
 	if err != nil {
 		a.events.put(event.Event{Time: time.Now(), Kind: event.KindFailure, Source: reply.Source, Detail: err.Error()})

@@ -159,7 +159,7 @@ func TestNotifier(t *testing.T) {
 // still is a capture to which nothing arrives.
 type still struct{ woken chan struct{} }
 
-func (s still) Receive(func(time.Time, []byte)) error { <-s.woken; return nil }
+func (s still) Receive(capture.Handler) error { <-s.woken; return nil }
 func (s still) Wake() {
 	select {
 	case s.woken <- struct{}{}:

@@ -61,10 +61,11 @@ func (p *pump) obey() {
 }
 
 // handle takes one captured packet. What does not decode is no knock.
-func (p *pump) handle(now time.Time, ip []byte) {
+func (p *pump) handle(now time.Time, in int, ip []byte) {
 	if p.packet.Decode(ip) != nil {
 		return
 	}
+	p.packet.In = in
 	for _, d := range p.gate.Observe(now, &p.packet) {
 		p.decided(now, d)
 	}

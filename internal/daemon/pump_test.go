@@ -4,7 +4,6 @@ import (
 	"context"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"sallyport/internal/capture"
 )
@@ -13,9 +12,9 @@ import (
 // with an eventfd.
 type silent struct{ wakes chan struct{} }
 
-func (s silent) Receive(func(time.Time, []byte)) error { <-s.wakes; return nil }
-func (s silent) Stats() (capture.Stats, error)         { return nil, nil }
-func (s silent) Close() error                          { return nil }
+func (s silent) Receive(capture.Handler) error { <-s.wakes; return nil }
+func (s silent) Stats() (capture.Stats, error) { return nil, nil }
+func (s silent) Close() error                  { return nil }
 
 func (s silent) Wake() {
 	select {

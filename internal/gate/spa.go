@@ -46,6 +46,7 @@ type Answer struct {
 	Message *spa.Message
 	From    netip.AddrPort // the gate's address and port, as the client knows them
 	To      netip.AddrPort
+	In      int // index of the interface that the message came by; 0: unknown
 }
 
 // messages judges SPA messages.
@@ -232,6 +233,7 @@ func (m *messages) obey(now time.Time, p *packet.Packet, message *spa.Message, c
 		Message: message,
 		From:    netip.AddrPortFrom(p.Dst, p.DstPort),
 		To:      netip.AddrPortFrom(p.Src, p.SrcPort),
+		In:      p.In,
 	}
 	doors, reason := m.wanted(client, h.Door)
 	switch {
