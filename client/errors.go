@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"strings"
 	"syscall"
 	"time"
 
+	"sallyport/internal/sender"
 	"sallyport/internal/spa"
 )
 
@@ -178,15 +178,10 @@ func (q *request) asked(f *flight) string {
 
 // resolve returns the addresses of a host.
 func resolve(ctx context.Context, host, network string) ([]netip.Addr, error) {
-	if network == "" {
-		network = "ip"
-	}
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, network, host)
+	family := map[string]sender.Family{"ip4": sender.IPv4, "ip6": sender.IPv6}[network]
+	addrs, err := sender.Resolve(ctx, host, family)
 	if err != nil {
 		return nil, advise("check the host in the profile, and the network of this computer; an address works too", "%q does not resolve: %w", host, err)
-	}
-	for i := range addrs {
-		addrs[i] = addrs[i].Unmap()
 	}
 	return addrs, nil
 }

@@ -10,7 +10,6 @@ import (
 
 	"sallyport/internal/key"
 	"sallyport/internal/spa"
-	"sallyport/internal/sshauth"
 )
 
 // Options say how to knock. The zero Options are right for most.
@@ -38,6 +37,7 @@ type Result struct {
 type Grant struct {
 	Door   string         // by name, or in hex if neither profile nor options name it
 	Source netip.Addr     // this client, as the server sees it
+	Local  netip.Addr     // the address of this host that the message left from: connect from it
 	Server netip.AddrPort // the address that was knocked at, with the port for messages
 	For    time.Duration  // how long the server opened it, in seconds of its own
 	Until  time.Time      // on this host's clock; not later than the server closes it
@@ -100,13 +100,7 @@ func ask(ctx context.Context, p *Profile, op spa.Op, opts Options) (Result, erro
 		return Result{}, err
 	}
 	q := request{profile: p, server: server, id: id, size: size, opts: opts}
-	var flights []*flight
-	for _, h := range headers {
-		h.Client = sshauth.ID(id.signer.PublicKey())
-		for _, a := range firstOfEach(addrs, q.perFamily()) {
-			flights = append(flights, &flight{request: &q, header: h, to: netip.AddrPortFrom(a, p.Port)})
-		}
-	}
+	flights := q.flights(headers, firstOfEach(addrs, q.perFamily()))
 	q.gather(ctx, func() { cancel(errEnough) }, flights)
 	return q.result(flights), q.failure(ctx, flights)
 }

@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"sallyport/internal/key"
+	"sallyport/internal/sender"
 	"sallyport/internal/spa"
+	"sallyport/internal/sshauth"
 )
 
 // linger is how long to wait for the answers of other addresses when each
@@ -29,6 +31,22 @@ func (q *request) perFamily() int {
 		return 1
 	}
 	return 2
+}
+
+// flights returns one for each door and address. Those to one address have one
+// source, since the door opens for one.
+func (q *request) flights(headers []spa.Header, addrs []netip.Addr) (all []*flight) {
+	sources := make([]netip.Addr, len(addrs))
+	for i, a := range addrs {
+		sources[i], _ = sender.Source(netip.AddrPortFrom(a, q.profile.Port)) // none: the flight reports why
+	}
+	for _, h := range headers {
+		h.Client = sshauth.ID(q.id.signer.PublicKey())
+		for i, a := range addrs {
+			all = append(all, &flight{request: q, header: h, to: netip.AddrPortFrom(a, q.profile.Port), source: sources[i]})
+		}
+	}
+	return all
 }
 
 // gather runs the flights until all have landed, or until there is nothing
@@ -77,6 +95,7 @@ func (q *request) result(flights []*flight) Result {
 			r.Grants = append(r.Grants, Grant{
 				Door:   q.doorName(d.ID),
 				Source: f.answered.Source,
+				Local:  f.source,
 				Server: f.to,
 				For:    d.For,
 				Until:  f.sent.Add(d.For),

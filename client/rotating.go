@@ -28,6 +28,7 @@ type Shape = sequence.Shape
 type Sent struct {
 	Door   string
 	Server netip.Addr
+	Local  netip.Addr // the address of this host that the knocks left from: connect from it
 	Knocks int
 	Again  time.Time // from when on the same door can be knocked at again this way
 }
@@ -77,12 +78,12 @@ func knockRotating(ctx context.Context, p *Profile, opts Options) ([]Sent, error
 		step := sequence.StepAt(now())
 		for i, a := range firstOfEach(addrs, 1) {
 			at := step + int64(i)
-			_, err := sender.Send(ctx, sender.Options{Host: a.String(), Sequence: rotation.Knocks(door, at), Gap: gap})
+			attempts, err := sender.Send(ctx, sender.Options{Host: a.String(), Sequence: rotation.Knocks(door, at), Gap: gap})
 			if err != nil {
 				problems = append(problems, err)
 				continue
 			}
-			sent = append(sent, Sent{Door: door, Server: a, Knocks: p.Shape.Knocks, Again: time.Unix((at+1)*int64(sequence.Period/time.Second), 0)})
+			sent = append(sent, Sent{Door: door, Server: a, Local: attempts[0].Source, Knocks: p.Shape.Knocks, Again: time.Unix((at+1)*int64(sequence.Period/time.Second), 0)})
 		}
 	}
 	if len(sent) < len(doors) {

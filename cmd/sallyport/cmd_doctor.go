@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/client"
+	"sallyport/internal/sender"
 )
 
 func newDoctor(std stdio) *cobra.Command {
@@ -28,7 +29,7 @@ what to do.`,
 	ntp := cmd.Flags().String("ntp", "pool.ntp.org", "time server to compare the clock with; off: none")
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
 		profile, err := loadProfile(list[0])
-		d := doctor{out: std.out, profile: profile, opts: flags.options()}
+		d := doctor{out: std.out, profile: profile, opts: flags.options(), family: flags.family()}
 		d.say("profile", "complete", err)
 		if err == nil {
 			d.examine(cmd.Context(), *ntp)
@@ -46,6 +47,7 @@ type doctor struct {
 	out     io.Writer
 	profile *client.Profile
 	opts    client.Options
+	family  sender.Family
 	failed  int
 }
 
@@ -106,11 +108,7 @@ func (d *doctor) knock(ctx context.Context) {
 }
 
 func (d *doctor) resolve(ctx context.Context) ([]netip.Addr, error) {
-	network := "ip"
-	if d.opts.Network != "" {
-		network = d.opts.Network
-	}
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, network, d.profile.Host)
+	addrs, err := sender.Resolve(ctx, d.profile.Host, d.family)
 	if err != nil {
 		return nil, hinted{err, "check the host in the profile, and the network of this computer"}
 	}

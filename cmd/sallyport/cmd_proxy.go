@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -65,7 +67,11 @@ func knockAndDial(ctx context.Context, p *client.Profile, opts client.Options, h
 		}
 		return conn, nil
 	}
-	conn, err := race(ctx, net.JoinHostPort(host, port))
+	var local netip.Addr
+	if len(result.Grants) > 0 {
+		local = result.Grants[0].Local
+	}
+	conn, err := race(ctx, local, net.JoinHostPort(host, port))
 	if err != nil {
 		return nil, hinted{fmt.Errorf("the door is open, but connecting fails: %w", err), "check that the service runs, and that the door has this port"}
 	}
@@ -77,7 +83,7 @@ func knockAndDial(ctx context.Context, p *client.Profile, opts client.Options, h
 var raceStarts = []time.Duration{0, 100 * time.Millisecond, 300 * time.Millisecond, 700 * time.Millisecond}
 
 // race makes several attempts to connect and returns the first that succeeds.
-func race(ctx context.Context, address string) (net.Conn, error) {
+func race(ctx context.Context, local netip.Addr, address string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	type attempt struct {
@@ -91,7 +97,7 @@ func race(ctx context.Context, address string) (net.Conn, error) {
 			case <-time.After(start):
 			case <-ctx.Done():
 			}
-			conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+			conn, err := dialFrom(ctx, local, address)
 			results <- attempt{conn, err}
 		}()
 	}
@@ -113,6 +119,20 @@ func race(ctx context.Context, address string) (net.Conn, error) {
 		return won, nil
 	}
 	return nil, first
+}
+
+// dialFrom connects from an address of this host, or from any if that has gone.
+func dialFrom(ctx context.Context, local netip.Addr, address string) (net.Conn, error) {
+	var dialer net.Dialer
+	if local.IsValid() {
+		dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(local, 0))
+		conn, err := dialer.DialContext(ctx, "tcp", address)
+		if !errors.Is(err, syscall.EADDRNOTAVAIL) {
+			return conn, err
+		}
+		dialer.LocalAddr = nil
+	}
+	return dialer.DialContext(ctx, "tcp", address)
 }
 
 // relay copies both ways until the server has ended its side.

@@ -50,7 +50,8 @@ the name is for ssh.`,
 }
 
 // sshArguments makes the arguments of ssh, with its name. It is to use the
-// family of the address that the door is open for.
+// family of the address that the door is open for, and to come from the
+// address of this host that has knocked.
 func sshArguments(user, host string, r client.Result, rest []string) []string {
 	list := []string{"ssh"}
 	if len(r.Grants) > 0 {
@@ -59,6 +60,9 @@ func sshArguments(user, host string, r client.Result, rest []string) []string {
 			family = "inet"
 		}
 		list = append(list, "-o", "AddressFamily="+family)
+		if local := r.Grants[0].Local; local.IsValid() && local.Zone() == "" {
+			list = append(list, "-o", "BindAddress="+local.String())
+		}
 	}
 	if user != "" {
 		list = append(list, "-l", user)

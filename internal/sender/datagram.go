@@ -9,8 +9,8 @@ import (
 
 // sendDatagram sends one datagram of one byte from a socket of its own, so
 // that what an earlier port answered (ICMP) cannot fail this one.
-func sendDatagram(to netip.AddrPort) error {
-	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(to))
+func sendDatagram(source netip.Addr, to netip.AddrPort) error {
+	conn, err := net.DialUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(source, 0)), net.UDPAddrFromAddrPort(to))
 	if err != nil {
 		return err
 	}

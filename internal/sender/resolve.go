@@ -36,9 +36,10 @@ func (f Family) has(a netip.Addr) bool {
 	return f == Both || (f == IPv4) == a.Is4()
 }
 
-// resolve returns the addresses of a host in the wanted family, each once,
-// IPv4 first and otherwise in the order of the system's resolver.
-func resolve(ctx context.Context, host string, family Family) ([]netip.Addr, error) {
+// Resolve returns the addresses of a host in the wanted family, each once,
+// IPv4 first and otherwise in the order of the system's resolver. An address
+// is its own, with its zone.
+func Resolve(ctx context.Context, host string, family Family) ([]netip.Addr, error) {
 	found, err := lookup(ctx, host)
 	if dns := (*net.DNSError)(nil); errors.As(err, &dns) && dns.IsNotFound {
 		return nil, fmt.Errorf("find the address of %q: there is no such name: %w", host, err)

@@ -13,7 +13,8 @@
 // sequence: IPv4 first, then IPv6, one address after the other. The gate sees
 // the two families as two sources, each with a sequence of its own, so they
 // need not be interleaved, and a family that does not work on this network
-// neither delays nor spoils the other.
+// neither delays nor spoils the other. All knocks at one address have the same
+// source, also on a host with two uplinks that shares its connections out.
 //
 // Sent means handed to the network by this host. Whether it arrived cannot be
 // known: that is what closed doors are about. Nor do systems say when a local
@@ -46,6 +47,7 @@ type Options struct {
 // Attempt is what was sent to one address.
 type Attempt struct {
 	Address netip.Addr    `json:"address"`
+	Source  netip.Addr    `json:"source,omitzero"`   // of this host; all knocks have the same
 	Sent    []packet.Port `json:"sent"`              // in order; shorter than the sequence if there was a problem
 	Problem string        `json:"problem,omitempty"` // why the sequence was broken off; empty: it was not
 }
@@ -57,7 +59,7 @@ func Send(ctx context.Context, opts Options) ([]Attempt, error) {
 	if err := valid(opts.Sequence); err != nil {
 		return nil, err
 	}
-	addrs, err := resolve(ctx, opts.Host, opts.Family)
+	addrs, err := Resolve(ctx, opts.Host, opts.Family)
 	if err != nil {
 		return nil, err
 	}
@@ -77,8 +79,8 @@ func sendAll(ctx context.Context, addrs []netip.Addr, opts Options) (attempts []
 		if i > 0 && pause(ctx, opts.Gap) != nil {
 			break
 		}
-		sent, err := sendTo(ctx, addr, opts)
-		attempt := Attempt{Address: addr, Sent: sent}
+		attempt := Attempt{Address: addr, Sent: []packet.Port{}} // an empty list in JSON, not null
+		err := attempt.send(ctx, opts)
 		if err != nil {
 			attempt.Problem = err.Error()
 			problems = append(problems, err)
@@ -100,27 +102,31 @@ func valid(sequence []packet.Port) error {
 	return nil
 }
 
-// sendTo sends the sequence to one address.
-func sendTo(ctx context.Context, addr netip.Addr, opts Options) (sent []packet.Port, err error) {
-	sent = []packet.Port{} // an empty list in JSON, not null
+// send sends the sequence to the address of the attempt.
+func (a *Attempt) send(ctx context.Context, opts Options) (err error) {
 	for i, p := range opts.Sequence {
 		if i > 0 {
 			if err := pause(ctx, opts.Gap); err != nil {
-				return sent, err
+				return err
 			}
 		}
-		to := netip.AddrPortFrom(addr, p.Number)
-		if p.Proto == packet.TCP {
-			err = sendSYN(to)
-		} else {
-			err = sendDatagram(to)
+		to := netip.AddrPortFrom(a.Address, p.Number)
+		if i == 0 {
+			a.Source, err = Source(to)
+		}
+		switch {
+		case err != nil:
+		case p.Proto == packet.TCP:
+			err = sendSYN(a.Source, to)
+		default:
+			err = sendDatagram(a.Source, to)
 		}
 		if err != nil {
-			return sent, fmt.Errorf("knock at %s of %s: %w", p, addr, explain(err))
+			return fmt.Errorf("knock at %s of %s: %w", p, a.Address, explain(err))
 		}
-		sent = append(sent, p)
+		a.Sent = append(a.Sent, p)
 	}
-	return sent, nil
+	return nil
 }
 
 // pause waits for d, or until ctx ends.

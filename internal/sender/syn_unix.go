@@ -22,8 +22,12 @@ const (
 
 // sendSYN begins a connection and gives it up. The SYN leaves within connect;
 // closing the socket then forgets it, so that it is not sent again.
-func sendSYN(to netip.AddrPort) error {
+func sendSYN(source netip.Addr, to netip.AddrPort) error {
 	family, sockaddr, err := sockaddrOf(to)
+	if err != nil {
+		return err
+	}
+	_, from, err := sockaddrOf(netip.AddrPortFrom(source, 0))
 	if err != nil {
 		return err
 	}
@@ -34,6 +38,9 @@ func sendSYN(to netip.AddrPort) error {
 	defer unix.Close(fd)
 	if err := unix.SetNonblock(fd, true); err != nil {
 		return os.NewSyscallError("set nonblocking", err)
+	}
+	if err := unix.Bind(fd, from); err != nil {
+		return os.NewSyscallError("bind", err)
 	}
 	err = unix.Connect(fd, sockaddr)
 	switch {

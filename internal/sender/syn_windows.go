@@ -24,8 +24,12 @@ const fionbio = 0x8004667e
 // sendSYN begins a connection and gives it up. The SYN leaves within connect;
 // closing the socket then forgets it, so that it is not sent again, neither
 // for want of an answer nor, as Windows does, after a refusal.
-func sendSYN(to netip.AddrPort) error {
+func sendSYN(source netip.Addr, to netip.AddrPort) error {
 	family, sockaddr, err := sockaddrOf(to)
+	if err != nil {
+		return err
+	}
+	_, from, err := sockaddrOf(netip.AddrPortFrom(source, 0))
 	if err != nil {
 		return err
 	}
@@ -39,6 +43,9 @@ func sendSYN(to netip.AddrPort) error {
 	err = windows.WSAIoctl(s, fionbio, (*byte)(unsafe.Pointer(&on)), uint32(unsafe.Sizeof(on)), nil, 0, &returned, nil, 0)
 	if err != nil {
 		return os.NewSyscallError("set nonblocking", err)
+	}
+	if err := windows.Bind(s, from); err != nil {
+		return os.NewSyscallError("bind", err)
 	}
 	err = windows.Connect(s, sockaddr)
 	if err == nil || errors.Is(err, windows.WSAEWOULDBLOCK) || errors.Is(err, windows.WSAECONNREFUSED) {

@@ -25,15 +25,19 @@ const soon = 5 * time.Second
 
 // wire is what the gate sees of the knocks on its link to the client.
 type wire struct {
-	t  *testing.T
-	fd int
+	t      *testing.T
+	fd     int
+	source string // of the packet that next has returned
 }
 
-func tap(t *testing.T, l *lab.Lab) *wire {
+func tap(t *testing.T, l *lab.Lab) *wire { t.Helper(); return tapAt(t, l.Gate, "to-client") }
+
+// tapAt shows what arrives at an interface of a host.
+func tapAt(t *testing.T, h *lab.Host, name string) *wire {
 	t.Helper()
 	w := &wire{t: t}
-	err := l.Gate.Do(func() (err error) {
-		link, err := net.InterfaceByName("to-client")
+	err := h.Do(func() (err error) {
+		link, err := net.InterfaceByName(name)
 		if err != nil {
 			return err
 		}
@@ -77,6 +81,7 @@ func (w *wire) next(wait time.Duration) string {
 			continue
 		}
 		if s := describe(buf[:n]); s != "" {
+			w.source = gopacket.NewPacket(buf[:n], layers.LayerTypeEthernet, gopacket.Default).NetworkLayer().NetworkFlow().Src().String()
 			return s
 		}
 	}
@@ -257,5 +262,57 @@ func forbid(t *testing.T, h *lab.Host, kind int, prefix string) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A host that shares its connections out over two uplinks, by their ports,
+// sends all knocks of a sequence from one address, whichever.
+func TestTwoUplinks(t *testing.T) {
+	const knocks = "tcp/7000 udp/8000 tcp/9000 udp/7001 tcp/7002 udp/7003 tcp/7004 udp/7005"
+	l := labtest.New(t, lab.Options{})
+	here := l.Gate // it has two links
+	if err := here.Sysctl("net.ipv4.fib_multipath_hash_policy", "1"); err != nil {
+		t.Fatal(err)
+	}
+	err := here.Do(func() error {
+		var hops []*netlink.NexthopInfo
+		for _, name := range []string{"client", "attacker"} {
+			link, err := netlink.LinkByName("to-" + name)
+			if err != nil {
+				return err
+			}
+			via := map[string]netip.Addr{"client": l.Client.IP4, "attacker": l.Attacker.IP4}[name]
+			hops = append(hops, &netlink.NexthopInfo{LinkIndex: link.Attrs().Index, Gw: via.AsSlice()})
+		}
+		return netlink.RouteAdd(&netlink.Route{Dst: &net.IPNet{IP: net.IPv4(203, 0, 113, 0), Mask: net.CIDRMask(24, 32)}, MultiPath: hops})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wires := []*wire{tapAt(t, l.Client, "eth0"), tapAt(t, l.Attacker, "eth0")}
+	for host := 1; host <= 8; host++ {
+		var sent []Attempt
+		to := fmt.Sprintf("203.0.113.%d", host)
+		err := here.Do(func() (err error) {
+			sent, err = Send(t.Context(), Options{Host: to, Sequence: ports(t, knocks), Gap: time.Millisecond})
+			return err
+		})
+		if err != nil || len(sent) != 1 || len(sent[0].Sent) != 8 {
+			t.Fatalf("sent %+v, %v", sent, err)
+		}
+		seen := 0
+		for deadline := time.Now().Add(soon); seen < 8 && time.Now().Before(deadline); {
+			for _, w := range wires {
+				if w.next(20*time.Millisecond) == "" {
+					continue
+				}
+				if seen++; w.source != sent[0].Source.String() {
+					t.Errorf("%s: a knock came from %s, want %s", to, w.source, sent[0].Source)
+				}
+			}
+		}
+		if seen != 8 {
+			t.Errorf("%s: %d knocks arrived", to, seen)
+		}
 	}
 }
