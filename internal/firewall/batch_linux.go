@@ -41,14 +41,31 @@ func (b *batch) remove(s *nftables.Set, elements ...nftables.SetElement) {
 // no message for that, it refuses to delete what is missing: so that it is there, it is
 // added before.
 func (b *batch) discard(entries []entry) {
-	for _, e := range entries {
+	for s, elements := range bySet(entries, entry.bare) {
 		if b.destroy {
-			_ = b.conn.SetDestroyElements(e.set, []nftables.SetElement{e.bare()})
+			_ = b.conn.SetDestroyElements(s, elements)
 			continue
 		}
-		b.add(e.set, e.bare())
-		b.remove(e.set, e.bare())
+		b.add(s, elements...)
+		b.remove(s, elements...)
 	}
+}
+
+// put adds elements with their times and names.
+func (b *batch) put(entries []entry) {
+	for s, elements := range bySet(entries, entry.full) {
+		b.add(s, elements...)
+	}
+}
+
+// bySet gathers the elements for each set, which fit into one message: the ports
+// of a door can be many.
+func bySet(entries []entry, element func(entry) nftables.SetElement) map[*nftables.Set][]nftables.SetElement {
+	list := make(map[*nftables.Set][]nftables.SetElement, 1)
+	for _, e := range entries {
+		list[e.set] = append(list[e.set], element(e))
+	}
+	return list
 }
 
 // anonymous adds a set that belongs to one rule.
@@ -82,6 +99,12 @@ func explainBatch(err error) error {
 		return fmt.Errorf("%w: the table inet %s belongs to another process, or CAP_NET_ADMIN is missing: is another sallyport serve running?", err, tableName)
 	case errors.Is(err, unix.EMSGSIZE):
 		return fmt.Errorf("%w: too much at once: raise the sysctl net.core.wmem_max, or run with CAP_NET_ADMIN outside of user namespaces", err)
+	case errors.Is(err, unix.EFBIG), errors.Is(err, unix.E2BIG), errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EMLINK):
+		return fmt.Errorf("%w: this kernel does not take a rule or a table as large as this configuration wants: give the doors fewer ports", err)
+	case errors.Is(err, unix.ENFILE):
+		return fmt.Errorf("%w: a set of grants is full: end some with sallyport revoke", err)
+	case errors.Is(err, unix.ENOMEM), errors.Is(err, unix.ENOBUFS):
+		return fmt.Errorf("%w: the kernel has no memory for it", err)
 	}
 	return err
 }

@@ -10,7 +10,8 @@
 //
 //	prerouting  everything that is none of our business, then sessions under way, leave here
 //	own         what is addressed to this host: which ports are closed
-//	door        a closed door: let in whoever has a grant, a single grant once
+//	door        a closed door: let in whoever has a grant, a single grant once;
+//	            handshakes that a single grant has let begin end here, too
 //	spent       let in the connection that used up a single grant
 //	spent-NAME  end what that grant has for the other ports of the door
 //	closed      let in sessions older than connection tracking; count, then drop or reject
@@ -19,8 +20,13 @@
 // door: the kernel ends them, whether or not this process still lives. Door and
 // client stand in the element's comment, so that a restarted daemon can read
 // them back. Grants that last are in granted4 and granted6, those for a single
-// connection in single4 and single6. Sets, not rules, grow with doors and
+// connection in single-tcp4 and the like. Sets, not rules, grow with doors and
 // grants, so a packet costs the same for one door and ten thousand.
+//
+// A single grant is used up by the TCP connection whose handshake is the first
+// to be completed: a SYN that somebody has forged never completes one. Those that
+// have begun are in halfopen4 and halfopen6, and are judged once more when they
+// go on. Of UDP the first flow uses it up.
 //
 // Every change is one netlink batch, which the kernel carries out as a whole or
 // not at all. From Linux 6.9 on the table belongs to this process (flag owner),
@@ -29,11 +35,13 @@
 // Never owner alone: such a table vanishes with the process, which opens all.
 //
 // Known limits. Packets that the host exempts from connection tracking (notrack)
-// are judged one by one, so a session that it exempts ends with its grant.
+// are judged one by one, so a session that it exempts ends with its grant, and a
+// single grant lets none in.
 // Sessions through a forwarded door that are older than connection tracking are
 // not recognised. Addresses in a VRF's own routing table are not seen as
-// addresses of this host. Two first packets from one source that are judged on
-// two processors within the same microsecond can both use a single grant.
+// addresses of this host. Two handshakes from one source whose ends are judged
+// on two processors within the same microsecond can both use a single grant. A
+// handshake that a single grant has let begin must end before the grant does.
 package firewall
 
 import "sallyport/internal/packet"

@@ -76,10 +76,10 @@ func (f *Firewall) grant(b *batch, g event.Grant, now time.Time) error {
 	}
 	entries := f.entriesFor(source, ports, g.Single)
 	b.discard(entries)
-	for _, e := range entries {
-		e.door, e.client, e.left = g.Door, g.Client, left
-		b.add(e.set, e.full())
+	for i := range entries {
+		entries[i].door, entries[i].client, entries[i].left = g.Door, g.Client, left
 	}
+	b.put(entries)
 	return nil
 }
 

@@ -1,6 +1,8 @@
 package firewall
 
 import (
+	"time"
+
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
@@ -133,7 +135,19 @@ func verdictOf(s *nftables.Set) []expr.Any {
 	}
 }
 
-const dynsetDelete = 2 // NFT_DYNSET_OP_DELETE
+// Operations of dynset (include/uapi/linux/netfilter/nf_tables.h).
+const (
+	dynsetAdd    = 0
+	dynsetDelete = 2
+)
+
+// add @set { the key in register 1 timeout d }: no match if the set is full
+func add(s *nftables.Set, d time.Duration) []expr.Any {
+	return []expr.Any{
+		// [ dynset add reg_key 1 set halfopen4 timeout 300000ms ]
+		&expr.Dynset{SrcRegKey: unix.NFT_REG_1, SetName: s.Name, SetID: s.ID, Operation: dynsetAdd, Timeout: d},
+	}
+}
 
 // delete @set { the key in register 1 }
 func remove(s *nftables.Set) []expr.Any {
@@ -182,15 +196,21 @@ func proto(p byte) []expr.Any {
 	return append(loadProto(), equal(p))
 }
 
-// tcp flags bits, any of them, or none of them
-func tcpFlags(op expr.CmpOp, bits byte) []expr.Any {
+// tcp flags & bit == 0
+func tcpWithout(bit byte) []expr.Any { return tcpFlags(bit, 0) }
+
+// tcp flags & bit == bit
+func tcpWith(bit byte) []expr.Any { return tcpFlags(bit, bit) }
+
+// tcp flags & mask == value
+func tcpFlags(mask, value byte) []expr.Any {
 	return append(proto(unix.IPPROTO_TCP),
 		// [ payload load 1b @ transport header + 13 => reg 1 ]
 		payload(transport, 13, 1, unix.NFT_REG_1),
 		// [ bitwise reg 1 = ( reg 1 & 0x00000002 ) ^ 0x00000000 ]
-		&expr.Bitwise{SourceRegister: unix.NFT_REG_1, DestRegister: unix.NFT_REG_1, Len: 1, Mask: []byte{bits}, Xor: []byte{0}},
+		&expr.Bitwise{SourceRegister: unix.NFT_REG_1, DestRegister: unix.NFT_REG_1, Len: 1, Mask: []byte{mask}, Xor: []byte{0}},
 		// [ cmp eq reg 1 0x00000000 ]
-		&expr.Cmp{Op: op, Register: unix.NFT_REG_1, Data: []byte{0}},
+		equal(value),
 	)
 }
 

@@ -23,15 +23,19 @@ const (
 
 // TCP flags.
 const (
+	tcpFIN = 0x01
 	tcpSYN = 0x02
+	tcpRST = 0x04
 	tcpACK = 0x10
 )
 
 // spentChain is the chain that ends a single grant of a door with several ports.
 func spentChain(door string) string { return "spent-" + door }
 
-// portsPerRule keeps a rule below the kernel's limit of 128 expressions.
-const portsPerRule = 32
+// portsPerRule keeps a rule far below two limits of the kernel: 128 expressions,
+// and 4,096 bytes for all of them (struct nft_rule, dlen: 12 bits), of which
+// kernels differ in how many an expression takes.
+const portsPerRule = 8
 
 // chain is a chain with its rules, in order.
 type chain struct {
@@ -72,6 +76,12 @@ func (p *plan) prerouting(b *batch) [][]expr.Any {
 	}
 	for i, f := range families {
 		rules = append(rules, rule(f.loadSource(), in(p.sets.trusted[i]), accept))
+	}
+	for i, f := range families {
+		// The end of a handshake that a single grant has let begin.
+		rules = append(rules, rule(
+			ctState(ctEstablished), tcpFlags(tcpSYN|tcpRST|tcpACK, tcpACK), f.loadSession(), in(p.sets.halfopen[i]), p.to("door"),
+		))
 	}
 	rules = append(rules,
 		rule(ctState(ctEstablished|ctRelated), accept),
@@ -125,19 +135,33 @@ func (p *plan) door(b *batch) [][]expr.Any {
 	for i, f := range families {
 		rules = append(rules, rule(f.loadGrantKey(), in(p.sets.granted[i]), accept))
 	}
-	for _, protocol := range []packet.Proto{packet.TCP, packet.UDP} {
-		for i, f := range families {
-			single := p.sets.single[protocol][i]
-			rules = append(rules, rule(
-				proto(byte(protocol)), f.loadSingleKey(), in(single), f.loadSingleKey(), remove(single), p.to("spent"),
-			))
-		}
+	for i, f := range families {
+		rules = append(rules, p.single(f, p.sets.single[packet.TCP][i], p.sets.single[packet.UDP][i], p.sets.halfopen[i])...)
 	}
 	rules = append(rules, p.wide(b)...)
 	return append(rules, p.to("closed"))
 }
 
-// spent lets in a connection that has used up a single grant, and ends what
+// single lets one connection in. Of TCP it is the first whose handshake is
+// completed, by somebody who has seen the answer of the service: a forged SYN
+// begins one like any other, and takes nothing from the client. Until then
+// others may begin; what they send after it finds no grant. Of UDP it is the
+// first flow.
+func (p *plan) single(f family, tcp, udp, halfopen *nftables.Set) [][]expr.Any {
+	begins := rule(ctState(ctNew), tcpFlags(tcpFIN|tcpSYN|tcpRST|tcpACK, tcpSYN))
+	useUp := func(single *nftables.Set) []expr.Any {
+		return rule(f.loadSingleKey(), in(single), f.loadSingleKey(), remove(single))
+	}
+	return [][]expr.Any{
+		rule(begins, f.loadSingleKey(), in(tcp), f.loadSession(), add(halfopen, halfopenFor), verdict(expr.VerdictAccept)),
+		// No room to remember it: it takes the grant at once.
+		rule(begins, useUp(tcp), p.to("spent")),
+		rule(ctState(ctEstablished), proto(unix.IPPROTO_TCP), useUp(tcp), f.loadSession(), remove(halfopen), p.to("spent")),
+		rule(ctState(ctNew), proto(unix.IPPROTO_UDP), useUp(udp), p.to("spent")),
+	}
+}
+
+// spent lets in the connection that uses up a single grant, and ends what
 // that grant has for other ports of the door.
 func (p *plan) spent() [][]expr.Any {
 	return [][]expr.Any{
@@ -170,7 +194,7 @@ func (p *plan) closed(b *batch) [][]expr.Any {
 	drop := verdict(expr.VerdictDrop)
 	var rules [][]expr.Any
 	for i, f := range families {
-		rules = append(rules, rule(tcpFlags(expr.CmpOpEq, tcpSYN), f.loadSession(), in(p.sets.midstream[i]), verdict(expr.VerdictAccept)))
+		rules = append(rules, rule(tcpWithout(tcpSYN), f.loadSession(), in(p.sets.midstream[i]), verdict(expr.VerdictAccept)))
 	}
 	rules = append(rules,
 		count(b.refused),
@@ -180,7 +204,7 @@ func (p *plan) closed(b *batch) [][]expr.Any {
 		return append(rules, drop)
 	}
 	return append(rules,
-		rule(ctState(ctInvalid), tcpFlags(expr.CmpOpNeq, tcpACK), drop),
+		rule(ctState(ctInvalid), tcpWith(tcpACK), drop),
 		rule(proto(unix.IPPROTO_TCP), reset()),
 		rule(proto(unix.IPPROTO_UDP), unreachable()),
 		rule(proto(unix.IPPROTO_UDPLITE), unreachable()),

@@ -229,7 +229,7 @@ func TestRejectResetsNoSession(t *testing.T) {
 	})
 }
 
-// checksum fills in the checksum of a TCP segment over IPv4 (RFC 9293, 3.1).
+// checksum fills in the checksum of a TCP segment (RFC 9293, 3.1; RFC 8200, 8.1).
 func checksum(segment []byte, from, to netip.Addr) {
 	pseudo := slices.Concat(from.AsSlice(), to.AsSlice(), []byte{0, unix.IPPROTO_TCP, 0, byte(len(segment))}, segment)
 	sum := uint32(0)

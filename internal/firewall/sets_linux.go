@@ -22,6 +22,14 @@ const (
 	// default (net.netfilter.nf_conntrack_tcp_timeout_established).
 	midstreamFor = 5 * 24 * time.Hour
 
+	// halfopenFor is how long a connection that was let begin by a single grant
+	// is held against it: longer than a host waits for the end of a handshake
+	// (127 s with six repetitions, net.ipv4.tcp_synack_retries).
+	halfopenFor = 5 * time.Minute
+
+	// maxHalfopen bounds how many such connections are remembered.
+	maxHalfopen = 1 << 16
+
 	// maxSingles bounds the sets that packets can change, for which the kernel
 	// wants a bound.
 	maxSingles = 1 << 20
@@ -48,6 +56,7 @@ type sets struct {
 	refused, trial                     *nftables.Set
 	trusted, forward                   pair
 	granted, midstream, wide, banned   pair
+	halfopen                           pair
 	single                             map[packet.Proto]pair
 }
 
@@ -100,10 +109,9 @@ func newSets(t *nftables.Table) *sets {
 		},
 	}
 	for i, f := range families {
-		s.midstream[i] = named("midstream"+f.name, nftables.Set{
-			HasTimeout: true, Timeout: midstreamFor, Concatenation: true,
-			KeyType: nftables.MustConcatSetType(f.address, port, f.address, port),
-		})
+		session := nftables.MustConcatSetType(f.address, port, f.address, port)
+		s.midstream[i] = named("midstream"+f.name, nftables.Set{HasTimeout: true, Timeout: midstreamFor, Concatenation: true, KeyType: session})
+		s.halfopen[i] = named("halfopen"+f.name, nftables.Set{HasTimeout: true, Concatenation: true, Dynamic: true, Size: maxHalfopen, KeyType: session})
 	}
 	return s
 }
@@ -121,5 +129,5 @@ func (s *sets) grants() []*nftables.Set {
 
 // live returns the sets that change between configurations.
 func (s *sets) live() []*nftables.Set {
-	return append(s.grants(), s.refused, s.midstream[0], s.midstream[1], s.banned[0], s.banned[1])
+	return append(s.grants(), s.refused, s.midstream[0], s.midstream[1], s.halfopen[0], s.halfopen[1], s.banned[0], s.banned[1])
 }
