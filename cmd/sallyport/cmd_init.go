@@ -8,12 +8,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"sallyport/client"
 	"sallyport/internal/config"
 	"sallyport/internal/key"
+	"sallyport/internal/packet"
 )
 
 // Where things are unless flags say otherwise.
@@ -55,7 +57,7 @@ and what else should not be public.`,
 	cmd.Flags().StringVar(&s.suite, "suite", key.Hybrid.String(), "of the server key: mlkem768-x25519, or x25519 for ECDSA and RSA keys")
 	cmd.Flags().BoolVar(&s.sequences, "with-sequence", false, "give each door a random sequence too")
 	cmd.Flags().StringVar(&s.openFor, "open-for", "30s", "how `LONG` doors stay open to who knocked")
-	doors := cmd.Flags().StringArray("door", nil, "a door, `NAME=tcp/PORT` (again for more)")
+	doors := cmd.Flags().StringArray("door", nil, "a door, `NAME=tcp/PORT` or NAME=udp/FIRST-LAST (again for more)")
 	yes := cmd.Flags().BoolP("yes", "y", false, "ask nothing")
 	noUnit := cmd.Flags().Bool("no-unit", false, "make no systemd unit")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -155,7 +157,7 @@ func (s *setup) tell(w io.Writer, cfg *config.Config, public key.Public) {
 	}
 	fmt.Fprintf(w, "SPA port    udp/%d\nserver key  %s (%s)\n", cfg.SPA.Port, public.Fingerprint(), public.Suite())
 	for _, d := range cfg.Doors {
-		fmt.Fprintf(w, "door        %s: %s", d.Name, d.Ports[0])
+		fmt.Fprintf(w, "door        %s: %s", d.Name, strings.Join(packet.Spell(d.Ports), " "))
 		if len(d.Sequence) > 0 {
 			fmt.Fprintf(w, ", with a sequence of %d knocks", len(d.Sequence))
 		}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"sallyport/internal/packet"
 )
 
 // talk shows what was found on this host and lets a person choose. It starts
@@ -89,9 +91,9 @@ func (s *setup) showServices(out io.Writer) {
 func (s *setup) presetDoors() string {
 	var words []string
 	for _, d := range s.doors {
-		word := d.name + "=" + d.port.String()
+		word := d.name + "=" + strings.Join(d.words(), ",")
 		for i, sv := range s.services {
-			if sv.port == d.port {
+			if d.isFor(sv.port) {
 				word = strconv.Itoa(i + 1)
 			}
 		}
@@ -113,8 +115,8 @@ func (s *setup) chooseDoors(text string) error {
 			return err
 		}
 		for _, d := range list {
-			if slices.ContainsFunc(doors, func(o doorway) bool { return o.port == d.port || o.name == d.name }) {
-				return fmt.Errorf("%s=%s is there twice", d.name, d.port)
+			if slices.ContainsFunc(doors, d.meets) {
+				return fmt.Errorf("%s=%s is there twice", d.name, strings.Join(d.words(), ","))
 			}
 			doors = append(doors, d)
 		}
@@ -131,7 +133,7 @@ func (s *setup) chosen(word string) (list []doorway, err error) {
 	}
 	if word == "all" && len(s.services) > 0 {
 		for _, sv := range s.services {
-			list = append(list, doorway{sv.door, sv.port})
+			list = append(list, doorway{sv.door, []packet.Port{sv.port}})
 		}
 		return list, nil
 	}
@@ -140,7 +142,7 @@ func (s *setup) chosen(word string) (list []doorway, err error) {
 		return nil, fmt.Errorf("%q is neither a number of the list nor NAME=tcp/PORT", word)
 	}
 	sv := s.services[n-1]
-	return []doorway{{sv.door, sv.port}}, nil
+	return []doorway{{sv.door, []packet.Port{sv.port}}}, nil
 }
 
 // chooseTime reads how long grants last.

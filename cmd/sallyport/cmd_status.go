@@ -14,6 +14,7 @@ import (
 
 	"sallyport/internal/control"
 	"sallyport/internal/event"
+	"sallyport/internal/packet"
 )
 
 // watchEvery is how often a watched status is asked for anew.
@@ -108,9 +109,20 @@ func printDoors(w io.Writer, doors []control.Door) {
 			if d.Single {
 				opens += ", single"
 			}
-			row(d.Name, strings.Join(d.Ports, " "), opens, d.Grants, d.Dropped)
+			row(d.Name, spelled(d.Ports), opens, d.Grants, d.Dropped)
 		}
 	})
+}
+
+// spelled writes ports for people, ranges in short.
+func spelled(words []string) string {
+	ports := make([]packet.Port, len(words))
+	for i, w := range words {
+		if ports[i].UnmarshalText([]byte(w)) != nil { // of a newer daemon
+			return strings.Join(words, " ")
+		}
+	}
+	return strings.Join(packet.Spell(ports), " ")
 }
 
 func printGrants(w io.Writer, grants []event.Grant, now time.Time) {

@@ -157,11 +157,11 @@ func doorName(s netstate.Service) string {
 func (h host) proposed() (doors []doorway) {
 	for _, s := range h.services {
 		if s.private {
-			doors = append(doors, doorway{s.door, s.port})
+			doors = append(doors, doorway{s.door, []packet.Port{s.port}})
 		}
 	}
 	if len(doors) == 0 {
-		doors = []doorway{{"ssh", packet.Port{Proto: packet.TCP, Number: 22}}}
+		doors = []doorway{{"ssh", []packet.Port{{Proto: packet.TCP, Number: 22}}}}
 	}
 	return doors
 }

@@ -12,16 +12,27 @@ import (
 
 // doorway is a door that is to be.
 type doorway struct {
-	name string
-	port packet.Port
+	name  string
+	ports []packet.Port // one, or a range
 }
 
-// parseDoorway reads NAME=tcp/PORT.
+// parseDoorway reads NAME=tcp/PORT or NAME=udp/FIRST-LAST.
 func parseDoorway(text string) (doorway, error) {
-	name, port, _ := strings.Cut(text, "=")
-	p, err := packet.ParsePort(port)
-	return doorway{name, p}, err
+	name, ports, _ := strings.Cut(text, "=")
+	r, err := packet.ParseRange(ports)
+	return doorway{name, r.Ports()}, err
 }
+
+// isFor tells whether the door is for one port alone.
+func (d doorway) isFor(p packet.Port) bool { return len(d.ports) == 1 && d.ports[0] == p }
+
+// meets tells whether two doors cannot stand beside each other.
+func (d doorway) meets(o doorway) bool {
+	return d.name == o.name || slices.ContainsFunc(d.ports, func(p packet.Port) bool { return slices.Contains(o.ports, p) })
+}
+
+// words are the ports as the configuration has them.
+func (d doorway) words() []string { return packet.Spell(d.ports) }
 
 // lowestKnock keeps clear of the ports that services have by name.
 const lowestKnock = 1024

@@ -28,14 +28,16 @@ port = %d        # UDP; looks like every other closed port
 const textDoor = `
 [[door]]
 name     = %q
-ports    = [%q]
+ports    = [%s]
 open_for = %q   # how long new connections are let in; those that are there stay
 `
 
 // text is the configuration.
 func (s *setup) text() ([]byte, error) {
 	for _, d := range s.doors {
-		s.taken[d.port] = true
+		for _, p := range d.ports {
+			s.taken[p] = true
+		}
 	}
 	spaPort, err := s.pick(packet.UDP)
 	if err != nil {
@@ -44,7 +46,7 @@ func (s *setup) text() ([]byte, error) {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, textHead, s.state, s.socket, spaPort.Number)
 	for _, d := range s.doors {
-		fmt.Fprintf(&b, textDoor, d.name, d.port, s.openFor)
+		fmt.Fprintf(&b, textDoor, d.name, quoted(d.words()), s.openFor)
 		if !s.sequences {
 			continue
 		}

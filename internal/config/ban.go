@@ -26,7 +26,7 @@ func (l *loader) readBan(t *table) {
 		Enabled: s.boolean("enabled", false),
 		For:     s.duration("for", time.Hour, time.Minute, 720*time.Hour),
 		Tries:   s.count("tries", 3, 1, 100),
-		Decoys:  list(s, "decoys", `TCP ports in quotes, such as ["tcp/23"]`, once(parseDecoy)),
+		Decoys:  portList(s, "decoys", `TCP ports in quotes, such as ["tcp/23"]`, parseDecoys),
 	}
 	if n := len(l.config.Ban.Decoys); n > maxDecoys {
 		s.errorf(s.at("decoys"), "decoys has %d ports: want at most %d", n, maxDecoys)
@@ -34,12 +34,12 @@ func (l *loader) readBan(t *table) {
 	s.finish()
 }
 
-func parseDecoy(text string) (packet.Port, error) {
-	p, err := packet.ParsePort(text)
-	if err == nil && p.Proto != packet.TCP {
+func parseDecoys(text string) (packet.Range, error) {
+	r, err := packet.ParseRange(text)
+	if err == nil && r.First.Proto != packet.TCP {
 		err = fmt.Errorf("%q is not a TCP port: anybody can forge the source of a datagram", text)
 	}
-	return p, err
+	return r, err
 }
 
 // checkDecoys: a decoy must be open to everybody, and nobody honest has

@@ -133,6 +133,9 @@ func show(v reflect.Value) string {
 	if t, ok := v.Interface().(time.Time); ok && t.IsZero() {
 		return "never"
 	}
+	if ports, ok := v.Interface().([]packet.Port); ok {
+		return fmt.Sprint(packet.Spell(ports))
+	}
 	if v.Kind() == reflect.String {
 		return fmt.Sprintf("%q", v.String())
 	}

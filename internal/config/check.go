@@ -20,8 +20,13 @@ func (l *loader) crossCheck() {
 func (l *loader) checkPorts() {
 	for i, d := range l.config.Doors {
 		s := l.doors[i]
+		told := -1 // the door of the latest mistake: one is enough for a range
 		for _, p := range d.Ports {
 			if j, taken := l.owners[p]; taken {
+				if told == j {
+					continue
+				}
+				told = j
 				s.errorf(s.at("ports"), "ports: %s is a port of %s already, at %s", p, l.doors[j].title(), l.doors[j].at("ports"))
 				continue
 			}
@@ -31,8 +36,10 @@ func (l *loader) checkPorts() {
 			}
 		}
 	}
+	told := -1
 	for _, p := range l.config.Gate.Public {
-		if i, taken := l.owners[p]; taken {
+		if i, taken := l.owners[p]; taken && i != told {
+			told = i
 			l.gate.errorf(l.gate.at("public"), "public: %s is a port of %s: a port is public or has a door, not both", p, l.doors[i].title())
 		}
 	}

@@ -39,6 +39,9 @@ func (l *loader) readDoor(t *table) {
 	if s.empty("ports") {
 		s.errorf(s.at("ports"), `ports is missing: want at least one port, such as ["tcp/22"]`)
 	}
+	if n := len(d.Ports); n > MaxPorts {
+		s.errorf(s.at("ports"), "ports has %d ports: want at most %d for a door", n, MaxPorts)
+	}
 	l.checkSequence(s, "sequence", d.Sequence)
 	l.checkSequence(s, "sequence_previous", d.Previous)
 	checkWithin(s)

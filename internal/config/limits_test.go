@@ -30,6 +30,7 @@ func TestHostileShapes(t *testing.T) {
 		"same key":            strings.Repeat("a=1\n", size/4),
 		"wrong items":         "gate.trusted = [" + strings.Repeat("1,", size/2) + "]",
 		"same items":          "gate.trusted = [" + strings.Repeat("'1.1.1.1',", size/10) + "]",
+		"same ranges":         "gate.policy = 'all'\ngate.public = ['tcp/65535'," + strings.Repeat("'tcp/1-65535',", size/14) + "]",
 		"tables within doors": strings.Repeat("[[door]]\n[[door.x]]\n", size/20),
 	} {
 		start := time.Now()

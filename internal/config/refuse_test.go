@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	wantPorts  = `want ports in quotes, such as ["tcp/22", "udp/53"]`
+	wantPorts  = `want ports in quotes, such as ["tcp/22", "udp/60000-60050"]`
 	wantOpen   = `want a duration in quotes, such as "30s", 1s to 24h`
 	wantName   = `want a name of 1 to 32 characters, a-z 0-9 . _ -, beginning with a letter or digit`
 	wantAddr   = `is not an address: want one such as "192.0.2.7", "192.168.1.0/24" or "2001:db8::/32", without leading zeros`
@@ -130,6 +130,11 @@ func TestLoadRefuses(t *testing.T) {
 		{doors(`{name="a", ports=[22]}`), `:1: door "a": ports = 22: ` + wantPorts},
 		{doors(`{name="a", ports="tcp/22"}`), `:1: door "a": ports = "tcp/22": ` + wantPorts},
 		{doors(`{name="a", ports=["tcp/22", "tcp/22"]}`), `:1: door "a": ports: "tcp/22" is listed twice`},
+		{doors(`{name="a", ports=["udp/60010", "udp/60000-60050"]}`), `:1: door "a": ports: "udp/60000-60050" has udp/60010, which is listed twice`},
+		{doors(`{name="a", ports=["udp/60050-60000"]}`), `:1: door "a": ports: "udp/60050-60000" is not a range of ports: want one such as "udp/60000-60050"`},
+		{doors(`{name="a", ports=["udp/1-1025"]}`), `:1: door "a": ports has 1025 ports: want at most 1024 for a door`},
+		{doors(`{name="a", ports=["tcp/1-9"]}`, `{name="b", ports=["tcp/5-15"]}`), `:1: door "b": ports: tcp/5 is a port of door "a" already, at /etc/sallyport/sallyport.toml:1`},
+		{"gate.policy = 'all'\ngate.public = ['tcp/1-9']\n" + doors(`{name="a", ports=["tcp/5-15"]}`), `:2: gate: public: tcp/5 is a port of door "a": a port is public or has a door, not both`},
 		{doors(aDoor, `{name="b", ports=["tcp/22"]}`), `:1: door "b": ports: tcp/22 is a port of door "ssh" already, at ` + main + `:1`},
 		{"spa.port = 22\n" + doors(`{name="a", ports=["udp/22"]}`), `:2: door "a": ports: udp/22 is the SPA port: choose another SPA port`},
 		{doors(`{name="a", ports=["tcp/1"], open_for="-3s"}`), `:1: door "a": open_for = "-3s": want 1s to 24h`},

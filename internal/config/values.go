@@ -41,8 +41,60 @@ func validName(name string) bool {
 	return true
 }
 
+// MaxPorts is how many ports a door may have. Each is an element of its own in
+// the firewall for each grant.
+const MaxPorts = 1024
+
+// readPorts reads ports and ranges of them.
 func readPorts(s *section, key string) []packet.Port {
-	return list(s, key, `ports in quotes, such as ["tcp/22", "udp/53"]`, once(packet.ParsePort))
+	return portList(s, key, `ports in quotes, such as ["tcp/22", "udp/60000-60050"]`, packet.ParseRange)
+}
+
+// portList reads a list in which no port stands twice, alone or in a range.
+func portList(s *section, key, want string, parse func(string) (packet.Range, error)) []packet.Port {
+	var seen portBits
+	ranges := list(s, key, want, func(text string) (packet.Range, error) {
+		r, err := parse(text)
+		if err == nil {
+			err = seen.add(text, r)
+		}
+		return r, err
+	})
+	var ports []packet.Port
+	for _, r := range ranges {
+		ports = append(ports, r.Ports()...)
+	}
+	return ports
+}
+
+// portBits has a bit for each TCP and UDP port: a file can hold a hundred
+// thousand ranges, so that comparing each two of them would take long.
+type portBits [2][1 << 16 / 64]uint64
+
+// add refuses what overlaps something that was added before.
+func (b *portBits) add(text string, r packet.Range) error {
+	bits := &b[0]
+	if r.First.Proto == packet.UDP {
+		bits = &b[1]
+	}
+	for n := int(r.First.Number); n <= int(r.Last); n++ {
+		if n%64 == 0 && bits[n/64] == 0 {
+			n += 63
+		} else if bits[n/64]>>(n%64)&1 != 0 {
+			return listedTwice(text, packet.Port{Proto: r.First.Proto, Number: uint16(n)})
+		}
+	}
+	for n := int(r.First.Number); n <= int(r.Last); n++ {
+		bits[n/64] |= 1 << (n % 64)
+	}
+	return nil
+}
+
+func listedTwice(text string, p packet.Port) error {
+	if text == p.String() {
+		return fmt.Errorf("%q is listed twice", text)
+	}
+	return fmt.Errorf("%q has %s, which is listed twice", text, p)
 }
 
 func readPrefixes(s *section, key string) []netip.Prefix {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/mdlayher/netlink"
@@ -30,9 +31,9 @@ const (
 	groupDestroy = 3
 )
 
-// maxFiltered is how many ports the kernel looks for. With more of them, every
-// event is looked at here.
-const maxFiltered = 200
+// maxFiltered is how many runs of ports the kernel looks for: a jump reaches no
+// further than 255 instructions. With more of them, every event is looked at here.
+const maxFiltered = 120
 
 // Watcher tells of connections to some ports. Needs CAP_NET_ADMIN.
 type Watcher struct{ conn *netlink.Conn }
@@ -63,10 +64,11 @@ func NewWatcher(ports []packet.Port) (*Watcher, error) {
 // SetPorts changes what is watched. The kernel passes up nothing else, so that
 // the traffic of a busy host costs nothing here.
 func (w *Watcher) SetPorts(ports []packet.Port) error {
-	if len(ports) > maxFiltered {
+	wanted := runs(ports)
+	if len(wanted) > maxFiltered {
 		return w.conn.RemoveBPF()
 	}
-	program, err := bpf.Assemble(filter(ports))
+	program, err := bpf.Assemble(filter(wanted))
 	if err != nil {
 		return err
 	}
@@ -82,8 +84,28 @@ const (
 	attributeHeader = 4
 )
 
-// filter accepts messages whose original destination port is one of ports.
-func filter(ports []packet.Port) []bpf.Instruction {
+// run is some port numbers without a gap, both ends included.
+type run struct{ first, last uint16 }
+
+// runs are the numbers of ports, in order.
+func runs(ports []packet.Port) (list []run) {
+	numbers := make([]uint16, len(ports))
+	for i, p := range ports {
+		numbers[i] = p.Number
+	}
+	slices.Sort(numbers)
+	for _, n := range slices.Compact(numbers) {
+		if last := len(list) - 1; last >= 0 && int(list[last].last)+1 == int(n) {
+			list[last].last = n
+		} else {
+			list = append(list, run{n, n})
+		}
+	}
+	return list
+}
+
+// filter accepts messages whose original destination port is in one of the runs.
+func filter(wanted []run) []bpf.Instruction {
 	program := []bpf.Instruction{
 		bpf.LoadConstant{Dst: bpf.RegA, Val: attributesAt},
 		bpf.LoadConstant{Dst: bpf.RegX, Val: ctaTupleOrig},
@@ -101,8 +123,11 @@ func filter(ports []packet.Port) []bpf.Instruction {
 		bpf.TAX{},
 		bpf.LoadIndirect{Off: attributeHeader, Size: 2},
 	}
-	for i, p := range ports {
-		program = append(program, bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(p.Number), SkipTrue: uint8(len(ports) - i)})
+	for i, r := range wanted {
+		program = append(program,
+			bpf.JumpIf{Cond: bpf.JumpLessThan, Val: uint32(r.first), SkipTrue: 1},
+			bpf.JumpIf{Cond: bpf.JumpLessOrEqual, Val: uint32(r.last), SkipTrue: uint8(2*(len(wanted)-i) - 1)},
+		)
 	}
 	return append(program, bpf.RetConstant{Val: 0}, bpf.RetConstant{Val: 1 << 16})
 }

@@ -106,19 +106,42 @@ func TestWatchManyPorts(t *testing.T) {
 	if err := l.Gate.Do(track); err != nil {
 		t.Fatal(err)
 	}
-	ports := make([]packet.Port, maxFiltered)
-	for i := range ports {
-		ports[i] = packet.Port{Proto: packet.TCP, Number: uint16(1000 + i)}
+	var ports []packet.Port
+	for i := range maxFiltered - 1 {
+		ports = append(ports, packet.Port{Proto: packet.TCP, Number: uint16(1000 + 2*i)})
+	}
+	for n := range 900 { // one run, the last that the kernel is asked to look for
+		ports = append(ports, packet.Port{Proto: packet.UDP, Number: uint16(n)})
 	}
 	w, flows := watched(t, l, ports...)
-	if _, err := l.Gate.Greet(netip.MustParseAddrPort("[::]:22")); err != nil {
-		t.Fatal(err)
+	for _, at := range []string{"[::]:22", "[::]:1001"} {
+		if _, err := l.Gate.Greet(netip.MustParseAddrPort(at)); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := w.SetPorts(append(ports, packet.Port{Proto: packet.TCP, Number: 22})); err != nil {
-		t.Fatal(err)
-	}
-	connect(t, l.Client, l.Client.Gate4)
-	if f := next(t, flows); f.Port.Number != 22 {
-		t.Errorf("told %+v", f)
+	for _, c := range []struct {
+		ports []packet.Port
+		told  []uint16
+	}{
+		{ports, []uint16{22}},
+		{append(ports, packet.Port{Proto: packet.TCP, Number: 2000}), []uint16{1001, 22}},
+	} {
+		if err := w.SetPorts(c.ports); err != nil {
+			t.Fatal(err)
+		}
+		for _, port := range []uint16{1001, 22} {
+			if _, err := l.Client.Probe("tcp", netip.AddrPortFrom(l.Client.Gate4, port), 10*time.Second); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, want := range c.told {
+			f := next(t, flows)
+			for f.Ended { // of the case before
+				f = next(t, flows)
+			}
+			if f.Port.Number != want {
+				t.Errorf("told %+v, want port %d", f, want)
+			}
+		}
 	}
 }

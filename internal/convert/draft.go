@@ -123,7 +123,7 @@ func (d *draft) replace(p *part, why string) bool {
 	if p.door.replaced == 0 {
 		old := "The sequence is not understood"
 		if p.door.knocks != nil {
-			old = "The sequence was " + tomlPorts(p.door.knocks)
+			old = "The sequence was " + tomlKnocks(p.door.knocks)
 		}
 		p.note(p.line, "%s, and is refused: %s. The one here is new and random: tell those who knock.", old, why)
 	}
@@ -181,7 +181,7 @@ func (d *door) write(w *writer) {
 	set("open_for", tomlDuration(d.openFor))
 	if d.knocks != nil {
 		d.sequence = w.line
-		set("sequence", tomlPorts(d.knocks))
+		set("sequence", tomlKnocks(d.knocks))
 	}
 	if d.oneTime != "" {
 		w.printf("# sequences_file = %q\n", "/etc/sallyport/"+d.name+".sequences")

@@ -50,6 +50,10 @@ func (p *part) readRule(line int, r rule, d *door) {
 			d.ports = append(d.ports, port)
 		}
 	}
+	if more := len(d.ports) - maxPorts; more > 0 {
+		p.note(line, "Of its ports %d are left out: a door has at most %d.", more, maxPorts)
+		d.ports = d.ports[:maxPorts]
+	}
 	if r.trouble != "" {
 		p.note(line, "Of the command, %s.", r.trouble)
 	}

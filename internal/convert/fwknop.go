@@ -88,6 +88,9 @@ func (f *fwknop) read(s *section) *part {
 	return p
 }
 
+// maxOpenPorts bounds the ports of a stanza, each of which becomes a door.
+const maxOpenPorts = 64
+
 // ports reads OPEN_PORTS.
 func (f *fwknop) ports(p *part, s *section) (list []packet.Port) {
 	o, ok := s.get("OPEN_PORTS")
@@ -107,7 +110,7 @@ func (f *fwknop) ports(p *part, s *section) (list []packet.Port) {
 			continue
 		}
 		for _, port := range ports {
-			if !slices.Contains(list, port) && len(list) < maxPorts {
+			if !slices.Contains(list, port) && len(list) < maxOpenPorts {
 				list = append(list, port)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"sallyport/internal/config"
 	"sallyport/internal/packet"
 )
 
@@ -58,7 +59,7 @@ func serviceName(p packet.Port) string {
 }
 
 // maxPorts bounds the ports of one rule: more is a range that is no door.
-const maxPorts = 64
+const maxPorts = config.MaxPorts
 
 // readPorts reads what firewalls write for ports: "22", "ssh", "8000:8010",
 // "8000-8010", and several of them with commas between.

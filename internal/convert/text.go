@@ -71,11 +71,21 @@ func (w *writer) comment(text string) {
 	}
 }
 
-// tomlPorts writes ports as our configuration has them.
-func tomlPorts(list []packet.Port) string {
+// tomlPorts writes ports as our configuration has them, with ranges.
+func tomlPorts(list []packet.Port) string { return tomlList(packet.Spell(list)) }
+
+// tomlKnocks writes the knocks of a sequence.
+func tomlKnocks(list []packet.Port) string {
 	words := make([]string, len(list))
 	for i, p := range list {
-		words[i] = strconv.Quote(p.String())
+		words[i] = p.String()
+	}
+	return tomlList(words)
+}
+
+func tomlList(words []string) string {
+	for i := range words {
+		words[i] = strconv.Quote(words[i])
 	}
 	return "[" + strings.Join(words, ", ") + "]"
 }

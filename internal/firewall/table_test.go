@@ -18,6 +18,7 @@ import (
 	"sallyport/internal/config"
 	"sallyport/internal/event"
 	"sallyport/internal/lab"
+	"sallyport/internal/packet"
 )
 
 var update = flag.Bool("update", false, "write the golden rulesets anew")
@@ -339,4 +340,44 @@ func TestListHoldsNothingUp(t *testing.T) {
 		return w.f.Revoke(event.Grant{Door: "ssh", Source: w.Client.IP4})
 	})
 	w.closes(w.Client, "tcp", ssh)
+}
+
+// A rule has a size that it may not exceed, so what grows with the ports of a
+// door must not be one rule. The service listens on the last port.
+func TestDoorsOfManyPorts(t *testing.T) {
+	onKernels(t, func(w *world) {
+		var sizes []int
+		for n := 1; n <= 200; n++ {
+			sizes = append(sizes, n)
+		}
+		for _, n := range append(sizes, config.MaxPorts) {
+			door := config.Door{Name: "many", Widen4: 24}
+			for i := range n - 1 {
+				door.Ports = append(door.Ports, packet.Port{Proto: []packet.Proto{packet.TCP, packet.UDP}[i%2], Number: uint16(20_000 + i)})
+			}
+			door.Ports = append(door.Ports, ports("tcp/22")...)
+			w.apply(guarding(door))
+			if n > 1 && n%50 != 0 && n < config.MaxPorts {
+				continue
+			}
+			ssh := at(w.Client.Gate4, 22)
+			w.closed(w.Client, "tcp", ssh)
+			w.grantSingle("many", w.Client)
+			s := w.connect(w.Client, ssh)
+			w.closed(w.Client, "tcp", ssh)
+			w.lives(s, "after the second was refused")
+			w.grant("many", w.Client, time.Hour)
+			if got := len(w.grants()); got != 2 {
+				w.t.Errorf("%d ports: %d grants, want 2", n, got)
+			}
+			w.open(w.Client, "tcp", ssh)
+			for _, source := range []netip.Addr{w.Client.IP4, w.Client.IP6} {
+				w.do(func() error { return w.f.Revoke(event.Grant{Source: source, Door: "many"}) })
+			}
+			w.closed(w.Client, "tcp", ssh)
+			if got := len(w.grants()); got != 0 {
+				w.t.Errorf("%d ports: %d grants are left", n, got)
+			}
+		}
+	})
 }
