@@ -19,9 +19,13 @@ import (
 // files, for instance.
 const pause = 100 * time.Millisecond
 
-// Listen listens on a TCP port of every address of the host.
+// Listen listens on a TCP port of every address of the host. It listens to TCP
+// alone: a socket for Multipath TCP, which Go makes otherwise, has no option for TCP
+// Fast Open before Linux 6.2, and its answers show that no ordinary service is there.
 func Listen(port packet.Port) (net.Listener, error) {
-	l, err := net.Listen("tcp", fmt.Sprintf(":%d", port.Number))
+	var config net.ListenConfig
+	config.SetMultipathTCP(false)
+	l, err := config.Listen(context.Background(), "tcp", fmt.Sprintf(":%d", port.Number))
 	if err == nil {
 		if err = handshakeFirst(l); err != nil {
 			l.Close()

@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"sallyport/internal/packet"
 )
 
@@ -40,6 +42,27 @@ func TestDecoy(t *testing.T) {
 	<-done
 	if _, err := net.Dial("tcp", l.Addr().String()); err == nil {
 		t.Error("it still listens")
+	}
+}
+
+// Before Linux 6.2 a socket for Multipath TCP cannot be a decoy.
+func TestPlainTCP(t *testing.T) {
+	l, err := Listen(packet.Port{Proto: packet.TCP})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	raw, err := l.(*net.TCPListener).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var protocol int
+	var failed error
+	if err := raw.Control(func(fd uintptr) { protocol, failed = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PROTOCOL) }); err != nil || failed != nil {
+		t.Fatal(err, failed)
+	}
+	if protocol != unix.IPPROTO_TCP {
+		t.Errorf("listens for protocol %d", protocol)
 	}
 }
 
