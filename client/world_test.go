@@ -66,7 +66,7 @@ func newServer(t testing.TB, suite key.Suite, client ssh.PublicKey) *server {
 		t.Fatal(err)
 	}
 	s := &server{t: t, conn: conn, public: private.Public(), client: client,
-		opener: spa.NewOpener(key.NewKeyring(private), time.Minute)}
+		opener: spa.NewOpener(key.NewKeyring(private), skew)}
 	s.respond = s.grant
 	ended := make(chan struct{})
 	go func() { defer close(ended); s.serve() }()
@@ -88,6 +88,9 @@ func (s *server) serve() {
 	}
 }
 
+// skew is how far off the server lets clocks be.
+const skew = time.Minute
+
 // take does what a server does with a datagram, and returns its answers.
 func (s *server) take(datagram []byte, source netip.AddrPort) [][]byte {
 	tagged, reason := s.opener.Check(time.Now(), datagram)
@@ -95,7 +98,7 @@ func (s *server) take(datagram []byte, source netip.AddrPort) [][]byte {
 		return nil
 	}
 	m, reason := tagged.Open()
-	if reason != "" || m.Header.Client != sshauth.ID(s.client) || sshauth.Verify(s.client, m.Signed(source.Addr()), m.Proof) != nil {
+	if reason != "" || !m.Header.Fresh(time.Now(), skew) || m.Header.Client != sshauth.ID(s.client) || sshauth.Verify(s.client, m.Signed(source.Addr()), m.Proof) != nil {
 		return nil
 	}
 	s.mu.Lock()

@@ -200,7 +200,10 @@ func (d *Daemon) tellContacts(now time.Time) {
 // moatHost is what the moat must know about the host. Call it on the pump's
 // goroutine, or before it runs.
 func (d *Daemon) moatHost(g *gate.Gate, cfg *config.Config) moat.Host {
-	h := moat.Host{Own: d.host.gate().Addresses}
+	h := moat.Host{
+		Own:    d.host.gate().Addresses,
+		Silent: cfg.Gate.Policy == config.PolicyAll && cfg.Gate.Closed == config.ClosedDrop,
+	}
 	for _, door := range cfg.Doors {
 		h.To = append(h.To, door.To...)
 	}

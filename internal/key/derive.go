@@ -9,8 +9,11 @@ import (
 )
 
 // EpochLength is how long a moat key is in use. A recorded pair of R and T is
-// worth something for no longer than that and the permitted clock error.
-const EpochLength = 64 * time.Second
+// worth something for no longer than that and the permitted clock error. It is
+// long, so that most junk is compared with the tag of a single epoch.
+const EpochLength = 1 << epochBits * time.Second
+
+const epochBits = 9
 
 // Labels of docs/PROTOCOL.md, "Keys from the server's public key".
 const (
@@ -20,7 +23,7 @@ const (
 )
 
 // Epoch returns the number of the epoch that holds t: whole epochs since 1970.
-func Epoch(t time.Time) int64 { return t.Unix() >> 6 }
+func Epoch(t time.Time) int64 { return t.Unix() >> epochBits }
 
 func extract(wire []byte) ([]byte, error) {
 	return hkdf.Extract(sha256.New, wire, []byte(extractSalt))

@@ -4,7 +4,7 @@
 // A server has one key pair at a time, and for a while after a rotation the one
 // before (Keyring). Its public key goes to the clients. From it both sides
 // derive the veil key, which makes messages look random, and for each epoch of
-// 64 seconds a moat key, with which packets from strangers are recognised
+// 512 seconds a moat key, with which packets from strangers are recognised
 // cheaply. The derivations are specified in docs/PROTOCOL.md.
 //
 // Keys are written as a prefix, the suite, and base64url with a checksum:

@@ -203,8 +203,8 @@ func TestEpoch(t *testing.T) {
 		at   time.Time
 		want int64
 	}{
-		{time.Unix(0, 0), 0}, {time.Unix(63, 999999999), 0}, {time.Unix(64, 0), 1},
-		{time.Unix(-1, 0), -1}, {time.UnixMilli(1 << 40), 1 << 40 / 64000},
+		{time.Unix(0, 0), 0}, {time.Unix(511, 999999999), 0}, {time.Unix(512, 0), 1},
+		{time.Unix(-1, 0), -1}, {time.UnixMilli(1 << 40), 1 << 40 / 512000},
 	} {
 		if got := Epoch(tc.at); got != tc.want {
 			t.Errorf("%v: %d, want %d", tc.at, got, tc.want)

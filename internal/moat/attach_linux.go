@@ -94,6 +94,9 @@ func (m *Moat) Sync(p Policy) error {
 		m.guard(index, dev, p)
 	}
 	m.covers = m.coversAll(all)
+	if now := readAnswers(procNet); m.loaded && now != m.answers {
+		m.answers = now // with the next SetKeys
+	}
 	return errors.Join(append(errs, m.unpinOthers())...)
 }
 

@@ -33,6 +33,7 @@ type Moat struct {
 	objects  programObjects
 	keys     Keys // the last ones
 	host     Host
+	answers  answers
 	settings programSettings
 	buffer   uint32 // the active one
 	own      map[[16]byte]struct{}
@@ -61,17 +62,15 @@ func New(dir string, log *slog.Logger) (*Moat, error) {
 	}, nil
 }
 
-// load brings the program into the kernel and tells it what is known.
+// load brings the program into the kernel and hands it what is known. Call it on
+// a thread of the network namespace that is guarded.
 func (m *Moat) load() error {
 	if m.loaded || m.failed != nil {
 		return m.failed
 	}
 	// Needed before Linux 5.11 only, and where it is refused the next step tells.
 	_ = rlimit.RemoveMemlock()
-	err := m.create(true)
-	if err != nil && m.create(false) == nil {
-		err = nil // Linux before 5.18 does not know of packets in several pieces
-	}
+	err := either(m.create)
 	if err != nil {
 		m.failed = fmt.Errorf("load the XDP program: %w%s", shortened(err), remedy(err))
 		return m.failed
@@ -80,9 +79,21 @@ func (m *Moat) load() error {
 		m.failed = err
 		return errors.Join(err, m.objects.Close())
 	}
-	m.loaded = true
+	m.loaded, m.answers = true, readAnswers(procNet)
 	return errors.Join(m.writeKeys(time.Now()), m.writeHost())
 }
+
+// either tries with packets in several pieces, which Linux before 5.18 does not
+// know of, and then without.
+func either(create func(frags bool) error) error {
+	if create(true) == nil {
+		return nil
+	}
+	return create(false)
+}
+
+// procNet holds the settings of the network namespace of whichever thread looks.
+const procNet = "/proc/sys/net"
 
 // namespaced returns the folder for the network namespace of the calling thread.
 func namespaced(dir string) (string, error) {
@@ -125,7 +136,9 @@ func complaint(lines []string) string {
 }
 
 func remedy(err error) string {
-	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
+	// EACCES is the verifier's word for what it does not take; some of that it would
+	// take of somebody with more rights, and says so.
+	if errors.Is(err, unix.EPERM) || strings.Contains(shortened(err).Error(), "!root") {
 		return " (needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, and the bpf system call: run as root, or allow them in the systemd unit as moat.conf says)"
 	}
 	return ""

@@ -9,10 +9,13 @@
 // UDP datagrams to the SPA port of one of the host's own addresses, with a
 // length that messages have, if
 //
-//   - their tag fits no moat key that is accepted at the time; a few a second are
-//     passed on nevertheless: they may be from an honest client whose clock is
-//     wrong, and the host answers them as it answers datagrams to any closed port;
-//   - their tag fits, but more come from their source than can be opened.
+//   - their tag fits no moat key that is accepted at the time;
+//   - their tag fits, but more come from their source than can be opened;
+//
+// and if the host would not answer them anyway: as many as its limits for answers
+// of closed ports allow, to one address and in all, are passed on, or the SPA port
+// could be told from closed ports by its silence. Some of them may be from honest
+// clients whose clocks are wrong.
 //
 // Everything else passes untouched: fragments, IPv6 extension headers, frames
 // with more than two VLAN tags, what is forwarded for others, and datagrams of
@@ -26,7 +29,7 @@
 // else. Attachments are pinned in a folder of the BPF file system: they outlive
 // the daemon, and the next one exchanges the program without a gap.
 //
-// Needs Linux 5.9, and CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON outside of user
+// Needs Linux 5.10, and CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON outside of user
 // namespaces. Methods may be called by several goroutines at once. Elsewhere
 // than on Linux, New returns an error that wraps [errors.ErrUnsupported].
 package moat
@@ -65,6 +68,7 @@ type Host struct {
 	Own    []netip.Addr
 	To     []netip.Prefix         // what lies behind it and has doors: only its contacts are summed up
 	Closed func(packet.Port) bool // ports that are summed up
+	Silent bool                   // its closed ports do not answer
 }
 
 // Policy says where the program is to be attached.
@@ -81,7 +85,7 @@ type Contact struct {
 	event.Contacts
 }
 
-// Attachment tells how one interface is guarded.
+// Attachment says how one interface is guarded.
 type Attachment struct {
 	Interface string
 	Mode      string // "native", "generic" or "off"
@@ -100,7 +104,7 @@ const (
 type Counters struct {
 	WrongTag   uint64 // dropped
 	OverBudget uint64 // dropped although the tag was right
-	Sampled    uint64 // passed on although the tag was wrong
+	Sampled    uint64 // passed on for the host to answer, although it was to be dropped
 	Tagged     uint64 // passed on: the tag is right
 	Unchecked  uint64 // passed on because the keys of the time were not there
 	Contacts   uint64 // summed up

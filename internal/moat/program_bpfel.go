@@ -24,6 +24,12 @@ type programBits struct {
 	Word [2048]uint64
 }
 
+type programPace struct {
+	_        structs.HostLayout
+	Interval uint64
+	Burst    uint64
+}
+
 type programPrefix struct {
 	_       structs.HostLayout
 	Bits    uint32
@@ -49,15 +55,14 @@ type programSet struct {
 }
 
 type programSettings struct {
-	_        structs.HostLayout
-	Start    uint64
-	Tick     uint64
-	Skew     uint64
-	Interval uint64
-	Burst    uint64
-	Sample   uint64
-	Samples  uint64
-	Secret   struct {
+	_      structs.HostLayout
+	Start  uint64
+	Tick   uint64
+	Skew   uint64
+	Budget programPace
+	Spare  [2]programPace
+	Spares programPace
+	Secret struct {
 		_  structs.HostLayout
 		K0 uint64
 		K1 uint64
@@ -80,7 +85,7 @@ type programSettings struct {
 			Last  uint16
 		}
 		Unused uint32
-		Keys   [40]struct {
+		Keys   [8]struct {
 			_  structs.HostLayout
 			K0 uint64
 			K1 uint64
@@ -100,7 +105,8 @@ const (
 	programMapCounters   = "counters"
 	programMapGuarded    = "guarded"
 	programMapOwn        = "own"
-	programMapSampled    = "sampled"
+	programMapSpareCells = "spare_cells"
+	programMapSpared     = "spared"
 	programProgMoat      = "moat"
 	programProgTellTicks = "tell_ticks"
 )
@@ -155,15 +161,16 @@ type programProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type programMapSpecs struct {
-	Active   *ebpf.MapSpec `ebpf:"active"`
-	Buffers  *ebpf.MapSpec `ebpf:"buffers"`
-	Cells    *ebpf.MapSpec `ebpf:"cells"`
-	Closed   *ebpf.MapSpec `ebpf:"closed"`
-	Contacts *ebpf.MapSpec `ebpf:"contacts"`
-	Counters *ebpf.MapSpec `ebpf:"counters"`
-	Guarded  *ebpf.MapSpec `ebpf:"guarded"`
-	Own      *ebpf.MapSpec `ebpf:"own"`
-	Sampled  *ebpf.MapSpec `ebpf:"sampled"`
+	Active     *ebpf.MapSpec `ebpf:"active"`
+	Buffers    *ebpf.MapSpec `ebpf:"buffers"`
+	Cells      *ebpf.MapSpec `ebpf:"cells"`
+	Closed     *ebpf.MapSpec `ebpf:"closed"`
+	Contacts   *ebpf.MapSpec `ebpf:"contacts"`
+	Counters   *ebpf.MapSpec `ebpf:"counters"`
+	Guarded    *ebpf.MapSpec `ebpf:"guarded"`
+	Own        *ebpf.MapSpec `ebpf:"own"`
+	SpareCells *ebpf.MapSpec `ebpf:"spare_cells"`
+	Spared     *ebpf.MapSpec `ebpf:"spared"`
 }
 
 // programVariableSpecs contains global variables before they are loaded into the kernel.
@@ -192,15 +199,16 @@ func (o *programObjects) Close() error {
 //
 // It can be passed to loadProgramObjects or ebpf.CollectionSpec.LoadAndAssign.
 type programMaps struct {
-	Active   *ebpf.Map `ebpf:"active"`
-	Buffers  *ebpf.Map `ebpf:"buffers"`
-	Cells    *ebpf.Map `ebpf:"cells"`
-	Closed   *ebpf.Map `ebpf:"closed"`
-	Contacts *ebpf.Map `ebpf:"contacts"`
-	Counters *ebpf.Map `ebpf:"counters"`
-	Guarded  *ebpf.Map `ebpf:"guarded"`
-	Own      *ebpf.Map `ebpf:"own"`
-	Sampled  *ebpf.Map `ebpf:"sampled"`
+	Active     *ebpf.Map `ebpf:"active"`
+	Buffers    *ebpf.Map `ebpf:"buffers"`
+	Cells      *ebpf.Map `ebpf:"cells"`
+	Closed     *ebpf.Map `ebpf:"closed"`
+	Contacts   *ebpf.Map `ebpf:"contacts"`
+	Counters   *ebpf.Map `ebpf:"counters"`
+	Guarded    *ebpf.Map `ebpf:"guarded"`
+	Own        *ebpf.Map `ebpf:"own"`
+	SpareCells *ebpf.Map `ebpf:"spare_cells"`
+	Spared     *ebpf.Map `ebpf:"spared"`
 }
 
 func (m *programMaps) Close() error {
@@ -213,7 +221,8 @@ func (m *programMaps) Close() error {
 		m.Counters,
 		m.Guarded,
 		m.Own,
-		m.Sampled,
+		m.SpareCells,
+		m.Spared,
 	)
 }
 

@@ -16,15 +16,6 @@ import (
 	"sallyport/internal/spa"
 )
 
-// How many datagrams with a wrong tag are passed on: at once, and a second.
-// The daemon looks at two a second; the others are for the host to answer, as it
-// does at other closed ports, to which it sends six answers at once and one a
-// second for each source (net.ipv4.icmp_ratelimit).
-const (
-	samplesAtOnce    = 64
-	samplesPerSecond = 16
-)
-
 const lenUDP = 8
 
 const xdpPass = 2 // XDP_PASS
@@ -58,11 +49,23 @@ func (m *Moat) writeKeys(now time.Time) error {
 		s.Start = uint64(at + begin.Sub(now).Nanoseconds()) // wraps round if that was before the clock began
 	}
 	s.Skew = uint64((k.Skew + Margin).Nanoseconds())
-	s.Interval = uint64(time.Second.Nanoseconds()) / uint64(max(k.Rate, 1))
-	s.Burst = s.Interval * uint64(max(k.Rate/10, 1)-1)
-	s.Sample, s.Samples = uint64(time.Second/samplesPerSecond), uint64((samplesAtOnce-1)*time.Second/samplesPerSecond)
+	s.Budget = paced(uint64(max(k.Rate, 1)), uint64(max(k.Rate/10, 1)))
+	pass := m.answers
+	if m.host.Silent {
+		pass = silent
+	}
+	s.Spares, s.Spare = pass.all, pass.each
 	s.Secret.K0, s.Secret.K1 = m.secret[0], m.secret[1]
 	return m.publish()
+}
+
+// paced is the pace of so many packets a second; none of them is none at all.
+func paced(perSecond, atOnce uint64) programPace {
+	if perSecond == 0 {
+		return programPace{}
+	}
+	interval := max(uint64(time.Second)/perSecond, 1)
+	return programPace{Interval: interval, Burst: interval * (max(atOnce, 1) - 1)}
 }
 
 // fill puts keys, server key by server key and by ascending epochs, to their

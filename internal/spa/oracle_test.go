@@ -174,7 +174,7 @@ func (v *vector) derive(public []byte, ms int64) {
 	v.Fingerprint = "SHA256:" + strings.TrimRight(base64.StdEncoding.EncodeToString(hash[:]), "=")
 	v.PRK = extract([]byte("sallyport knock v1"), public)
 	v.VeilKey = expand(v.PRK, []byte("veil"), 32)
-	v.Epoch = ms / 64000
+	v.Epoch = ms / 512000
 	v.MoatKey = expand(v.PRK, cat([]byte("moat"), u(8, uint64(v.Epoch))), 16)
 }
 

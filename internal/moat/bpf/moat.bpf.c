@@ -16,20 +16,20 @@
 
 #include "siphash.h"
 
-#define EPOCHS 40	 // moat keys of each server key
-#define ACCEPTED 21	 // of these at most are accepted at a time
+#define EPOCHS 8	 // moat keys of each server key
+#define ACCEPTED 4	 // of these at most are accepted at a time
 #define SERVERS 2	 // the current server key and the one before
 #define SPANS 5		 // ranges of lengths of each suite
 #define NEAR 8		 // addresses of the host that need no lookup
-#define CELLS 65536	 // of the budget
+#define CELLS 65536	 // of the budgets of sources
 #define SETS 2048	 // of sources whose contacts are summed up, a power of two
 #define WAYS 4		 // sources in each set
 #define REGISTERS 64	 // of a count of distinct ports
 #define PORTS (65536 / 64)
 
-// An epoch has 31,250,000 ticks of 2,048 ns. The processors that BPF runs on
+// An epoch has 31,250,000 ticks of 16,384 ns. The processors that BPF runs on
 // divide slowly, so epoch_of multiplies: exact below 2^31 ticks, or 68 epochs.
-#define TICK 11
+#define TICK 14
 #define PER_EPOCH ((1ull << 56) / 31250000 + 1)
 
 struct address {
@@ -38,6 +38,12 @@ struct address {
 
 struct span {
 	__u16 first, last; // lengths of UDP headers with their payload
+};
+
+// pace is that of a bucket, in ns.
+struct pace {
+	__u64 interval; // between two packets; 0: there is no limit
+	__u64 burst;	// how far they may be ahead of that
 };
 
 struct server {
@@ -51,10 +57,9 @@ struct settings {
 	__u64 start;	 // when the epoch of the first keys began, by clock
 	__u64 tick;	 // length of a tick
 	__u64 skew;	 // how far clocks may be off
-	__u64 interval;	 // budget: time between two datagrams of one source
-	__u64 burst;	 // budget: how far a source may be ahead of that
-	__u64 sample;	 // time between two datagrams with a wrong tag that are passed on
-	__u64 samples;	 // how far those may be ahead
+	struct pace budget; // of one source, for datagrams with a right tag
+	struct pace spare[2]; // of one source, over IPv4 and IPv6, for all other ones
+	struct pace spares; // of those together
 	struct sipkey secret; // of the cells
 	__u32 epochs;	 // keys of each server
 	__u32 servers;
@@ -71,7 +76,7 @@ struct settings {
 enum counter {
 	WRONG,	  // dropped: the tag is wrong
 	BUDGET,	  // dropped: the tag is right, but there were too many from its source
-	SAMPLED,  // passed on although the tag is wrong
+	SAMPLED,  // passed on although the tag is wrong, or the budget used up
 	TAGGED,	  // passed on: the tag is right
 	UNCHECKED, // passed on because the keys of its time are not there
 	CONTACT,  // summed up
@@ -125,13 +130,21 @@ struct {
 	TYPE(value, __u64);
 } cells SEC(".maps");
 
-// The same, for the datagrams with a wrong tag that are passed on.
+// The same, for what is passed on although it is to be dropped: of one source,
+// and of all together.
+struct {
+	NUMBER(type, BPF_MAP_TYPE_ARRAY);
+	NUMBER(max_entries, CELLS);
+	TYPE(key, __u32);
+	TYPE(value, __u64);
+} spare_cells SEC(".maps");
+
 struct {
 	NUMBER(type, BPF_MAP_TYPE_ARRAY);
 	NUMBER(max_entries, 1);
 	TYPE(key, __u32);
 	TYPE(value, __u64);
-} sampled SEC(".maps");
+} spared SEC(".maps");
 
 struct {
 	NUMBER(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -193,17 +206,17 @@ static inline __u64 clock(const struct settings *s)
 	return ticks() * s->tick;
 }
 
-// spend tells whether there is room in a bucket, and takes it. Processors that
-// do so at the same time may take the same room; that is not worth a lock.
-static inline int spend(__u64 *paid, __u64 now, __u64 interval, __u64 burst)
+// has_room reports whether a bucket has room for one more.
+static inline int has_room(const __u64 *paid, const struct pace *pace, __u64 now)
 {
-	__u64 until = *paid;
-	if (until < now)
-		until = now;
-	if (until - now > burst)
-		return 0;
-	*paid = until + interval;
-	return 1;
+	return *paid <= now || *paid - now <= pace->burst;
+}
+
+// spend takes the room of one. Processors that do so at the same time may take
+// the same; that is not worth a lock.
+static inline void spend(__u64 *paid, const struct pace *pace, __u64 now)
+{
+	*paid = (*paid < now ? now : *paid) + pace->interval;
 }
 
 // within_budget counts a datagram with a right tag. An IPv6 source counts as
@@ -213,14 +226,43 @@ static inline int within_budget(const struct settings *s, const struct address *
 	__u64 host = source->high ? source->high : source->low;
 	__u32 cell = siphash(&s->secret, host) % CELLS;
 	__u64 *paid = map_lookup(&cells, &cell);
-	return !paid || spend(paid, now, s->interval, s->burst);
+	if (!paid)
+		return 1;
+	if (!has_room(paid, &s->budget, now))
+		return 0;
+	spend(paid, &s->budget, now);
+	return 1;
 }
 
-static inline int within_samples(const struct settings *s, __u64 now)
+// is_spared reports whether a datagram that is to be dropped passes nevertheless.
+// A closed port answers by the two limits of the kernel, for the host and for each
+// address that it answers (__icmp_send in net/ipv4/icmp.c): whatever it would answer
+// must pass, or the port were known by its silence. So both are imitated, more
+// generously, and in the same order: who has had answers enough uses up nothing
+// of the others'.
+//
+// The hash need not be a strong one: whoever shares a cell does so for eight
+// rounds, or seconds, after which the sources are spread in another way.
+static inline int is_spared(const struct settings *s, const struct address *source, __u64 now)
 {
 	__u32 zero = 0;
-	__u64 *paid = map_lookup(&sampled, &zero);
-	return !paid || spend(paid, now, s->sample, s->samples);
+	__u64 *all = map_lookup(&spared, &zero);
+	if (!all || !s->spares.interval)
+		return 1;
+	if (!has_room(all, &s->spares, now))
+		return 0;
+	const struct pace *pace = source->high ? &s->spare[1] : &s->spare[0];
+	__u64 hash = (source->high ^ s->secret.k0) * 0x9E3779B97F4A7C15ull;
+	hash = ((hash ^ hash >> 32) + (source->low ^ s->secret.k1) + (s->round >> 3)) * 0xBF58476D1CE4E5B9ull;
+	__u32 cell = (hash ^ hash >> 32) * 0x94D049BB133111EBull >> 48;
+	__u64 *each = map_lookup(&spare_cells, &cell);
+	if (!each)
+		return 1;
+	if (!has_room(each, pace, now))
+		return 0;
+	spend(each, pace, now);
+	spend(all, &s->spares, now);
+	return 1;
 }
 
 // has_length is 1 if messages can have this length. Branches would multiply what
@@ -276,7 +318,7 @@ __attribute__((noinline)) int check(__u32 length, __u64 nonce, __u32 tag, __u64 
 	return verdict;
 }
 
-// is_own tells whether a packet is for this host. A lookup costs as much as the
+// is_own reports whether a packet is for this host. A lookup costs as much as the
 // hash of a tag.
 static inline int is_own(const struct settings *s, const struct address *destination)
 {
@@ -373,6 +415,7 @@ static inline void contact(const struct settings *s, struct flow *f, __u16 port)
 	if (!bits)
 		return;
 	__u32 word = number / 64 + (f->proto == IPPROTO_UDP ? PORTS : 0);
+	opaque(word); // verifiers before Linux 6.18 forget that a swapped number is small
 	if (!(bits->word[word % (2 * PORTS)] >> (number % 64) & 1))
 		return;
 	if (!is_own(s, &f->destination) && !is_guarded(s, &f->destination))
@@ -398,14 +441,16 @@ static inline int message(const struct settings *s, struct flow *f, const struct
 		count(UNCHECKED);
 		return XDP_PASS;
 	}
-	if (verdict == RIGHT) {
-		int may = within_budget(s, &f->source, now);
-		count(may ? TAGGED : BUDGET);
-		return may ? XDP_PASS : XDP_DROP;
+	if (verdict == RIGHT && within_budget(s, &f->source, now)) {
+		count(TAGGED);
+		return XDP_PASS;
 	}
-	int may = within_samples(s, now);
-	count(may ? SAMPLED : WRONG);
-	return may ? XDP_PASS : XDP_DROP;
+	if (is_spared(s, &f->source, now)) {
+		count(SAMPLED);
+		return XDP_PASS;
+	}
+	count(verdict == RIGHT ? BUDGET : WRONG);
+	return XDP_DROP;
 }
 
 static inline int transport(struct flow *f, const void *at, const void *end, __u32 claimed)
