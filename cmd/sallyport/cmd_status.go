@@ -150,6 +150,9 @@ func printCounters(w io.Writer, s control.Status) {
 		fmt.Fprintf(w, " Capture %s: %d seen, %d lost.", name, ring.Received, ring.Lost)
 	}
 	fmt.Fprintln(w)
+	if s.Elsewhere > 0 {
+		fmt.Fprintf(w, "Not counted as knocks, because they were not at an address of this host: %s.\n", count(int(s.Elsewhere), "packet"))
+	}
 	if len(s.Refusals) == 0 {
 		return
 	}

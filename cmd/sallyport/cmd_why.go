@@ -231,7 +231,7 @@ func (w *why) silence() string {
 the address instead (sallyport why ADDRESS); sallyport doctor PROFILE on the client shows that.`
 	}
 	return `Either no packet arrived: another firewall or a provider in between drops it, it was sent to
-another address of this server, or it left from another address than you think (behind NAT or a
+an address that is not this server's (sallyport status counts those), or it left from another address than you think (behind NAT or a
 VPN: ask from there for the public one). Or it was not the first knock of any sequence: that is
 what every stray packet looks like, so it is not kept. To see packets as they arrive, run here:
   tcpdump -ni any host ` + w.source.Addr().String()

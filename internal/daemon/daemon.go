@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -159,7 +160,7 @@ func (d *Daemon) start() error {
 	if err != nil {
 		return err
 	}
-	d.bans.kernel, d.bans.own = d.firewall, d.host.own
+	d.bans.kernel, d.bans.own = d.firewall, func() []netip.Addr { return d.host.own().Addresses }
 	d.bans.recall(banned)
 	return d.startGate(cfg)
 }

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -21,7 +20,7 @@ const listenersEvery = 5 * time.Second
 // host is what the daemon knows about the machine.
 type host struct {
 	mu        sync.Mutex
-	addresses []netip.Addr
+	addresses netstate.Own
 	listeners []packet.Port
 	ephemeral [2]uint16
 }
@@ -51,7 +50,7 @@ func (h *host) listening() ([]packet.Port, error) {
 }
 
 // own returns the host's addresses.
-func (h *host) own() []netip.Addr {
+func (h *host) own() netstate.Own {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.addresses
@@ -61,12 +60,12 @@ func (h *host) own() []netip.Addr {
 func (h *host) gate() gate.Host {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return gate.Host{Addresses: slices.Clone(h.addresses), Listeners: slices.Clone(h.listeners), Ephemeral: h.ephemeral}
+	return gate.Host{Addresses: slices.Clone(h.addresses.Addresses), Prefixes: slices.Clone(h.addresses.Prefixes), Listeners: slices.Clone(h.listeners), Ephemeral: h.ephemeral}
 }
 
 // watchAddresses keeps the gate's view of the host's own addresses current.
 func (d *Daemon) watchAddresses(ctx context.Context) error {
-	err := netstate.WatchAddresses(ctx, func(addresses []netip.Addr) {
+	err := netstate.WatchAddresses(ctx, func(addresses netstate.Own) {
 		d.host.mu.Lock()
 		d.host.addresses = addresses
 		d.host.mu.Unlock()

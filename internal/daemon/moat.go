@@ -200,8 +200,10 @@ func (d *Daemon) tellContacts(now time.Time) {
 // moatHost is what the moat must know about the host. Call it on the pump's
 // goroutine, or before it runs.
 func (d *Daemon) moatHost(g *gate.Gate, cfg *config.Config) moat.Host {
+	own := d.host.own()
 	h := moat.Host{
-		Own:    d.host.gate().Addresses,
+		Own:    own.Addresses,
+		To:     slices.Clone(own.Prefixes),
 		Silent: cfg.Gate.Policy == config.PolicyAll && cfg.Gate.Closed == config.ClosedDrop,
 	}
 	for _, door := range cfg.Doors {

@@ -6,6 +6,7 @@ package gate
 import (
 	"fmt"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"sallyport/internal/config"
@@ -43,9 +44,10 @@ func (d Decision) Event(now time.Time) event.Event {
 
 // Host is what the gate must know about the machine it runs on.
 type Host struct {
-	Addresses []netip.Addr  // its own
-	Listeners []packet.Port // ports on which something listens
-	Ephemeral [2]uint16     // first and last local port of outgoing connections; zero: unknown
+	Addresses []netip.Addr   // its own
+	Prefixes  []netip.Prefix // its own too, by routes
+	Listeners []packet.Port  // ports on which something listens
+	Ephemeral [2]uint16      // first and last local port of outgoing connections; zero: unknown
 }
 
 // Gate decides about packets.
@@ -53,6 +55,7 @@ type Gate struct {
 	config    *config.Config
 	host      Host
 	own       map[netip.Addr]struct{}
+	routed    prefixes // own by routes
 	to        prefixes
 	neutral   portSet
 	tracker   *sequence.Tracker
@@ -62,6 +65,7 @@ type Gate struct {
 	spent     *spent.Guard // nil: nothing that opens only once opens anything
 	changes   int          // of what plans are made of
 	decisions []Decision
+	elsewhere atomic.Uint64
 }
 
 // New returns a gate for a configuration.
@@ -103,6 +107,10 @@ func (g *Gate) SetHost(host Host) {
 	g.own = make(map[netip.Addr]struct{}, len(host.Addresses))
 	for _, a := range host.Addresses {
 		g.own[a] = struct{}{}
+	}
+	g.routed = prefixes{}
+	for _, p := range host.Prefixes {
+		g.routed.add(p)
 	}
 	if before := g.neutral; g.setNeutral() != before {
 		g.changes++
@@ -167,21 +175,29 @@ func (g *Gate) Touches(p *packet.Packet) bool {
 // call; almost always there are none.
 func (g *Gate) Observe(now time.Time, p *packet.Packet) []Decision {
 	g.decisions = g.decisions[:0]
+	message := g.messages != nil && p.Port() == packet.Port{Proto: packet.UDP, Number: g.config.SPA.Port}
 	switch {
+	case !message && !(isKnock(p) && g.Watches(p.Port())):
 	case !g.isHere(p.Dst):
-	case g.messages != nil && p.Port() == packet.Port{Proto: packet.UDP, Number: g.config.SPA.Port}:
+		g.elsewhere.Add(1)
+	case message:
 		g.observeMessage(now, p)
-	case isKnock(p) && g.Watches(p.Port()):
+	default:
 		g.observeKnock(now, p)
 	}
 	return g.decisions
 }
 
+// Elsewhere returns how many packets would have been looked at as knocks or
+// messages, were they not for an address that is none of this host's. On a
+// router these are what it forwards. Any goroutine may call it.
+func (g *Gate) Elsewhere() uint64 { return g.elsewhere.Load() }
+
 func (g *Gate) isHere(dst netip.Addr) bool {
 	if _, own := g.own[dst]; own {
 		return true
 	}
-	return g.to.contain(dst)
+	return g.routed.contain(dst) || g.to.contain(dst)
 }
 
 func isKnock(p *packet.Packet) bool {

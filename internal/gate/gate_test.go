@@ -170,6 +170,32 @@ func TestNewAddressCounts(t *testing.T) {
 	one(t, s.send("tcp/7000 udp/8000 tcp/9000"))
 }
 
+// What a route of type local delivers to the host is its own; packets that
+// come by it to other addresses are counted.
+func TestAddressesByRouteCount(t *testing.T) {
+	s := newSender()
+	s.dst = netip.MustParseAddr("198.18.0.77")
+	if d := s.send("tcp/7000 udp/8000 tcp/9000 tcp/22"); len(d) != 0 {
+		t.Fatalf("%+v before the address was the gate's own", d)
+	}
+	if n := s.Elsewhere(); n != 3 {
+		t.Errorf("%d packets counted elsewhere, want the 3 that are knocks", n)
+	}
+	host := testHost()
+	host.Prefixes = []netip.Prefix{netip.MustParsePrefix("198.18.0.64/27")}
+	s.SetHost(host)
+	if d := one(t, s.send("tcp/7000 udp/8000 tcp/9000")); d.Kind != event.KindGrant {
+		t.Errorf("%+v, want a grant", d)
+	}
+	if n := s.Elsewhere(); n != 3 {
+		t.Errorf("%d packets counted elsewhere, want still 3", n)
+	}
+	s.SetHost(testHost())
+	if d := s.send("tcp/7000 udp/8000 tcp/9000"); len(d) != 0 {
+		t.Errorf("%+v after the route had gone", d)
+	}
+}
+
 func TestWatches(t *testing.T) {
 	g := New(testConfig(), SPA{}, testHost(), start)
 	for port, want := range map[string]bool{

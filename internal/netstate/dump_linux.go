@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
 )
 
 var (
@@ -16,7 +17,8 @@ const dumpTries = 10
 
 // dump asks the kernel for a list and returns the parsed entries that are ok.
 func dump[T any](family int, request netlink.Message, parse func([]byte) (T, bool, error)) ([]T, error) {
-	conn, err := netlink.Dial(family, nil)
+	// Strict: without it the kernel leaves out nothing of what is asked for.
+	conn, err := netlink.Dial(family, &netlink.Config{Strict: family == unix.NETLINK_ROUTE})
 	if err != nil {
 		return nil, err
 	}

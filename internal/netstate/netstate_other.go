@@ -14,10 +14,16 @@ import (
 var errNotLinux = fmt.Errorf("read the state of the network: %w: it is done on Linux only", errors.ErrUnsupported)
 
 // Addresses works on Linux only.
-func Addresses() ([]netip.Addr, error) { return nil, errNotLinux }
+func Addresses() (Own, error) { return Own{}, errNotLinux }
 
 // WatchAddresses works on Linux only.
-func WatchAddresses(context.Context, func([]netip.Addr)) error { return errNotLinux }
+func WatchAddresses(context.Context, func(Own)) error { return errNotLinux }
+
+// Links works on Linux only.
+func Links() ([]Link, error) { return nil, errNotLinux }
+
+// Routed works on Linux only.
+func Routed(netip.Addr) (bool, error) { return false, errNotLinux }
 
 // Listeners works on Linux only.
 func Listeners() ([]packet.Port, error) { return nil, errNotLinux }

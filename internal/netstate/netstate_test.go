@@ -51,7 +51,11 @@ func TestAddresses(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	got := on(t, l.Gate, Addresses)
+	own := on(t, l.Gate, Addresses)
+	got := own.Addresses
+	if len(own.Prefixes) != 0 {
+		t.Errorf("prefixes %v without a route", own.Prefixes)
+	}
 
 	var linkLocal []netip.Addr
 	got = slices.DeleteFunc(got, func(a netip.Addr) bool {
@@ -89,14 +93,82 @@ func TestPointToPointAddressIsOurEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := on(t, l.Gate, Addresses)
+	got := on(t, l.Gate, Addresses).Addresses
 	if !slices.Contains(got, addr("10.0.0.1")) || slices.Contains(got, addr("10.0.0.2")) {
 		t.Errorf("got %v, want 10.0.0.1 and not 10.0.0.2", got)
 	}
 }
 
+// localRoute makes addresses the host's own that are on no interface.
+func localRoute(p netip.Prefix) netlink.Route {
+	return netlink.Route{
+		Dst:   &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())},
+		Type:  unix.RTN_LOCAL,
+		Scope: unix.RT_SCOPE_HOST,
+		Table: unix.RT_TABLE_LOCAL,
+	}
+}
+
+// route changes a route by the loopback interface.
+func route(t *testing.T, h *lab.Host, change func(*netlink.Route) error, r netlink.Route) {
+	t.Helper()
+	if err := h.Do(func() error {
+		lo, err := netlink.LinkByName("lo")
+		if err != nil {
+			return err
+		}
+		r.LinkIndex = lo.Attrs().Index
+		return change(&r)
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAddressesByRoute(t *testing.T) {
+	l := labtest.New(t, lab.Options{})
+	before := on(t, l.Gate, Addresses)
+	own := func(s string) netlink.Route { return localRoute(netip.MustParsePrefix(s)) }
+	proxy, unicast := own("0.0.0.0/0"), own("203.0.113.128/25")
+	proxy.Table = 100                                                                                     // of a transparent proxy, by a rule for marked packets
+	unicast.Type, unicast.Table, unicast.Scope = unix.RTN_UNICAST, unix.RT_TABLE_MAIN, unix.RT_SCOPE_LINK // no address of this host
+	for _, r := range []netlink.Route{own("203.0.113.5/32"), own("203.0.113.64/27"), own("2001:db8:9::5/128"), own("2001:db8:a::/64"), own("192.0.2.1/32"), proxy, unicast} {
+		route(t, l.Gate, netlink.RouteReplace, r)
+	}
+	got := on(t, l.Gate, Addresses)
+	for s, want := range map[string]bool{
+		"203.0.113.5": true, "203.0.113.64": true, "203.0.113.95": true, "2001:db8:9::5": true, "2001:db8:a::77": true, "192.0.2.1": true,
+		"203.0.113.6": false, "203.0.113.96": false, "203.0.113.200": false, "2001:db8:b::1": false, "127.0.0.1": false, "::1": false,
+	} {
+		if got.Contains(addr(s)) != want {
+			t.Errorf("%s is the host's own: %v, want %v", s, !want, want)
+		}
+	}
+	if len(got.Addresses) != len(before.Addresses)+2 || len(got.Prefixes) != 2 {
+		t.Errorf("got %v, want two addresses and two prefixes more than %v", got, before)
+	}
+}
+
+func TestLinksAndRoutes(t *testing.T) {
+	l := labtest.New(t, lab.Options{})
+	kinds := make(map[string]string)
+	for _, link := range on(t, l.Gate, Links) {
+		kinds[link.Name] = link.Kind
+	}
+	if kind, ok := kinds["to-client"]; !ok || kind != "veth" {
+		t.Errorf("links %v, want to-client, of kind veth", kinds)
+	}
+	if kind, ok := kinds["lo"]; !ok || kind != "" {
+		t.Errorf("links %v, want lo, of no kind", kinds)
+	}
+	for s, want := range map[string]bool{"192.0.2.77": true, "192.0.2.1": true, "2001:db8:1::77": true, "203.0.113.9": false, "2001:db8:ffff::1": false} {
+		if got := on(t, l.Gate, func() (bool, error) { return Routed(addr(s)) }); got != want {
+			t.Errorf("a route to %s: %v, want %v", s, got, want)
+		}
+	}
+}
+
 // watch runs WatchAddresses on a host until the test ends.
-func watch(t *testing.T, h *lab.Host, notify func([]netip.Addr)) {
+func watch(t *testing.T, h *lab.Host, notify func(Own)) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
@@ -109,13 +181,13 @@ func watch(t *testing.T, h *lab.Host, notify func([]netip.Addr)) {
 	})
 }
 
-func awaitTold(t *testing.T, told <-chan []netip.Addr, want func([]netip.Addr) bool) {
+func awaitTold(t *testing.T, told <-chan Own, want func(Own) bool) {
 	t.Helper()
 	deadline := time.After(soon)
 	for {
 		select {
-		case addrs := <-told:
-			if want(addrs) {
+		case own := <-told:
+			if want(own) {
 				return
 			}
 		case <-deadline:
@@ -127,11 +199,11 @@ func awaitTold(t *testing.T, told <-chan []netip.Addr, want func([]netip.Addr) b
 func TestWatchTellsEachChange(t *testing.T) {
 	l := labtest.New(t, lab.Options{})
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	told := make(chan []netip.Addr, 100)
+	told := make(chan Own, 100)
 	t.Run("", func(t *testing.T) {
-		watch(t, l.Gate, func(a []netip.Addr) { told <- a })
-		has := func(s string, want bool) func([]netip.Addr) bool {
-			return func(a []netip.Addr) bool { return slices.Contains(a, addr(s)) == want }
+		watch(t, l.Gate, func(o Own) { told <- o })
+		has := func(s string, want bool) func(Own) bool {
+			return func(o Own) bool { return o.Contains(addr(s)) == want }
 		}
 		awaitTold(t, told, has("192.0.2.1", true))
 		for _, s := range []string{"192.0.2.50/24", "2001:db8:1::50/64"} {
@@ -143,6 +215,13 @@ func TestWatchTellsEachChange(t *testing.T) {
 			if err := l.Gate.RemoveAddress("to-client", p); err != nil {
 				t.Fatal(err)
 			}
+			awaitTold(t, told, has(p.Addr().String(), false))
+		}
+		for _, s := range []string{"203.0.113.5/32", "203.0.113.64/27", "2001:db8:9::5/128", "2001:db8:a::/64"} {
+			p := netip.MustParsePrefix(s)
+			route(t, l.Gate, netlink.RouteAdd, localRoute(p))
+			awaitTold(t, told, has(p.Addr().String(), true))
+			route(t, l.Gate, netlink.RouteDel, localRoute(p))
 			awaitTold(t, told, has(p.Addr().String(), false))
 		}
 		for range 2 {
@@ -163,18 +242,18 @@ func TestWatchSurvivesLostNotifications(t *testing.T) {
 	l := labtest.New(t, lab.Options{})
 	const many = 3000
 	blocked, release := make(chan bool), make(chan bool)
-	told := make(chan []netip.Addr, many)
+	told := make(chan Own, many)
 	first := true
-	watch(t, l.Gate, func(a []netip.Addr) {
+	watch(t, l.Gate, func(o Own) {
 		if first {
 			first = false
 			close(blocked)
 			<-release
 		}
-		told <- a
+		told <- o
 	})
 	<-blocked
-	before := len(on(t, l.Gate, Addresses))
+	before := len(on(t, l.Gate, Addresses).Addresses)
 	err := l.Gate.Do(func() error {
 		dev, err := netlink.LinkByName("to-client")
 		for i := 0; i < many && err == nil; i++ {
@@ -187,7 +266,7 @@ func TestWatchSurvivesLostNotifications(t *testing.T) {
 		t.Fatal(err)
 	}
 	close(release)
-	awaitTold(t, told, func(a []netip.Addr) bool { return len(a) == before+many })
+	awaitTold(t, told, func(o Own) bool { return len(o.Addresses) == before+many })
 	if n := len(told); n > 3 {
 		t.Errorf("told %d times more about what is one change", n)
 	}
@@ -197,7 +276,7 @@ func TestWatchEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	calls := 0
-	if err := WatchAddresses(ctx, func([]netip.Addr) { calls++ }); !errors.Is(err, context.Canceled) || calls > 1 {
+	if err := WatchAddresses(ctx, func(Own) { calls++ }); !errors.Is(err, context.Canceled) || calls > 1 {
 		t.Errorf("got %v after %d calls", err, calls)
 	}
 }
@@ -272,6 +351,12 @@ func TestShortMessagesAreErrors(t *testing.T) {
 	}
 	if _, _, err := parseAddress(make([]byte, unix.SizeofIfAddrmsg-1)); err == nil {
 		t.Error("address: no error")
+	}
+	if _, _, err := parseRoute(make([]byte, unix.SizeofRtMsg-1)); err == nil {
+		t.Error("route: no error")
+	}
+	if _, _, err := parseLink(make([]byte, unix.SizeofIfInfomsg-1)); err == nil {
+		t.Error("link: no error")
 	}
 	if _, ok, err := parseAddress(make([]byte, unix.SizeofIfAddrmsg)); ok || err != nil {
 		t.Errorf("address message without an address: got %v, %v", ok, err)
