@@ -14,6 +14,7 @@ import (
 
 	"sallyport/client"
 	"sallyport/internal/sender"
+	"sallyport/internal/sntp"
 )
 
 func newDoctor(std stdio) *cobra.Command {
@@ -69,7 +70,7 @@ func (d *doctor) examine(ctx context.Context, ntp string) {
 	addrs, err := d.resolve(ctx)
 	d.say("name", fmt.Sprintf("%s is %s", d.profile.Host, joined(addrs)), err)
 	if ntp != "off" {
-		offset, err := clockOffset(ctx, ntp)
+		offset, err := sntp.Offset(ctx, ntp)
 		d.say("clock", fmt.Sprintf("%s off, by %s", offset.Abs().Round(time.Millisecond), ntp), d.judgeClock(ntp, offset, err))
 	}
 	key, err := client.FindKey(ctx, d.profile, d.opts)

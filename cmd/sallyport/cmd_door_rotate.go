@@ -10,6 +10,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/packet"
+	"sallyport/internal/setup"
 )
 
 func newDoorRotate(std stdio) *cobra.Command {
@@ -55,21 +56,16 @@ type rotatedDoor struct {
 // newSequence picks knocks on ports that nothing on this host or in the
 // configuration uses.
 func newSequence(cfg *config.Config) ([]packet.Port, error) {
-	h, err := lookAround()
+	h, err := setup.Look()
 	if err != nil {
 		return nil, err
 	}
-	take := func(list []packet.Port) {
-		for _, p := range list {
-			h.taken[p] = true
-		}
-	}
-	take(cfg.Gate.Public)
-	take([]packet.Port{{Proto: packet.UDP, Number: cfg.SPA.Port}})
+	h.Take(cfg.Gate.Public...)
+	h.Take(packet.Port{Proto: packet.UDP, Number: cfg.SPA.Port})
 	for _, d := range cfg.Doors {
-		take(slices.Concat(d.Ports, d.Sequence, d.Previous))
+		h.Take(slices.Concat(d.Ports, d.Sequence, d.Previous)...)
 	}
-	return (&setup{host: h}).sequence()
+	return h.Sequence()
 }
 
 func (r *rotation) rotateDoor(ctx context.Context, std stdio, cfg *config.Config, d *config.Door, asJSON bool) error {

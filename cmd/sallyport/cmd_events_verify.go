@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sallyport/internal/inert"
 	"sallyport/internal/journal"
 )
 
@@ -50,7 +51,7 @@ the printed number and hash elsewhere, and give them to --known later.`,
 		} else {
 			fmt.Fprintf(std.out, "%s checked, %d outside of the chain\n", count(int(v.Rows), "event"), v.Outside)
 			for _, f := range v.Faults {
-				fmt.Fprintln(std.out, "! "+inert(f))
+				fmt.Fprintln(std.out, "! "+inert.Text(f))
 			}
 			if v.LastHash != "" {
 				fmt.Fprintf(std.out, "latest: %d:%s\n", v.Last, v.LastHash)

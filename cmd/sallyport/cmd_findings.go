@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/internal/event"
+	"sallyport/internal/inert"
 )
 
 var severityColors = map[event.Severity]string{event.Critical: "1;31", event.High: "31", event.Medium: "33", event.Low: "36", event.Info: "2"}
@@ -71,17 +72,17 @@ func printFindings(w io.Writer, list []event.Finding) {
 		if i > 0 {
 			fmt.Fprintln(w)
 		}
-		head := strings.ToUpper(inert(string(f.Severity)))
+		head := strings.ToUpper(inert.Text(string(f.Severity)))
 		if code := severityColors[f.Severity]; color && code != "" {
 			head = "\x1b[" + code + "m" + head + "\x1b[0m"
 		}
-		fmt.Fprintf(w, "%s  %s%s\n", head, inert(f.Explanation), seen(f))
-		fmt.Fprintf(w, "  %s  %s  %s, %s\n", inert(f.ID), inert(f.Rule), subject(f), span(f))
+		fmt.Fprintf(w, "%s  %s%s\n", head, inert.Text(f.Explanation), seen(f))
+		fmt.Fprintf(w, "  %s  %s  %s, %s\n", inert.Text(f.ID), inert.Text(f.Rule), subject(f), span(f))
 		for _, e := range f.Evidence {
-			fmt.Fprintf(w, "  - %s\n", inert(e))
+			fmt.Fprintf(w, "  - %s\n", inert.Text(e))
 		}
 		if f.Advice != "" {
-			fmt.Fprintf(w, "  What to do: %s\n", inert(f.Advice))
+			fmt.Fprintf(w, "  What to do: %s\n", inert.Text(f.Advice))
 		}
 	}
 }
@@ -100,10 +101,10 @@ func subject(f event.Finding) string {
 		words = append(words, "source "+f.Source.String())
 	}
 	if f.Client != "" {
-		words = append(words, "client "+inert(f.Client))
+		words = append(words, "client "+inert.Text(f.Client))
 	}
 	if f.Door != "" {
-		words = append(words, "door "+inert(f.Door))
+		words = append(words, "door "+inert.Text(f.Door))
 	}
 	if len(words) == 0 {
 		return "this host"

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sallyport/internal/inert"
 	"sallyport/internal/journal"
 )
 
@@ -34,7 +35,7 @@ func newAck(std stdio) *cobra.Command {
 			case !ok:
 				return hinted{fmt.Errorf("there is no finding %q", id), "sallyport findings --all lists them"}
 			}
-			fmt.Fprintf(std.out, "finding %s is acknowledged\n", inert(id))
+			fmt.Fprintf(std.out, "finding %s is acknowledged\n", inert.Text(id))
 		}
 		return nil
 	}

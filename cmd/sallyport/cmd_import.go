@@ -14,6 +14,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/convert"
+	"sallyport/internal/inert"
 	"sallyport/internal/lint"
 )
 
@@ -148,7 +149,7 @@ func importText(r convert.Result) string {
 		if i == 0 {
 			b.WriteString("\n# What \"sallyport check\" says of this:\n")
 		}
-		fmt.Fprintf(&b, "# line %d: %s: %s: %s\n#   %s\n", p.Line, p.Severity, p.Rule, inert(p.Text), inert(p.Remedy))
+		fmt.Fprintf(&b, "# line %d: %s: %s: %s\n#   %s\n", p.Line, p.Severity, p.Rule, inert.Text(p.Text), inert.Text(p.Remedy))
 	}
 	return b.String()
 }

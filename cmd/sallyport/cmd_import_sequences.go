@@ -7,6 +7,7 @@ import (
 
 	"sallyport/internal/convert"
 	"sallyport/internal/packet"
+	"sallyport/internal/setup"
 )
 
 // newImportSequences converts a list, which is not a configuration.
@@ -31,12 +32,12 @@ func newImportSequences(std stdio) *cobra.Command {
 // freeSequences makes sequences of ports that nothing on this host uses. It
 // looks at the host when the first one is needed.
 func freeSequences() convert.Sequence {
-	around := sync.OnceValues(lookAround)
+	around := sync.OnceValues(setup.Look)
 	return func() ([]packet.Port, error) {
 		h, err := around()
 		if err != nil {
 			return nil, err
 		}
-		return (&setup{host: h}).sequence()
+		return h.Sequence()
 	}
 }

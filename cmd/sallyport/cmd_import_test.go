@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sallyport/internal/setup"
 )
 
 // imports runs the command in this process.
@@ -38,7 +40,7 @@ func TestImportPrintsAConfiguration(t *testing.T) {
 			t.Fatalf("%v\n%s", err, out)
 		}
 		now := tomlPorts(cfg.Doors[0].Sequence)
-		if len(cfg.Doors[0].Sequence) != sequenceLength || now == before {
+		if len(cfg.Doors[0].Sequence) != setup.SequenceLength || now == before {
 			t.Errorf("the new sequence is %s", now)
 		}
 		before = now

@@ -2,11 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -16,24 +13,15 @@ import (
 	"sallyport/internal/config"
 	"sallyport/internal/key"
 	"sallyport/internal/packet"
+	"sallyport/internal/setup"
 )
 
-// Where things are unless flags say otherwise.
-const (
-	defaultState  = "/var/lib/sallyport"
-	defaultSocket = "/run/sallyport/control.sock"
-)
-
-// setup is a new configuration.
-type setup struct {
-	host
-	dir, state, socket string
-	suite              string
-	openFor            string
-	doors              []doorway
-	sequences          bool
-	unit               bool     // make the systemd unit
-	made               []string // folders and files, in the order of their making
+// initCommand makes a first configuration.
+type initCommand struct {
+	setup.Setup
+	suite string
+	doors []string // as flags name them
+	talk  bool
 }
 
 func newInit(std stdio) *cobra.Command {
@@ -50,109 +38,84 @@ and what else should not be public.`,
 		Example: "  sallyport init\n  sallyport init --door ssh=tcp/22 --door web=tcp/8443",
 		Args:    args(cobra.NoArgs),
 	}
-	var s setup
-	cmd.Flags().StringVar(&s.dir, "dir", filepath.Dir(defaultConfig), "`FOLDER` of the configuration")
-	cmd.Flags().StringVar(&s.state, "state", defaultState, "`FOLDER` of the state")
-	cmd.Flags().StringVar(&s.socket, "socket", defaultSocket, "`PATH` of the control socket")
-	cmd.Flags().StringVar(&s.suite, "suite", key.Hybrid.String(), "of the server key: mlkem768-x25519, or x25519 for ECDSA and RSA keys")
-	cmd.Flags().BoolVar(&s.sequences, "with-sequence", false, "give each door a random sequence too")
-	cmd.Flags().StringVar(&s.openFor, "open-for", "30s", "how `LONG` doors stay open to who knocked")
-	doors := cmd.Flags().StringArray("door", nil, "a door, `NAME=tcp/PORT` or NAME=udp/FIRST-LAST (again for more)")
+	var c initCommand
+	cmd.Flags().StringVar(&c.Dir, "dir", filepath.Dir(setup.DefaultConfig), "`FOLDER` of the configuration")
+	cmd.Flags().StringVar(&c.State, "state", setup.DefaultState, "`FOLDER` of the state")
+	cmd.Flags().StringVar(&c.Socket, "socket", setup.DefaultSocket, "`PATH` of the control socket")
+	cmd.Flags().StringVar(&c.suite, "suite", key.Hybrid.String(), "of the server key: mlkem768-x25519, or x25519 for ECDSA and RSA keys")
+	cmd.Flags().BoolVar(&c.Sequences, "with-sequence", false, "give each door a random sequence too")
+	cmd.Flags().StringVar(&c.OpenFor, "open-for", "30s", "how `LONG` doors stay open to who knocked")
+	cmd.Flags().StringArrayVar(&c.doors, "door", nil, "a door, `NAME=tcp/PORT` or NAME=udp/FIRST-LAST (again for more)")
 	yes := cmd.Flags().BoolP("yes", "y", false, "ask nothing")
 	noUnit := cmd.Flags().Bool("no-unit", false, "make no systemd unit")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		s.unit = !*noUnit
-		talk := std.asks() && !*yes && len(*doors) == 0
-		return s.run(cmd.Context(), std, *doors, talk)
+		c.Unit = !*noUnit
+		c.talk = std.asks() && !*yes && len(c.doors) == 0
+		return c.run(cmd.Context(), std)
 	}
 	return cmd
 }
 
-func (s *setup) run(ctx context.Context, std stdio, doors []string, talk bool) error {
-	path, err := s.paths()
-	if err != nil {
+func (c *initCommand) run(ctx context.Context, std stdio) (err error) {
+	if err := c.Clear(); err != nil {
 		return err
 	}
-	suite, err := key.ParseSuite(s.suite)
-	if err != nil {
+	if c.Suite, err = key.ParseSuite(c.suite); err != nil {
 		return usageError{err}
 	}
-	if err := s.prepare(doors); err != nil {
+	if err := c.prepare(); err != nil {
 		return err
 	}
-	if talk {
-		if err := s.talk(ctx, std, path); err != nil {
+	if c.talk {
+		if err := ask(ctx, std, &c.Setup); err != nil {
 			return err
 		}
 	}
-	text, err := s.text()
+	text, err := c.Text()
 	if err != nil {
 		return err
 	}
-	cfg, err := loadWith(path, path, text)
+	cfg, err := loadWith(c.Config(), c.Config(), text)
 	if err != nil {
 		return fmt.Errorf("the configuration would not be good, so nothing was written: %w", err)
 	}
-	ring, err := s.write(ctx, path, text, suite)
+	ring, err := c.Write(ctx, text)
 	if err != nil {
 		return advise(fmt.Errorf("initialise: %w", err))
 	}
-	s.tell(std.out, cfg, ring.Current().Public())
+	printSetup(std.out, &c.Setup, cfg, ring.Current().Public())
 	return nil
 }
 
 // prepare looks at the host and settles what flags say.
-func (s *setup) prepare(doors []string) (err error) {
-	if s.unit {
-		if s.unit, err = s.needsUnit(); err != nil {
+func (c *initCommand) prepare() (err error) {
+	if c.Unit {
+		if c.Unit, err = c.NeedsUnit(); err != nil {
 			return err
 		}
 	}
-	if s.host, err = lookAround(); err != nil {
+	if c.Host, err = setup.Look(); err != nil {
 		return err
 	}
-	s.doors = s.proposed()
-	if len(doors) == 0 {
+	c.Doors = c.Propose()
+	if len(c.doors) == 0 {
 		return nil
 	}
-	s.doors = nil
-	for _, text := range doors {
-		d, err := parseDoorway(text)
+	c.Doors = nil
+	for _, text := range c.doors {
+		d, err := setup.ParseDoor(text)
 		if err != nil {
 			return usageError{hinted{fmt.Errorf("--door %q: %w", text, err), "such as --door ssh=tcp/22"}}
 		}
-		s.doors = append(s.doors, d)
+		c.Doors = append(c.Doors, d)
 	}
 	return nil
 }
 
-// paths makes the folders absolute and makes sure that nothing is overwritten.
-func (s *setup) paths() (string, error) {
-	for _, p := range []*string{&s.dir, &s.state, &s.socket} {
-		absolute, err := filepath.Abs(*p)
-		if err != nil {
-			return "", fmt.Errorf("initialise: %w", err)
-		}
-		*p = absolute
-	}
-	path := filepath.Join(s.dir, filepath.Base(defaultConfig))
-	for _, p := range []string{path, s.keyPath()} {
-		if _, err := os.Lstat(p); !errors.Is(err, fs.ErrNotExist) {
-			if err == nil {
-				err = fmt.Errorf("%s is there already", p)
-			}
-			return "", hinted{err, "nothing was changed; move it away to begin anew"}
-		}
-	}
-	return path, nil
-}
-
-func (s *setup) keyPath() string { return filepath.Join(s.state, "server.key") }
-
-// tell says what was chosen, but no sequence, and what to do next.
-func (s *setup) tell(w io.Writer, cfg *config.Config, public key.Public) {
+// printSetup prints what was chosen, but no sequence, and what to do next.
+func printSetup(w io.Writer, s *setup.Setup, cfg *config.Config, public key.Public) {
 	fmt.Fprintf(w, "wrote       %s\n", cfg.Path)
-	if s.unit {
+	if s.Unit {
 		fmt.Fprintln(w, "wrote       /etc/systemd/system/sallyport.service")
 	}
 	fmt.Fprintf(w, "SPA port    udp/%d\nserver key  %s (%s)\n", cfg.SPA.Port, public.Fingerprint(), public.Suite())
@@ -164,7 +127,7 @@ func (s *setup) tell(w io.Writer, cfg *config.Config, public key.Public) {
 		fmt.Fprintln(w)
 	}
 	flag := ""
-	if cfg.Path != defaultConfig {
+	if cfg.Path != setup.DefaultConfig {
 		flag = " -c " + cfg.Path
 	}
 	fmt.Fprintf(w, `
@@ -176,5 +139,5 @@ and there, with that file:
 Then close the doors. The session you are in is not cut:
   sallyport check%[1]s
   sallyport serve%[1]s   (or: systemctl enable --now sallyport)
-`, flag, cfg.Doors[0].Name, s.address(), client.SuggestName(s.address()))
+`, flag, cfg.Doors[0].Name, s.Address(), client.SuggestName(s.Address()))
 }

@@ -11,28 +11,33 @@ import (
 	"time"
 
 	"sallyport/internal/packet"
+	"sallyport/internal/setup"
 )
 
-// talk shows what was found on this host and lets a person choose. It starts
+// proposal is a setup that a person is asked about.
+type proposal struct{ *setup.Setup }
+
+// ask shows what was found on this host and lets a person choose. It starts
 // from what s says already.
-func (s *setup) talk(ctx context.Context, std stdio, path string) error {
+func ask(ctx context.Context, std stdio, to *setup.Setup) error {
+	s := proposal{to}
 	d := newDialog(ctx, std)
 	s.show(d)
 	if err := d.ask("Which become doors? Numbers, all, or NAME=tcp/PORT", s.presetDoors(), s.chooseDoors); err != nil {
 		return err
 	}
-	if err := d.ask("How long is a door open to who knocked?", "["+s.openFor+"]", s.chooseTime); err != nil {
+	if err := d.ask("How long is a door open to who knocked?", "["+s.OpenFor+"]", s.chooseTime); err != nil {
 		return err
 	}
 	var err error
-	if s.sequences, err = d.yes("A secret sequence of knocks too, for those without an SSH key? It can be overheard", s.sequences); err != nil {
+	if s.Sequences, err = d.yes("A secret sequence of knocks too, for those without an SSH key? It can be overheard", s.Sequences); err != nil {
 		return err
 	}
 	var names []string
-	for _, door := range s.doors {
-		names = append(names, door.name)
+	for _, door := range s.Doors {
+		names = append(names, door.Name)
 	}
-	good, err := d.yes(fmt.Sprintf("Write %s with %s (%s)?", path, count(len(names), "door"), strings.Join(names, ", ")), true)
+	good, err := d.yes(fmt.Sprintf("Write %s with %s (%s)?", s.Config(), count(len(names), "door"), strings.Join(names, ", ")), true)
 	if err == nil && !good {
 		err = errLeft
 	}
@@ -40,13 +45,13 @@ func (s *setup) talk(ctx context.Context, std stdio, path string) error {
 }
 
 // show prints what was found.
-func (s *setup) show(d dialog) {
+func (s proposal) show(d dialog) {
 	fmt.Fprintf(d.out, "%s Nothing is closed by it, and nothing is written before you say so.\n\n", d.bold("Sallyport makes a first configuration."))
 	t := tabwriter.NewWriter(d.out, 0, 0, 2, ' ', 0)
 	firewalls := "none"
-	if len(s.firewalls) > 0 {
+	if len(s.Firewalls) > 0 {
 		var list []string
-		for _, f := range s.firewalls {
+		for _, f := range s.Firewalls {
 			name := f.Name
 			if f.Drops {
 				name += " (lets in only what it knows: allow the doors there too)"
@@ -55,45 +60,45 @@ func (s *setup) show(d dialog) {
 		}
 		firewalls = strings.Join(list, ", ")
 	}
-	if len(s.notes) == 0 {
+	if len(s.Notes) == 0 {
 		fmt.Fprintf(t, "  firewalls\t%s\n", firewalls)
 	}
-	if s.inSession {
-		fmt.Fprintf(t, "  you\tfrom %s through tcp/%d; this session is not cut\n", s.session.Client.Addr(), s.session.Server.Port())
+	if s.InSession {
+		fmt.Fprintf(t, "  you\tfrom %s through tcp/%d; this session is not cut\n", s.Session.Client.Addr(), s.Session.Server.Port())
 	}
-	for _, note := range s.notes {
+	for _, note := range s.Notes {
 		fmt.Fprintf(t, "  note\t%s\n", note)
 	}
-	if len(s.services) == 0 {
+	if len(s.Services) == 0 {
 		fmt.Fprintf(t, "  services\tnothing listens for the network\n")
 	}
 	t.Flush()
-	if len(s.services) > 0 {
+	if len(s.Services) > 0 {
 		fmt.Fprintln(d.out, "  services")
 		s.showServices(d.out)
 	}
 	fmt.Fprintln(d.out)
 }
 
-func (s *setup) showServices(out io.Writer) {
+func (s proposal) showServices(out io.Writer) {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	for i, sv := range s.services {
+	for i, sv := range s.Services {
 		advice := ""
-		if sv.private {
+		if sv.Private {
 			advice = "should be a door"
 		}
-		fmt.Fprintf(t, "   %3d\t%s\t%s\t%s\t%s\n", i+1, sv.port, sv.door, sv.process, advice)
+		fmt.Fprintf(t, "   %3d\t%s\t%s\t%s\t%s\n", i+1, sv.Port, sv.Door, sv.Process, advice)
 	}
 	t.Flush()
 }
 
 // presetDoors shows the doors that Enter chooses.
-func (s *setup) presetDoors() string {
+func (s proposal) presetDoors() string {
 	var words []string
-	for _, d := range s.doors {
-		word := d.name + "=" + strings.Join(d.words(), ",")
-		for i, sv := range s.services {
-			if d.isFor(sv.port) {
+	for _, d := range s.Doors {
+		word := d.Name + "=" + strings.Join(d.Words(), ",")
+		for i, sv := range s.Services {
+			if d.IsFor(sv.Port) {
 				word = strconv.Itoa(i + 1)
 			}
 		}
@@ -103,50 +108,50 @@ func (s *setup) presetDoors() string {
 }
 
 // chooseDoors reads an answer such as "1 3 vpn=udp/51820".
-func (s *setup) chooseDoors(text string) error {
+func (s proposal) chooseDoors(text string) error {
 	words := strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == ',' || r == '\t' })
 	if len(words) == 0 {
 		return nil
 	}
-	var doors []doorway
+	var doors []setup.Door
 	for _, w := range words {
 		list, err := s.chosen(w)
 		if err != nil {
 			return err
 		}
 		for _, d := range list {
-			if slices.ContainsFunc(doors, d.meets) {
-				return fmt.Errorf("%s=%s is there twice", d.name, strings.Join(d.words(), ","))
+			if slices.ContainsFunc(doors, d.Meets) {
+				return fmt.Errorf("%s=%s is there twice", d.Name, strings.Join(d.Words(), ","))
 			}
 			doors = append(doors, d)
 		}
 	}
-	s.doors = doors
+	s.Doors = doors
 	return nil
 }
 
 // chosen returns what one word of an answer means.
-func (s *setup) chosen(word string) (list []doorway, err error) {
+func (s proposal) chosen(word string) (list []setup.Door, err error) {
 	if strings.Contains(word, "=") {
-		d, err := parseDoorway(word)
-		return []doorway{d}, err
+		d, err := setup.ParseDoor(word)
+		return []setup.Door{d}, err
 	}
-	if word == "all" && len(s.services) > 0 {
-		for _, sv := range s.services {
-			list = append(list, doorway{sv.door, []packet.Port{sv.port}})
+	if word == "all" && len(s.Services) > 0 {
+		for _, sv := range s.Services {
+			list = append(list, setup.Door{Name: sv.Door, Ports: []packet.Port{sv.Port}})
 		}
 		return list, nil
 	}
 	n, err := strconv.Atoi(word)
-	if err != nil || n < 1 || n > len(s.services) {
+	if err != nil || n < 1 || n > len(s.Services) {
 		return nil, fmt.Errorf("%q is neither a number of the list nor NAME=tcp/PORT", word)
 	}
-	sv := s.services[n-1]
-	return []doorway{{sv.door, []packet.Port{sv.port}}}, nil
+	sv := s.Services[n-1]
+	return []setup.Door{{Name: sv.Door, Ports: []packet.Port{sv.Port}}}, nil
 }
 
 // chooseTime reads how long grants last.
-func (s *setup) chooseTime(text string) error {
+func (s proposal) chooseTime(text string) error {
 	if text == "" {
 		return nil
 	}
@@ -154,6 +159,6 @@ func (s *setup) chooseTime(text string) error {
 	if err != nil || long < time.Second || long > 24*time.Hour {
 		return fmt.Errorf("%q is not a time from 1s to 24h", text)
 	}
-	s.openFor = text
+	s.OpenFor = text
 	return nil
 }

@@ -16,7 +16,6 @@ import (
 
 	"sallyport/internal/key"
 	"sallyport/internal/keyfile"
-	"sallyport/internal/packet"
 	"sallyport/internal/replay"
 	"sallyport/internal/replay/disk"
 )
@@ -167,74 +166,5 @@ func TestWithoutTheRight(t *testing.T) {
 	})
 	if after := s.tree(); !slices.Equal(before, after) {
 		t.Errorf("changed files: %q", after)
-	}
-}
-
-// The daemon's user gets the state, its group may read the configuration, and
-// what was there before stays whose it was.
-func TestInitGives(t *testing.T) {
-	if os.Getuid() != 0 || !mayDropTo(65534) {
-		t.Skip("only root can give files away")
-	}
-	dir := t.TempDir()
-	old := filepath.Join(dir, "var", "old")
-	if err := os.MkdirAll(old, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	s := setup{dir: filepath.Join(dir, "etc"), state: filepath.Join(dir, "var")}
-	path := filepath.Join(s.dir, "sallyport.toml")
-	if _, err := s.write(t.Context(), path, []byte("x"), key.X25519); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.give(65534, 65533); err != nil {
-		t.Fatal(err)
-	}
-	for name, want := range map[string][2]uint32{
-		"etc": {0, 65533}, "etc/conf.d": {0, 65533}, "etc/sallyport.toml": {0, 65533},
-		"var/server.key": {65534, 65533}, "var/replay": {65534, 65533}, "var/replay/index": {65534, 65533},
-		"var": {0, 0}, "var/old": {0, 0},
-	} {
-		var st unix.Stat_t
-		if err := unix.Lstat(filepath.Join(dir, name), &st); err != nil || [2]uint32{st.Uid, st.Gid} != want {
-			t.Errorf("%s belongs to %d:%d, %v; want %v", name, st.Uid, st.Gid, err, want)
-		}
-	}
-}
-
-func TestRandomSequences(t *testing.T) {
-	var s setup
-	if err := s.prepare(nil); err != nil {
-		t.Fatal(err)
-	}
-	taken := packet.Port{Proto: packet.TCP, Number: 2000}
-	s.taken[taken] = true
-	protocols := make(map[packet.Proto]int)
-	seen := make(map[packet.Port]bool)
-	for range 200 {
-		list, err := s.sequence()
-		if err != nil {
-			t.Fatal(err)
-		}
-		rising, falling := true, true
-		for i, p := range list {
-			if p.Number < 1024 || p.Number >= s.below || p == taken || seen[p] {
-				t.Errorf("%v is no port for a knock", p)
-			}
-			seen[p] = true
-			protocols[p.Proto]++
-			rising = rising && (i == 0 || list[i-1].Number <= p.Number)
-			falling = falling && (i == 0 || list[i-1].Number >= p.Number)
-		}
-		if len(list) != 5 || rising || falling {
-			t.Errorf("%v is in order", list)
-		}
-	}
-	// 1,000 fair coins: fewer than 300 of either happens once in 10^36 runs.
-	if protocols[packet.TCP] < 300 || protocols[packet.UDP] < 300 {
-		t.Errorf("knocks by protocol: %v", protocols)
-	}
-	s.below = 1500
-	if _, err := s.sequence(); err == nil {
-		t.Error("knocks were found where there is no room")
 	}
 }

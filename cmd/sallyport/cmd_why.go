@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/internal/event"
+	"sallyport/internal/inert"
 	"sallyport/internal/journal"
 	"sallyport/internal/report"
 )
@@ -171,7 +172,7 @@ func (w *why) print(out io.Writer, now time.Time) {
 	w.printNow(out, now)
 	since := w.Since.Local().Format(time.DateTime)
 	if len(w.Events) == 0 {
-		fmt.Fprintf(out, "Nothing from %s since %s.\n\n%s\n", inert(w.Target), since, w.silence())
+		fmt.Fprintf(out, "Nothing from %s since %s.\n\n%s\n", inert.Text(w.Target), since, w.silence())
 		return
 	}
 	fmt.Fprintf(out, "\nSince %s, the latest at the end:\n", since)
@@ -183,8 +184,8 @@ func (w *why) print(out io.Writer, now time.Time) {
 		return
 	}
 	for _, r := range w.Reasons {
-		fmt.Fprintf(out, "\n%s, %s, the last time at %s:\n  %s.\n", inert(title(r)), count(int(r.Count), "time"), r.Last.Local().Format(time.DateTime),
-			cmp.Or(capital(r.Meaning), inert(r.Detail)))
+		fmt.Fprintf(out, "\n%s, %s, the last time at %s:\n  %s.\n", inert.Text(title(r)), count(int(r.Count), "time"), r.Last.Local().Format(time.DateTime),
+			cmp.Or(capital(r.Meaning), inert.Text(r.Detail)))
 		if r.Advice != "" {
 			fmt.Fprintf(out, "  What to do: %s\n", r.Advice)
 		}
@@ -216,7 +217,7 @@ func (w *why) printNow(out io.Writer, now time.Time) {
 	case !w.Daemon:
 		fmt.Fprintln(out, "The daemon does not answer, so what is open now is not known.")
 	case len(w.Grants) == 0:
-		fmt.Fprintf(out, "Now: no door is open for %s.\n", inert(w.Target))
+		fmt.Fprintf(out, "Now: no door is open for %s.\n", inert.Text(w.Target))
 	}
 	for _, g := range w.Grants {
 		fmt.Fprintf(out, "Now: door %q is open for %s, %s more.\n", g.Door, g.Source, remaining(g.Until, now))
@@ -249,17 +250,17 @@ func sentence(e eventLine) string {
 	}
 	detail := ""
 	if e.Detail != "" {
-		detail = ": " + inert(e.Detail)
+		detail = ": " + inert.Text(e.Detail)
 	}
 	switch e.Kind {
 	case event.KindGrant:
 		return fmt.Sprintf("opened %s %s%s", door, who, detail)
 	case event.KindRefusal:
-		return fmt.Sprintf("refused (%s) %s%s", inert(string(e.Reason)), strings.TrimPrefix(who, "for "), detail)
+		return fmt.Sprintf("refused (%s) %s%s", inert.Text(string(e.Reason)), strings.TrimPrefix(who, "for "), detail)
 	case event.KindExpiry:
 		return fmt.Sprintf("closed %s %s, its time was over", door, who)
 	case event.KindRevocation:
-		return fmt.Sprintf("closed %s %s (%s)%s", door, who, inert(string(e.Reason)), detail)
+		return fmt.Sprintf("closed %s %s (%s)%s", door, who, inert.Text(string(e.Reason)), detail)
 	}
-	return inert(string(e.Kind)) + detail
+	return inert.Text(string(e.Kind)) + detail
 }

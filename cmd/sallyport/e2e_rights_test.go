@@ -19,7 +19,7 @@ import (
 func TestRightsOfTheDaemon(t *testing.T) {
 	t.Parallel()
 	labtest.Need(t, "peers", "setpriv")
-	if os.Getuid() != 0 || !mayDropTo(65534) {
+	if !labtest.MayBecome(65534) {
 		t.Skip("only root can become somebody else")
 	}
 	w := newGuarded(t, sshDoor)
@@ -59,12 +59,6 @@ func TestRightsOfTheDaemon(t *testing.T) {
 	w.knock(w.Client, w.Client.Gate4, sshKnocks...)
 	w.open(w.Client, "tcp", at(w.Client, 22))
 	w.closes(w.Client, "tcp", at(w.Client, 22))
-}
-
-// mayDropTo tells whether another user exists in this user namespace.
-func mayDropTo(uid uint32) bool {
-	text, err := os.ReadFile("/proc/self/uid_map")
-	return err == nil && !strings.HasSuffix(strings.TrimSpace(string(text)), " 1") && uid > 0
 }
 
 func copyFile(to, from string) error {

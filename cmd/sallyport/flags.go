@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"sallyport/internal/setup"
 )
 
 // parseWhen reads a point in time: so long ago ("30m", "2h", "7d", "2w"), a
@@ -97,7 +99,7 @@ func sourceFlag(cmd *cobra.Command) *addressFlag {
 }
 
 // defaultConfig is where the configuration is unless a flag says otherwise.
-const defaultConfig = "/etc/sallyport/sallyport.toml"
+const defaultConfig = setup.DefaultConfig
 
 // configFlag adds -c to a command.
 func configFlag(cmd *cobra.Command) *string {

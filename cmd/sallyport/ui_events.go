@@ -11,6 +11,7 @@ import (
 
 	"sallyport/internal/build"
 	"sallyport/internal/event"
+	"sallyport/internal/inert"
 	"sallyport/internal/siem"
 )
 
@@ -87,8 +88,8 @@ func (p *eventPrinter) print(e event.Event) error {
 		p.printed = true
 		p.row("1", [6]string{"TIME", "KIND", "DOOR", "CLIENT", "SOURCE", "REASON"}, "DETAIL")
 	}
-	p.row(kindColors[e.Kind], [6]string{e.Time.Local().Format(time.DateTime), inert(string(e.Kind)), inert(e.Door), inert(e.Client),
-		line.Source, inert(string(e.Reason))}, inert(e.Detail))
+	p.row(kindColors[e.Kind], [6]string{e.Time.Local().Format(time.DateTime), inert.Text(string(e.Kind)), inert.Text(e.Door), inert.Text(e.Client),
+		line.Source, inert.Text(string(e.Reason))}, inert.Text(e.Detail))
 	return nil
 }
 

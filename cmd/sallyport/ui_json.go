@@ -5,19 +5,15 @@ import (
 	"encoding/json"
 	"io"
 
-	"sallyport/internal/report"
-	"sallyport/internal/siem"
+	"sallyport/internal/inert"
 )
-
-// inert makes a text that somebody else may have chosen safe to print.
-func inert(s string) string { return report.Inert(s) }
 
 // inertJSON passes JSON on with everything escaped that a terminal could act on.
 type inertJSON struct{ to io.Writer }
 
 // Write takes whole lines. It implements io.Writer.
 func (w inertJSON) Write(lines []byte) (int, error) {
-	if _, err := w.to.Write(siem.Inert(lines)); err != nil {
+	if _, err := w.to.Write(inert.JSON(lines)); err != nil {
 		return 0, err
 	}
 	return len(lines), nil
@@ -32,7 +28,7 @@ func printJSONLine(w io.Writer, v any) error {
 	if err := enc.Encode(v); err != nil {
 		return err
 	}
-	_, err := w.Write(siem.Inert(b.Bytes()))
+	_, err := w.Write(inert.JSON(b.Bytes()))
 	return err
 }
 
@@ -44,5 +40,5 @@ func printJSON(w io.Writer, v any) {
 	enc.SetEscapeHTML(false)
 	_ = enc.Encode(v) // what is printed here can be encoded
 	// Writing to a closed pipe is not worth a message.
-	_, _ = w.Write(siem.Inert(b.Bytes()))
+	_, _ = w.Write(inert.JSON(b.Bytes()))
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sallyport/internal/event"
+	"sallyport/internal/inert"
 )
 
 //go:embed page.html
@@ -42,12 +43,12 @@ type Tick struct {
 }
 
 var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
-	"text":     Inert,
+	"text":     inert.Text,
 	"group":    group,
 	"count":    func(n int) string { return group(uint64(n)) },
 	"addr":     func(a netip.Addr) string { return a.String() },
 	"share":    share,
-	"sentence": func(s string) string { return sentence(Inert(s)) },
+	"sentence": func(s string) string { return sentence(inert.Text(s)) },
 }).Parse(page))
 
 // HTML writes the report as one page that needs nothing else: no script, no

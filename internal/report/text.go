@@ -7,6 +7,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"unicode/utf8"
+
+	"sallyport/internal/inert"
 )
 
 // textWidth is what mail programs show without breaking lines.
@@ -15,14 +17,14 @@ const textWidth = 76
 // Text writes the report as plain text, for a mail.
 func (r *Report) Text(w io.Writer) error {
 	t := &textWriter{bufio.NewWriter(w)}
-	t.line("Sallyport on %s", Inert(r.Host))
+	t.line("Sallyport on %s", inert.Text(r.Host))
 	t.line("%s", r.Span())
 	t.line("")
 	t.line("%s grants (%s used), %s knocks refused, %s packets to closed ports", group(r.Grants), group(r.Uses), group(r.Refusals), group(r.Packets))
 	t.line("%d addresses made noise; %d open findings", r.Noisy(), len(r.Findings))
 	t.heading("What to do")
 	for i, a := range r.Advice() {
-		t.wrapped(fmt.Sprintf("%2d. ", i+1), Inert(a))
+		t.wrapped(fmt.Sprintf("%2d. ", i+1), inert.Text(a))
 	}
 	t.heading("Over time")
 	for _, c := range []struct {
@@ -36,16 +38,16 @@ func (r *Report) Text(w io.Writer) error {
 	if len(r.Overdue) > 0 {
 		t.heading("Secrets")
 		for _, o := range r.Overdue {
-			t.wrapped(" - ", sentence(Inert(o)))
+			t.wrapped(" - ", sentence(inert.Text(o)))
 		}
 	}
 	if len(r.trouble) > 0 {
 		t.heading("What did not work")
 		for _, e := range r.trouble {
-			t.wrapped(" - ", r.Stamp(e.Time)+" "+Inert(string(e.Kind))+": "+Inert(e.Detail))
+			t.wrapped(" - ", r.Stamp(e.Time)+" "+inert.Text(string(e.Kind))+": "+inert.Text(e.Detail))
 		}
 	}
-	t.line("\n%s journal entries, sallyport %s", group(r.Events), Inert(r.Version))
+	t.line("\n%s journal entries, sallyport %s", group(r.Events), inert.Text(r.Version))
 	if err := t.Flush(); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
@@ -85,7 +87,7 @@ func (t *textWriter) findings(r *Report) {
 		t.line("Nothing was found that is worth a look.")
 	}
 	for _, f := range r.Findings {
-		t.wrapped(" - ", fmt.Sprintf("%s: %s (%s, %s, last %s)", strings.ToUpper(Inert(string(f.Severity))), Inert(f.Explanation), Inert(f.Rule), times(f.Count), r.Stamp(f.Last)))
+		t.wrapped(" - ", fmt.Sprintf("%s: %s (%s, %s, last %s)", strings.ToUpper(inert.Text(string(f.Severity))), inert.Text(f.Explanation), inert.Text(f.Rule), times(f.Count), r.Stamp(f.Last)))
 	}
 }
 
@@ -93,19 +95,19 @@ func (t *textWriter) tables(r *Report) {
 	t.heading("Why knocks were refused")
 	t.table("REASON\tTIMES", func(row func(...any)) {
 		for _, x := range r.RefusalsByReason() {
-			row(Inert(string(x.Reason)), group(x.Count))
+			row(inert.Text(string(x.Reason)), group(x.Count))
 		}
 	})
 	t.heading("Doors")
 	t.table("DOOR\tGRANTS\tUSED\tREFUSED\tLAST", func(row func(...any)) {
 		for _, u := range r.DoorUse() {
-			row(Inert(u.Name), group(u.Grants), group(u.Uses), group(u.Refusals), r.Stamp(u.Last))
+			row(inert.Text(u.Name), group(u.Grants), group(u.Uses), group(u.Refusals), r.Stamp(u.Last))
 		}
 	})
 	t.heading("Clients")
 	t.table("CLIENT\tGRANTS\tREFUSED\tLAST", func(row func(...any)) {
 		for _, u := range r.ClientUse() {
-			row(Inert(u.Name), group(u.Grants), group(u.Refusals), r.Stamp(u.Last))
+			row(inert.Text(u.Name), group(u.Grants), group(u.Refusals), r.Stamp(u.Last))
 		}
 	})
 	t.heading("Loudest addresses (anybody can write any of them into a packet)")

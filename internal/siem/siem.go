@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"sallyport/internal/event"
+	"sallyport/internal/inert"
 )
 
 // Format is a schema.
@@ -52,7 +53,7 @@ func Append(b []byte, f Format, p Product, e event.Event) ([]byte, error) {
 	if err != nil {
 		return b, fmt.Errorf("write an event as %s: %w", f, err)
 	}
-	return append(b, Inert(text)...), nil
+	return append(b, inert.JSON(text)...), nil
 }
 
 // message says in a line what has happened.

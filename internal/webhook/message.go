@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"sallyport/internal/event"
+	"sallyport/internal/inert"
 	"sallyport/internal/siem"
 )
 
@@ -18,7 +19,7 @@ func message(format string, p siem.Product, e event.Event) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write an event for a chat: %w", err)
 	}
-	return siem.Inert(text), nil
+	return inert.JSON(text), nil
 }
 
 // slack says it in a sentence or two for people. What an attacker may have

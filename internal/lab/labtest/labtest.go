@@ -113,3 +113,10 @@ func bpfRefused() error {
 	}
 	return unix.Close(int(fd))
 }
+
+// MayBecome reports whether a process here can run as another user: not in a
+// user namespace that knows only one.
+func MayBecome(uid uint32) bool {
+	text, err := os.ReadFile("/proc/self/uid_map")
+	return os.Getuid() == 0 && err == nil && !strings.HasSuffix(strings.TrimSpace(string(text)), " 1") && uid > 0
+}

@@ -1,4 +1,4 @@
-package main
+package setup
 
 import (
 	"context"
@@ -18,10 +18,10 @@ var unitPlaces = []string{"/etc/systemd/system", "/usr/lib/systemd/system", "/li
 // standardBins are where the unit finds the program.
 var standardBins = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin"}
 
-// needsUnit tells whether init should make the unit and its user: as root, for
+// NeedsUnit reports whether to make the unit and its user: as root, for
 // the usual folders, under systemd, where no package has done it.
-func (s *setup) needsUnit() (bool, error) {
-	usual := s.dir == filepath.Dir(defaultConfig) && s.state == defaultState && s.socket == defaultSocket
+func (s *Setup) NeedsUnit() (bool, error) {
+	usual := s.Dir == filepath.Dir(DefaultConfig) && s.State == DefaultState && s.Socket == DefaultSocket
 	if _, err := os.Stat("/run/systemd/system"); err != nil || !usual || os.Getuid() != 0 {
 		return false, nil
 	}
@@ -35,13 +35,13 @@ func (s *setup) needsUnit() (bool, error) {
 		return false, fmt.Errorf("find this program: %w", err)
 	}
 	if !slices.Contains(standardBins, filepath.Dir(self)) {
-		return false, hinted{fmt.Errorf("%s is not where a service can be started from", self), "install -m 0755 " + self + " /usr/local/bin/ and run that, or use --no-unit"}
+		return false, &advised{fmt.Errorf("%s is not where a service can be started from", self), "install -m 0755 " + self + " /usr/local/bin/ and run that, or use --no-unit"}
 	}
 	return true, nil
 }
 
 // writeUnit makes the unit, and the user that it runs as.
-func (s *setup) writeUnit(ctx context.Context) error {
+func (s *Setup) writeUnit(ctx context.Context) error {
 	for _, f := range []struct {
 		path string
 		text []byte

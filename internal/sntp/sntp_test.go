@@ -1,4 +1,4 @@
-package main
+package sntp
 
 import (
 	"encoding/binary"
@@ -34,7 +34,7 @@ func timeServer(t *testing.T, reply func(request []byte) [][]byte) string {
 
 // timeAnswer is a right answer from a clock that is ahead.
 func timeAnswer(request []byte, ahead time.Duration) []byte {
-	answer := make([]byte, sntpSize)
+	answer := make([]byte, size)
 	answer[0], answer[1] = 4<<3|4, 2
 	copy(answer[24:32], request[40:48])
 	binary.BigEndian.PutUint64(answer[32:], ntpTime(time.Now().Add(ahead)))
@@ -49,7 +49,7 @@ func TestClockOffset(t *testing.T) {
 			forged[24]++ // by somebody who has not seen the request
 			return [][]byte{{}, forged, timeAnswer(request, ahead)}
 		})
-		if got, err := clockOffset(t.Context(), server); err != nil || (got-ahead).Abs() > time.Second {
+		if got, err := Offset(t.Context(), server); err != nil || (got-ahead).Abs() > time.Second {
 			t.Errorf("%v ahead: got %v, %v", ahead, got, err)
 		}
 	}
@@ -67,7 +67,7 @@ func TestTimeServerWithoutTime(t *testing.T) {
 			spoil(answer)
 			return [][]byte{answer}
 		})
-		if got, err := clockOffset(t.Context(), server); err == nil {
+		if got, err := Offset(t.Context(), server); err == nil {
 			t.Errorf("%s: got %v", name, got)
 		}
 	}

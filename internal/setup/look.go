@@ -1,4 +1,4 @@
-package main
+package setup
 
 import (
 	"cmp"
@@ -12,28 +12,28 @@ import (
 	"sallyport/internal/packet"
 )
 
-// host is what a first configuration must know about this one.
-type host struct {
-	services  []service
-	firewalls []inspect.Firewall
-	session   inspect.Session // the SSH session that init runs in
-	inSession bool
-	below     uint16 // first ephemeral port
-	taken     map[packet.Port]bool
-	notes     []string // what could not be found out
+// Host is what a first configuration must know about this one.
+type Host struct {
+	Services  []Service
+	Firewalls []inspect.Firewall
+	Session   inspect.Session // the SSH session that this program runs in
+	InSession bool
+	Notes     []string             // what could not be found out
+	below     uint16               // first ephemeral port
+	taken     map[packet.Port]bool // no ports for knocks
 }
 
-// service is something that could become a door.
-type service struct {
-	port    packet.Port
-	process string // "" if unknown
-	door    string // the name it would have
-	private bool   // nobody but a few should reach it
+// Service is something that could become a door.
+type Service struct {
+	Port    packet.Port
+	Process string // "" if unknown
+	Door    string // the name it would have
+	Private bool   // nobody but a few should reach it
 }
 
-// lookAround finds out what runs on this host. What needs root and is not
+// Look finds out what runs on this host. What needs root and is not
 // found out without it becomes a note.
-func lookAround() (h host, err error) {
+func Look() (h Host, err error) {
 	listening, err := netstate.Services()
 	if err != nil {
 		return h, err
@@ -45,14 +45,14 @@ func lookAround() (h host, err error) {
 	if err != nil {
 		return h, err
 	}
-	if h.firewalls, err = inspect.Firewalls(); err != nil {
-		h.notes = append(h.notes, "firewalls and published ports are not known without root")
+	if h.Firewalls, err = inspect.Firewalls(); err != nil {
+		h.Notes = append(h.Notes, "firewalls and published ports are not known without root")
 	} else if published, err := inspect.Published(); err != nil {
-		h.notes = append(h.notes, err.Error())
+		h.Notes = append(h.Notes, err.Error())
 	} else {
 		listening = addPublished(listening, published)
 	}
-	h.session, h.inSession = inspect.CurrentSession()
+	h.Session, h.InSession = inspect.CurrentSession()
 	h.taken = make(map[packet.Port]bool, len(listening)+len(named))
 	for _, p := range named {
 		h.taken[p] = true
@@ -60,7 +60,7 @@ func lookAround() (h host, err error) {
 	for _, s := range listening {
 		h.taken[s.Port] = true
 	}
-	h.services = candidates(listening, h.below)
+	h.Services = candidates(listening, h.below)
 	return h, nil
 }
 
@@ -80,8 +80,8 @@ func addPublished(list []netstate.Service, published []inspect.Forwarded) []nets
 var notServices = []uint16{68, 123, 323, 546, 1900, 5353, 5355}
 
 // candidates turns what listens into what could be guarded, sshd first.
-func candidates(listening []netstate.Service, below uint16) []service {
-	var list []service
+func candidates(listening []netstate.Service, below uint16) []Service {
+	var list []Service
 	used := make(map[string]bool)
 	for _, s := range listening {
 		udp := s.Port.Proto == packet.UDP
@@ -93,16 +93,16 @@ func candidates(listening []netstate.Service, below uint16) []service {
 			name = fmt.Sprintf("%.20s-%s-%d", name, s.Port.Proto, s.Port.Number)
 		}
 		used[name] = true
-		list = append(list, service{s.Port, s.Process, name, isSSH(s) || !udp && slices.Contains(privatePorts, s.Port.Number)})
+		list = append(list, Service{s.Port, s.Process, name, isSSH(s) || !udp && slices.Contains(privatePorts, s.Port.Number)})
 	}
-	slices.SortStableFunc(list, func(a, b service) int {
+	slices.SortStableFunc(list, func(a, b Service) int {
 		return cmp.Compare(rank(a), rank(b))
 	})
 	return list
 }
 
-func rank(s service) int {
-	if s.door == "ssh" {
+func rank(s Service) int {
+	if s.Door == "ssh" {
 		return 0
 	}
 	return 1
@@ -152,24 +152,24 @@ func doorName(s netstate.Service) string {
 	return clean
 }
 
-// proposed is what init guards if nobody says otherwise: sshd and what should
+// Propose returns what init guards if nobody says otherwise: sshd and what should
 // not be public. Where nothing listens yet it is the usual port of sshd.
-func (h host) proposed() (doors []doorway) {
-	for _, s := range h.services {
-		if s.private {
-			doors = append(doors, doorway{s.door, []packet.Port{s.port}})
+func (h Host) Propose() (doors []Door) {
+	for _, s := range h.Services {
+		if s.Private {
+			doors = append(doors, Door{s.Door, []packet.Port{s.Port}})
 		}
 	}
 	if len(doors) == 0 {
-		doors = []doorway{{"ssh", []packet.Port{{Proto: packet.TCP, Number: 22}}}}
+		doors = []Door{{"ssh", []packet.Port{{Proto: packet.TCP, Number: 22}}}}
 	}
 	return doors
 }
 
-// address is how clients may reach this host, as far as it can know.
-func (h host) address() string {
-	if h.inSession {
-		return h.session.Server.Addr().String()
+// Address is how clients may reach this host, as far as it can know.
+func (h Host) Address() string {
+	if h.InSession {
+		return h.Session.Server.Addr().String()
 	}
 	if name, err := os.Hostname(); err == nil {
 		return name

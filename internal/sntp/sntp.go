@@ -1,4 +1,6 @@
-package main
+// Package sntp asks a time server how far off this clock is (SNTP, RFC 4330).
+// An answer counts only if it repeats what was asked, and nothing is set by it.
+package sntp
 
 import (
 	"context"
@@ -9,9 +11,9 @@ import (
 	"time"
 )
 
-// clockOffset asks a time server by how much this clock is behind (SNTP, RFC
-// 4330): one packet, and one more if that is lost.
-func clockOffset(ctx context.Context, server string) (time.Duration, error) {
+// Offset asks a time server, "host" or "host:port", by how much this clock is
+// behind: one packet, and one more if that is lost.
+func Offset(ctx context.Context, server string) (time.Duration, error) {
 	host, port, err := net.SplitHostPort(server)
 	if err != nil {
 		host, port = server, "123"
@@ -31,13 +33,13 @@ func clockOffset(ctx context.Context, server string) (time.Duration, error) {
 	return 0, err
 }
 
-const sntpSize = 48
+const size = 48
 
 // askTime sends one request. The answer has to repeat its time stamp, so that
 // nobody who has not seen the request can set our mind about the clock.
 func askTime(conn net.Conn, timeout time.Duration) (time.Duration, error) {
 	start := time.Now()
-	request := make([]byte, sntpSize)
+	request := make([]byte, size)
 	request[0] = 4<<3 | 3 // version 4, client
 	binary.BigEndian.PutUint64(request[40:], ntpTime(start))
 	conn.SetDeadline(start.Add(timeout))
@@ -51,7 +53,7 @@ func askTime(conn net.Conn, timeout time.Duration) (time.Duration, error) {
 			return 0, err
 		}
 		took := time.Since(start)
-		if n >= sntpSize && [8]byte(answer[24:]) == [8]byte(request[40:]) {
+		if n >= size && [8]byte(answer[24:]) == [8]byte(request[40:]) {
 			return readTime(answer, start, took)
 		}
 	}

@@ -1,4 +1,4 @@
-package main
+package setup
 
 import (
 	"bytes"
@@ -32,33 +32,35 @@ ports    = [%s]
 open_for = %q   # how long new connections are let in; those that are there stay
 `
 
-// text is the configuration.
-func (s *setup) text() ([]byte, error) {
-	for _, d := range s.doors {
-		for _, p := range d.ports {
-			s.taken[p] = true
-		}
+// Text is the configuration.
+func (s *Setup) Text() ([]byte, error) {
+	for _, d := range s.Doors {
+		s.Take(d.Ports...)
 	}
 	spaPort, err := s.pick(packet.UDP)
 	if err != nil {
 		return nil, err
 	}
 	var b bytes.Buffer
-	fmt.Fprintf(&b, textHead, s.state, s.socket, spaPort.Number)
-	for _, d := range s.doors {
-		fmt.Fprintf(&b, textDoor, d.name, quoted(d.words()), s.openFor)
-		if !s.sequences {
+	fmt.Fprintf(&b, textHead, s.State, s.Socket, spaPort.Number)
+	for _, d := range s.Doors {
+		fmt.Fprintf(&b, textDoor, d.Name, quoted(d.Words()), s.OpenFor)
+		if !s.Sequences {
 			continue
 		}
-		sequence, err := s.sequence()
+		sequence, err := s.Sequence()
 		if err != nil {
 			return nil, err
 		}
-		var words []string
-		for _, p := range sequence {
-			words = append(words, strconv.Quote(p.String()))
-		}
-		fmt.Fprintf(&b, "sequence = [%s]   # a secret\nwithin   = \"10s\"\n", strings.Join(words, ", "))
+		fmt.Fprintf(&b, "sequence = [%s]   # a secret\nwithin   = \"10s\"\n", quoted(sequence))
 	}
 	return b.Bytes(), nil
+}
+
+func quoted[T any](words []T) string {
+	list := make([]string, len(words))
+	for i, w := range words {
+		list[i] = strconv.Quote(fmt.Sprint(w))
+	}
+	return strings.Join(list, ", ")
 }

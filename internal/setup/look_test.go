@@ -1,6 +1,6 @@
 //go:build linux
 
-package main
+package setup
 
 import (
 	"fmt"
@@ -48,8 +48,8 @@ func TestCandidates(t *testing.T) {
 		}
 		var got []string
 		for _, s := range candidates(listening, 32768) {
-			word := s.door
-			if s.private {
+			word := s.Door
+			if s.Private {
 				word += "!"
 			}
 			got = append(got, word)

@@ -1,4 +1,4 @@
-package main
+package setup
 
 import (
 	"context"
@@ -18,28 +18,28 @@ import (
 	"sallyport/internal/spent"
 )
 
-// write puts everything where it belongs, or leaves nothing behind. The
+// Write puts everything where it belongs, or leaves nothing behind. The
 // configuration comes last: without it nothing uses the rest.
-func (s *setup) write(ctx context.Context, path string, text []byte, suite key.Suite) (ring key.Keyring, err error) {
+func (s *Setup) Write(ctx context.Context, text []byte) (ring key.Keyring, err error) {
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.undo())
 		}
 	}()
-	if s.unit {
+	if s.Unit {
 		if err := s.writeUnit(ctx); err != nil {
 			return ring, err
 		}
 	}
-	for _, dir := range []string{s.dir, filepath.Join(s.dir, "conf.d")} {
+	for _, dir := range []string{s.Dir, filepath.Join(s.Dir, "conf.d")} {
 		if err := s.folder(dir, 0o750); err != nil {
 			return ring, err
 		}
 	}
-	if err := s.folder(s.state, 0o700); err != nil {
+	if err := s.folder(s.State, 0o700); err != nil {
 		return ring, err
 	}
-	if ring, err = keyfile.Create(s.keyPath(), suite); err != nil {
+	if ring, err = keyfile.Create(s.keyPath(), s.Suite); err != nil {
 		return ring, err
 	}
 	s.made = append(s.made, s.keyPath())
@@ -53,14 +53,14 @@ func (s *setup) write(ctx context.Context, path string, text []byte, suite key.S
 	if err := ctx.Err(); err != nil {
 		return ring, err
 	}
-	if err := s.put(path, text, 0o640); err != nil {
+	if err := s.put(s.Config(), text, 0o640); err != nil {
 		return ring, err
 	}
 	return ring, s.hand()
 }
 
 // folder makes a folder and those above it, unless they are there.
-func (s *setup) folder(path string, mode fs.FileMode) error {
+func (s *Setup) folder(path string, mode fs.FileMode) error {
 	if _, err := os.Stat(path); err == nil {
 		return nil
 	}
@@ -76,8 +76,8 @@ func (s *setup) folder(path string, mode fs.FileMode) error {
 
 // makeStore makes a store of what has been seen or used, so that the first
 // start believes it. One that is there is kept.
-func (s *setup) makeStore(name string, create func(*disk.Dir) error) error {
-	path := filepath.Join(s.state, name)
+func (s *Setup) makeStore(name string, create func(*disk.Dir) error) error {
+	path := filepath.Join(s.State, name)
 	_, absent := os.Stat(path)
 	files, err := disk.Open(path)
 	if err != nil {
@@ -96,7 +96,7 @@ func (s *setup) makeStore(name string, create func(*disk.Dir) error) error {
 }
 
 // put writes a file that is not there, with a mode whatever the umask is.
-func (s *setup) put(path string, text []byte, mode fs.FileMode) error {
+func (s *Setup) put(path string, text []byte, mode fs.FileMode) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return err
@@ -107,7 +107,7 @@ func (s *setup) put(path string, text []byte, mode fs.FileMode) error {
 }
 
 // undo removes what was made, but no folder that others have used meanwhile.
-func (s *setup) undo() (err error) {
+func (s *Setup) undo() (err error) {
 	for _, p := range slices.Backward(s.made) {
 		err = errors.Join(err, os.Remove(p))
 	}
@@ -117,7 +117,7 @@ func (s *setup) undo() (err error) {
 // hand gives the state that was made to the user that the daemon runs as, if
 // there is one, and lets that user's group read the configuration. Folders that
 // were there before stay as they are.
-func (s *setup) hand() error {
+func (s *Setup) hand() error {
 	account, err := user.Lookup("sallyport")
 	if err != nil || os.Getuid() != 0 {
 		return nil
@@ -134,13 +134,13 @@ func (s *setup) hand() error {
 }
 
 // give hands what was made to a group, and the state to a user.
-func (s *setup) give(uid, gid int) error {
+func (s *Setup) give(uid, gid int) error {
 	for _, p := range s.made {
 		owner := 0
 		switch {
-		case strings.HasPrefix(p+"/", s.state+"/"):
+		case strings.HasPrefix(p+"/", s.State+"/"):
 			owner = uid
-		case !strings.HasPrefix(p+"/", s.dir+"/"):
+		case !strings.HasPrefix(p+"/", s.Dir+"/"):
 			continue
 		}
 		if err := os.Lchown(p, owner, gid); err != nil {

@@ -1,4 +1,6 @@
-package build
+// Package sallyport_test keeps the house in order: which package may use which,
+// what pure packages may do, and that the documents say what is there.
+package sallyport_test
 
 import (
 	"go/ast"
@@ -11,26 +13,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
-
-// The rooms of the house. A package that is in none of them fails the test:
-// decide what it is before anything depends on it.
-var rooms = map[string][]string{
-	"pure": {"internal/packet", "internal/event", "internal/sequence", "internal/key", "internal/spa", "internal/sshauth", "internal/fwknop",
-		"internal/replay", "internal/unit", "internal/spent", "internal/limit", "internal/config", "internal/gate", "internal/report",
-		"internal/detect", "internal/siem", "internal/convert", "internal/lint"},
-	"edge": {"internal/capture", "internal/firewall", "internal/conntrack", "internal/netstate", "internal/control",
-		"internal/ack", "internal/keyfile", "internal/replay/disk", "internal/sender", "internal/hook", "internal/metrics", "internal/webhook", "internal/sshlog", "internal/geo", "internal/decoy", "internal/moat", "internal/lab", "internal/lab/labtest", "internal/inspect", "internal/journal", "internal/journald"},
-	"wiring": {"internal/grant", "internal/daemon", "internal/build", "internal/drill", "cmd/sallyport"},
-	"public": {"client"},
-}
 
 // What a room may import of the project, beside what is listed in extra.
 var allowed = map[string][]string{
 	"pure":   {"pure"},
-	"edge":   {"pure"},
-	"wiring": {"pure", "edge", "wiring", "public"},
+	"edges":  {"pure"},
+	"wiring": {"pure", "edges", "wiring", "public"},
 	"public": {"pure"},
 }
 
@@ -54,38 +45,64 @@ var outside = []string{"os", "os/exec", "os/signal", "net", "net/http", "log", "
 var outsideExceptions = map[string][]string{"internal/key": {"log/slog"}}
 
 // Programs are run by these only.
-var mayExec = regexp.MustCompile(`^(internal/lab|internal/drill|internal/hook/|cmd/sallyport/(cmd_demo|cmd_ssh|cmd_pair|initunit)[a-z_]*\.go)`)
+var mayExec = regexp.MustCompile(`^(internal/lab|internal/drill|internal/hook/|internal/setup/unit\.go|cmd/sallyport/cmd_(demo|ssh|pair)[a-z_]*\.go)`)
 
 const module = "sallyport/"
 
 // file is a Go source file that is not a test.
 type file struct {
-	path, dir string // relative to the root
+	path, dir string
 	*ast.File
 }
 
-func root(t *testing.T) string {
-	t.Helper()
-	dir, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dir
+// room is one line of the list in docs/ARCHITECTURE.md.
+type room struct {
+	dir, kind string
+	place     int // in the list
 }
+
+// rooms reads the list of packages in docs/ARCHITECTURE.md, which is the only
+// one: a package that is not there fails the tests, so decide what it is before
+// anything depends on it.
+var rooms = sync.OnceValue(func() map[string]room {
+	text, err := os.ReadFile("docs/ARCHITECTURE.md")
+	if err != nil {
+		panic(err)
+	}
+	_, list, _ := strings.Cut(string(text), "\n## Rooms")
+	list, _, _ = strings.Cut(list, "\n## ")
+	known := make(map[string]room)
+	kind := ""
+	for _, line := range strings.Split(list, "\n") {
+		if m := kindLine.FindStringSubmatch(line); m != nil {
+			kind = m[1]
+		} else if m := roomLine.FindStringSubmatch(line); m != nil && kind != "" {
+			dir := m[1]
+			if dir != "client" && !strings.HasPrefix(dir, "cmd/") {
+				dir = "internal/" + dir
+			}
+			known[dir] = room{dir, kind, len(known)}
+		}
+	}
+	return known
+})
+
+var (
+	kindLine = regexp.MustCompile(`^    (pure|edges|wiring|public)\b`)
+	roomLine = regexp.MustCompile(`^      ([a-z][a-z0-9/]*)  +\S`)
+)
 
 func sources(t *testing.T) []file {
 	t.Helper()
 	var list []file
-	top := root(t)
-	err := filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		rel, _ := filepath.Rel(top, path)
-		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") && rel != "." || d.Name() == "testdata" || rel == "bench" || rel == "bin") {
+		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") && path != "." || d.Name() == "testdata" || path == "bench" || path == "test" || path == "bin") {
 			return filepath.SkipDir
 		}
-		if _, err := os.Stat(filepath.Join(path, "go.mod")); d.IsDir() && rel != "." && err == nil {
+		if _, err := os.Stat(filepath.Join(path, "go.mod")); d.IsDir() && path != "." && err == nil {
 			return filepath.SkipDir // another module
 		}
 		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
@@ -95,7 +112,7 @@ func sources(t *testing.T) []file {
 		if err != nil {
 			return err
 		}
-		list = append(list, file{rel, filepath.Dir(rel), parsed})
+		list = append(list, file{path, filepath.Dir(path), parsed})
 		return nil
 	})
 	if err != nil {
@@ -104,37 +121,42 @@ func sources(t *testing.T) []file {
 	return list
 }
 
-func roomOf(dir string) string {
-	for room, list := range rooms {
-		if slices.Contains(list, dir) {
-			return room
-		}
-	}
-	return ""
-}
-
 func TestImportDirections(t *testing.T) {
 	for _, f := range sources(t) {
-		room := roomOf(f.dir)
-		if room == "" {
-			t.Errorf("%s is in no room: add it to the table in this test", f.dir)
+		here, ok := rooms()[f.dir]
+		if !ok {
+			t.Errorf("%s is not in the list of docs/ARCHITECTURE.md", f.dir)
 			continue
 		}
 		for _, spec := range f.Imports {
 			path, _ := strconv.Unquote(spec.Path.Value)
 			if own, ok := strings.CutPrefix(path, module); ok {
-				if !slices.Contains(allowed[room], roomOf(own)) && !slices.Contains(extra[f.dir], own) && own != f.dir {
-					t.Errorf("%s (%s) imports %s (%s)", f.path, room, own, roomOf(own))
-				}
+				checkOwn(t, f, here, own)
 				continue
 			}
-			if room == "pure" {
+			if here.kind == "pure" {
 				checkPure(t, f, path)
 			}
 			if path == "os/exec" && !mayExec.MatchString(f.path) {
 				t.Errorf("%s runs programs", f.path)
 			}
 		}
+	}
+}
+
+// checkOwn checks an import of a package of ours: its kind, and within a kind
+// its place in the list.
+func checkOwn(t *testing.T, f file, here room, own string) {
+	t.Helper()
+	there := rooms()[own]
+	if slices.Contains(extra[f.dir], own) {
+		return
+	}
+	if !slices.Contains(allowed[here.kind], there.kind) {
+		t.Errorf("%s (%s) imports %s (%s)", f.path, here.kind, own, there.kind)
+	}
+	if here.kind == there.kind && there.place > here.place {
+		t.Errorf("%s imports %s, which stands below it in docs/ARCHITECTURE.md", f.path, own)
 	}
 }
 
@@ -152,7 +174,7 @@ func checkPure(t *testing.T, f file, path string) {
 // Pure packages have no clock and start no goroutines.
 func TestPurePackagesAreCalm(t *testing.T) {
 	for _, f := range sources(t) {
-		if roomOf(f.dir) != "pure" {
+		if rooms()[f.dir].kind != "pure" {
 			continue
 		}
 		ast.Inspect(f.File, func(n ast.Node) bool {
@@ -181,13 +203,11 @@ func TestEveryPackageIsDocumented(t *testing.T) {
 	}
 }
 
-// Every room exists, so that the table does not keep ghosts.
+// Every room exists, so that the list does not keep ghosts.
 func TestNoGhosts(t *testing.T) {
-	for _, list := range rooms {
-		for _, dir := range list {
-			if _, err := os.Stat(filepath.Join(root(t), dir)); err != nil {
-				t.Errorf("%s is in the table and not there", dir)
-			}
+	for dir := range rooms() {
+		if files, err := filepath.Glob(filepath.Join(dir, "*.go")); err != nil || len(files) == 0 {
+			t.Errorf("%s is in the list of docs/ARCHITECTURE.md and not there", dir)
 		}
 	}
 }
@@ -195,12 +215,11 @@ func TestNoGhosts(t *testing.T) {
 // Links between documents lead somewhere.
 func TestLinksInDocuments(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
-	top := root(t)
-	documents, err := filepath.Glob(filepath.Join(top, "*.md"))
+	documents, err := filepath.Glob("*.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	more, err := filepath.Glob(filepath.Join(top, "docs", "*.md"))
+	more, err := filepath.Glob("docs/*.md")
 	if err != nil {
 		t.Fatal(err)
 	}
