@@ -23,12 +23,15 @@ func newClient(std stdio) *cobra.Command {
 		Args:    args(cobra.NoArgs),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newClientAdd(std), newClientList(std), newClientRemove(std), newClientProfile(std), newClientRotate(std))
+	cmd.AddCommand(newClientAdd(std), newClientLabel(std), newClientList(std), newClientRemove(std), newClientProfile(std), newClientRotate(std))
 	return cmd
 }
 
 // clientFile is where a client's file belongs. The name must be fit for one.
-func clientFile(path, name string) (string, error) {
+func clientFile(path, name string) (string, error) { return ownFile(path, "client", name) }
+
+// ownFile returns the file that holds one client or door and nothing else.
+func ownFile(path, kind, name string) (string, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return "", fmt.Errorf("find the configuration: %w", err)
@@ -37,9 +40,9 @@ func clientFile(path, name string) (string, error) {
 		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && !strings.ContainsRune("._-", r)
 	})
 	if !plain {
-		return "", usageError{fmt.Errorf("client name %q: want 1 to 32 of a-z, 0-9, dot, dash and underscore", name)}
+		return "", usageError{fmt.Errorf("%s name %q: want 1 to 32 of a-z, 0-9, dot, dash and underscore", kind, name)}
 	}
-	return filepath.Join(filepath.Dir(absolute), "conf.d", "client-"+name+".toml"), nil
+	return filepath.Join(filepath.Dir(absolute), "conf.d", kind+"-"+name+".toml"), nil
 }
 
 func findClient(cfg *config.Config, name string) *config.Client {

@@ -26,9 +26,9 @@ func newClientList(std stdio) *cobra.Command {
 			return nil
 		}
 		table(std.out, func(row func(...any)) {
-			row("CLIENT", "DOORS", "KEY", "ROTATING", "EXPIRES", "DEFINED AT")
+			row("CLIENT", "DOORS", "KEY", "ROTATING", "EXPIRES", "LABEL", "DEFINED AT")
 			for _, c := range list {
-				row(c.Name, strings.Join(c.Doors, " "), cmp.Or(c.Key, "none"), yesNo(c.Rotating), cmp.Or(c.Expires, "never"), c.Place)
+				row(c.Name, strings.Join(c.Doors, " "), cmp.Or(c.Key, "none"), yesNo(c.Rotating), cmp.Or(c.Expires, "never"), orDash(c.Label), c.Place)
 			}
 		})
 		return nil
@@ -39,6 +39,7 @@ func newClientList(std stdio) *cobra.Command {
 // listedClient is a client as it is shown.
 type listedClient struct {
 	Name     string   `json:"name"`
+	Label    string   `json:"label,omitempty"`
 	Doors    []string `json:"doors"`
 	Key      string   `json:"key"`      // type and fingerprint; empty: none
 	Rotating bool     `json:"rotating"` // it has a secret for rotating sequences
@@ -49,7 +50,7 @@ type listedClient struct {
 func listed(cfg *config.Config) []listedClient {
 	list := []listedClient{}
 	for _, c := range cfg.Clients {
-		entry := listedClient{Name: c.Name, Doors: c.Doors, Key: keyText(c.Key), Rotating: !c.Rotating.Current.IsZero(), Place: c.Place.String()}
+		entry := listedClient{Name: c.Name, Label: c.Label, Doors: c.Doors, Key: keyText(c.Key), Rotating: !c.Rotating.Current.IsZero(), Place: c.Place.String()}
 		if !c.Expires.IsZero() {
 			entry.Expires = c.Expires.Format(time.RFC3339)
 		}

@@ -5,11 +5,11 @@ import "github.com/spf13/cobra"
 func newDoor(std stdio) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "door",
-		Short:   "Change doors on the server",
+		Short:   "Add, list, change and remove doors on the server",
 		GroupID: "server",
 		Args:    args(cobra.NoArgs),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newDoorRotate(std))
+	cmd.AddCommand(newDoorAdd(std), newDoorList(std), newDoorRemove(std), newDoorRotate(std))
 	return cmd
 }

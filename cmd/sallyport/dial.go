@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"sallyport/internal/config"
 	"sallyport/internal/control"
@@ -25,7 +26,11 @@ func advise(err error) error {
 // reloadIfRunning has a running daemon take the configuration into use, unless
 // that would bring back what was rolled back, or lock out who asks.
 func reloadIfRunning(ctx context.Context, w io.Writer, cfg *config.Config, force bool) error {
-	q := control.ReloadRequest{Implied: true, Force: force}
+	return reloadWith(ctx, w, cfg, control.ReloadRequest{Implied: true, Force: force})
+}
+
+// reloadWith has a running daemon read the configuration that has changed.
+func reloadWith(ctx context.Context, w io.Writer, cfg *config.Config, q control.ReloadRequest) error {
 	fromSession(&q)
 	a, err := control.Dial(cfg.Daemon.Socket).Change(ctx, q)
 	switch {
@@ -33,7 +38,11 @@ func reloadIfRunning(ctx context.Context, w io.Writer, cfg *config.Config, force
 		for _, text := range a.Warnings {
 			fmt.Fprintf(w, "! %s\n", text)
 		}
-		fmt.Fprintln(w, "the daemon has taken it into use")
+		if a.Until.IsZero() {
+			fmt.Fprintln(w, "the daemon has taken it into use")
+		} else {
+			fmt.Fprintf(w, "on trial: it is rolled back in %s unless you run sallyport confirm\n", remaining(a.Until, time.Now()))
+		}
 		return nil
 	case control.NotRunning(err):
 		fmt.Fprintln(w, "no daemon is running; the next one will know")

@@ -25,6 +25,15 @@ func loadWith(main, file string, text []byte) (*config.Config, error) {
 	return config.Load(preview{os.DirFS("/"), strings.TrimPrefix(file, "/"), text}, absolute)
 }
 
+// loadWithout reads the configuration at main as it would be without a file.
+func loadWithout(main, file string) (*config.Config, error) {
+	absolute, err := filepath.Abs(main)
+	if err != nil {
+		return nil, fmt.Errorf("find the configuration: %w", err)
+	}
+	return config.Load(withoutFile{os.DirFS("/"), strings.TrimPrefix(file, "/")}, absolute)
+}
+
 // preview is a file system with one more file in it.
 type preview struct {
 	fs.FS
@@ -82,3 +91,27 @@ func (i previewInfo) Mode() fs.FileMode  { return 0o640 }
 func (i previewInfo) ModTime() time.Time { return time.Time{} }
 func (i previewInfo) IsDir() bool        { return false }
 func (i previewInfo) Sys() any           { return nil }
+
+// withoutFile is a file system that lacks one file.
+type withoutFile struct {
+	fs.FS
+	name string
+}
+
+func (w withoutFile) Open(name string) (fs.File, error) {
+	if name == w.name {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return w.FS.Open(name)
+}
+
+func (w withoutFile) ReadDir(name string) ([]fs.DirEntry, error) {
+	list, err := fs.ReadDir(w.FS, name)
+	var kept []fs.DirEntry
+	for _, e := range list {
+		if name+"/"+e.Name() != w.name {
+			kept = append(kept, e)
+		}
+	}
+	return kept, err
+}

@@ -14,6 +14,7 @@ func addCommands(root *cobra.Command, std stdio) {
 		newServe(std),
 		newClient(std),
 		newDoor(std),
+		newConfig(std),
 		newServerKeyCommand(std),
 		newImport(std),
 		newCheck(std),

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -86,15 +85,5 @@ func (r *rotation) change(ctx context.Context, w io.Writer, at config.Place, set
 	if err != nil {
 		return fmt.Errorf("%s %w", at, err)
 	}
-	cfg, err := loadWith(r.path, at.File, after)
-	if err != nil {
-		return fmt.Errorf("the configuration would not be good, so nothing was written: %w", err)
-	}
-	if err := replaceFile(file, before, after); err != nil {
-		return advise(err)
-	}
-	if err := reloadIfRunning(ctx, w, cfg, false); err != nil {
-		return errors.Join(err, replaceFile(file, after, before))
-	}
-	return nil
+	return (&alteration{path: r.path}).apply(ctx, w, at.File, before, after)
 }

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -52,6 +54,25 @@ func table(w io.Writer, rows func(row func(cells ...any))) {
 	})
 	t.Flush()
 }
+
+// durationText writes a duration as people type it: "30s", "10m", "1h30m", "2d".
+func durationText(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d >= 2*day && d%day == 0 {
+		return fmt.Sprintf("%dd", d/day)
+	}
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
+// orDash fills an empty cell.
+func orDash(text string) string { return cmp.Or(text, "-") }
 
 func yesNo(b bool) string {
 	if b {

@@ -78,7 +78,7 @@ func compare[T any](what string, from, to []T, name func(T) string) []Change {
 // Of all others only the name is told: a sequence and a key are nobody's
 // business.
 var openFields = map[string]string{
-	"Ports": "ports", "OpenFor": "open_for", "Single": "single", "To": "to", "Widen4": "widen4", "Widen6": "widen6", "Doors": "doors",
+	"Ports": "ports", "Label": "label", "OpenFor": "open_for", "Single": "single", "To": "to", "Widen4": "widen4", "Widen6": "widen6", "Doors": "doors",
 	"MaxOpen": "max_open", "Most": "max_grants", "Expires": "expires", "Policy": "policy", "Public": "public", "Closed": "closed",
 	"Interfaces": "interfaces", "Trusted": "trusted", "Port": "port", "ClockSkew": "clock_skew", "Ack": "ack", "RequireBound": "require_bound",
 }

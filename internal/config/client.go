@@ -14,6 +14,7 @@ func (l *loader) readClient(t *table) {
 	c := Client{
 		Place:    t.place,
 		Name:     readName(s),
+		Label:    readLabel(s),
 		Doors:    list(s, "doors", `names of doors in quotes, such as ["ssh"]`, once(func(name string) (string, error) { return name, nil })),
 		Key:      readKey(s),
 		Rotating: l.readSecret(s),

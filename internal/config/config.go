@@ -93,6 +93,7 @@ type SPA struct {
 // Door is what can be opened: ports that open and close together.
 type Door struct {
 	Name     string
+	Label    string         // for people, in any script; may be empty
 	Ports    []packet.Port  // at least one
 	OpenFor  time.Duration  // 1s to 24h; default 30s
 	Single   bool           // a grant lets in one connection only
@@ -115,6 +116,7 @@ type Door struct {
 // Client is a person or device that may open doors with a key of its own.
 type Client struct {
 	Name     string
+	Label    string        // for people, in any script; may be empty
 	Doors    []string      // names of existing doors, those of its groups too, at least one; asked for by "default doors"
 	Groups   []string      // the groups that it may ask for
 	Key      ssh.PublicKey // nil: a client with a rotating secret only

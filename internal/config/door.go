@@ -21,6 +21,7 @@ func (l *loader) readDoor(t *table) {
 	d := Door{
 		Place:    t.place,
 		Name:     readName(s),
+		Label:    readLabel(s),
 		Ports:    readPorts(s, "ports"),
 		OpenFor:  s.duration("open_for", 30*time.Second, time.Second, 24*time.Hour),
 		Single:   s.boolean("single", false),

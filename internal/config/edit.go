@@ -12,9 +12,9 @@ import (
 // Setting is a key with its value, in TOML. Without a value the key is removed.
 type Setting struct{ Key, Value string }
 
-// Edit sets keys of the table [[door]] or [[client]] that stands at a line, and
-// leaves everything else as it is, comments included. A key that is not there
-// comes after the one that is set before it, or last. The result is not
+// Edit sets keys of the table, such as [[door]] or [gate], that stands at a line,
+// and leaves everything else as it is, comments included. A key that is not
+// there comes after the one that is set before it, or last. The result is not
 // checked.
 func Edit(text []byte, line int, settings ...Setting) ([]byte, error) {
 	t, err := findTable(text, line)
@@ -38,6 +38,76 @@ func Edit(text []byte, line int, settings ...Setting) ([]byte, error) {
 	return t.join(), nil
 }
 
+// RemoveTable returns a text without the table that stands at a line and without
+// the comment directly above it.
+func RemoveTable(text []byte, line int) ([]byte, error) {
+	t, err := findTable(text, line)
+	if err != nil {
+		return nil, err
+	}
+	t.before, t.statements = t.before[:len(t.before)-1], nil
+	for n := len(t.before); n > 0 && strings.HasPrefix(strings.TrimSpace(t.before[n-1]), "#"); n = len(t.before) {
+		t.before = t.before[:n-1]
+	}
+	return t.join(), nil
+}
+
+// Value returns the value of a key, in TOML, of the table that stands at a line.
+// ok is false where the key is not set.
+func Value(text []byte, line int, key string) (value string, ok bool, err error) {
+	t, err := findTable(text, line)
+	if err != nil {
+		return "", false, err
+	}
+	i := t.find(key)
+	if i < 0 {
+		return "", false, nil
+	}
+	return t.statements[i].value(), true, nil
+}
+
+// Section returns the line of the table [name], and 0 where there is none.
+func Section(text []byte, name string) int {
+	for i, line := range strings.Split(string(text), "\n") {
+		line, _, _ = strings.Cut(line, "#")
+		if inner, ok := strings.CutPrefix(strings.TrimSpace(line), "["); ok {
+			if inner, ok = strings.CutSuffix(inner, "]"); ok && strings.TrimSpace(inner) == name {
+				return i + 1
+			}
+		}
+	}
+	return 0
+}
+
+// Hide returns a text with the values of all keys that are secrets replaced by
+// "…", as far as the text is TOML with a key on a line.
+func Hide(text []byte) []byte {
+	lines := strings.SplitAfter(string(text), "\n")
+	var b bytes.Buffer
+	for len(lines) > 0 {
+		line := strings.TrimSpace(lines[0])
+		if line == "" || line[0] == '#' || line[0] == '[' {
+			b.WriteString(lines[0])
+			lines = lines[1:]
+			continue
+		}
+		key, n, err := extent(lines)
+		if err != nil {
+			n = 1
+		}
+		s := statement{key: key, lines: lines[:n]}
+		if hidden[key] || err != nil {
+			s.set(Setting{key, `"…"`})
+		}
+		b.WriteString(strings.Join(s.lines, ""))
+		lines = lines[n:]
+	}
+	return b.Bytes()
+}
+
+// hidden are the keys whose values are secrets, or may hold one.
+var hidden = map[string]bool{"sequence": true, "sequence_previous": true, "rotating": true, "rotating_previous": true, "fwknop": true, "url": true, "command": true}
+
 // editedTable is the text of a table, and what is before and after it.
 type editedTable struct {
 	before, after []string // lines, with their ends
@@ -57,7 +127,7 @@ var errNotEditable = errors.New("is not written as a table of its own ([[door]] 
 // findTable divides a file.
 func findTable(text []byte, at int) (*editedTable, error) {
 	lines := strings.SplitAfter(string(text), "\n")
-	if at < 1 || at > len(lines) || !strings.HasPrefix(strings.TrimSpace(lines[at-1]), "[[") {
+	if at < 1 || at > len(lines) || !strings.HasPrefix(strings.TrimSpace(lines[at-1]), "[") {
 		return nil, errNotEditable
 	}
 	t := &editedTable{before: lines[:at]}
@@ -127,6 +197,12 @@ func (s *statement) set(to Setting) {
 	name, _, _ := strings.Cut(s.lines[0], "=")
 	last := s.lines[len(s.lines)-1]
 	s.lines = []string{name + "= " + to.Value + comment(s.lines) + last[len(strings.TrimRight(last, "\r\n")):]}
+}
+
+// value returns what stands behind the equals sign, without a comment.
+func (s *statement) value() string {
+	_, text, _ := strings.Cut(strings.Join(s.lines, ""), "=")
+	return strings.TrimSpace(strings.TrimSuffix(strings.TrimRight(text, "\r\n"), strings.TrimSpace(comment(s.lines))))
 }
 
 // comment returns the comment at the end of a statement, with a space before

@@ -73,7 +73,6 @@ func TestNotEditable(t *testing.T) {
 		"no such line":  {"[[door]]", 2},
 		"line 0":        {"[[door]]", 0},
 		"without end":   {"[[door]]\nsequence = [", 1},
-		"another table": {"[gate]\npolicy = \"all\"", 1},
 	} {
 		if got, err := Edit([]byte(c.text), c.line, Setting{"name", `"x"`}); err == nil {
 			t.Errorf("%s: %s", name, got)
@@ -111,4 +110,25 @@ func FuzzEdit(f *testing.F) {
 			t.Fatalf("%q became %q", text, again)
 		}
 	})
+}
+
+func TestSectionsAreEdited(t *testing.T) {
+	text := []byte("[spa]\nport = 1\n[gate] # here\npolicy = \"all\" # strict\n[[door]]\nname = \"x\"\n")
+	line := Section(text, "gate")
+	if line != 3 || Section(text, "door") != 0 || Section(text, "journal") != 0 {
+		t.Fatalf("gate at line %d", line)
+	}
+	got, err := Edit(text, line, Setting{"policy", `"doors"`}, Setting{"closed", `"drop"`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "[spa]\nport = 1\n[gate] # here\npolicy = \"doors\" # strict\nclosed = \"drop\"\n[[door]]\nname = \"x\"\n"; string(got) != want {
+		t.Errorf("%s", got)
+	}
+	if v, ok, err := Value(text, line, "policy"); v != `"all"` || !ok || err != nil {
+		t.Errorf("%q, %v, %v", v, ok, err)
+	}
+	if got, err := RemoveTable(text, 5); err != nil || string(got) != "[spa]\nport = 1\n[gate] # here\npolicy = \"all\" # strict\n" {
+		t.Errorf("%s, %v", got, err)
+	}
 }

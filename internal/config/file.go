@@ -51,6 +51,10 @@ func files(fsys fs.FS, main string) ([]string, error) {
 	return paths, nil
 }
 
+// Files returns the paths of all files of the configuration whose main file has
+// the given absolute path, in the order in which they are read.
+func Files(fsys fs.FS, absolute string) ([]string, error) { return files(fsys, absolute) }
+
 // name returns the name of an absolute path in a file system rooted at "/".
 func name(absolute string) string {
 	if absolute == "/" {

@@ -7,6 +7,8 @@ import (
 	"path"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/pelletier/go-toml/v2/unstable"
 
@@ -27,6 +29,25 @@ func readName(s *section) string {
 		s.errorf(s.table.place, "name is missing: want %s", want)
 	}
 	return s.name
+}
+
+// maxLabel is how many characters a label may have.
+const maxLabel = 80
+
+// readLabel reads a text for people, in any script. What is printed must neither
+// break a line nor turn its direction.
+func readLabel(s *section) string {
+	const want = `a text of at most 80 characters, such as "Sales, Tanaka's laptop"`
+	v := s.scalar("label", unstable.String, want)
+	if v == nil {
+		return ""
+	}
+	bad := func(r rune) bool { return !unicode.IsPrint(r) || unicode.Is(unicode.Bidi_Control, r) }
+	if utf8.RuneCountInString(v.text) > maxLabel || strings.TrimSpace(v.text) != v.text || strings.ContainsFunc(v.text, bad) {
+		s.bad("label", v, want)
+		return ""
+	}
+	return v.text
 }
 
 func validName(name string) bool {

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"sallyport/internal/config"
+)
+
+func newConfig(std stdio) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "config",
+		Short:   "Show and change the configuration without an editor, or with one",
+		GroupID: "server",
+		Long: `A KEY is SECTION.KEY, door.NAME.KEY, client.NAME.KEY or group.NAME.KEY, such as gate.policy or door.ssh.open_for.
+What changes is checked as a whole first, and comments are kept.`,
+		Args: args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newConfigShow(std), newConfigGet(std), newConfigSet(std), newConfigEdit(std))
+	return cmd
+}
+
+// setting is a key of the configuration and the file that has it, or would.
+type setting struct {
+	kind, name, key string // name is empty for a section
+	file            string
+	line            int // of its table; 0: the section is not there
+	text            []byte
+}
+
+// findSetting finds the table that a key belongs to.
+func findSetting(path, address string) (*setting, error) {
+	kind, rest, ok := strings.Cut(address, ".")
+	if !ok || rest == "" {
+		return nil, usageError{hinted{fmt.Errorf("%q is no key", address), "write SECTION.KEY, or door.NAME.KEY, such as gate.policy or door.ssh.open_for"}}
+	}
+	s := &setting{kind: kind, key: rest}
+	if slices.Contains([]string{"door", "client", "group"}, kind) {
+		i := strings.LastIndexByte(rest, '.') // names have dots, keys have none
+		if i < 1 || i == len(rest)-1 {
+			return nil, usageError{hinted{fmt.Errorf("%q is no key", address), fmt.Sprintf("write %s.NAME.KEY", kind)}}
+		}
+		s.name, s.key = rest[:i], rest[i+1:]
+		return s, s.findNamed(path)
+	}
+	return s, s.findSection(path)
+}
+
+func (s *setting) findNamed(path string) (err error) {
+	cfg, err := loadConfig(path)
+	if err != nil {
+		return advise(err)
+	}
+	var at config.Place
+	switch s.kind {
+	case "door":
+		d := cfg.Door(s.name)
+		if d == nil {
+			return noDoor(cfg, s.name)
+		}
+		at = d.Place
+	case "client":
+		c := findClient(cfg, s.name)
+		if c == nil {
+			return hinted{fmt.Errorf("there is no client %q", s.name), "sallyport client list shows them"}
+		}
+		at = c.Place
+	case "group":
+		i := slices.IndexFunc(cfg.Groups, func(g config.Group) bool { return g.Name == s.name })
+		if i < 0 {
+			return fmt.Errorf("there is no group %q", s.name)
+		}
+		at = cfg.Groups[i].Place
+	}
+	s.file, s.line = at.File, at.Line
+	s.text, err = os.ReadFile(at.File)
+	return advise(err)
+}
+
+// findSection looks for a section in all files. One that is nowhere belongs to
+// the main file.
+func (s *setting) findSection(path string) error {
+	main, err := filepath.Abs(path)
+	if err != nil {
+		return fmt.Errorf("find the configuration: %w", err)
+	}
+	files, err := config.Files(os.DirFS("/"), main)
+	if err != nil {
+		return advise(err)
+	}
+	for _, f := range slices.Backward(files) { // the main file last, which stays if none has it
+		s.file = f
+		if s.text, err = os.ReadFile(f); err != nil {
+			return advise(err)
+		}
+		if s.line = config.Section(s.text, s.kind); s.line != 0 {
+			return nil
+		}
+	}
+	return nil
+}
+
+// with returns the text of the file with a value for the key.
+func (s *setting) with(value string) ([]byte, error) {
+	if s.line == 0 {
+		text := slices.Clone(s.text)
+		if len(text) > 0 && !bytes.HasSuffix(text, []byte("\n")) {
+			text = append(text, '\n')
+		}
+		return fmt.Appendf(text, "\n[%s]\n%s = %s\n", s.kind, s.key, value), nil
+	}
+	after, err := config.Edit(s.text, s.line, config.Setting{Key: s.key, Value: value})
+	if err != nil {
+		return nil, fmt.Errorf("%s:%d %w", s.file, s.line, err)
+	}
+	return after, nil
+}
