@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"math/bits"
 	"net/netip"
 	"os"
 	"regexp"
@@ -508,6 +509,44 @@ func TestSlowScanInAFlood(t *testing.T) {
 		}
 	}
 	if !slices.ContainsFunc(s.found, func(f event.Finding) bool { return f.Rule == "scan-slow" && f.Source == mole }) {
+		t.Errorf("%q", s.briefs())
+	}
+}
+
+// Somebody who guesses sequences of ports that are chosen by their classes, three
+// a second, which is little enough for his knocks to count.
+func TestPatientGuesser(t *testing.T) {
+	s := newStream()
+	var chosen []int
+	var classes uint64
+	for n := 7000; len(chosen) < 300; n++ {
+		bit := event.PortBit(packet.Port{Proto: packet.TCP, Number: uint16(n)})
+		if classes&bit != 0 || bits.OnesCount64(classes) < 16 {
+			classes |= bit
+			chosen = append(chosen, n)
+		}
+	}
+	for i := range 400 {
+		c := event.Contacts{Packets: 3, Ports: 3, First: s.now, Last: s.now}
+		for k := range 3 {
+			c.Seen |= event.PortBit(packet.Port{Proto: packet.TCP, Number: uint16(chosen[(i*7+k*11)%len(chosen)])})
+		}
+		s.put(event.Event{Kind: event.KindContacts, Source: mole, Count: c})
+		s.wait(time.Second)
+	}
+	if !slices.ContainsFunc(s.found, func(f event.Finding) bool { return f.Rule == "scan-slow" && f.Source == mole }) {
+		t.Errorf("%q", s.briefs())
+	}
+}
+
+// A program that tries the same few closed ports for ever is none.
+func TestProgramThatTriesAgain(t *testing.T) {
+	s := newStream()
+	for range 3000 {
+		s.touch(mole, 1000, 5)
+		s.wait(5 * time.Second)
+	}
+	if len(s.found) != 0 {
 		t.Errorf("%q", s.briefs())
 	}
 }

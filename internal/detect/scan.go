@@ -65,6 +65,8 @@ func (d *Detector) observeContacts(e event.Event) {
 	// port that is tried again and again is none, so it must be known which they are.
 	case all.bits != 0 && all.ports() >= c.patience(4)*d.limits.SlowPorts && c.fast.ports() <= d.limits.SlowPorts/2:
 		d.raiseScan(scanSlow, event.Medium, c, all, e)
+	case all.tries(c.patience(4)):
+		d.raiseScan(scanSlow, event.Medium, c, all, e)
 	case c.granted == 0:
 		d.observeScanSource(e)
 	}

@@ -33,6 +33,19 @@ func (w *window) merge(o window) {
 	w.sum = uint32(min(uint64(w.sum)+uint64(o.sum), math.MaxUint32))
 }
 
+// Somebody who guesses sequences can do with fewer ports than a scan has, and
+// with as few of their classes, if he sends them in all orders. An honest
+// program that tries a closed port again and again tries one, or a few.
+const (
+	triedClasses = 9
+	triedOften   = 1000
+)
+
+// tries reports whether so many contacts with so few ports are guesses.
+func (w *window) tries(patience int) bool {
+	return bits.OnesCount64(w.bits) >= triedClasses && int64(w.sum) >= int64(patience)*triedOften
+}
+
 // ports estimates how many different ports there were.
 func (w *window) ports() int {
 	if w.bits == 0 {

@@ -17,11 +17,11 @@ var sequenceRules = []Rule{
 	{
 		Name: "weak-sequence", Group: Sequences, Severity: Warning,
 		Summary: "a sequence can be guessed by trying",
-		Why: "Each knock that somebody sends can be the last of a sequence, so each is a guess. A source that touches " +
-			"18 different closed ports within ten seconds is a scanner, and its knocks do not count until it has been quiet; but 17 ports have " +
-			"many orders. The times in the message are for half of all sequences as likely as this one, with 17 ports " +
-			"every ten seconds and at most 10,000 knocks a second from one source (an error below a year), " +
-			"and at most 1,000,000 a second at the gate from 10,000 sources (a warning below ten years). An IPv6 host has as many sources as it likes. " +
+		Why: "Each knock that somebody sends can be the last of a sequence, so each is a guess. After 200 wrong ones within a minute " +
+			"(of an IPv6 /48: 4,000) nothing counts any more that a source sends, until it has been quiet for a minute. " +
+			"The times in the message are for half of all sequences as likely as this one: one source is a /48, which everybody can have, " +
+			"with 4,000 guesses a minute (an error below a year); " +
+			"and 10,000 such sources can be rented (a warning below ten years). Two knocks are always too few. " +
 			"A port drawn at random counts 16 bits; round numbers, ports of services and ports that follow from the one before count less.",
 		Remedy: goodPorts,
 		Bad:    Example{Config: sshDoor + "sequence = [\"tcp/21409\", \"udp/4813\"]\n"},
@@ -135,7 +135,7 @@ func checkWeak(in input, tell report) {
 	}
 	for _, title := range order {
 		w := weakest[title]
-		one, many := guessTime(w.bits, len(w.knocks), 1), guessTime(w.bits, len(w.knocks), botnet)
+		one, many := guessTime(w.bits, 1), guessTime(w.bits, botnet)
 		if one >= errorBelow && many >= warningBelow {
 			continue
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"time"
 
 	"sallyport/internal/packet"
 	"sallyport/internal/sequence"
@@ -88,24 +87,19 @@ func pattern(s sequence.Secret) string {
 }
 
 // The means of whoever guesses. Every knock can be the last of a sequence, so
-// each knock he sends is a guess. From one source he may touch
-// scannerPorts different closed ports in scannerWindow, which have only so many
-// sequences; with long sequences it is the packets that limit him, and in the
-// end those that the gate can look at. The last two are estimates, on the high
-// side: 10,000 knocks a second are about 5 Mbit/s.
+// each knock he sends is a guess, of which the gate takes only so many a minute
+// from one source, and can look at only so many in all (an estimate, on the high
+// side).
 const (
-	scannerPorts  = 17 // one less than makes a scanner: package sequence
-	scannerWindow = 10 * time.Second
-	sourceRate    = 10_000
-	gateRate      = 1_000_000
-	botnet        = 10_000 // sources
+	siteGuesses = 4000 // a minute from a /48, the largest source: package sequence
+	gateRate    = 1_000_000
+	botnet      = 10_000 // sources
 )
 
 // guessTime is how long it takes on average, which is for half of all there
-// are, to guess one of 2^bits sequences of some knocks, from a number of sources.
-func guessTime(bits float64, knocks, sources int) (seconds float64) {
-	perSource := min(math.Pow(scannerPorts, float64(knocks))/scannerWindow.Seconds(), sourceRate)
-	return math.Exp2(bits-1) / min(perSource*float64(sources), gateRate)
+// are, to guess one of 2^bits sequences from a number of sources.
+func guessTime(bits float64, sources int) (seconds float64) {
+	return math.Exp2(bits-1) / min(siteGuesses/minute*float64(sources), gateRate)
 }
 
 const (

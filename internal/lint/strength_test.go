@@ -47,18 +47,20 @@ func TestBits(t *testing.T) {
 // The times follow from what the gate lets somebody try.
 func TestGuessTime(t *testing.T) {
 	for _, c := range []struct {
-		bits            float64
-		knocks, sources int
-		want            string
+		bits    float64
+		sources int
+		want    string
 	}{
-		{33, 2, 1, "4 years"},                // 17² orders of 17 ports each 10 seconds
-		{49, 3, 1, "18154 years"},            // 17³
-		{81, 5, 1, "millions of years"},      // 10,000 a second
-		{49, 3, botnet, "8 years"},           // 1,000,000 a second at the gate
-		{1, 3, botnet, "less than a second"}, // of two the first
+		{33, 1, "2 years"}, // two knocks, 4,000 a minute
+		{33, botnet, "1 hour"},
+		{49, 1, "133791 years"},
+		{49, botnet, "13 years"},
+		{49, 10 * botnet, "8 years"},      // 1,000,000 a second at the gate
+		{81, 1, "millions of years"},      // five knocks
+		{1, botnet, "less than a second"}, // of two the first
 	} {
-		if got := span(guessTime(c.bits, c.knocks, c.sources)); got != c.want {
-			t.Errorf("%v bits in %d knocks from %d sources: %s, want %s", c.bits, c.knocks, c.sources, got, c.want)
+		if got := span(guessTime(c.bits, c.sources)); got != c.want {
+			t.Errorf("%v bits from %d sources: %s, want %s", c.bits, c.sources, got, c.want)
 		}
 	}
 }

@@ -39,7 +39,7 @@ var explanations = map[event.Reason]Explanation{
 		"Compare ports, protocols and order with the door's sequence. Send nothing else in between: a browser, a scan or a second attempt at the same time resets the progress."},
 	event.TooSlow: {"the knocks were right, but took longer than the door allows",
 		"Knock faster, or raise within of that door. On slow or lossy lines a single message (SPA) is the better way."},
-	event.Scanner: {"this address touched many closed ports, so its knocks do not count",
+	event.Scanner: {"this address touched many closed ports, or guessed, so its knocks do not count",
 		"Wait a minute without touching closed ports and knock again. If somebody behind the same address scans, use SPA: scans do not disturb it."},
 
 	event.BadLength: {"a datagram came to the SPA port that cannot be a message: its length is wrong",

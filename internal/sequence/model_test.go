@@ -104,3 +104,50 @@ func TestTrackerAgreesWithModel(t *testing.T) {
 		}
 	})
 }
+
+// fuzzPorts are few, so that nobody who touches them is a scanner.
+var fuzzPorts = ports("tcp/1 tcp/2 tcp/3 udp/1 udp/2 udp/3 tcp/4 udp/4")
+
+// fuzzSequences reads sequences from data: a length of 1 to 4, a time limit, and
+// the knocks.
+func fuzzSequences(data []byte) (list []Sequence) {
+	for len(data) >= 6 && len(list) < 6 {
+		s := Sequence{Within: time.Duration(1+int(data[1])%20) * time.Millisecond}
+		for _, b := range data[2 : 3+data[0]%4] {
+			s.Knocks = append(s.Knocks, fuzzPorts[int(b)%len(fuzzPorts)])
+		}
+		list, data = append(list, s), data[6:]
+	}
+	return list
+}
+
+// A sequence is done exactly when the latest knocks of a source are it, within
+// its time, whatever other sources send in between.
+func FuzzTrackerAgainstModel(f *testing.F) {
+	f.Add([]byte{2, 5, 0, 3, 1, 0}, []byte{0, 0, 1, 0, 1, 3, 1, 1, 0, 1, 1, 2})
+	f.Add([]byte{1, 0, 0, 0, 0, 0, 3, 9, 0, 1, 0, 1}, []byte{0, 0, 0, 0, 0, 1, 0, 0, 2, 0, 255, 3})
+	f.Fuzz(func(t *testing.T, sequences, knocks []byte) {
+		list := fuzzSequences(sequences)
+		m := &model{list, make(map[netip.Addr][]seen)}
+		tracker := New(Compile(list), Limits{Begun: 64, Further: 16}, start)
+		now := start
+		for i := 0; i+3 <= len(knocks) && i < 3*(guesses-1); i += 3 { // fewer than a guesser sends
+			to := fuzzPorts[int(knocks[i])%len(fuzzPorts)]
+			now = now.Add(time.Duration(knocks[i+1]) * 50 * time.Microsecond)
+			p := packet.Packet{
+				Src: netip.AddrFrom4([4]byte{192, 0, 2, knocks[i+2] % 3}), Proto: to.Proto, DstPort: to.Number,
+				Seq: uint32(knocks[i+2] >> 2 % 4),
+			}
+			if knocks[i+2]>>5 == 7 {
+				tracker.Replace(Compile(list))
+			}
+			done, late := m.observe(now, p)
+			o := tracker.Observe(now, &p)
+			slices.Sort(o.Done)
+			slices.Sort(o.Late)
+			if !slices.Equal(o.Done, done) || !slices.Equal(o.Late, late) {
+				t.Fatalf("knock %d, %s from %s: tracker %v late %v, model %v late %v", i/3, to, p.Src, o.Done, o.Late, done, late)
+			}
+		}
+	})
+}

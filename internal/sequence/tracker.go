@@ -9,7 +9,7 @@
 //
 // What is no knock is left out before that rule is applied: the copy of a knock
 // already seen (a retransmitted SYN, a packet seen twice on a bridge), and
-// whatever a scanner sends. Contacts with doors and with public ports are not
+// whatever a scanner sends, or somebody who guesses. Contacts with doors and with public ports are not
 // passed to the tracker at all.
 //
 // Memory is bounded whatever arrives, and a knock costs the same however many
@@ -33,15 +33,15 @@ type Limits struct {
 
 // Tracker follows the progress of every source. One goroutine uses it.
 type Tracker struct {
-	table    *Table
-	epoch    time.Time
-	begun    *crowd // those one knock in, the only state that a flood of spoofed first knocks can make
-	further  *sources[further]
-	scanners scanners
-	seed     maphash.Seed // secret, so that nobody can choose who shares a place in the tables
-	scratch  further
-	done     []int
-	late     []int
+	table   *Table
+	epoch   time.Time
+	begun   *crowd // those one knock in, the only state that a flood of spoofed first knocks can make
+	further *sources[further]
+	watch   watch
+	seed    maphash.Seed // secret, so that nobody can choose who shares a place in the tables
+	scratch further
+	done    []int
+	late    []int
 }
 
 // further is the state of a source at least two knocks in. The latest knock
@@ -72,8 +72,8 @@ type Outcome struct {
 	Late    []int // sequences completed too slowly; valid until the next call
 	Broken  int   // how many right knocks in a row this wrong one ended
 	Of      int   // with Broken: the length of the (shortest) sequence that they began
-	Scanner bool  // by this knock the source became a scanner
-	Ignored bool  // the source is a scanner: nothing it sends counts
+	Scanner bool  // by this knock the source became a scanner, or has guessed too often
+	Ignored bool  // the source is such a one: nothing it sends counts
 }
 
 // New returns a tracker. Times before now are treated as now.
@@ -84,12 +84,14 @@ func New(table *Table, limits Limits, now time.Time) *Tracker {
 	if limits.Further == 0 {
 		limits.Further = 1 << 14
 	}
+	seed := maphash.MakeSeed()
 	return &Tracker{
 		table:   table,
 		epoch:   now.Add(-time.Second), // so that no time is zero, which marks an empty cell
 		begun:   newCrowd(limits.Begun),
 		further: newSources[further](limits.Further),
-		seed:    maphash.MakeSeed(),
+		watch:   watch{seed: seed},
+		seed:    seed,
 	}
 }
 
@@ -101,7 +103,8 @@ func (t *Tracker) Observe(now time.Time, p *packet.Packet) Outcome {
 	s := sender{source: sourceOf(p.Src)}
 	s.hash = maphash.Comparable(t.seed, s.source)
 	k := knock{at: max(int64(now.Sub(t.epoch)), 1), port: p.Port(), from: p.SrcPort, seq: p.Seq}
-	if t.scanners.scanning(s, k.at) {
+	who := t.watch.suspect(s)
+	if t.watch.ignores(who, k.at) {
 		t.begun.take(s.hash)
 		t.further.drop(s.source)
 		return Outcome{Ignored: true}
@@ -110,7 +113,7 @@ func (t *Tracker) Observe(now time.Time, p *packet.Packet) Outcome {
 		if f.seen(k) {
 			return Outcome{}
 		}
-		return t.step(s, f, inFurther, k)
+		return t.step(s, who, f, inFurther, k)
 	}
 	f, was := &t.scratch, nowhere
 	f.node, f.n = root, 0
@@ -123,7 +126,7 @@ func (t *Tracker) Observe(now time.Time, p *packet.Packet) Outcome {
 			f.n, f.knocks[0] = 1, first
 		}
 	}
-	return t.step(s, f, was, k)
+	return t.step(s, who, f, was, k)
 }
 
 // stored says where a source's state is. Looking it up again costs a cache
@@ -152,14 +155,15 @@ func (f *further) seen(k knock) bool {
 }
 
 // step moves a source, whose state so far is f, on by one knock.
-func (t *Tracker) step(s sender, f *further, was stored, k knock) Outcome {
+func (t *Tracker) step(s sender, who suspect, f *further, was stored, k knock) Outcome {
 	var o Outcome
 	before := &t.table.nodes[f.node]
 	f.node = t.table.next(f.node, k.port)
 	at := &t.table.nodes[f.node]
 	if at.depth <= before.depth {
 		o.Broken, o.Of = broken(before, at)
-		o.Scanner = t.scanners.wrong(s, k.port, k.at)
+		again := len(before.ends) > 0 && at.depth > 0 // after a completed sequence
+		o.Scanner = t.watch.wrong(who, k.port, !again, k.at)
 	}
 	f.push(k, int(at.depth))
 	t.complete(&o, f, at)
