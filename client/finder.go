@@ -84,10 +84,22 @@ func (f *finder) byFingerprint(wanted string) (*identity, error) {
 			return &identity{signer: s, from: fromAgent}, nil
 		}
 	}
+	var unusable error
 	for _, path := range defaultPaths() {
-		if pub, err := publicKey(path); err == nil && ssh.FingerprintSHA256(pub) == wanted {
+		pub, err := publicKey(path)
+		if err == nil && ssh.FingerprintSHA256(pub) == wanted {
 			return f.byPath(path)
 		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			pub, beside := publicFile(path + ".pub")
+			if beside == nil && ssh.FingerprintSHA256(pub) == wanted {
+				return nil, err // it is this one
+			}
+			unusable = errors.Join(unusable, err)
+		}
+	}
+	if unusable != nil {
+		return nil, fmt.Errorf("the key %s is not there: %s, and of the files ~/.ssh/id_* not all can be read: %w", wanted, holds(f.agent, signers), unusable)
 	}
 	return nil, advise("load it with ssh-add FILE, or name its file with -i FILE",
 		"the key %s is not there: %s, and it is none of the files ~/.ssh/id_*", wanted, holds(f.agent, signers))

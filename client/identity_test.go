@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -267,5 +268,37 @@ func TestOneTouchIsEnough(t *testing.T) {
 	}
 	if m := s.messages(); len(m) != 2 || m[0].Nonce != m[1].Nonce || k.touches != 1 {
 		t.Errorf("%d touches for %d messages", k.touches, len(m))
+	}
+}
+
+// A key file that others can read is not used. That is said, rather than that
+// there is none.
+func TestKeyFileThatIsOpenToOthers(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("files have no mode there")
+	}
+	dir := home(t)
+	private, public := newKey(t)
+	path := filepath.Join(dir, ".ssh", "id_ed25519")
+	writeKey(t, path, private, "")
+	if err := os.Chmod(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, p := range map[string]*client.Profile{
+		"any key":        {Name: "office"},
+		"by fingerprint": {Name: "office", Identity: ssh.FingerprintSHA256(public)},
+		"by path":        {Name: "office", Identity: path},
+	} {
+		for _, beside := range []bool{false, true} {
+			if beside {
+				if err := os.WriteFile(path+".pub", ssh.MarshalAuthorizedKey(public), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := client.FindKey(t.Context(), p, client.Options{}); err == nil || !strings.Contains(err.Error(), "is open to others") {
+				t.Errorf("%s, public key beside it: %v: %v", name, beside, err)
+			}
+			os.Remove(path + ".pub")
+		}
 	}
 }

@@ -44,6 +44,9 @@ const gap = 20 * time.Millisecond
 //
 // A step of 30 seconds opens a door once, and so for one of two families only.
 // Where a host has both, the second gets the sequence of the next step.
+//
+// What was sent with a profile that this user keeps is remembered: the error is
+// a *UsedStepError where the step has been used.
 func KnockRotating(ctx context.Context, p *Profile, opts Options) ([]Sent, error) {
 	sent, err := knockRotating(ctx, p, opts)
 	if err != nil {
@@ -73,23 +76,36 @@ func knockRotating(ctx context.Context, p *Profile, opts Options) ([]Sent, error
 	}
 	var sent []Sent
 	var problems []error
-	rotation := sequence.NewRotation(p.Rotating, p.Shape)
 	for _, door := range doors {
 		step := sequence.StepAt(now())
-		for i, a := range firstOfEach(addrs, 1) {
-			at := step + int64(i)
-			attempts, err := sender.Send(ctx, sender.Options{Host: a.String(), Sequence: rotation.Knocks(door, at), Gap: gap})
-			if err != nil {
-				problems = append(problems, err)
-				continue
-			}
-			sent = append(sent, Sent{Door: door, Server: a, Local: attempts[0].Source, Knocks: p.Shape.Knocks, Again: time.Unix((at+1)*int64(sequence.Period/time.Second), 0)})
+		if last, ok := used(p, door, step); ok {
+			problems = append(problems, &UsedStepError{door, beginning(last + 1)})
+			continue
+		}
+		list, err := sendSteps(ctx, p, door, step, firstOfEach(addrs, 1))
+		sent = append(sent, list...)
+		if len(list) == 0 {
+			problems = append(problems, err)
 		}
 	}
-	if len(sent) < len(doors) {
-		return sent, errors.Join(problems...)
+	return sent, errors.Join(problems...)
+}
+
+// sendSteps sends the sequence of a step to the first address, and that of the
+// next one to the second. The error says which could not be sent.
+func sendSteps(ctx context.Context, p *Profile, door string, step int64, addrs []netip.Addr) (sent []Sent, err error) {
+	rotation := sequence.NewRotation(p.Rotating, p.Shape)
+	for _, a := range addrs {
+		attempts, failed := sender.Send(ctx, sender.Options{Host: a.String(), Sequence: rotation.Knocks(door, step), Gap: gap})
+		if failed != nil {
+			err = errors.Join(err, failed)
+			continue
+		}
+		remember(p, door, step)
+		sent = append(sent, Sent{Door: door, Server: a, Local: attempts[0].Source, Knocks: p.Shape.Knocks, Again: beginning(step + 1)})
+		step++
 	}
-	return sent, nil
+	return sent, err
 }
 
 func rotatingText(p *Profile) string { return p.Rotating.Text() }

@@ -2,10 +2,13 @@ package client_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"sallyport/client"
 )
@@ -110,4 +113,54 @@ func FuzzRotatingURI(f *testing.F) {
 			t.Errorf("%q became %+v", text, p)
 		}
 	})
+}
+
+// A step opens a door once. That it was used is remembered with the profile,
+// for its door alone, until the next step or another profile.
+func TestUsedStepIsRemembered(t *testing.T) {
+	home(t)
+	p := rotating(t)
+	p.Host = "127.0.0.1"
+	if err := client.Save(p); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	knock := func(door string) ([]client.Sent, error) {
+		return client.KnockRotating(t.Context(), p, client.Options{Doors: []string{door}, Now: func() time.Time { return now }})
+	}
+	sent, err := knock("ssh")
+	if err != nil || len(sent) != 1 {
+		t.Fatalf("got %+v, %v", sent, err)
+	}
+	var used *client.UsedStepError
+	if _, err := knock("ssh"); !errors.As(err, &used) || !used.Again.Equal(sent[0].Again) || hint(err) == "" {
+		t.Errorf("again: %v", err)
+	}
+	if _, err := knock("db"); err != nil {
+		t.Errorf("another door: %v", err)
+	}
+	now = sent[0].Again
+	if _, err := knock("ssh"); err != nil {
+		t.Errorf("the next step: %v", err)
+	}
+	now = now.Add(-time.Hour)
+	if _, err := knock("ssh"); err != nil {
+		t.Errorf("a clock that was an hour ahead: %v", err)
+	}
+	if err := client.Save(p); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := knock("ssh"); err != nil {
+		t.Errorf("a new profile: %v", err)
+	}
+	if err := client.Remove(p.Name); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := client.Dir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
 }

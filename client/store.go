@@ -67,6 +67,7 @@ func Save(p *Profile) error {
 	if err := writePrivate(path, p.Marshal()); err != nil {
 		return fmt.Errorf("save the profile %q: %w", p.Name, err)
 	}
+	forget(path)
 	return nil
 }
 
@@ -114,6 +115,7 @@ func Remove(name string) error {
 		return err
 	}
 	err = os.Remove(path)
+	forget(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("there is no profile %q: %w", name, fs.ErrNotExist)
 	}
