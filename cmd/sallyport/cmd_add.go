@@ -1,6 +1,11 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
 
 func newAdd(std stdio) *cobra.Command {
 	cmd := &cobra.Command{
@@ -8,9 +13,11 @@ func newAdd(std stdio) *cobra.Command {
 		Short:   "Add a profile that a server has printed",
 		GroupID: "client",
 		Long: `Checks a profile and keeps it in your configuration folder. The server prints it with
-"sallyport client profile". A URI is what its QR code holds. Prints what ssh needs to knock by itself.`,
-		Example: "  sallyport add office.profile",
-		Args:    args(cobra.ExactArgs(1)),
+"sallyport client profile". A URI is what its QR code holds: give it on standard input, since it holds a
+secret, and other users see the arguments of a command. Prints what can be done with the profile.`,
+		Example: `  sallyport add office.profile
+  sallyport add -          (then paste the profile or the URI, and press Ctrl-D)`,
+		Args: args(cobra.ExactArgs(1)),
 	}
 	replace := cmd.Flags().Bool("replace", false, "in the place of a profile with the same name")
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
@@ -22,10 +29,17 @@ func newAdd(std stdio) *cobra.Command {
 			return err
 		}
 		printAdded(std, profile)
+		if isURI(list[0]) {
+			fmt.Fprintf(std.err, "note: the secret was an argument: it stands in the history of the shell, and was in the list of processes; "+
+				"remove it there, and give it to \"sallyport add -\" next time\n")
+		}
 		return nil
 	}
 	return cmd
 }
+
+// isURI reports whether an argument is what a QR code holds.
+func isURI(source string) bool { return strings.HasPrefix(source, "sallyport:") }
 
 // maxInput is more than anything that is read as a whole may have.
 const maxInput = 1 << 16

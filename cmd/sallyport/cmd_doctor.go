@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/netip"
 	"strings"
 	"time"
@@ -14,6 +13,7 @@ import (
 
 	"sallyport/client"
 	"sallyport/internal/sender"
+	"sallyport/internal/sequence"
 	"sallyport/internal/sntp"
 )
 
@@ -49,6 +49,7 @@ type doctor struct {
 	profile *client.Profile
 	opts    client.Options
 	family  sender.Family
+	size    int // of a message, without the headers of UDP and IP
 	failed  int
 }
 
@@ -60,6 +61,16 @@ func (d *doctor) say(what, well string, err error) {
 	}
 	d.failed++
 	fmt.Fprintf(d.out, "FAIL  %-8s %v\n", what, err)
+	d.hint(err)
+}
+
+// warn prints what may be a problem, and need not be one.
+func (d *doctor) warn(what string, err error) {
+	fmt.Fprintf(d.out, "warn  %-8s %v\n", what, err)
+	d.hint(err)
+}
+
+func (d *doctor) hint(err error) {
 	var hinted interface{ Hint() string }
 	if errors.As(err, &hinted) {
 		fmt.Fprintf(d.out, "      %-8s %s\n", "", strings.ReplaceAll(hinted.Hint(), "\n", "\n               "))
@@ -70,42 +81,104 @@ func (d *doctor) examine(ctx context.Context, ntp string) {
 	addrs, err := d.resolve(ctx)
 	d.say("name", fmt.Sprintf("%s is %s", d.profile.Host, joined(addrs)), err)
 	if ntp != "off" {
-		offset, err := sntp.Offset(ctx, ntp)
-		d.say("clock", fmt.Sprintf("%s off, by %s", offset.Abs().Round(time.Millisecond), ntp), d.judgeClock(ntp, offset, err))
+		d.clock(ctx, ntp)
 	}
-	key, err := client.FindKey(ctx, d.profile, d.opts)
-	d.say("key", fmt.Sprintf("%s %s from %s", key.Type, key.Fingerprint, key.From), err)
-	if err == nil {
-		for _, a := range addrs {
-			a = a.Unmap()
-			d.say("size", fmt.Sprintf("a message to %s is one packet of %d bytes", a, key.Size+overhead(a)), checkSize(a, d.profile.Port, key.Size))
-		}
+	if d.profile.ServerKey != "" {
+		d.key(ctx, addrs)
+	} else {
+		d.say("secret", fmt.Sprintf("rotating sequences of %s for %s", count(d.profile.Shape.Knocks, "knock"), strings.Join(d.profile.Doors, ", ")), nil)
 	}
-	if d.failed > 0 {
+	switch {
+	case d.failed > 0:
 		fmt.Fprintln(d.out, "      knock    left out: see above")
+	case d.profile.ServerKey != "":
+		d.knock(ctx, addrs)
+	default:
+		d.sequence(ctx)
+	}
+}
+
+// clock compares the clock with a time server. Many networks let nobody ask
+// one, which says nothing about the clock; the server will, if it answers.
+func (d *doctor) clock(ctx context.Context, ntp string) {
+	ctx, cancel := context.WithTimeout(ctx, clockPatience)
+	defer cancel()
+	offset, err := sntp.Offset(ctx, ntp)
+	if err != nil {
+		d.warn("clock", hinted{fmt.Errorf("unknown: ask %s for the time: %w", ntp, err), "many networks do not let that pass; --ntp HOST asks another time server, --ntp off none"})
 		return
 	}
-	d.knock(ctx)
+	d.say("clock", fmt.Sprintf("%s off, by %s", offset.Abs().Round(time.Millisecond), ntp), d.judgeClock(offset))
+}
+
+// clockPatience is how long a time server and its name are waited for.
+const clockPatience = 3 * time.Second
+
+// key looks for the SSH key, and whether its messages fit the way.
+func (d *doctor) key(ctx context.Context, addrs []netip.Addr) {
+	key, err := client.FindKey(ctx, d.profile, d.opts)
+	d.say("key", fmt.Sprintf("%s %s from %s", key.Type, key.Fingerprint, key.From), err)
+	if err != nil {
+		return
+	}
+	d.size = key.Size
+	for _, a := range addrs {
+		d.say("size", fmt.Sprintf("a message to %s is one packet of %d bytes", a, d.size+overhead(a)), checkSize(a, d.profile.Port, d.size))
+	}
 }
 
 // knock makes a real knock.
-func (d *doctor) knock(ctx context.Context) {
+func (d *doctor) knock(ctx context.Context, addrs []netip.Addr) {
 	r, err := client.Knock(ctx, d.profile, d.opts)
-	var none *client.NoAnswerError
-	if errors.As(err, &none) {
-		err = hinted{err, fmt.Sprintf("this side is well. Look at the server: sallyport status, and that UDP to port %d is let through to it, that it knows the key above, and that its key is the one of the profile", d.profile.Port)}
+	d.say("knock", fmt.Sprintf("%s, answered in %s", opened(r), milliseconds(r.Took)), d.explain(err, addrs))
+	if err != nil {
+		return
 	}
-	well := ""
-	for i, g := range r.Grants {
-		if i > 0 {
-			well += "; "
-		}
-		well += fmt.Sprintf("door %q is open for %s (%s)", g.Door, g.Source, g.For)
-	}
-	d.say("knock", fmt.Sprintf("%s, answered in %s", well, milliseconds(r.Took)), err)
-	if err == nil && r.OldKey {
+	d.say("clock", fmt.Sprintf("%s off, by the server", r.Clock.Abs().Round(time.Millisecond)), d.judgeClock(r.Clock))
+	if r.OldKey {
 		d.say("server", "", hinted{errors.New("the server is changing its key"), "fetch the profile again before the old key ends"})
 	}
+}
+
+// explain gives silence the hint that fits what has been found so far, and
+// leaves alone what already has a better one: whatever the network said.
+func (d *doctor) explain(err error, addrs []netip.Addr) error {
+	var none *client.NoAnswerError
+	if !errors.As(err, &none) || none.Problem != nil || len(none.Asked) == 0 {
+		return err
+	}
+	for _, a := range addrs { // routers may have spoken while the knock waited
+		if tooLarge := checkSize(a, d.profile.Port, d.size); tooLarge != nil {
+			return tooLarge
+		}
+	}
+	return hinted{err, fmt.Sprintf(`this side is well. Look at the server (sallyport status there):
+  - that UDP to port %d is let through to it, also by the packet filter of its provider
+  - that it knows the key above, and lets it open this door, from here and now
+  - that its key is the one of the profile
+  - that the path carries packets of %d bytes, if there is a tunnel in it`, d.profile.Port, none.Size)}
+}
+
+// sequence sends the rotating sequence, which nobody answers.
+func (d *doctor) sequence(ctx context.Context) {
+	sent, err := client.KnockRotating(ctx, d.profile, d.opts)
+	if errors.As(err, new(*client.UsedStepError)) {
+		d.warn("knock", err)
+		return
+	}
+	well := make([]string, len(sent))
+	for i, s := range sent {
+		well[i] = fmt.Sprintf("sent %s to %s for door %q", count(s.Knocks, "knock"), s.Server, s.Door)
+	}
+	d.say("knock", strings.Join(well, "; ")+". Nobody answers sequences: connect now to see whether the door is open", err)
+}
+
+func opened(r client.Result) string {
+	doors := make([]string, len(r.Grants))
+	for i, g := range r.Grants {
+		doors[i] = fmt.Sprintf("door %q is open for %s (%s)", g.Door, g.Source, g.For)
+	}
+	return strings.Join(doors, "; ")
 }
 
 func (d *doctor) resolve(ctx context.Context) ([]netip.Addr, error) {
@@ -116,68 +189,54 @@ func (d *doctor) resolve(ctx context.Context) ([]netip.Addr, error) {
 	return addrs, nil
 }
 
-// judgeClock says whether the clock is good enough for the server.
-func (d *doctor) judgeClock(ntp string, offset time.Duration, err error) error {
-	if err != nil {
-		return hinted{fmt.Errorf("ask %s for the time: %w", ntp, err), "--ntp HOST asks another time server, --ntp off none"}
+// judgeClock says whether the clock is good enough for the server. offset is by
+// how much it is behind.
+func (d *doctor) judgeClock(offset time.Duration) error {
+	tolerance := d.profile.Skew
+	switch {
+	case d.profile.ServerKey == "":
+		tolerance = sequence.Period
+	case tolerance == 0:
+		tolerance = client.DefaultSkew
 	}
-	skew := d.profile.Skew
-	if skew == 0 {
-		skew = client.DefaultSkew
-	}
-	if offset.Abs() < skew {
+	if offset.Abs() < tolerance {
 		return nil
 	}
 	direction := "behind"
 	if offset < 0 {
 		direction = "ahead"
 	}
-	return hinted{fmt.Errorf("this clock is %s %s, and the server tolerates %s", offset.Abs().Round(time.Second), direction, skew),
+	return hinted{fmt.Errorf("this clock is %s %s, and the server tolerates %s", offset.Abs().Round(time.Second), direction, tolerance),
 		"set the clock of this host; have it kept right by NTP"}
 }
 
 func joined(addrs []netip.Addr) string {
 	list := make([]string, len(addrs))
 	for i, a := range addrs {
-		list[i] = a.Unmap().String()
+		list[i] = a.String()
 	}
 	return strings.Join(list, ", ")
 }
 
 // overhead is the size of the headers of UDP and IP.
 func overhead(a netip.Addr) int {
-	if a.Unmap().Is4() {
+	if a.Is4() {
 		return 20 + 8
 	}
 	return 40 + 8
 }
 
-// checkSize tells whether a message fits the interface that it leaves by. What
-// lies beyond shows only in a knock.
+// checkSize reports whether a message fits the route that it takes, as far as
+// this host knows: the interface, the route's own limit, and what routers have
+// said of late. What lies beyond shows only in a knock.
 func checkSize(to netip.Addr, port uint16, size int) error {
-	local := localAddress(netip.AddrPortFrom(to, port))
-	if !local.IsValid() {
-		return hinted{fmt.Errorf("this host has no route to %s", to), "check the network of this computer, or use one family: -4, -6"}
+	mtu, err := routeMTU(netip.AddrPortFrom(to, port))
+	if err != nil {
+		return hinted{fmt.Errorf("this host has no route to %s: %w", to, err), "check the network of this computer, or use one family: -4, -6"}
 	}
-	mtu := mtuOf(local)
 	if mtu == 0 || size+overhead(to) <= mtu {
 		return nil
 	}
-	return hinted{fmt.Errorf("a message to %s has %d bytes, and the interface carries %d", to, size+overhead(to), mtu),
-		"raise the MTU of the interface, or have the server use the suite x25519"}
-}
-
-// mtuOf returns the MTU of the interface with an address, or 0 if unknown.
-func mtuOf(local netip.Addr) int {
-	interfaces, _ := net.Interfaces()
-	for _, i := range interfaces {
-		addrs, _ := i.Addrs()
-		for _, a := range addrs {
-			prefix, err := netip.ParsePrefix(a.String())
-			if err == nil && prefix.Addr().Unmap() == local.Unmap().WithZone("") {
-				return i.MTU
-			}
-		}
-	}
-	return 0
+	return hinted{fmt.Errorf("a message to %s has %d bytes, and the route carries %d", to, size+overhead(to), mtu),
+		"raise the MTU of the interface or the tunnel, or have the server use the suite x25519"}
 }

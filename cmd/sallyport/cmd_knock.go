@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,7 +18,7 @@ import (
 
 func newKnock(std stdio) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "knock PROFILE [DOOR ...] | HOST tcp/PORT udp/PORT ...",
+		Use:     "knock PROFILE [DOOR ...] | HOST PORT[/PROTO] ...",
 		Short:   "Open a door",
 		GroupID: "client",
 		Long: `Opens doors of the server that a profile describes: with one message, signed with your SSH
@@ -26,13 +28,15 @@ With --rotating, or a profile that has nothing else, it sends the sequence of th
 the server never answers.
 
 With a host and ports it sends a plain sequence, one packet a knock, to every address of the
-host. Such knocks are never answered: whether the door is open shows when you use it.
+host. Such knocks are never answered: whether the door is open shows when you use it. Ports are written
+tcp/7000 or udp/8000, or as for knock(1): 7000:tcp, 8000:udp, 7000.
 
 Neither needs special rights.`,
 		Example: `  sallyport knock office
-  sallyport knock office db --for 10m
+  sallyport knock office db --for 20s
   sallyport knock office --rotating
-  sallyport knock gate.example.org tcp/7000 udp/8000 tcp/9000 && ssh gate.example.org`,
+  sallyport knock gate.example.org tcp/7000 udp/8000 tcp/9000 && ssh gate.example.org
+  sallyport knock gate.example.org 7000 8000:udp 9000`,
 		Args: args(cobra.MinimumNArgs(1)),
 	}
 	flags := addAskFlags(cmd, std)
@@ -64,7 +68,7 @@ Neither needs special rights.`,
 			if err := useless(cmd, "a rotating sequence", "for", "single", "identity", "timeout"); err != nil {
 				return err
 			}
-			return knockRotating(cmd.Context(), std.out, profile, opts, *asJSON)
+			return knockRotating(cmd.Context(), std, profile, opts, *asJSON)
 		}
 		return knockMessage(cmd.Context(), std, profile, opts, *asJSON)
 	}
@@ -79,18 +83,50 @@ func knockMessage(ctx context.Context, std stdio, p *client.Profile, opts client
 	} else {
 		printOpened(std.out, result)
 	}
+	noteShorter(std.err, opts.For, result)
 	warnOf(std.err, p, result)
 	return err
 }
 
-// isSequence tells ports from the names of doors.
-func isSequence(words []string) bool {
-	for _, w := range words {
-		if strings.Contains(w, "/") || strings.Trim(w, "0123456789") == "" {
-			return true
+// noteShorter says where a server has opened for less than was asked. It cuts
+// to whole seconds, so a second is no difference.
+func noteShorter(w io.Writer, asked time.Duration, r client.Result) {
+	for _, g := range r.Grants {
+		if g.For < asked-time.Second {
+			fmt.Fprintf(w, "note: asked for %s, and door %q is open for %s: the server lets this client have no more (max_open)\n", brief(asked), g.Door, brief(g.For))
 		}
 	}
-	return false
+}
+
+// brief writes a duration without the parts that are zero: "10m", "1h30m".
+func brief(d time.Duration) string {
+	s := d.Round(time.Second).String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// isSequence tells ports from the names of doors.
+func isSequence(words []string) bool {
+	return slices.ContainsFunc(words, func(w string) bool {
+		return strings.ContainsAny(w, "/:") || strings.Trim(w, "0123456789") == ""
+	})
+}
+
+// parseKnock reads a port as we write it, or as knock(1) does: "7000:udp", and
+// "7000" for TCP.
+func parseKnock(word string) (packet.Port, error) {
+	if number, proto, ok := strings.Cut(word, ":"); ok {
+		return packet.ParsePort(proto + "/" + number)
+	}
+	if !strings.Contains(word, "/") && strings.Trim(word, "0123456789") == "" {
+		word = "tcp/" + word
+	}
+	return packet.ParsePort(word)
 }
 
 // useless refuses flags that have no meaning here, rather than ignoring them.
@@ -107,7 +143,7 @@ func useless(cmd *cobra.Command, with string, flags ...string) error {
 func sendSequence(cmd *cobra.Command, w io.Writer, list []string, opts sender.Options, asJSON bool) error {
 	opts.Host = list[0]
 	for _, word := range list[1:] {
-		port, err := packet.ParsePort(word)
+		port, err := parseKnock(word)
 		if err != nil {
 			return usageError{err}
 		}
@@ -140,20 +176,52 @@ type sentJSON struct {
 	Again  time.Time `json:"again"` // when the door can be knocked at again this way
 }
 
-// knockRotating sends rotating sequences and tells where.
-func knockRotating(ctx context.Context, w io.Writer, p *client.Profile, opts client.Options, asJSON bool) error {
-	sent, err := client.KnockRotating(ctx, p, opts)
-	list := []sentJSON{}
-	for _, s := range sent {
-		list = append(list, sentJSON{s.Door, s.Server.String(), s.Knocks, s.Again})
-	}
+// knockRotating sends rotating sequences and reports where to.
+func knockRotating(ctx context.Context, std stdio, p *client.Profile, opts client.Options, asJSON bool) error {
+	sent, err := sendWhenUnused(ctx, std.err, p, opts)
 	if asJSON {
-		printJSON(w, list)
+		list := []sentJSON{}
+		for _, s := range sent {
+			list = append(list, sentJSON{s.Door, s.Server.String(), s.Knocks, s.Again})
+		}
+		printJSON(std.out, list)
 		return err
 	}
 	for _, s := range sent {
-		fmt.Fprintf(w, "%s: sent %s for door %q; the next sequence for it can be sent from %s on\n",
+		fmt.Fprintf(std.out, "%s: sent %s for door %q; the next sequence for it can be sent from %s on\n",
 			s.Server, count(s.Knocks, "knock"), s.Door, s.Again.Local().Format(time.TimeOnly))
 	}
 	return err
+}
+
+// sendWhenUnused sends rotating sequences. Doors whose step is used up get the
+// next one, when its time has come.
+func sendWhenUnused(ctx context.Context, w io.Writer, p *client.Profile, opts client.Options) ([]client.Sent, error) {
+	sent, err := client.KnockRotating(ctx, p, opts)
+	var used *client.UsedStepError
+	if !errors.As(err, &used) {
+		return sent, err
+	}
+	wait := time.Until(used.Again)
+	fmt.Fprintf(w, "note: the sequence of this half minute has been sent to door %q already; waiting %s for the next (Ctrl-C ends it)\n",
+		used.Door, brief(max(wait, time.Second)))
+	select {
+	case <-ctx.Done():
+		return sent, ctx.Err()
+	case <-time.After(wait):
+	}
+	opts.Doors = unsent(p, opts, sent)
+	more, err := client.KnockRotating(ctx, p, opts)
+	return append(sent, more...), err
+}
+
+// unsent returns the doors that have not been knocked at.
+func unsent(p *client.Profile, opts client.Options, sent []client.Sent) []string {
+	doors := opts.Doors
+	if len(doors) == 0 {
+		doors = p.Doors[:1]
+	}
+	return slices.DeleteFunc(slices.Clone(doors), func(door string) bool {
+		return slices.ContainsFunc(sent, func(s client.Sent) bool { return s.Door == door })
+	})
 }

@@ -326,6 +326,7 @@ func TestRotatingClientFromTheStart(t *testing.T) {
 		t.Errorf("list says %q, want %q", got, want)
 	}
 	opens(client.SuggestName(gate), "--rotating")
+	w.must(w.Client, "add", "--replace", profile) // another device, which does not know that this one has knocked
 	w.must(w.Client, "knock", client.SuggestName(gate))
 	w.refused("used-step")
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"sallyport/client"
@@ -14,7 +15,7 @@ import (
 // readProfile reads a profile, or the URI of a QR code, from a file or from
 // the command line.
 func readProfile(in io.Reader, source string) (*client.Profile, error) {
-	if strings.HasPrefix(source, "sallyport:") {
+	if isURI(source) {
 		return client.ParseRotatingURI(source)
 	}
 	text, err := readInput(in, source)
@@ -22,7 +23,7 @@ func readProfile(in io.Reader, source string) (*client.Profile, error) {
 		return nil, err
 	}
 	var profile *client.Profile
-	if uri := strings.TrimSpace(string(text)); strings.HasPrefix(uri, "sallyport:") {
+	if uri := strings.TrimSpace(string(text)); isURI(uri) {
 		profile, err = client.ParseRotatingURI(uri)
 	} else {
 		profile, err = client.ParseProfile(text)
@@ -66,17 +67,29 @@ func loadProfile(name string) (*client.Profile, error) {
 	return nil, hinted{fmt.Errorf("there is no profile %q", name), hint}
 }
 
-// printAdded tells what can be done with a new profile.
-func printAdded(std stdio, p *client.Profile) {
-	fmt.Fprintf(std.out, `added the profile %q of %s. Try it:
+// doorForSSH is the door that ssh goes through, as init calls it.
+const doorForSSH = "ssh"
 
-    sallyport knock %[1]s
-    sallyport ssh %[1]s
+// printAdded says what can be done with a new profile: ssh only where it has a
+// door for that, or leaves the choice to the server.
+func printAdded(std stdio, p *client.Profile) {
+	fmt.Fprintf(std.out, "added the profile %[1]q of %[2]s. Try it:\n\n    sallyport knock %[1]s\n", p.Name, p.Host)
+	option := ""
+	switch {
+	case len(p.Doors) == 0 || p.Doors[0] == doorForSSH:
+	case slices.Contains(p.Doors, doorForSSH):
+		option = "--door " + doorForSSH + " "
+	default:
+		fmt.Fprintf(std.out, "\nIt opens the door %q. To open it and connect in one, where a program takes a command for that:\n\n    sallyport proxy %s %s PORT\n",
+			p.Doors[0], p.Name, p.Host)
+		return
+	}
+	fmt.Fprintf(std.out, `    sallyport ssh %[3]s%[1]s
 
 To let ssh, scp and rsync knock by themselves, add to ~/.ssh/config:
 
     Host %[1]s
         HostName %[2]s
-        ProxyCommand sallyport proxy %[1]s %%h %%p
-`, p.Name, p.Host)
+        ProxyCommand sallyport proxy %[3]s%[1]s %%h %%p
+`, p.Name, p.Host, option)
 }

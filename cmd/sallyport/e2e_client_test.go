@@ -4,7 +4,6 @@ package main
 
 import (
 	"errors"
-	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -106,12 +105,4 @@ func TestKnockAtALinkLocalAddress(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("proxy: %v\n%s", err, out)
 	}
-}
-
-func ipNet(prefix string) *net.IPNet {
-	_, n, err := net.ParseCIDR(prefix)
-	if err != nil {
-		panic(err)
-	}
-	return n
 }
