@@ -258,7 +258,7 @@ func TestHelpIsThere(t *testing.T) {
 	if _, errs, _ := w.run(w.Gate, "open", "ssh"); !strings.Contains(errs, "\nhint: ") {
 		t.Errorf("no hint in %q", errs)
 	}
-	for _, wrong := range [][]string{{"nosuch"}, {"serve", "extra"}, {"serve", "--nosuch"}, {"knock"}, {"knock", "192.0.2.1", "7000"}} {
+	for _, wrong := range [][]string{{"nosuch"}, {"serve", "extra"}, {"serve", "--nosuch"}, {"knock"}, {"knock", "192.0.2.1", "7000:icmp"}} {
 		if _, errs, status := w.run(w.Gate, wrong...); status != 2 || !strings.HasPrefix(errs, "sallyport: ") {
 			t.Errorf("sallyport %s: status %d, %q; want 2 and a message", strings.Join(wrong, " "), status, errs)
 		}
