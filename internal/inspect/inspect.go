@@ -35,11 +35,16 @@ type Shut struct {
 	By     string // the firewall and its chain
 }
 
-// Forwarded is a port of this host whose packets go elsewhere, or to another
-// port.
+// Forwarded is what a rule translates: packets to a port, or to several, that
+// go to another host, a container or another port.
 type Forwarded struct {
-	Port packet.Port
-	By   string // "Docker", "Podman", or "" for an unknown hand
+	Port  packet.Port  // the first one; zero: all ports and protocols, of the addresses At
+	Last  uint16       // the last one
+	At    netip.Prefix // the destinations that the rule names; invalid: none, so this host's among others
+	By    string       // "Docker", "Podman", "Kubernetes", or "" for an unknown hand
+	To    netip.Addr   // where they go; invalid: it is this host itself, or not known
+	Here  bool         // to this host itself
+	Lands packet.Port  // to which port; zero: the same one
 }
 
 // Session is an SSH connection as sshd describes it to its children.

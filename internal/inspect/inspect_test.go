@@ -242,6 +242,116 @@ func TestPublished(t *testing.T) {
 	}
 }
 
+// kubeProxy is what kube-proxy makes of a service with a load balancer, and of
+// one within the cluster, with iptables.
+const kubeProxy = `for c in KUBE-SERVICES KUBE-EXT-A KUBE-SVC-A KUBE-SEP-A1 KUBE-SEP-A2 KUBE-MARK-MASQ KUBE-NODEPORTS; do iptables-nft -t nat -N $c; done
+iptables-nft -t nat -A PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
+iptables-nft -t nat -A KUBE-SERVICES -d 10.91.0.200/32 -p tcp -m comment --comment "default/web loadbalancer IP" -m tcp --dport 443 -j KUBE-EXT-A
+iptables-nft -t nat -A KUBE-SERVICES -d 10.96.0.7/32 -p tcp -m comment --comment "default/web cluster IP" -m tcp --dport 80 -j KUBE-SVC-A
+iptables-nft -t nat -A KUBE-SERVICES -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS
+iptables-nft -t nat -A KUBE-NODEPORTS -p tcp -m tcp --dport 30443 -j KUBE-EXT-A
+iptables-nft -t nat -A KUBE-EXT-A -j KUBE-MARK-MASQ
+iptables-nft -t nat -A KUBE-EXT-A -j KUBE-SVC-A
+iptables-nft -t nat -A KUBE-SVC-A -m statistic --mode random --probability 0.5 -j KUBE-SEP-A1
+iptables-nft -t nat -A KUBE-SVC-A -j KUBE-SEP-A2
+iptables-nft -t nat -A KUBE-SEP-A1 -s 10.244.0.5/32 -j KUBE-MARK-MASQ
+iptables-nft -t nat -A KUBE-SEP-A1 -p tcp -m tcp -j DNAT --to-destination 10.244.0.5:8080
+iptables-nft -t nat -A KUBE-SEP-A2 -p tcp -m tcp -j DNAT --to-destination 10.244.0.6:8080
+iptables-nft -t nat -A KUBE-MARK-MASQ -j MARK --set-xmark 0x4000/0x4000`
+
+// kubeProxyNft is the same with nftables.
+const kubeProxyNft = `nft -f - <<'END'
+table ip kube-proxy {
+	map service-ips {
+		type ipv4_addr . inet_proto . inet_service : verdict
+		elements = { 10.91.0.200 . tcp . 443 : goto external, 10.96.0.7 . tcp . 80 : goto service }
+	}
+	map service-nodeports { type inet_proto . inet_service : verdict; elements = { tcp . 30443 : goto external }; }
+	chain nat-prerouting { type nat hook prerouting priority dstnat; policy accept; jump services; }
+	chain services {
+		ip daddr . meta l4proto . th dport vmap @service-ips
+		ip daddr != 127.0.0.0/8 fib daddr type local meta l4proto . th dport vmap @service-nodeports
+	}
+	chain external { meta mark set meta mark or 0x4000; goto service; }
+	chain service { numgen random mod 2 vmap { 0 : goto endpoint-1, 1 : goto endpoint-2 }; }
+	chain endpoint-1 { ip saddr 10.244.0.5 meta mark set 0x4000; meta l4proto tcp dnat to 10.244.0.5:8080; }
+	chain endpoint-2 { meta l4proto tcp dnat to 10.244.0.6:8080; }
+}
+END`
+
+const kubernetes = "tcp/80 at 10.96.0.7/32 to 10.244.0.5 tcp/8080, tcp/443 at 10.91.0.200/32 to 10.244.0.5 tcp/8080, tcp/30443 to 10.244.0.5 tcp/8080"
+
+// Where translated packets were going, and where they go.
+func TestWherePublishedPortsLead(t *testing.T) {
+	labtest.Need(t, "peers", "iptables-nft", "ip6tables-nft", "nft")
+	nft := func(rules ...string) string {
+		return "nft -f - <<'END'\ntable inet mine {\nchain pre {\ntype nat hook prerouting priority dstnat;\n" + strings.Join(rules, "\n") + "\n}\n}\nEND"
+	}
+	for _, c := range []struct{ name, script, want string }{
+		{"a load balancer", "iptables-nft -t nat -A PREROUTING -d 10.91.0.200/32 -p tcp --dport 443 -j DNAT --to-destination 10.244.0.5:8080",
+			"tcp/443 at 10.91.0.200/32 to 10.244.0.5 tcp/8080"},
+		{"IPv6", "ip6tables-nft -t nat -A PREROUTING -d 2001:db8:9::5/128 -p tcp --dport 443 -j DNAT --to-destination [2001:db8:1::5]:8443",
+			"tcp/443 at 2001:db8:9::5/128 to 2001:db8:1::5 tcp/8443"},
+		{"kube-proxy", kubeProxy, kubernetes},
+		{"kube-proxy with nftables", kubeProxyNft, kubernetes},
+		{"redirected", "iptables-nft -t nat -A PREROUTING -p tcp --dport 443 -j REDIRECT --to-ports 2222", "tcp/443 here tcp/2222"},
+		{"redirected with nftables", nft("tcp dport 443 redirect to :2222"), "tcp/443 here tcp/2222"},
+		{"a set of ports", nft("tcp dport { 80, 443 } dnat ip to 10.0.0.5"), "tcp/80 to 10.0.0.5, tcp/443 to 10.0.0.5"},
+		{"ranges", nft("udp dport 6000-6010 dnat ip to 10.0.0.5", "tcp dport { 7000-7005, 8000 } redirect to :22"),
+			"tcp/7000-7005 here tcp/22, tcp/8000 here tcp/22, udp/6000-6010 to 10.0.0.5"},
+		{"a map", nft("dnat ip to tcp dport map { 80 : 10.0.0.5, 81 : 10.0.0.6 }"), "tcp/80 to 10.0.0.5, tcp/81 to 10.0.0.6"},
+		{"several ports of iptables", "iptables-nft -t nat -A PREROUTING -p tcp -m multiport --dports 80,8000:8010 -j DNAT --to-destination 10.0.0.5",
+			"tcp/80 to 10.0.0.5, tcp/8000-8010 to 10.0.0.5"},
+		{"a whole address", nft("ip daddr 203.0.113.9 dnat ip to 10.0.0.9"), "all at 203.0.113.9/32 to 10.0.0.9"},
+		{"a prefix", "iptables-nft -t nat -A PREROUTING -d 203.0.112.0/23 -p tcp --dport 22 -j DNAT --to-destination 10.0.0.9", "tcp/22 at 203.0.112.0/23 to 10.0.0.9"},
+		{"for nobody", "nft add table inet mine; nft add chain inet mine other\n" + nft("tcp dport 80 ip daddr 127.0.0.1 dnat ip to 10.0.0.5", "ip daddr 192.0.2.1 jump other") +
+			"\nnft add rule inet mine other ip daddr 192.0.2.2 tcp dport 22 dnat ip to 10.0.0.5", ""},
+		{"of sources", nft("ip saddr { 10.0.0.1, 10.0.0.2, 10.0.1.0 } tcp dport 80 dnat ip to 10.0.0.5"), "tcp/80 to 10.0.0.5"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := labtest.New(t, lab.Options{})
+			sh(t, l.Gate, c.script)
+			var got []string
+			if err := l.Gate.Do(func() error {
+				list, err := Published()
+				for _, f := range list {
+					got = append(got, lead(f))
+				}
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if s := strings.Join(got, ", "); s != c.want {
+				t.Errorf("found %q, want %q", s, c.want)
+			}
+		})
+	}
+}
+
+// lead writes down where a port leads.
+func lead(f Forwarded) string {
+	words := []string{f.Port.String()}
+	switch {
+	case f.Port.Number == 0:
+		words[0] = "all"
+	case f.Last != f.Port.Number:
+		words[0] += fmt.Sprint("-", f.Last)
+	}
+	if f.At.IsValid() {
+		words = append(words, "at", f.At.String())
+	}
+	if f.To.IsValid() {
+		words = append(words, "to", f.To.String())
+	}
+	if f.Here {
+		words = append(words, "here")
+	}
+	if f.Lands.Number != 0 {
+		words = append(words, f.Lands.String())
+	}
+	return strings.Join(words, " ")
+}
+
 func sh(t *testing.T, h *lab.Host, script string) {
 	t.Helper()
 	if out, err := h.Command(t.Context(), "sh", "-e", "-c", script).CombinedOutput(); err != nil {

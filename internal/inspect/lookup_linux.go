@@ -121,11 +121,11 @@ func xtMatch(e *expr.Match) func(probe) answer {
 		return func(probe) answer { return yes }
 	case *xt.Tcp:
 		if info.FlagsMask == 0 && info.Option == 0 && everyPort(info.SrcPorts) {
-			return portRange(info.DstPorts, info.InvFlags&xt.TcpInvDestPorts != 0)
+			return inRange(info.DstPorts, info.InvFlags&xt.TcpInvDestPorts != 0)
 		}
 	case *xt.Udp:
 		if everyPort(info.SrcPorts) {
-			return portRange(info.DstPorts, info.InvFlags&xt.UdpInvDestPorts != 0)
+			return inRange(info.DstPorts, info.InvFlags&xt.UdpInvDestPorts != 0)
 		}
 	case *xt.ConntrackMtinfo1:
 		return state(info.ConntrackMtinfoBase, uint16(info.StateMask))
@@ -143,7 +143,7 @@ func xtMatch(e *expr.Match) func(probe) answer {
 
 func everyPort(r [2]uint16) bool { return r == [2]uint16{0, 65535} }
 
-func portRange(r [2]uint16, invert bool) func(probe) answer {
+func inRange(r [2]uint16, invert bool) func(probe) answer {
 	return func(p probe) answer {
 		return sure((r[0] <= p.Number && p.Number <= r[1]) != invert)
 	}
@@ -161,27 +161,34 @@ func state(info xt.ConntrackMtinfoBase, mask uint16) func(probe) answer {
 	return func(probe) answer { return sure((mask&xtStateNew != 0) != invert) }
 }
 
-// multiport reads struct xt_multiport_v1 of
+func multiport(data []byte) func(probe) answer {
+	ranges, invert, ok := multiports(data)
+	return func(p probe) answer {
+		if !ok {
+			return unsure
+		}
+		found := slices.ContainsFunc(ranges, func(r portRange) bool { return r[0] <= p.Number && p.Number <= r[1] })
+		return sure(found != invert)
+	}
+}
+
+// multiports reads the destination ports of struct xt_multiport_v1 of
 // include/uapi/linux/netfilter/xt_multiport.h: flags, count, 15 ports, 15
 // marks of those that begin a range, and whether it is inverted.
-func multiport(data []byte) func(probe) answer {
+func multiports(data []byte) (list []portRange, invert, ok bool) {
 	const destination, ports, size = 1, 15, 48
 	if len(data) < size-1 || data[0] != destination || data[1] > ports {
-		return func(probe) answer { return unsure }
+		return nil, false, false
 	}
 	port := func(i int) uint16 { return binary.NativeEndian.Uint16(data[2+2*i:]) }
 	begins := data[2+2*ports:]
-	invert := data[2+3*ports] != 0
-	return func(p probe) answer {
-		found := false
-		for i := 0; i < int(data[1]); i++ {
-			first, last := port(i), port(i)
-			if begins[i] != 0 && i+1 < int(data[1]) {
-				i++
-				last = port(i)
-			}
-			found = found || first <= p.Number && p.Number <= last
+	for i := 0; i < int(data[1]); i++ {
+		r := portRange{port(i), port(i)}
+		if begins[i] != 0 && i+1 < int(data[1]) {
+			i++
+			r[1] = port(i)
 		}
-		return sure(found != invert)
+		list = append(list, r)
 	}
+	return list, data[2+3*ports] != 0, true
 }
