@@ -1,7 +1,7 @@
-// Package inspect tells what a careful person would look up on a host before
-// closing doors on it: which firewalls are there and whether they let anything
-// in by themselves, which ports containers publish, and which SSH session the
-// person is sitting in.
+// Package inspect finds out what a careful person would look up on a host
+// before closing doors on it: which firewalls are there and whether they let
+// anything in by themselves, which ports are translated and where they lead,
+// what else shuts out sources, and which SSH session the person is sitting in.
 //
 // Everything is read anew at each call and nothing is changed. All functions
 // may be called by several goroutines at once. Linux only: elsewhere each
@@ -33,6 +33,12 @@ type Shut struct {
 	Port   packet.Port
 	Family string // "IPv4", "IPv6" or "" for both
 	By     string // the firewall and its chain
+}
+
+// Guard is something else that shuts out sources.
+type Guard struct {
+	Name  string // such as "fail2ban"
+	Where string // a chain of its
 }
 
 // Forwarded is what a rule translates: packets to a port, or to several, that

@@ -26,5 +26,11 @@ func Named() ([]packet.Port, error) { return nil, errNotLinux }
 // ShutPorts works on Linux only.
 func ShutPorts([]packet.Port) ([]Shut, error) { return nil, errNotLinux }
 
+// Untracked works on Linux only.
+func Untracked([]packet.Port) ([]Shut, error) { return nil, errNotLinux }
+
+// Guards works on Linux only.
+func Guards() ([]Guard, error) { return nil, errNotLinux }
+
 // Legacy works on Linux only.
 func Legacy() bool { return false }

@@ -30,6 +30,7 @@ func sure(b bool) answer {
 type rule struct {
 	questions []func(probe) answer
 	verdict   func(probe) []verdict // those of which one is given
+	untracks  bool                  // connections are not tracked from here on
 }
 
 // verdict is a fate, or another chain.
@@ -68,6 +69,7 @@ func (r *ruleset) parse(t *nftables.Table, list []expr.Any) (rule, error) {
 	p := parser{registers: make(map[uint32]field), rules: r, table: t}
 	p.verdict = always(verdict{fate: stays})
 	for _, e := range list {
+		p.untracks = p.untracks || untracks(e)
 		if err := p.expression(e); err != nil {
 			return rule{}, err
 		}
