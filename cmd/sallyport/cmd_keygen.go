@@ -15,6 +15,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/crypto/ssh"
+
+	"sallyport/internal/atomicfile"
 )
 
 func newKeygen(std stdio) *cobra.Command {
@@ -120,10 +122,10 @@ func makeKey(path, comment string, passphrase []byte) (ssh.PublicKey, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
-	if err := writeNew(path, pem.EncodeToMemory(block), 0o600); err != nil {
+	if err := atomicfile.Create(path, pem.EncodeToMemory(block), atomicfile.Options{}); err != nil {
 		return nil, err
 	}
-	return public, writeNew(path+".pub", []byte(authorizedLine(public, comment)+"\n"), 0o644)
+	return public, atomicfile.Create(path+".pub", []byte(authorizedLine(public, comment)+"\n"), atomicfile.Options{Mode: 0o644})
 }
 
 // authorizedLine writes a public key as a line of an authorized_keys file.

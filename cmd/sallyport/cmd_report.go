@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sallyport/internal/atomicfile"
 	"sallyport/internal/build"
 	"sallyport/internal/config"
 	"sallyport/internal/journal"
@@ -48,7 +50,14 @@ it suits a mail; --html makes one page that needs neither network nor scripts.`,
 		case c.html == "-":
 			return r.HTML(std.out)
 		case c.html != "":
-			return writeWhole(c.html, r.HTML)
+			var page bytes.Buffer
+			if err := r.HTML(&page); err != nil {
+				return err
+			}
+			if err := atomicfile.Replace(c.html, page.Bytes(), atomicfile.Options{}); err != nil {
+				return fmt.Errorf("write %q: %w", c.html, err)
+			}
+			return nil
 		}
 		return r.Text(std.out)
 	}

@@ -2,12 +2,11 @@
 package keyfile
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
+	"sallyport/internal/atomicfile"
 	"sallyport/internal/key"
 )
 
@@ -47,7 +46,7 @@ func Create(path string, suite key.Suite) (key.Keyring, error) {
 		err = os.MkdirAll(filepath.Dir(path), 0o700)
 	}
 	if err == nil {
-		err = write(path, text)
+		err = atomicfile.Create(path, text, atomicfile.Options{})
 	}
 	if err != nil {
 		return key.Keyring{}, fmt.Errorf("make server key: %w", err)
@@ -66,31 +65,8 @@ func Save(path string, ring key.Keyring) error {
 	if err != nil {
 		return fmt.Errorf("save server key: %w", err)
 	}
-	next := path + ".new"
-	if err := os.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := atomicfile.Replace(path, text, atomicfile.Options{Like: info}); err != nil {
 		return fmt.Errorf("save server key: %w", err)
-	}
-	if err = write(next, text); err == nil {
-		err = keepOwner(next, info)
-	}
-	if err == nil {
-		err = os.Rename(next, path)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("save server key: %w", err), os.RemoveAll(next))
-	}
-	return nil
-}
-
-// write makes a new file and returns when it would survive a loss of power.
-func write(path string, text []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(err, os.Remove(path))
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"sallyport/internal/atomicfile"
 	"sallyport/internal/key"
 	"sallyport/internal/keyfile"
 	"sallyport/internal/replay"
@@ -97,13 +98,11 @@ func (s *Setup) makeStore(name string, create func(*disk.Dir) error) error {
 
 // put writes a file that is not there, with a mode whatever the umask is.
 func (s *Setup) put(path string, text []byte, mode fs.FileMode) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if err != nil {
-		return err
+	err := atomicfile.Create(path, text, atomicfile.Options{Mode: mode})
+	if err == nil {
+		s.made = append(s.made, path)
 	}
-	s.made = append(s.made, path)
-	_, err = f.Write(text)
-	return errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
+	return err
 }
 
 // undo removes what was made, but no folder that others have used meanwhile.

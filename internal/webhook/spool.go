@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -9,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"sallyport/internal/atomicfile"
 )
 
 const (
@@ -46,6 +47,9 @@ func (s *spool) load() {
 	}
 	for _, e := range entries {
 		name, ok := strings.CutSuffix(e.Name(), ".json")
+		if strings.HasPrefix(e.Name(), ".") && e.Type().IsRegular() {
+			_ = os.Remove(filepath.Join(s.dir, e.Name())) // a draft, from a run that was killed
+		}
 		number, err := strconv.ParseUint(name, 10, 63)
 		if !ok || err != nil || !e.Type().IsRegular() {
 			continue
@@ -75,16 +79,13 @@ func (s *spool) add(text []byte) (lost int) {
 	return lost
 }
 
-// write puts a whole message into a file, or leaves nothing.
+// write puts a whole message into a file, or leaves nothing. Waiting for the
+// disk with each would cost more than a message that a loss of power takes.
 func (s *spool) write(number uint64, text []byte) error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return err
 	}
-	draft := filepath.Join(s.dir, "draft")
-	if err := os.WriteFile(draft, text, 0o600); err != nil {
-		return errors.Join(err, os.Remove(draft))
-	}
-	return os.Rename(draft, s.path(number))
+	return atomicfile.Replace(s.path(number), text, atomicfile.Options{NoSync: true})
 }
 
 // first returns the oldest message.

@@ -191,7 +191,7 @@ func TestRestart(t *testing.T) {
 	if err := os.Rename(filepath.Join(dir, folders[0].Name()), next.spool.dir); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(next.spool.dir, "draft"), []byte("half a mess"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(next.spool.dir, ".00000000000000000009.json.77"), []byte("half a mess"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s, _, _ = running(t, dir, hook)
@@ -202,7 +202,7 @@ func TestRestart(t *testing.T) {
 		}
 	}
 	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
-		left, _ := filepath.Glob(filepath.Join(next.spool.dir, "*.json"))
+		left, _ := filepath.Glob(filepath.Join(next.spool.dir, "*"))
 		if len(left) == 0 {
 			break
 		}
