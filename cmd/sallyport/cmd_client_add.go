@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/crypto/ssh"
 
+	"sallyport/internal/config"
 	"sallyport/internal/sequence"
 )
 
@@ -23,6 +25,7 @@ type enrolment struct {
 	expires     string
 	maxOpen     string
 	single      bool
+	reuse       bool // a client that has the key already will do
 }
 
 func newClientAdd(std stdio) *cobra.Command {
@@ -49,6 +52,7 @@ it is shown as a QR code if standard error is a terminal.`,
 	cmd.Flags().StringVar(&e.expires, "expires", "", "`DATE` from which the key is refused, such as 2027-01-31")
 	cmd.Flags().StringVar(&e.maxOpen, "max-open", "", "the longest grant, such as 30m (default: the door's open_for)")
 	cmd.Flags().BoolVar(&e.single, "single", false, "grants let in one connection only")
+	cmd.Flags().BoolVar(&e.reuse, "reuse", false, "if a client has this key already, leave it as it is and print its profile")
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
 		e.name = list[0]
 		if e.key == "" && !*rotating || len(e.doors) == 0 {
@@ -75,6 +79,20 @@ it is shown as a QR code if standard error is a terminal.`,
 	return cmd
 }
 
+// enrolled returns the client that has the key of the enrolment.
+func (e *enrolment) enrolled(cfg *config.Config) *config.Client {
+	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(e.key))
+	if err != nil {
+		return nil
+	}
+	for i := range cfg.Clients {
+		if c := &cfg.Clients[i]; c.Key != nil && bytes.Equal(c.Key.Marshal(), key.Marshal()) {
+			return c
+		}
+	}
+	return nil
+}
+
 // readKey reads one public key line.
 func readKey(stdin io.Reader, name string) (string, error) {
 	in := stdin
@@ -98,7 +116,7 @@ func readKey(stdin io.Reader, name string) (string, error) {
 }
 
 // toml is the file that adds the client.
-func (e enrolment) toml() []byte {
+func (e *enrolment) toml() []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# Made by sallyport client add on %s.\n\n[[client]]\nname  = %q\ndoors = [%s]\n",
 		time.Now().Format(time.DateOnly), e.name, quoted(e.doors))
@@ -124,10 +142,17 @@ func (e enrolment) toml() []byte {
 }
 
 // add writes the file, if the configuration is good with it, and has it used.
-func (e enrolment) add(ctx context.Context, w io.Writer, path string) error {
+func (e *enrolment) add(ctx context.Context, w io.Writer, path string) error {
 	file, err := clientFile(path, e.name)
 	if err != nil {
 		return err
+	}
+	if cfg, err := loadConfig(path); err == nil && e.reuse {
+		if c := e.enrolled(cfg); c != nil {
+			e.name = c.Name
+			fmt.Fprintf(w, "client %q has this key already; it may open %s\n", c.Name, strings.Join(c.Doors, ", "))
+			return nil
+		}
 	}
 	if _, err := os.Lstat(file); err == nil {
 		return hinted{fmt.Errorf("client %q is there already: %s", e.name, file), "sallyport client remove " + e.name + " removes it"}
@@ -157,7 +182,7 @@ func (e enrolment) add(ctx context.Context, w io.Writer, path string) error {
 }
 
 // printProfile prints what the new client needs.
-func (e enrolment) printProfile(std stdio, path, host string) error {
+func (e *enrolment) printProfile(std stdio, path, host string) error {
 	p, err := makeProfile(path, e.name, host, 0)
 	if err != nil {
 		return err

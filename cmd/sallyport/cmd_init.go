@@ -22,6 +22,7 @@ type initCommand struct {
 	suite string
 	doors []string // as flags name them
 	talk  bool
+	quiet bool // say what was chosen, but not what to do next
 }
 
 func newInit(std stdio) *cobra.Command {
@@ -84,6 +85,9 @@ func (c *initCommand) run(ctx context.Context, std stdio) (err error) {
 		return advise(fmt.Errorf("initialise: %w", err))
 	}
 	printSetup(std.out, &c.Setup, cfg, ring.Current().Public())
+	if !c.quiet {
+		printNext(std.out, &c.Setup, cfg)
+	}
 	return nil
 }
 
@@ -112,7 +116,7 @@ func (c *initCommand) prepare() (err error) {
 	return nil
 }
 
-// printSetup prints what was chosen, but no sequence, and what to do next.
+// printSetup prints what was chosen, but no sequence.
 func printSetup(w io.Writer, s *setup.Setup, cfg *config.Config, public key.Public) {
 	fmt.Fprintf(w, "wrote       %s\n", cfg.Path)
 	if s.Unit {
@@ -126,6 +130,10 @@ func printSetup(w io.Writer, s *setup.Setup, cfg *config.Config, public key.Publ
 		}
 		fmt.Fprintln(w)
 	}
+}
+
+// printNext prints what to do after init.
+func printNext(w io.Writer, s *setup.Setup, cfg *config.Config) {
 	flag := ""
 	if cfg.Path != setup.DefaultConfig {
 		flag = " -c " + cfg.Path

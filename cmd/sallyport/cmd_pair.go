@@ -75,12 +75,10 @@ func (p *pairing) run(ctx context.Context, login string) error {
 	for _, d := range p.doors {
 		add = append(add, "--door", d)
 	}
-	if _, err := p.remote(ctx, login, key.Authorized+"\n", add...); err != nil {
-		return fmt.Errorf("enrol this client as %q: %w", p.client, err)
-	}
-	text, err := p.remote(ctx, login, "", "client", "profile", p.client, "--host", host)
+	// One login for both, since each may ask for a password.
+	text, err := p.remote(ctx, login, key.Authorized+"\n", append(add, "--host", host, "--reuse")...)
 	if err != nil {
-		return fmt.Errorf("fetch the profile: %w", err)
+		return fmt.Errorf("enrol this client as %q: %w", p.client, err)
 	}
 	profile, err := client.ParseProfile(text)
 	if err != nil {

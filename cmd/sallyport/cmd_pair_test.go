@@ -37,7 +37,7 @@ func TestPair(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(home, "text"), text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	fakeServer(t, home, fmt.Sprintf("case $2 in add) cat >%s/key;; profile) cat %[1]s/text;; esac", home))
+	fakeServer(t, home, fmt.Sprintf("cat >%s/key; cat %[1]s/text", home))
 	out, errs, status := call(t, "", "pair", "root@gate.example.org", "--name", "alice", "--door", "ssh", "--door", "db")
 	if status != 0 || !strings.Contains(out, "sallyport ssh gate") {
 		t.Fatalf("status %d\n%s%s", status, out, errs)
@@ -46,8 +46,7 @@ func TestPair(t *testing.T) {
 		t.Errorf("got %+v, %v", p, err)
 	}
 	log, _ := os.ReadFile(filepath.Join(home, "ssh.log"))
-	want := "-- root@gate.example.org sallyport client add alice --key - --door ssh --door db\n" +
-		"-- root@gate.example.org sallyport client profile alice --host gate.example.org\n"
+	want := "-- root@gate.example.org sallyport client add alice --key - --door ssh --door db --host gate.example.org --reuse\n"
 	if string(log) != want {
 		t.Errorf("ran\n%swant\n%s", log, want)
 	}

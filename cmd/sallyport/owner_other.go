@@ -2,6 +2,11 @@
 
 package main
 
-import "io/fs"
+import (
+	"io/fs"
+	"syscall"
+)
 
 func ownerOf(fs.FileInfo) (uid uint32, ok bool) { return 0, false }
+
+func ownSession() *syscall.SysProcAttr { return nil }

@@ -15,3 +15,6 @@ func ownerOf(info fs.FileInfo) (uid uint32, ok bool) {
 	}
 	return s.Uid, true
 }
+
+// ownSession has a process outlive the terminal that it was started from.
+func ownSession() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }

@@ -10,6 +10,7 @@ import (
 
 func addCommands(root *cobra.Command, std stdio) {
 	root.AddCommand(
+		newSetup(std),
 		newInit(std),
 		newServe(std),
 		newClient(std),

@@ -69,10 +69,10 @@ func TestNotEditable(t *testing.T) {
 		text string
 		line int
 	}{
-		"in a line":     {`door = [{name="a"}]`, 1},
-		"no such line":  {"[[door]]", 2},
-		"line 0":        {"[[door]]", 0},
-		"without end":   {"[[door]]\nsequence = [", 1},
+		"in a line":    {`door = [{name="a"}]`, 1},
+		"no such line": {"[[door]]", 2},
+		"line 0":       {"[[door]]", 0},
+		"without end":  {"[[door]]\nsequence = [", 1},
 	} {
 		if got, err := Edit([]byte(c.text), c.line, Setting{"name", `"x"`}); err == nil {
 			t.Errorf("%s: %s", name, got)

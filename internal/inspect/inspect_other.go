@@ -14,6 +14,9 @@ var errNotLinux = fmt.Errorf("inspect the host: %w: it is done on Linux only", e
 // CurrentSession works on Linux only.
 func CurrentSession() (Session, bool) { return Session{}, false }
 
+// SessionKey works on Linux only.
+func SessionKey() (line string, ok bool) { return "", false }
+
 // Firewalls works on Linux only.
 func Firewalls() ([]Firewall, error) { return nil, errNotLinux }
 

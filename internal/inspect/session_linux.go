@@ -2,7 +2,6 @@ package inspect
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"strconv"
 )
@@ -18,23 +17,12 @@ func CurrentSession() (Session, bool) {
 const maxDepth = 64
 
 func sessionOf(pid int) (Session, bool) {
-	for range maxDepth {
-		environ, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid)) // may be somebody else's: go on
-		for _, v := range bytes.Split(environ, []byte{0}) {
-			if text, ok := bytes.CutPrefix(v, []byte("SSH_CONNECTION=")); ok {
-				s, err := parseSession(string(text))
-				return s, err == nil
-			}
-		}
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil {
-			return Session{}, false
-		}
-		if pid = parent(stat); pid <= 1 {
-			return Session{}, false
-		}
+	text, ok := fromEnviron(pid, "SSH_CONNECTION")
+	if !ok {
+		return Session{}, false
 	}
-	return Session{}, false
+	s, err := parseSession(text)
+	return s, err == nil
 }
 
 // parent reads the parent from /proc/PID/stat (proc(5)): pid, the name in

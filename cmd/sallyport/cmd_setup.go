@@ -1,0 +1,356 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/crypto/ssh"
+
+	"sallyport/client"
+	"sallyport/internal/config"
+	"sallyport/internal/control"
+	"sallyport/internal/event"
+	"sallyport/internal/inspect"
+	"sallyport/internal/journal"
+	"sallyport/internal/setup"
+)
+
+// setupCommand makes a lone server safe: a configuration, a client, and closed
+// doors that open again unless that client got in.
+type setupCommand struct {
+	init     initCommand
+	path     string // of the configuration
+	client   string
+	key      string // public key file; empty: the session's, or ask
+	host     string // by which the client reaches this server
+	wait     dayFlag
+	paired   bool
+	enrolled enrolment
+}
+
+func newSetup(std stdio) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "setup",
+		Short:   "Make a server safe in one go, without locking yourself out",
+		GroupID: "server",
+		Long: `Makes a configuration if there is none (see "sallyport init"), enrols your SSH key as a client, closes the doors
+on trial, and waits until you have got in with that key through a new connection. Then it keeps everything and
+starts the service. If nobody gets in in time, the doors open again by themselves; the kernel sees to it.
+
+The key is the one that your SSH session was authenticated with, if sshd reveals it (ExposeAuthInfo); else it asks which.`,
+		Example: "  sallyport setup\n  sallyport setup --key alice.pub --client alice --host gate.example.org --wait 10m",
+		Args:    args(cobra.NoArgs),
+	}
+	var c setupCommand
+	c.init.Setup = setup.Setup{Dir: filepath.Dir(setup.DefaultConfig), State: setup.DefaultState, Socket: setup.DefaultSocket, OpenFor: "30s", Unit: true}
+	c.init.suite = "mlkem768-x25519"
+	c.wait = dayFlag(5 * time.Minute)
+	cmd.Flags().StringVar(&c.init.Dir, "dir", c.init.Dir, "`FOLDER` of the configuration")
+	cmd.Flags().StringVar(&c.init.State, "state", c.init.State, "`FOLDER` of the state")
+	cmd.Flags().StringVar(&c.init.Socket, "socket", c.init.Socket, "`PATH` of the control socket")
+	cmd.Flags().StringArrayVar(&c.init.doors, "door", nil, "a door for a new configuration, `NAME=tcp/PORT` (again for more)")
+	cmd.Flags().StringVar(&c.client, "client", "", "`NAME` of the client (default: yours)")
+	cmd.Flags().StringVar(&c.key, "key", "", "public key `FILE` of the client, or - for standard input")
+	cmd.Flags().StringVar(&c.host, "host", "", "`HOST` by which the client reaches this server")
+	cmd.Flags().Var(&c.wait, "wait", "how long to wait for the client to get in")
+	cmd.Flags().BoolVar(&c.paired, "paired", false, "the client has its profile already: do not wait for that")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if c.wait < dayFlag(10*time.Second) || c.wait > dayFlag(time.Hour) {
+			return usageError{fmt.Errorf("--wait %s: want 10s to 1h", durationText(time.Duration(c.wait)))}
+		}
+		return c.run(cmd.Context(), std)
+	}
+	return cmd
+}
+
+func (c *setupCommand) run(ctx context.Context, std stdio) error {
+	c.path = c.init.Config()
+	if _, err := os.Stat(c.path); errors.Is(err, os.ErrNotExist) {
+		c.init.talk = std.asks() && len(c.init.doors) == 0
+		c.init.quiet = true
+		if err := c.init.run(ctx, std); err != nil {
+			return err
+		}
+	}
+	cfg, err := loadConfig(c.path)
+	if err != nil {
+		return advise(err)
+	}
+	if c.host == "" {
+		c.host = c.address()
+	}
+	var d *dialog
+	if std.asks() {
+		talk := newDialog(ctx, std)
+		d = &talk
+	}
+	if err := c.enrol(ctx, std, cfg, d); err != nil {
+		return err
+	}
+	if err := c.handOver(std.out, d); err != nil {
+		return err
+	}
+	return c.try(ctx, std)
+}
+
+// address is how the client reaches this server, as far as can be known here:
+// the address that its SSH session came to.
+func (c *setupCommand) address() string {
+	if s, ok := inspect.CurrentSession(); ok {
+		return s.Server.Addr().String()
+	}
+	name, _ := os.Hostname()
+	return name
+}
+
+// enrol makes the person who sits here a client, for all doors.
+func (c *setupCommand) enrol(ctx context.Context, std stdio, cfg *config.Config, d *dialog) error {
+	key, err := c.chooseKey(std.in, d)
+	if err != nil {
+		return err
+	}
+	c.enrolled = enrolment{name: c.client, key: key, reuse: true}
+	if c.enrolled.name == "" {
+		c.enrolled.name = client.SuggestName(person().Username)
+	}
+	for _, door := range cfg.Doors {
+		c.enrolled.doors = append(c.enrolled.doors, door.Name)
+	}
+	return c.enrolled.add(ctx, io.Discard, c.path)
+}
+
+// person is who became root with sudo, or who runs this.
+func person() *user.User {
+	if u, err := user.Lookup(os.Getenv("SUDO_USER")); err == nil {
+		return u
+	}
+	if u, err := user.Current(); err == nil {
+		return u
+	}
+	return &user.User{Username: "admin"}
+}
+
+// chooseKey returns the public key to enrol: the one that is named, that of the
+// session, or the one that a person chooses among those that may log in.
+func (c *setupCommand) chooseKey(in io.Reader, d *dialog) (string, error) {
+	if c.key != "" {
+		return readKey(in, c.key)
+	}
+	if key, ok := inspect.SessionKey(); ok {
+		return key, nil
+	}
+	file := filepath.Join(person().HomeDir, ".ssh", "authorized_keys")
+	keys := authorizedKeys(file)
+	if d == nil || len(keys) == 0 {
+		return "", hinted{errors.New("it is not known which key is yours"), "name its public half: sallyport setup --key FILE.pub"}
+	}
+	fmt.Fprintf(d.out, "\nThese keys may log in as %s (%s):\n", person().Username, file)
+	for i, k := range keys {
+		fmt.Fprintf(d.out, "  %d  %s %s %s\n", i+1, k.key.Type(), ssh.FingerprintSHA256(k.key), k.comment)
+	}
+	n := 0
+	err := d.ask("Which one is yours, and becomes the way in?", "[1]", func(text string) error {
+		if text == "" {
+			text = "1"
+		}
+		if _, err := fmt.Sscanf(text, "%d", &n); err != nil || n < 1 || n > len(keys) {
+			return fmt.Errorf("%q is no number of the list", text)
+		}
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(keys[n-1].key))) + " " + keys[n-1].comment, nil
+}
+
+// authorizedKey is a key that may log in.
+type authorizedKey struct {
+	key     ssh.PublicKey
+	comment string
+}
+
+// authorizedKeys reads the keys of a file; what cannot be read is left out.
+func authorizedKeys(file string) (list []authorizedKey) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil
+	}
+	for len(text) > 0 {
+		key, comment, _, rest, err := ssh.ParseAuthorizedKey(text)
+		if err != nil {
+			return list
+		}
+		list, text = append(list, authorizedKey{key, comment}), rest
+	}
+	return list
+}
+
+// handOver has the person fetch the profile while the doors are still open.
+func (c *setupCommand) handOver(out io.Writer, d *dialog) error {
+	login := "root@" + c.host
+	sudo := ""
+	if u := person(); u.Uid != "0" {
+		login, sudo = u.Username+"@"+c.host, " --sudo"
+	}
+	if c.paired {
+		return nil
+	}
+	fmt.Fprintf(out, "\nNothing is closed yet. On your own machine, fetch the profile of this server:\n\n  sallyport pair %s%s\n\n", login, sudo)
+	if d == nil {
+		return hinted{errors.New("there is nobody here to say when that is done"), "run it there, and then here: sallyport setup --paired"}
+	}
+	return d.ask("Press Enter when that is done", "", func(string) error { return nil })
+}
+
+// try closes the doors, and keeps them closed if the client gets in.
+func (c *setupCommand) try(ctx context.Context, std stdio) error {
+	cfg, err := loadConfig(c.path)
+	if err != nil {
+		return advise(err)
+	}
+	conn := control.Dial(cfg.Daemon.Socket)
+	if _, err := conn.Status(ctx); err == nil {
+		return hinted{errors.New("a daemon is running already: the doors are closed"), "sallyport status shows them"}
+	}
+	began := time.Now()
+	trial, err := c.serve(ctx, cfg, conn)
+	if err != nil {
+		return err
+	}
+	defer trial.stop() // does nothing once it is kept
+	wait := time.Duration(c.wait)
+	fmt.Fprintf(std.out, "\nThe doors are closed, on trial for %s. This session goes on. In another terminal of your own machine:\n\n  sallyport ssh %s\n\n",
+		durationText(wait), client.SuggestName(c.host))
+	ctx, cancel := context.WithTimeout(ctx, wait-5*time.Second)
+	defer cancel()
+	use, err := c.gotIn(ctx, cfg, began)
+	if err != nil {
+		return hinted{fmt.Errorf("nobody got in as client %q, so the doors open again: %w", c.enrolled.name, err),
+			"on your own machine: sallyport doctor " + client.SuggestName(c.host) + "; the likeliest cause is a packet filter of the provider that keeps the SPA port out"}
+	}
+	fmt.Fprintf(std.out, "client %q got in from %s.\n", c.enrolled.name, use.Source)
+	if err := conn.Confirm(context.WithoutCancel(ctx)); err != nil {
+		return fmt.Errorf("keep the configuration: %w", err)
+	}
+	return c.keep(std.out, trial)
+}
+
+// trialDaemon is the daemon that runs while it is not certain that it may.
+type trialDaemon struct {
+	cmd   *exec.Cmd
+	ended chan error
+	kept  bool
+}
+
+// serve starts the daemon in a session of its own, so that a connection that is
+// lost does not end it.
+func (c *setupCommand) serve(ctx context.Context, cfg *config.Config, conn *control.Conn) (*trialDaemon, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
+	logFile := filepath.Join(cfg.Daemon.StateDir, "setup.log")
+	log, err := os.OpenFile(logFile, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, advise(err)
+	}
+	defer log.Close()
+	t := &trialDaemon{cmd: exec.Command(self, "serve", "-c", c.path, "--confirm", time.Duration(c.wait).String()), ended: make(chan error, 1)}
+	t.cmd.Stdout, t.cmd.Stderr = log, log
+	t.cmd.SysProcAttr = ownSession()
+	if err := t.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start the daemon: %w", err)
+	}
+	go func() { t.ended <- t.cmd.Wait() }()
+	for {
+		if _, err := conn.Status(ctx); err == nil {
+			return t, nil
+		}
+		select {
+		case <-ctx.Done():
+			t.stop()
+			return nil, ctx.Err()
+		case <-t.ended:
+			said, _ := os.ReadFile(logFile)
+			return nil, hinted{errors.New("the daemon did not start, and nothing is closed"), lastLine(string(said))}
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return lines[len(lines)-1]
+}
+
+// stop ends the daemon; what is confirmed stays closed, what is not opens when
+// its time is over.
+func (t *trialDaemon) stop() {
+	if t.kept {
+		return
+	}
+	t.kept = true
+	if t.cmd.Process.Signal(syscall.SIGTERM) == nil {
+		<-t.ended
+	}
+}
+
+// gotIn waits until a connection has used a grant of the client, from a source
+// that needed one.
+func (c *setupCommand) gotIn(ctx context.Context, cfg *config.Config, since time.Time) (event.Event, error) {
+	for {
+		if r, err := journal.OpenReader(cfg.Journal.Path); err == nil {
+			use, found := c.used(ctx, r, cfg, since)
+			r.Close()
+			if found {
+				return use, nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return event.Event{}, context.Cause(ctx)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+func (c *setupCommand) used(ctx context.Context, r *journal.Reader, cfg *config.Config, since time.Time) (event.Event, bool) {
+	for e, err := range r.Events(ctx, journal.Query{Since: since, Client: c.enrolled.name, Kinds: []event.Kind{event.KindUse}}) {
+		if err == nil && !cfg.Trusts(e.Source) {
+			return e.Event, true
+		}
+	}
+	return event.Event{}, false
+}
+
+// keep hands the doors over to the service manager.
+func (c *setupCommand) keep(out io.Writer, t *trialDaemon) error {
+	if c.path != setup.DefaultConfig || !runsSystemd() {
+		t.kept = true
+		fmt.Fprintf(out, "The doors stay closed; the daemon (process %d) goes on. Have your service manager start, at each boot and before the network:\n\n  sallyport serve -c %s\n", t.cmd.Process.Pid, c.path)
+		return nil
+	}
+	t.stop() // the table stays, and with it doors and grants
+	if said, err := exec.Command("systemctl", "enable", "--now", "sallyport").CombinedOutput(); err != nil {
+		return hinted{fmt.Errorf("start the service: %w", err), lastLine(string(said))}
+	}
+	fmt.Fprintln(out, "The doors stay closed, and the service is started at each boot. sallyport status shows it.")
+	return nil
+}
+
+// runsSystemd reports whether systemd manages this host (sd_booted(3)).
+func runsSystemd() bool {
+	info, err := os.Lstat("/run/systemd/system")
+	return err == nil && info.IsDir()
+}

@@ -1,0 +1,140 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"sallyport/client"
+	"sallyport/internal/lab"
+)
+
+// setupWorld is a server with a service on tcp/22 and no configuration, and a
+// person with an SSH key.
+func setupWorld(t *testing.T) (w *world, home string, args []string) {
+	t.Helper()
+	w = newWorld(t, lab.Options{})
+	w.serve("tcp", 22)
+	home = t.TempDir()
+	w.env = []string{"HOME=" + home, "XDG_CONFIG_HOME=" + home, "SSH_AUTH_SOCK="}
+	w.must(w.Client, "keygen", "--no-passphrase", "-f", filepath.Join(home, ".ssh", "id_ed25519"))
+	w.config = filepath.Join(w.dir, "etc", "sallyport.toml")
+	return w, home, []string{"setup", "--dir", filepath.Dir(w.config), "--state", filepath.Join(w.dir, "state"), "--socket", w.socket,
+		"--door", "ssh=tcp/22", "--key", filepath.Join(home, ".ssh", "id_ed25519.pub"), "--client", "me", "--host", w.Client.Gate4.String()}
+}
+
+// begin starts setup and waits until the doors are closed.
+func (w *world) begin(args []string) (said *lockedBuffer, ended <-chan error) {
+	w.t.Helper()
+	said = &lockedBuffer{}
+	cmd := w.sallyport(w.Gate, args...)
+	cmd.Stdout, cmd.Stderr = said, said
+	if err := cmd.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }()
+	w.eventually("setup closes the doors", func() bool {
+		if len(done) > 0 {
+			w.t.Fatalf("setup ended:\n%s", said)
+		}
+		return strings.Contains(said.String(), "on trial")
+	})
+	return said, done
+}
+
+func TestSetupKeepsWhatLetItsClientIn(t *testing.T) {
+	t.Parallel()
+	w, home, args := setupWorld(t)
+	w.open(w.Client, "tcp", at(w.Client, 22))
+	out, errs, status := w.run(w.Gate, args...)
+	if status != exitFailed || !strings.Contains(out, "sallyport pair") || !strings.Contains(errs, "setup --paired") {
+		t.Fatalf("status %d\n%s%s", status, out, errs)
+	}
+	w.open(w.Client, "tcp", at(w.Client, 22))
+	profile := filepath.Join(home, "gate.profile")
+	if err := os.WriteFile(profile, []byte(w.must(w.Gate, "client", "profile", "me", "--host", w.Client.Gate4.String(), "-c", w.config)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.must(w.Client, "add", profile)
+	said, ended := w.begin(append(args, "--paired", "--wait", "1m"))
+	w.closed(w.Client, "tcp", at(w.Client, 22))
+	// An operator who opens the door proves nothing about the client.
+	w.must(w.Gate, "open", "ssh", "--source", w.Attacker.IP4.String(), "--for", "5s", "-c", w.config)
+	w.open(w.Attacker, "tcp", at(w.Attacker, 22))
+	if len(ended) > 0 || strings.Contains(said.String(), "got in") {
+		t.Fatalf("it took another's connection for the client's\n%s", said)
+	}
+	w.must(w.Client, "knock", client.SuggestName(w.Client.Gate4.String()))
+	w.open(w.Client, "tcp", at(w.Client, 22))
+	if err := <-ended; err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	pid := regexp.MustCompile(`process (\d+)`).FindStringSubmatch(said.String())
+	if pid == nil {
+		t.Fatalf("%s", said)
+	}
+	n, _ := strconv.Atoi(pid[1])
+	t.Cleanup(func() { _ = syscall.Kill(n, syscall.SIGKILL) })
+	if s := w.status(); len(s.Doors) != 1 {
+		t.Errorf("%+v", s)
+	}
+	w.closes(w.Attacker, "tcp", at(w.Attacker, 22))
+}
+
+func TestSetupOpensAgainIfNobodyGetsIn(t *testing.T) {
+	t.Parallel()
+	w, _, args := setupWorld(t)
+	said, ended := w.begin(append(args, "--paired", "--wait", "10s"))
+	w.closed(w.Client, "tcp", at(w.Client, 22))
+	if err := <-ended; err == nil || !strings.Contains(said.String(), `nobody got in as client "me"`) {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	w.open(w.Client, "tcp", at(w.Client, 22))
+}
+
+func TestSetupAsksWhichKey(t *testing.T) {
+	t.Parallel()
+	w, _, args := setupWorld(t)
+	i := 0
+	for j, a := range args {
+		if a == "--key" {
+			i = j
+		}
+	}
+	_, errs, status := w.run(w.Gate, append(append([]string{}, args[:i]...), args[i+2:]...)...)
+	if status != exitFailed || !strings.Contains(errs, "which key is yours") {
+		t.Errorf("status %d: %s", status, errs)
+	}
+	w.open(w.Client, "tcp", at(w.Client, 22))
+}
+
+func TestAuthorizedKeys(t *testing.T) {
+	home := emptyHome(t)
+	if _, errs, status := call(t, "", "keygen", "--no-passphrase", "-C", "me@laptop"); status != 0 {
+		t.Fatal(errs)
+	}
+	public, err := os.ReadFile(filepath.Join(home, ".ssh", "id_ed25519.pub"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(home, "authorized_keys")
+	text := fmt.Sprintf("# mine\nno-pty,command=\"/bin/true\" %s\nnonsense\n%s", public, bytes.TrimSpace(public))
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if list := authorizedKeys(file); len(list) != 2 || list[0].comment != "me@laptop" {
+		t.Errorf("%+v", list)
+	}
+	if list := authorizedKeys(filepath.Join(home, "nosuch")); len(list) != 0 {
+		t.Errorf("%+v", list)
+	}
+}
