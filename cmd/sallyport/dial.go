@@ -53,13 +53,32 @@ func reloadWith(ctx context.Context, w io.Writer, cfg *config.Config, q control.
 
 // dial reaches the daemon whose configuration is at path. All it needs from
 // there is the socket, so that a configuration with a mistake does not keep
-// anybody from revoking a grant.
+// anybody from revoking a grant. One that is named and not there is an error,
+// however: the usual socket is another daemon's.
 func dial(path string) (*control.Conn, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("find the configuration: %w", err)
 	}
+	if absolute != defaultConfig {
+		if err := readable(absolute); err != nil {
+			return nil, fmt.Errorf("find the daemon by its configuration: %w", advise(err))
+		}
+	}
 	return control.Dial(config.Socket(os.DirFS("/"), absolute)), nil
+}
+
+// readable returns an error if a file is not there, or cannot be read.
+func readable(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err = f.Read(make([]byte, 1)); errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
 }
 
 // fromSession lets the daemon know where the one who asks sits.
