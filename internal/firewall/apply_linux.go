@@ -59,11 +59,18 @@ func (f *Firewall) put(was *installed, p *plan, t *trial) error {
 	}
 	wanted := f.newlyClosed(p, was)
 	early := f.sessions(wanted)
-	b := f.newBatch()
-	b.install(plans, t, was)
-	b.keepGrants(p, was)
-	b.addSessions(p.sets, slices.AppendSeq(early, maps.Keys(f.midstream)))
-	if err := b.flush(); err != nil {
+	write := func() error {
+		b := f.newBatch()
+		b.install(plans, t, was)
+		b.keepGrants(p, was)
+		b.addSessions(p.sets, slices.AppendSeq(early, maps.Keys(f.midstream)))
+		return b.flush()
+	}
+	err := write()
+	if lacking(err) && dropLabels(plans) {
+		err = write()
+	}
+	if err != nil {
 		return explainInstall(err)
 	}
 	f.applied = p
@@ -74,11 +81,14 @@ func (f *Firewall) put(was *installed, p *plan, t *trial) error {
 
 // explainInstall names what the table needs of a kernel.
 func explainInstall(err error) error {
-	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EINVAL) {
+	if lacking(err) || errors.Is(err, unix.EINVAL) {
 		return fmt.Errorf("%w: this needs Linux 5.10 or later with nf_conntrack, nft_ct, nft_fib_inet and nft_reject_inet", err)
 	}
 	return err
 }
+
+// lacking reports whether the kernel lacks something that a batch wants.
+func lacking(err error) bool { return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EOPNOTSUPP) }
 
 // Present tells whether the table is there, with the grants that it holds. Where
 // it is not, Apply installs it, and GrantAll can put grants back.
@@ -217,10 +227,9 @@ func (b *batch) addChains(plans []*plan) []chain {
 	}
 	for _, c := range chains {
 		added := &nftables.Chain{Name: c.name, Table: b.table}
-		if c.base {
+		if c.hook != nil {
 			accept := nftables.ChainPolicyAccept
-			added.Type, added.Hooknum, added.Priority, added.Policy =
-				nftables.ChainTypeFilter, nftables.ChainHookPrerouting, nftables.ChainPriorityMangle, &accept
+			added.Type, added.Hooknum, added.Priority, added.Policy = nftables.ChainTypeFilter, c.hook, nftables.ChainPriorityMangle, &accept
 		}
 		b.conn.AddChain(added)
 	}

@@ -2,7 +2,7 @@
 // "inet sallyport" and touches nothing else. It speaks netlink; it never runs
 // a program.
 //
-// The table has one base chain, at prerouting with priority mangle: after
+// The table has one base chain that judges, at prerouting with priority mangle: after
 // connection tracking and before DNAT, so that local, forwarded and published
 // container ports are all judged by the port that the outside world sees. It
 // only ever drops (or rejects) what has no grant; whatever it accepts is still
@@ -15,6 +15,8 @@
 //	spent       let in the connection that used up a single grant
 //	spent-NAME  end what that grant has for the other ports of the door
 //	closed      let in sessions older than connection tracking; count, then drop or reject
+//	label       resets of nftables get the flow label that the kernel's own have (at output;
+//	            where closed ports answer)
 //
 // Grants are elements of sets with a timeout, one element for each port of the
 // door: the kernel ends them, whether or not this process still lives. Door and

@@ -3,7 +3,9 @@
 package firewall
 
 import (
+	"bytes"
 	"encoding/binary"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -11,6 +13,8 @@ import (
 	"github.com/mdlayher/netlink"
 	"github.com/mdlayher/netlink/nltest"
 	"golang.org/x/sys/unix"
+
+	"sallyport/internal/config"
 )
 
 func kernel(refuse func(netlink.Message) unix.Errno) nltest.Func {
@@ -69,5 +73,31 @@ func TestKernelsThatCannot(t *testing.T) {
 		if c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)) {
 			t.Errorf("%s: error %v, want one with %q", c.name, err, c.err)
 		}
+	}
+}
+
+// A kernel that cannot compute flow labels gets the table without them.
+func TestWithoutFlowLabels(t *testing.T) {
+	hashes := 0
+	conn, err := nftables.New(nftables.AsLasting(), nftables.WithTestDial(kernel(func(m netlink.Message) unix.Errno {
+		if bytes.Contains(m.Data, []byte("hash\x00")) {
+			hashes++
+			return unix.ENOENT
+		}
+		return 0
+	})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := newFirewall(slog.New(slog.DiscardHandler), Options{}, conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := guarding(doorTo("ssh", "tcp/22"))
+	cfg.Gate.Closed = config.ClosedReject
+	p := newPlan(f.table, cfg)
+	p.labels = labels{count: 1, first: 1}
+	if err := f.put(&installed{}, p, nil); err != nil || hashes != 1 || p.labels.count != 0 {
+		t.Errorf("%v, %d attempts with labels, which are %+v", err, hashes, p.labels)
 	}
 }

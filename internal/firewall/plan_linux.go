@@ -23,6 +23,7 @@ type plan struct {
 	doors  map[string][]packet.Port
 	widths map[string]widths
 	ports  map[packet.Port]struct{} // the ports of all doors
+	labels labels
 }
 
 func newPlan(t *nftables.Table, cfg *config.Config) *plan { return newPlanAs("", t, cfg) }
@@ -37,6 +38,7 @@ func newPlanAs(prefix string, t *nftables.Table, cfg *config.Config) *plan {
 		doors:  make(map[string][]packet.Port, len(cfg.Doors)),
 		widths: make(map[string]widths, len(cfg.Doors)),
 		ports:  make(map[packet.Port]struct{}),
+		labels: readLabels(),
 	}
 	for _, s := range p.sets.fixed() {
 		s.Name = prefix + s.Name

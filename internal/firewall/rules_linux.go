@@ -40,13 +40,17 @@ const portsPerRule = 8
 // chain is a chain with its rules, in order.
 type chain struct {
 	name  string
-	base  bool
+	hook  *nftables.ChainHook // of a base chain
 	rules [][]expr.Any
 }
 
 // chains returns all chains for a configuration, those that others jump to first.
 func (p *plan) chains(b *batch) []chain {
-	list := []chain{{name: "closed", rules: p.closed(b)}}
+	var list []chain
+	if p.config.Gate.Closed == config.ClosedReject && p.labels.count > 0 {
+		list = append(list, chain{name: "label", hook: nftables.ChainHookOutput, rules: p.label()})
+	}
+	list = append(list, chain{name: "closed", rules: p.closed(b)})
 	for _, door := range p.config.Doors {
 		if len(door.Ports) > 1 {
 			list = append(list, chain{name: spentChain(door.Name), rules: p.spentDoor(door.Ports)})
@@ -56,8 +60,11 @@ func (p *plan) chains(b *batch) []chain {
 		chain{name: "spent", rules: p.spent()},
 		chain{name: "door", rules: p.door(b)},
 		chain{name: "own", rules: p.own(b)},
-		chain{name: "prerouting", base: p.prefix == "", rules: p.prerouting(b)},
+		chain{name: "prerouting", rules: p.prerouting(b)},
 	)
+	if p.prefix == "" {
+		list[len(list)-1].hook = nftables.ChainHookPrerouting
+	}
 	for i := range list {
 		list[i].name = p.prefix + list[i].name
 	}

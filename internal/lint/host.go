@@ -101,8 +101,8 @@ var hostRules = []Rule{
 	{
 		Name: "reset-shows-doors", Group: Host, Severity: Info,
 		Summary: "TCP doors reject, and other closed ports are left to the kernel",
-		Why: "The reset for a door is made by nftables. It has a TOS (IPv6: traffic class) of zero and no flow label, where the kernel's own one repeats the TOS of what it answers and, " +
-			"over IPv6, has a flow label. People and most scanners see no difference, but one packet for each port is enough for somebody who looks there.",
+		Why: "The reset for a door is made by nftables and has a TOS (IPv6: traffic class) of zero, where the kernel's own one repeats the TOS of what it answers. " +
+			"Ordinary packets have none, so scanners see no difference, but one packet with a TOS for each port is enough for somebody who looks there.",
 		Remedy: `set policy = "all" in [gate]: then all closed ports are answered in the same way`,
 		Bad:    Example{Config: "[gate]\nclosed = \"reject\"\n\n" + spaPort + sshDoor + alice},
 		Good:   Example{Config: "[gate]\nclosed = \"reject\"\npolicy = \"all\"\n\n" + spaPort + sshDoor + alice},
@@ -112,7 +112,7 @@ var hostRules = []Rule{
 			}
 			for _, d := range in.Doors {
 				if slices.ContainsFunc(d.Ports, func(p packet.Port) bool { return p.Proto == packet.TCP }) {
-					tell(d.Place, fmt.Sprintf("door %q: its resets differ from those of closed ports in TOS and flow label", d.Name))
+					tell(d.Place, fmt.Sprintf("door %q: its resets differ from those of closed ports in TOS", d.Name))
 				}
 			}
 		},
