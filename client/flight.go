@@ -25,6 +25,7 @@ type flight struct {
 	header spa.Header
 	to     netip.AddrPort
 	source netip.Addr // of this host, for messages to that address; invalid: the system chooses
+	left   func()     // is called when the first message has left; nil: is not
 
 	tries    int           // messages that have left
 	waited   time.Duration // since the first of them
@@ -182,7 +183,9 @@ func (f *flight) send(conn net.Conn, datagram []byte) bool {
 	var err error
 	for range 3 {
 		if _, err = conn.Write(datagram); err == nil {
-			f.tries++
+			if f.tries++; f.tries == 1 && f.left != nil {
+				f.left()
+			}
 			return true
 		}
 		f.heard(err)

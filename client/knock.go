@@ -10,6 +10,7 @@ import (
 
 	"sallyport/internal/key"
 	"sallyport/internal/spa"
+	"sallyport/internal/sshauth"
 )
 
 // Options say how to knock. The zero Options are right for most.
@@ -75,34 +76,46 @@ func Close(ctx context.Context, p *Profile, opts Options) (Result, error) {
 // ask sends the messages for each door to each address, and gathers what
 // comes back.
 func ask(ctx context.Context, p *Profile, op spa.Op, opts Options) (Result, error) {
-	headers, err := headersFor(p, op, &opts)
+	q, err := newRequest(ctx, p, op, opts)
 	if err != nil {
 		return Result{}, err
+	}
+	defer q.done()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	flights := q.flights()
+	q.gather(ctx, func() { cancel(errEnough) }, flights)
+	return q.result(flights), q.failure(ctx, flights)
+}
+
+// newRequest prepares the messages for each door. It is usable until done is
+// called or ctx ends.
+func newRequest(ctx context.Context, p *Profile, op spa.Op, opts Options) (*request, error) {
+	headers, err := headersFor(p, op, &opts)
+	if err != nil {
+		return nil, err
 	}
 	server, err := parseServerKey(p)
 	if err != nil {
-		return Result{}, err
+		return nil, err
 	}
 	addrs, err := resolve(ctx, p.Host, opts.Network)
 	if err != nil {
-		return Result{}, err
+		return nil, err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	id, done, err := findIdentity(ctx, p, server.Suite(), opts)
 	if err != nil {
-		return Result{}, err
+		return nil, err
 	}
-	defer done()
-
 	size, err := spa.Length(server.Suite(), id.size)
 	if err != nil {
-		return Result{}, err
+		done()
+		return nil, err
 	}
-	q := request{profile: p, server: server, id: id, size: size, opts: opts}
-	flights := q.flights(headers, firstOfEach(addrs, q.perFamily()))
-	q.gather(ctx, func() { cancel(errEnough) }, flights)
-	return q.result(flights), q.failure(ctx, flights)
+	for i := range headers {
+		headers[i].Client = sshauth.ID(id.signer.PublicKey())
+	}
+	return &request{profile: p, server: server, id: id, size: size, opts: opts, headers: headers, list: addrs, done: done}, nil
 }
 
 func parseServerKey(p *Profile) (key.Public, error) {

@@ -9,7 +9,6 @@ import (
 	"sallyport/internal/key"
 	"sallyport/internal/sender"
 	"sallyport/internal/spa"
-	"sallyport/internal/sshauth"
 )
 
 // linger is how long to wait for the answers of other addresses when each
@@ -23,6 +22,9 @@ type request struct {
 	id      *identity
 	size    int // bytes of a message
 	opts    Options
+	headers []spa.Header // one for each door
+	list    []netip.Addr // of the server
+	done    func()       // to be called at the end
 }
 
 // perFamily is how many of a name's addresses of one family get a message.
@@ -35,13 +37,13 @@ func (q *request) perFamily() int {
 
 // flights returns one for each door and address. Those to one address have one
 // source, since the door opens for one.
-func (q *request) flights(headers []spa.Header, addrs []netip.Addr) (all []*flight) {
+func (q *request) flights() (all []*flight) {
+	addrs := firstOfEach(q.list, q.perFamily())
 	sources := make([]netip.Addr, len(addrs))
 	for i, a := range addrs {
 		sources[i], _ = sender.Source(netip.AddrPortFrom(a, q.profile.Port)) // none: the flight reports why
 	}
-	for _, h := range headers {
-		h.Client = sshauth.ID(q.id.signer.PublicKey())
+	for _, h := range q.headers {
 		for i, a := range addrs {
 			all = append(all, &flight{request: q, header: h, to: netip.AddrPortFrom(a, q.profile.Port), source: sources[i]})
 		}

@@ -56,15 +56,9 @@ func KnockRotating(ctx context.Context, p *Profile, opts Options) ([]Sent, error
 }
 
 func knockRotating(ctx context.Context, p *Profile, opts Options) ([]Sent, error) {
-	if p.Rotating.IsZero() {
-		return nil, advise("on the server: sallyport client rotate, then sallyport client profile", "the profile has no secret for rotating sequences")
-	}
-	doors := opts.Doors
-	if len(doors) == 0 && len(p.Doors) > 0 {
-		doors = p.Doors[:1]
-	}
-	if len(doors) == 0 {
-		return nil, advise("name a door", "the profile names no door")
+	doors, err := rotatingDoors(p, opts)
+	if err != nil {
+		return nil, err
 	}
 	addrs, err := resolve(ctx, p.Host, opts.Network)
 	if err != nil {
@@ -89,6 +83,21 @@ func knockRotating(ctx context.Context, p *Profile, opts Options) ([]Sent, error
 		}
 	}
 	return sent, errors.Join(problems...)
+}
+
+// rotatingDoors returns the doors to knock at.
+func rotatingDoors(p *Profile, opts Options) ([]string, error) {
+	if p.Rotating.IsZero() {
+		return nil, advise("on the server: sallyport client rotate, then sallyport client profile", "the profile has no secret for rotating sequences")
+	}
+	doors := opts.Doors
+	if len(doors) == 0 && len(p.Doors) > 0 {
+		doors = p.Doors[:1]
+	}
+	if len(doors) == 0 {
+		return nil, advise("name a door", "the profile names no door")
+	}
+	return doors, nil
 }
 
 // sendSteps sends the sequence of a step to the first address, and that of the

@@ -2,11 +2,12 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
-
-	"sallyport/client"
 )
 
 func newSSH(std stdio) *cobra.Command {
@@ -14,8 +15,8 @@ func newSSH(std stdio) *cobra.Command {
 		Use:     "ssh [USER@]PROFILE [SSH-OPTIONS] [COMMAND]",
 		Short:   "Open the door and log in with ssh",
 		GroupID: "client",
-		Long: `Knocks, and becomes ssh to the host of the profile as soon as the door is open. What follows
-the name is for ssh.`,
+		Long: `Becomes ssh to the host of the profile, which connects by "sallyport proxy": that knocks, and hands the
+connection over. What follows the name is for ssh.`,
 		Example: `  sallyport ssh office
   sallyport ssh alice@office -p 2222 uptime`,
 		Args: args(cobra.MinimumNArgs(1)),
@@ -33,37 +34,42 @@ the name is for ssh.`,
 		if err != nil {
 			return hinted{fmt.Errorf("find ssh: %w", err), "install the OpenSSH client"}
 		}
-		opts := flags.options()
-		opts.Doors, opts.First = *door, true
-		result, err := openDoor(cmd.Context(), profile, opts)
-		if tolerant(err) != nil {
+		proxy, err := proxyArguments(flags, *door, profile.Name)
+		if err != nil {
 			return err
 		}
-		if err != nil {
-			printError(std.err, err)
-			fmt.Fprintln(std.err, "note: trying ssh nevertheless")
-		}
-		warnOf(std.err, profile, result)
-		return become(ssh, sshArguments(user, profile.Host, result, list[1:]))
+		return become(ssh, sshArguments(user, profile.Host, proxy, list[1:]))
 	}
 	return cmd
 }
 
-// sshArguments makes the arguments of ssh, with its name. It is to use the
-// family of the address that the door is open for, and to come from the
-// address of this host that has knocked.
-func sshArguments(user, host string, r client.Result, rest []string) []string {
-	list := []string{"ssh"}
-	if len(r.Grants) > 0 {
-		family := "inet6"
-		if r.Grants[0].Server.Addr().Is4() {
-			family = "inet"
-		}
-		list = append(list, "-o", "AddressFamily="+family)
-		if local := r.Grants[0].Local; local.IsValid() && local.Zone() == "" {
-			list = append(list, "-o", "BindAddress="+local.String())
-		}
+// proxyArguments makes the command line of sallyport proxy that does for ssh
+// what was asked of us.
+func proxyArguments(flags *askFlags, doors []string, profile string) ([]string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
 	}
+	list := append([]string{self, "proxy"}, flags.words()...)
+	for _, d := range doors {
+		list = append(list, "--door", d)
+	}
+	return append(list, profile), nil
+}
+
+// sshArguments makes the arguments of ssh, with its name. It connects by the
+// proxy, which is given host and port.
+func sshArguments(user, host string, proxy, rest []string) []string {
+	list := []string{"ssh"}
+	if passesDescriptors {
+		list = append(list, "-o", "ProxyUseFdpass=yes")
+		proxy = append(slices.Clone(proxy), "--fdpass")
+	}
+	words := make([]string, len(proxy))
+	for i, word := range proxy {
+		words[i] = strings.ReplaceAll(quoteWord(word), "%", "%%")
+	}
+	list = append(list, "-o", "ProxyCommand="+strings.Join(words, " ")+" %h %p")
 	if user != "" {
 		list = append(list, "-l", user)
 	}

@@ -1,29 +1,26 @@
 package main
 
 import (
-	"net/netip"
 	"strings"
 	"testing"
-
-	"sallyport/client"
 )
 
 func TestSSHArguments(t *testing.T) {
-	granted := func(server string) client.Result {
-		return client.Result{Grants: []client.Grant{{Server: netip.MustParseAddrPort(server)}}}
+	if !passesDescriptors {
+		t.Skip("ssh takes no connections from a proxy here")
 	}
+	const before = "ssh -o ProxyUseFdpass=yes -o ProxyCommand="
 	tests := []struct {
-		user   string
-		result client.Result
-		rest   []string
-		want   string
+		user  string
+		proxy []string
+		rest  []string
+		want  string
 	}{
-		{"", client.Result{}, nil, "ssh gate"},
-		{"", granted("192.0.2.1:1"), []string{"-p", "2222", "uptime"}, "ssh -o AddressFamily=inet gate -p 2222 uptime"},
-		{"alice", granted("[2001:db8::1]:1"), nil, "ssh -o AddressFamily=inet6 -l alice gate"},
+		{"", []string{"/bin/sallyport", "proxy", "office"}, nil, before + "'/bin/sallyport' 'proxy' 'office' '--fdpass' %h %p gate"},
+		{"alice", []string{"/a b%/it's", "proxy"}, []string{"-p", "2222", "uptime"}, before + `'/a b%%/it'\''s' 'proxy' '--fdpass' %h %p -l alice gate -p 2222 uptime`},
 	}
 	for _, test := range tests {
-		if got := strings.Join(sshArguments(test.user, "gate", test.result, test.rest), " "); got != test.want {
+		if got := strings.Join(sshArguments(test.user, "gate", test.proxy, test.rest), " "); got != test.want {
 			t.Errorf("got  %s\nwant %s", got, test.want)
 		}
 	}

@@ -5,7 +5,14 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"syscall"
 )
+
+// passesDescriptors reports whether ssh takes a connection from a proxy.
+const passesDescriptors = false
+
+// quoteWord makes one word of a command line.
+func quoteWord(word string) string { return syscall.EscapeArg(word) }
 
 // become runs another program in the place of this one and ends with its
 // status: a process cannot turn into another here.

@@ -41,6 +41,23 @@ func (f *askFlags) options() client.Options {
 	return opts
 }
 
+// words returns the flags as they stand on a command line.
+func (f *askFlags) words() (list []string) {
+	if *f.only4 {
+		list = append(list, "--ipv4")
+	}
+	if *f.only6 {
+		list = append(list, "--ipv6")
+	}
+	if *f.identity != "" {
+		list = append(list, "--identity", *f.identity)
+	}
+	if *f.timeout != 0 {
+		list = append(list, "--timeout", f.timeout.String())
+	}
+	return list
+}
+
 func (f *askFlags) family() sender.Family {
 	switch {
 	case *f.only4:

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -11,16 +9,6 @@ import (
 	"sallyport/client"
 	"sallyport/internal/sender"
 )
-
-// openDoor knocks the way a profile allows: by message, which is answered, or
-// by rotating sequence, which is not.
-func openDoor(ctx context.Context, p *client.Profile, opts client.Options) (client.Result, error) {
-	if p.ServerKey != "" {
-		return client.Knock(ctx, p, opts)
-	}
-	_, err := client.KnockRotating(ctx, p, opts)
-	return client.Result{}, err
-}
 
 // printOpened prints what a server has opened.
 func printOpened(w io.Writer, r client.Result) {
@@ -77,19 +65,6 @@ func resultJSON(r client.Result) answerJSON {
 		a.Grants = append(a.Grants, grantJSON{g.Door, g.Source.String(), g.Server.String(), g.For.String(), g.Until.Round(time.Millisecond), g.Single})
 	}
 	return a
-}
-
-// tolerant returns nil for an error that leaves it open whether a door opened:
-// the server may be one that does not answer, and a sequence that was sent a
-// moment ago may have opened it.
-func tolerant(err error) error {
-	if errors.As(err, new(*client.UsedStepError)) {
-		return nil
-	}
-	if none := (*client.NoAnswerError)(nil); errors.As(err, &none) && len(none.Asked) > 0 {
-		return nil
-	}
-	return err
 }
 
 func printClosed(std stdio, r client.Result) {
