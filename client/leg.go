@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"sync/atomic"
@@ -80,7 +81,7 @@ func (l *leg) run(ctx context.Context, k knocker) (net.Conn, error) {
 				return conn, nil
 			}
 			if failed = now.err; now.opened {
-				return nil, advise("check that the service runs, and that the door has this port", "the door is open, but connecting fails: %w", failed)
+				return nil, l.behind(failed)
 			}
 			now, begin = nil, time.After(l.again(opened))
 		case <-begin:
@@ -93,6 +94,15 @@ func (l *leg) run(ctx context.Context, k knocker) (net.Conn, error) {
 			return nil, context.Cause(ctx)
 		}
 	}
+}
+
+// behind is why connecting fails where the door is open.
+func (l *leg) behind(err error) error {
+	if !l.local.IsValid() {
+		return advise("use one family for both: -4, -6, or another host in the profile",
+			"the door is open for %s, and the connection to %s comes from another address: %w", l.source, l.target, err)
+	}
+	return advise("check that the service runs, and that the door has this port", "the door is open, but connecting fails: %w", err)
 }
 
 // wait is how long after the acknowledgement the next attempt begins. The
@@ -187,6 +197,10 @@ func dialFrom(ctx context.Context, local netip.Addr, target netip.AddrPort) (net
 			return conn, err
 		}
 		dialer.LocalAddr = nil
+		if conn, err = dialer.DialContext(ctx, "tcp", target.String()); err != nil {
+			return nil, fmt.Errorf("%s, which the door is open for, is no address of this host any more: %w", local, err)
+		}
+		return conn, nil
 	}
 	return dialer.DialContext(ctx, "tcp", target.String())
 }
