@@ -15,5 +15,10 @@
 // not know, so whatever is wrong looks the same: as if nobody were there.
 // NoAnswerError says what it may be.
 //
+// Dialer connects through a door, and takes no longer than a plain connection:
+//
+//	dialer := client.Dialer{Profile: profile}
+//	conn, err := dialer.DialContext(ctx, "tcp", "office:5432")
+//
 // Everything here is safe for concurrent use.
 package client
