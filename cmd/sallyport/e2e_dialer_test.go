@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -160,34 +161,38 @@ func (w *world) count(port uint16) *atomic.Int32 {
 	return &n
 }
 
-// dialSlowly measures connections over a line of 120 ms, there and back.
-func dialSlowly(t *testing.T, n int) (d dials, connections int) {
+// farWorld is a client that has a line of 120 ms, there and back, to the gate,
+// whose door tcp/22 counts its connections. tcp/2222 is open.
+func farWorld(t *testing.T) (w *clientWorld, gate netip.Addr, accepted *atomic.Int32) {
 	t.Helper()
-	var w *clientWorld
-	var gate netip.Addr
-	var accepted *atomic.Int32
 	w = newClientWorld(t, lab.Options{}, func(w *clientWorld) {
 		gate = slowLine(w.world, 60*time.Millisecond)
 		accepted = w.count(22)
 		w.count(2222)
 	})
 	w.profile("slow", gate.String())
+	return w, gate, accepted
+}
+
+// dials runs the client that measures.
+func (w *clientWorld) dials(gate netip.Addr, n int) (d dials) {
+	w.t.Helper()
 	self, err := os.Executable()
 	if err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
-	cmd := w.Client.Command(t.Context(), self)
+	cmd := w.Client.Command(w.t.Context(), self)
 	cmd.Env = append(append(os.Environ(), w.env...), fmt.Sprintf("%s=%d %s:2222 %s:22", measureDials, n, gate, gate))
 	var errs strings.Builder
 	cmd.Stderr = &errs
 	out, err := cmd.Output()
+	if err == nil {
+		err = json.Unmarshal(out, &d)
+	}
 	if err != nil {
-		t.Fatalf("%v\n%s", err, &errs)
+		w.t.Fatalf("%v\n%s", err, &errs)
 	}
-	if err := json.Unmarshal(out, &d); err != nil {
-		t.Fatal(err)
-	}
-	return d, int(accepted.Load())
+	return d
 }
 
 // A connection through a door is one connection, over a line on which the
@@ -196,12 +201,30 @@ func dialSlowly(t *testing.T, n int) (d dials, connections int) {
 func TestDialerConnectsOnce(t *testing.T) {
 	t.Parallel()
 	const n = 20
-	d, connections := dialSlowly(t, n)
-	if len(d.Door) != n || connections != n {
-		t.Errorf("%d connections for %d wishes", connections, len(d.Door))
+	w, gate, accepted := farWorld(t)
+	d := w.dials(gate, n)
+	if len(d.Door) != n || accepted.Load() != n {
+		t.Errorf("%d connections for %d wishes", accepted.Load(), len(d.Door))
 	}
 	for name, list := range map[string][]float64{"plain": d.Plain, "through a door": d.Door} {
 		t.Logf("%-14s  p50 %.1f ms, p90 %.1f ms", name, quantile(list, 0.5), quantile(list, 0.9))
+	}
+}
+
+// An attempt that came before the door was open is dropped. Once the door is
+// open there is another one, and the service sees that one alone.
+func TestDialerTriesOnceMore(t *testing.T) {
+	t.Parallel()
+	w, gate, accepted := farWorld(t)
+	if err := w.daemon.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	daemon := w.daemon.Process
+	time.AfterFunc(500*time.Millisecond, func() { daemon.Signal(syscall.SIGCONT) })
+	d := w.dials(gate, 1)
+	t.Logf("%+v", d)
+	if accepted.Load() != 1 {
+		t.Errorf("%d connections for one wish", accepted.Load())
 	}
 }
 
