@@ -70,11 +70,11 @@ func (d *Daemon) openMemory(cfg *config.Config) (*memory, error) {
 		}
 	}
 	now := time.Now()
-	store, guard, notices := spent.Open(files, bootID(), sequence.StepAt(now)+1)
+	store, guard, notices := spent.Open(files, sequence.StepAt(now)+1)
 	m := &memory{files, store, guard}
 	if needsMemory(cfg) {
 		for _, n := range notices {
-			d.failed("spent", "the memory of used sequences: "+n+": the rotating sequences of the next minute are refused")
+			d.failed("spent", "the memory of used sequences: "+n+": the rotating sequences of the next minute are refused, and of a minute after the clock is set forward")
 		}
 	}
 	if guard.Damaged() {

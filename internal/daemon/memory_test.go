@@ -125,7 +125,7 @@ func (unwritable) WriteAt(string, []byte, int64) error { return errors.New("no s
 func (unwritable) Sync() error                         { return nil }
 
 func TestNothingOpensUnrecorded(t *testing.T) {
-	store, guard, _ := spent.Open(unwritable{}, "boot", 1)
+	store, guard, _ := spent.Open(unwritable{}, 1)
 	d := newMemoryDaemon()
 	a := newActor(nil, d.events) // a book would be used by any grant
 	a.memory = func() *memory { return &memory{store: store, guard: guard} }
@@ -145,7 +145,7 @@ func TestRefusalsAreRecorded(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer files.Close()
-	store, guard, _ := spent.Open(files, "boot", 1)
+	store, guard, _ := spent.Open(files, 1)
 	d := newMemoryDaemon()
 	a := newActor(nil, d.events)
 	a.memory = func() *memory { return &memory{store: store, guard: guard} }

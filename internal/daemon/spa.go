@@ -96,7 +96,11 @@ func (d *Daemon) openSecrets(cfg *config.Config, made bool) (*secrets, error) {
 	var notices []replay.Notice
 	s.store, s.guard, notices = replay.Open(s.files, bootID(), cfg.SPA.ClockSkew, time.Now())
 	for _, n := range notices {
-		text := fmt.Sprintf("the replay store is %s: messages stamped before now, and for one clock_skew after, are refused (%s)", n.Trouble, n.Detail)
+		refused := "stamped up to a minute after the last one that it had"
+		if n.Trouble == replay.Lost {
+			refused = "stamped before now, and for one clock_skew after"
+		}
+		text := fmt.Sprintf("the replay store is %s: messages %s are refused (%s)", n.Trouble, refused, n.Detail)
 		d.problems.note("replay", text)
 		d.events.put(event.Event{Time: time.Now(), Kind: event.KindFailure, Detail: text})
 	}

@@ -16,6 +16,9 @@ import (
 func (g *Gate) Remember(guard *spent.Guard, now time.Time) {
 	if g.spent != guard {
 		g.spent = guard
+		if guard != nil {
+			guard.Look(now, sequence.StepAt(now))
+		}
 		g.replan(sequence.StepAt(now))
 	}
 }
@@ -97,6 +100,7 @@ func (g *Gate) refusesOneTime(w *way) (event.Reason, string) {
 
 func (g *Gate) refusesStep(now time.Time, source netip.Addr, w *way) (event.Reason, string) {
 	step := sequence.StepAt(now)
+	g.spent.Look(now, step)
 	switch {
 	case w.step < step-1 || w.step > step+1:
 		return event.StaleTime, fmt.Sprintf("the clock of this source is about %s off", time.Duration(w.step-step).Abs()*sequence.Period)

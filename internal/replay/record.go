@@ -17,13 +17,13 @@ import (
 //
 //	slot    client 6 · R 8 · mark 8 · stamp 6 · source 16 · zero 16 · checksum 4
 //	header  magic 16 · generation 4 · zero 40 · checksum 4
-//	index   magic 16 · boot 16 · oldest 4 · newest 4 · floor 8 · barrier 8 · sealed 1 · zero 3 · checksum 4
+//	index   magic 16 · boot 8 · ceiling 8 · oldest 4 · newest 4 · floor 8 · barrier 8 · sealed 1 · zero 3 · checksum 4
 //
 // Numbers are big-endian, times Unix milliseconds, checksums CRC-32C.
 const (
 	slotSize  = 64
 	indexName = "index"
-	indexMark = "sallyport-seen-1"
+	indexMark = "sallyport-seen-2"
 	fileMark  = "sallyport-gen--1"
 
 	// Records may come a little out of order, so one of the last generation
@@ -42,6 +42,7 @@ type Record struct {
 	generation uint32
 	oldest     uint32
 	floor      int64
+	stamp      int64 // Unix milliseconds
 }
 
 func seal(b []byte) {
@@ -122,7 +123,8 @@ func readFile(file []byte, generation uint32, slots int) ([]byte, error) {
 // index says which generations there are and what was known when the newest
 // began.
 type index struct {
-	boot           [16]byte // hash of the machine's boot id; zero: unknown
+	boot           [8]byte // hash of the machine's boot id; zero: unknown
+	ceiling        int64   // no message that was recorded is stamped later
 	oldest, newest uint32
 	floor, barrier int64
 	sealed         bool // closed in order: nothing is missing, even after a reboot
@@ -134,6 +136,7 @@ func (x index) marshal() []byte {
 	b := make([]byte, 0, indexSize)
 	b = append(b, indexMark...)
 	b = append(b, x.boot[:]...)
+	b = binary.BigEndian.AppendUint64(b, uint64(x.ceiling))
 	b = binary.BigEndian.AppendUint32(b, x.oldest)
 	b = binary.BigEndian.AppendUint32(b, x.newest)
 	b = binary.BigEndian.AppendUint64(b, uint64(x.floor))
@@ -153,7 +156,8 @@ func parseIndex(b []byte) (index, error) {
 		return index{}, errDamaged
 	}
 	x := index{
-		boot:    [16]byte(b[16:]),
+		boot:    [8]byte(b[16:]),
+		ceiling: int64(binary.BigEndian.Uint64(b[24:])),
 		oldest:  binary.BigEndian.Uint32(b[32:]),
 		newest:  binary.BigEndian.Uint32(b[36:]),
 		floor:   int64(binary.BigEndian.Uint64(b[40:])),
@@ -167,10 +171,10 @@ func parseIndex(b []byte) (index, error) {
 }
 
 // hashBoot returns a boot id in the form of the index.
-func hashBoot(id string) [16]byte {
+func hashBoot(id string) [8]byte {
 	if id == "" {
-		return [16]byte{}
+		return [8]byte{}
 	}
 	sum := sha256.Sum256([]byte(id))
-	return [16]byte(sum[:16])
+	return [8]byte(sum[:8])
 }

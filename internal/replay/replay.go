@@ -34,21 +34,31 @@
 // files of a fixed length, and an index names them, the floor and the boot of
 // the machine; so records that were cut off, altered or removed are noticed,
 // and so is a reboot without Store.Close, which may have lost the records of
-// the last seconds. After any of these the guard cannot know what it has seen,
-// and puts up a barrier: it refuses everything stamped before its start plus
-// one window, as a message that was admitted just before may have been stamped
-// by a clock that much ahead. The barrier stands in nobody's way once one
-// window has passed, and is taken down after two by the monotonic clock, which
-// matters to those whose clock was ahead at boot and was then set right.
+// the last seconds. What was lost is stamped no later than the ceiling, which is
+// on the disk before any message stamped at it is recorded, and is raised by a
+// minute at once. So the floor rises to the ceiling, and no clock takes part in
+// this argument either: that of a machine without a battery may be late at boot
+// and be set right, or run on, past what was lost.
+//
+// Where the index itself is lost, nothing says what there was. The guard puts up
+// a barrier: it refuses everything stamped before its start plus one window, as
+// a message that was admitted just before may have been stamped by a clock that
+// much ahead. When the clock is set forward, the barrier is put up again. It
+// stands in nobody's way once one window has passed, and is taken down after two by
+// the monotonic clock, which matters to those whose clock was ahead and was
+// then set right.
 //
 // What remains: a store replaced by an older copy of itself within one boot
-// (or a virtual machine put back to a snapshot) is believed.
+// (or a virtual machine put back to a snapshot) is believed; and after the loss of
+// the index a clock that is late and runs on comes to the messages of before.
 package replay
 
 import (
 	"encoding/binary"
 	"net/netip"
 	"time"
+
+	"sallyport/internal/clock"
 )
 
 // Message identifies an SPA message.
@@ -122,7 +132,8 @@ type generation struct {
 type Guard struct {
 	sizes       sizes
 	window      time.Duration
-	opened      time.Time
+	opened      time.Time // when the barrier was put up
+	clock       clock.Watch
 	barrier     int64 // Unix milliseconds; 0: none
 	floor       int64 // Unix milliseconds
 	seen        map[key]entry
@@ -150,11 +161,19 @@ func (g *Guard) Check(m Message, now time.Time) Verdict {
 		}
 		return Repeated
 	}
+	g.watch(now)
 	stamp := m.Stamped.UnixMilli()
 	if stamp <= g.floor || stamp <= g.barrier && now.Sub(g.opened) < 2*g.window || stamp >= 1<<48 {
 		return Forgotten
 	}
 	return Fresh
+}
+
+// watch puts the barrier up again when the clock has been set forward.
+func (g *Guard) watch(now time.Time) {
+	if g.clock.Forward(now) && g.barrier != 0 {
+		g.opened, g.barrier = now, max(g.barrier, now.Add(g.window).UnixMilli())
+	}
 }
 
 // told stands in the place of the source of a message whose interception has
@@ -192,6 +211,7 @@ func (g *Guard) Admit(m Message, now time.Time) (Record, Verdict) {
 		generation: g.current().number,
 		oldest:     g.generations[0].number,
 		floor:      g.floor,
+		stamp:      m.Stamped.UnixMilli(),
 	}, Fresh
 }
 

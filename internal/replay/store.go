@@ -26,8 +26,8 @@ type Files interface {
 // Trouble says what was wrong with a store when it was opened.
 type Trouble string
 
-// The kinds of trouble. After each of them everything stamped before the start,
-// and for one time window after it, is refused.
+// The kinds of trouble. After them everything that may have been recorded is
+// refused: where the index is there, what is stamped up to its ceiling.
 const (
 	Lost       Trouble = "lost"       // there is no store, or no index in it
 	Damaged    Trouble = "damaged"    // a file is missing, cut off or altered
@@ -81,9 +81,14 @@ func open(files Files, sizes sizes, bootID string, window time.Duration, now tim
 		sizes: sizes, window: window, opened: now,
 		seen: make(map[key]entry), busy: make(map[[6]byte]time.Time),
 	}
+	g.clock.Forward(now)
 	notices := s.load(g, bootID)
-	if len(notices) > 0 {
+	switch {
+	case len(notices) == 0:
+	case notices[0].Trouble == Lost:
 		s.index.barrier = max(s.index.barrier, now.Add(window).UnixMilli())
+	default:
+		s.index.floor = max(s.index.floor, s.index.ceiling)
 	}
 	g.floor, g.barrier = s.index.floor, s.index.barrier
 	if err := s.begin(); err != nil {
@@ -112,7 +117,7 @@ func (s *Store) load(g *Guard, bootID string) (notices []Notice) {
 		}
 	}
 	boot := hashBoot(bootID)
-	if !s.index.sealed && (boot != s.index.boot || boot == [16]byte{}) {
+	if !s.index.sealed && (boot != s.index.boot || boot == [8]byte{}) {
 		notices = append(notices, Notice{Rebooted, "the machine went down without warning: the last records may be missing"})
 	}
 	s.index.boot, s.index.sealed = boot, false
@@ -179,6 +184,11 @@ func (s *Store) Append(r Record) error {
 	if err := s.begin(); err != nil {
 		return err
 	}
+	if r.stamp > s.index.ceiling {
+		if err := s.raise(r.stamp); err != nil {
+			return fmt.Errorf("record the message: %w", err)
+		}
+	}
 	if r.generation > s.index.newest {
 		if err := s.rotate(r); err != nil {
 			return fmt.Errorf("record the message: %w", err)
@@ -191,6 +201,25 @@ func (s *Store) Append(r Record) error {
 		return fmt.Errorf("record the message: %w", err)
 	}
 	s.next++
+	return nil
+}
+
+// reserve is how far the ceiling is raised at once, so that not every message
+// waits for the disk. For so long after the last message of before a loss of
+// power, messages are refused.
+const reserve = time.Minute
+
+// raise makes sure that the disk has a ceiling for a message.
+func (s *Store) raise(stamp int64) error {
+	next := s.index
+	next.ceiling = stamp + reserve.Milliseconds()
+	if err := s.files.Replace(indexName, next.marshal()); err != nil {
+		return err
+	}
+	if err := s.files.Sync(); err != nil {
+		return err
+	}
+	s.index = next
 	return nil
 }
 

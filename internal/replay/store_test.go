@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sallyport/internal/clock/clocktest"
 )
 
 // reopen opens the files again, as the daemon does after its death.
@@ -305,4 +307,44 @@ func FuzzFiles(f *testing.F) {
 			}
 		}
 	})
+}
+
+// The machine loses power with a record that is not on the disk, and its clock is
+// an hour late at the next start. What was lost is never fresh again, whether
+// the clock is set right in one step or runs on; what is new is.
+func TestLateClockAfterALossOfPower(t *testing.T) {
+	files := newMemory()
+	s, g := opened(t, files, standard)
+	for n := range 50 {
+		record(t, s, g, msg(n, start.Add(time.Duration(n)*time.Second)), start)
+	}
+	files.powerLoss()
+	late := start.Add(-time.Hour)
+	s, g = reopen(t, files, standard, "next boot", late, Rebooted)
+	last := start.Add(49 * time.Second)
+	for _, now := range []time.Time{late, start, last, last.Add(window)} {
+		for n := range 50 {
+			if v := g.Check(msg(n, start.Add(time.Duration(n)*time.Second)), now); v == Fresh {
+				t.Fatalf("at %v message %d is fresh", now.Sub(start), n)
+			}
+		}
+	}
+	now := last.Add(2 * reserve)
+	record(t, s, g, msg(1000, now), now)
+	_, g = reopen(t, files, standard, "next boot", late) // the floor is remembered
+	Forgotten.want(t, g, msg(49, last), last)
+}
+
+// Where even the index is lost, nobody is let in whose message is stamped before
+// the clock was set forward.
+func TestClockSetForwardAfterALoss(t *testing.T) {
+	now := time.Now()
+	_, g := reopen(t, newMemory(), standard, "boot", now, Lost)
+	right := clocktest.Forward(now.Add(10*window), time.Hour)
+	Fresh.want(t, g, msg(1, now.Add(10*window)), now.Add(10*window))
+	barred(t, g, right)
+
+	_, g = opened(t, newMemory(), standard)
+	g.clock.Forward(now)
+	Fresh.want(t, g, msg(1, right), right) // nothing was lost
 }

@@ -4,15 +4,21 @@
 //
 // Numbers only grow: once a client has used a step for a door, that step and
 // all earlier ones are used, whatever the clock says later. What the Store
-// could not record must open nothing; where it may have lost something, a floor
-// takes the place of the records: every step up to it is used.
+// could not record must open nothing. What it has recorded is on the disk, so that a
+// loss of power takes nothing; where the file is lost or damaged, a floor takes the place
+// of the records: every step up to it is used, and it rises when the clock is set forward.
+//
+// What remains: a file replaced by an older copy of itself is believed, and after the loss
+// of the file a clock that is late and runs on comes to the steps of before.
 package spent
 
 import (
 	"bytes"
 	"crypto/sha256"
 	"strconv"
+	"time"
 
+	"sallyport/internal/clock"
 	"sallyport/internal/packet"
 )
 
@@ -51,8 +57,18 @@ func hash(words ...string) [16]byte {
 // Guard knows what has been used. It is to be used by one goroutine at a time.
 type Guard struct {
 	floor   int64
+	lost    bool // there are, or were, records that it does not know
 	damaged bool
+	clock   clock.Watch
 	highest map[[16]byte]int64
+}
+
+// Look tells the guard the time, and the step that it is. Where records were lost and
+// the clock has been set forward since the last look, every step up to the next one is used.
+func (g *Guard) Look(now time.Time, step int64) {
+	if g.clock.Forward(now) && g.lost {
+		g.floor = max(g.floor, step+1)
+	}
 }
 
 // Used tells whether it must not be used again.

@@ -7,7 +7,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"sallyport/internal/clock/clocktest"
 	"sallyport/internal/packet"
 )
 
@@ -15,7 +17,8 @@ import (
 type memory struct {
 	files map[string][]byte
 	full  bool // no file gets longer, none is made
-	syncs int
+
+	durable map[string][]byte // what a loss of power leaves
 }
 
 var errFull = errors.New("no space left")
@@ -52,12 +55,18 @@ func (m *memory) WriteAt(name string, data []byte, offset int64) error {
 	return nil
 }
 
-func (m *memory) Sync() error { m.syncs++; return nil }
+func (m *memory) Sync() error {
+	m.durable = make(map[string][]byte)
+	for name, data := range m.files {
+		m.durable[name] = slices.Clone(data)
+	}
+	return nil
+}
 
 // used lets a new guard tell, as after a restart.
-func (m *memory) used(t *testing.T, boot string, now int64, r Record) bool {
+func (m *memory) used(t *testing.T, now int64, r Record) bool {
 	t.Helper()
-	s, g, _ := Open(m, boot, now+1)
+	s, g, _ := Open(m, now+1)
 	defer s.Close()
 	return g.Used(r)
 }
@@ -90,7 +99,7 @@ func created(t *testing.T) *memory {
 }
 
 func TestGuard(t *testing.T) {
-	s, g, notices := Open(created(t), "boot", 100)
+	s, g, notices := Open(created(t), 100)
 	defer s.Close()
 	if len(notices) != 0 || g.Floor() != 0 {
 		t.Fatalf("%q, floor %d", notices, g.Floor())
@@ -120,35 +129,33 @@ func TestGuard(t *testing.T) {
 func TestRestarts(t *testing.T) {
 	for name, c := range map[string]struct {
 		end  func(*Store, *memory) // how the daemon ended
-		boot string                // of the next start
 		want string                // notice
 	}{
-		"stopped":              {func(s *Store, _ *memory) { s.Close() }, "one", ""},
-		"stopped, rebooted":    {func(s *Store, _ *memory) { s.Close() }, "two", ""},
-		"killed":               {func(*Store, *memory) {}, "one", ""},
-		"killed, rebooted":     {func(*Store, *memory) {}, "two", "went down"},
-		"killed, unknown boot": {func(*Store, *memory) {}, "", "went down"},
-		"a bit has flipped":    {func(s *Store, m *memory) { s.Close(); m.files[fileName][slotSize+20] ^= 1 }, "one", "slot 1"},
-		"the header has gone":  {func(s *Store, m *memory) { s.Close(); m.files[fileName][3] ^= 1 }, "one", "header"},
-		"cut to nothing":       {func(s *Store, m *memory) { s.Close(); m.files[fileName] = nil }, "one", "header"},
-		"removed":              {func(s *Store, m *memory) { s.Close(); delete(m.files, fileName) }, "one", "lost"},
-		"half a record":        {func(_ *Store, m *memory) { m.files[fileName] = append(m.files[fileName], 1, 2, 3) }, "one", ""},
+		"stopped":              {func(s *Store, _ *memory) { s.Close() }, ""},
+		"killed":               {func(*Store, *memory) {}, ""},
+		"without power":        {func(_ *Store, m *memory) { m.files = m.durable }, ""},
+		"while it was written": {func(_ *Store, m *memory) { m.files[fileName] = append(m.files[fileName], make([]byte, slotSize)...) }, ""},
+		"a bit has flipped":    {func(s *Store, m *memory) { s.Close(); m.files[fileName][slotSize+20] ^= 1 }, "slot 1"},
+		"the header has gone":  {func(s *Store, m *memory) { s.Close(); m.files[fileName][3] ^= 1 }, "header"},
+		"cut to nothing":       {func(s *Store, m *memory) { s.Close(); m.files[fileName] = nil }, "header"},
+		"removed":              {func(s *Store, m *memory) { s.Close(); delete(m.files, fileName) }, "lost"},
+		"half a record":        {func(_ *Store, m *memory) { m.files[fileName] = append(m.files[fileName], 1, 2, 3) }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := created(t)
-			s, _, _ := Open(m, "one", 101)
+			s, _, _ := Open(m, 101)
 			must(t, s.Write(Step("alice", "ssh", 99)))
 			must(t, s.Write(Step("alice", "ssh", 100)))
 			must(t, s.Write(Step("bob", "ssh", 100)))
 			c.end(s, m)
-			s, g, notices := Open(m, c.boot, 101)
+			s, g, notices := Open(m, 101)
 			if got := strings.Join(notices, "\n"); !strings.Contains(got, c.want) || c.want == "" && got != "" {
 				t.Errorf("notices %q, want %q", got, c.want)
 			}
 			if read := Read(m.files[fileName]); c.want != "header" && c.want != "lost" && !read.Used(Step("bob", "ssh", 100)) {
 				t.Error("who only looks does not see it")
 			}
-			if g.Damaged() != (strings.Contains(c.want, "slot") || c.want == "header") {
+			if g.Damaged() != (c.want != "") {
 				t.Errorf("damaged: %v", g.Damaged())
 			}
 			for _, r := range []Record{Step("alice", "ssh", 100), Step("alice", "ssh", 99), Step("bob", "ssh", 100)} {
@@ -164,10 +171,7 @@ func TestRestarts(t *testing.T) {
 			}
 			// What is known now is known at the next start, too.
 			must(t, s.Write(Step("dora", "ssh", 103)))
-			if c.boot == "" {
-				return
-			}
-			_, again, notices := Open(m, c.boot, 50)
+			_, again, notices := Open(m, 50)
 			if len(notices) != 0 || again.Floor() != g.Floor() || !again.Used(Step("dora", "ssh", 103)) || !again.Used(Step("bob", "ssh", 100)) {
 				t.Errorf("the start after: %q, floor %d, want %d", notices, again.Floor(), g.Floor())
 			}
@@ -175,40 +179,49 @@ func TestRestarts(t *testing.T) {
 	}
 }
 
-// The clock went back an hour while the machine was down: the floor is not
-// below what has been used.
-func TestClockGoesBackAcrossAReboot(t *testing.T) {
+// The machine loses power, and its clock is an hour late at the next start: what
+// has been used stays used when the clock comes to it again, in one step or
+// running.
+func TestNothingUsedSurvivesALossOfPower(t *testing.T) {
 	m := created(t)
-	s, _, _ := Open(m, "one", 101)
+	s, _, _ := Open(m, 501)
 	must(t, s.Write(Step("alice", "ssh", 500)))
-	if !m.used(t, "two", 380, Step("bob", "ssh", 499)) {
-		t.Error("a step from before works")
+	must(t, s.Write(once))
+	m.files = m.durable
+	_, g, notices := Open(m, 381)
+	if len(notices) != 0 || !g.Used(Step("alice", "ssh", 500)) || !g.Used(once) {
+		t.Errorf("%q: it works again", notices)
+	}
+	if g.Used(Step("alice", "ssh", 501)) || g.Used(Sequence("ssh", ports("tcp/1", "tcp/9"))) {
+		t.Error("what was not used does not work")
 	}
 }
 
-func TestOneTimeSequencesSurvivePower(t *testing.T) {
-	m := created(t)
-	s, _, _ := Open(m, "one", 101)
-	before := m.syncs
-	must(t, s.Write(Step("alice", "ssh", 100)))
-	if m.syncs != before {
-		t.Error("a step waits for the disk")
-	}
-	must(t, s.Write(once))
-	if m.syncs == before {
-		t.Error("a one-time sequence does not wait for the disk")
-	}
-	if !m.used(t, "two", 100, once) {
-		t.Error("it works again")
-	}
-	if m.used(t, "two", 100, Sequence("ssh", ports("tcp/1", "tcp/9"))) {
-		t.Error("a floor counts for one-time sequences")
+// Where the memory is lost, the floor rises when the clock is set forward, and
+// only then.
+func TestClockSetForward(t *testing.T) {
+	now := time.Now()
+	for _, lost := range []bool{true, false} {
+		m := created(t)
+		if lost {
+			delete(m.files, fileName)
+		}
+		_, g, _ := Open(m, 381)
+		g.Look(now, 380)
+		g.Look(now.Add(time.Hour), 382)
+		if g.Used(Step("alice", "ssh", 383)) {
+			t.Error("a step is used without a reason")
+		}
+		g.Look(clocktest.Forward(now.Add(time.Hour), time.Hour), 502)
+		if g.Used(Step("alice", "ssh", 503)) != lost || g.Used(Step("alice", "ssh", 504)) {
+			t.Errorf("lost %v: floor %d", lost, g.Floor())
+		}
 	}
 }
 
 func TestFullDisk(t *testing.T) {
 	m := created(t)
-	s, _, _ := Open(m, "one", 101)
+	s, _, _ := Open(m, 101)
 	must(t, s.Write(Step("alice", "ssh", 100)))
 	m.full = true
 	if err := s.Write(Step("bob", "ssh", 100)); !errors.Is(err, errFull) {
@@ -218,7 +231,7 @@ func TestFullDisk(t *testing.T) {
 	m.full = false
 	must(t, s.Write(Step("bob", "ssh", 101)))
 	for _, r := range []Record{Step("alice", "ssh", 101), Step("bob", "ssh", 101)} {
-		if !m.used(t, "one", 100, r) {
+		if !m.used(t, 100, r) {
 			t.Errorf("%+v works again", r)
 		}
 	}
@@ -227,7 +240,7 @@ func TestFullDisk(t *testing.T) {
 func TestFullDiskAtTheStart(t *testing.T) {
 	m := newMemory()
 	m.full = true
-	s, g, notices := Open(m, "one", 101)
+	s, g, notices := Open(m, 101)
 	if len(notices) != 2 || !g.Used(Step("alice", "ssh", 101)) {
 		t.Errorf("%q", notices)
 	}
@@ -237,14 +250,14 @@ func TestFullDiskAtTheStart(t *testing.T) {
 	m.full = false
 	must(t, s.Write(Step("alice", "ssh", 103)))
 	must(t, s.Close())
-	if !m.used(t, "two", 10, Step("alice", "ssh", 103)) || !m.used(t, "two", 10, Step("bob", "ssh", 101)) {
+	if !m.used(t, 10, Step("alice", "ssh", 103)) || !m.used(t, 10, Step("bob", "ssh", 101)) {
 		t.Error("used again")
 	}
 }
 
 func TestClosed(t *testing.T) {
 	m := created(t)
-	s, _, _ := Open(m, "one", 101)
+	s, _, _ := Open(m, 101)
 	must(t, s.Close())
 	must(t, s.Close())
 	if s.Write(once) == nil {
@@ -258,7 +271,7 @@ func TestClosed(t *testing.T) {
 // TestSize: the file does not grow with use.
 func TestSize(t *testing.T) {
 	m := created(t)
-	s, _, _ := Open(m, "one", 1)
+	s, _, _ := Open(m, 1)
 	for step := range int64(1000) {
 		must(t, s.Write(Step("alice", "ssh", step+2)))
 	}
@@ -271,7 +284,7 @@ func TestSize(t *testing.T) {
 // raises the floor.
 func FuzzOpen(f *testing.F) {
 	m := newMemory()
-	s, _, _ := Open(m, "one", 101)
+	s, _, _ := Open(m, 101)
 	_ = s.Write(Step("alice", "ssh", 200))
 	_ = s.Write(once)
 	f.Add(m.files[fileName])
@@ -280,12 +293,12 @@ func FuzzOpen(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		m := newMemory()
 		m.files[fileName] = data
-		s, g, notices := Open(m, "one", 101)
+		s, g, notices := Open(m, 101)
 		if len(notices) > 0 && !g.Used(Step("x", "y", 101)) {
 			t.Fatal("in doubt, and no floor")
 		}
 		must(t, s.Write(Step("x", "y", 1<<40)))
-		_, again, notices := Open(m, "one", 0)
+		_, again, notices := Open(m, 0)
 		if len(notices) > 0 || !again.Used(Step("x", "y", 1<<40)) || again.Floor() != g.Floor() {
 			t.Fatalf("written anew: %q", notices)
 		}

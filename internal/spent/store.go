@@ -1,6 +1,7 @@
 package spent
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -29,7 +30,7 @@ const FileName = "spent"
 // number grows. So it does not grow with use, and a write never touches what
 // another record needs.
 //
-//	header  magic 8 · boot 8 (zeros: closed in order) · floor 8 · sum 8
+//	header  magic 8 · zero 8 · floor 8 · sum 8
 //	slot    key 16 · number 8 · sum 8
 //
 // A sum is the beginning of the SHA-256 of what is before it.
@@ -58,26 +59,26 @@ func Create(files Files) error {
 	if _, err := files.Read(fileName); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	header := makeHeader([8]byte{}, 0)
+	header := makeHeader(0)
 	if err := files.Replace(fileName, header[:]); err != nil {
 		return fmt.Errorf("make the store of used sequences: %w", err)
 	}
 	return nil
 }
 
-// Open reads the store and returns it with the guard that it fills. bootID
-// tells this boot of the machine from others; the empty one is like no other.
+// Open reads the store and returns it with the guard that it fills.
 // Where records may be missing, a notice says why and every step up to floor is
 // used; that is remembered. A store that cannot be written is none: Write says
 // so each time.
-func Open(files Files, bootID string, floor int64) (s *Store, g *Guard, notices []string) {
+func Open(files Files, floor int64) (s *Store, g *Guard, notices []string) {
 	s = &Store{files: files, slots: make(map[[16]byte]int64), next: slotSize}
 	g = &Guard{highest: make(map[[16]byte]int64)}
 	data, err := files.Read(fileName)
 	if err != nil {
+		g.damaged = true
 		notices = append(notices, fmt.Sprintf("it is lost (%v)", err))
 	} else {
-		notices = s.read(g, data, hashBoot(bootID))
+		notices = s.read(g, data)
 	}
 	if len(notices) > 0 {
 		for _, n := range g.highest {
@@ -85,7 +86,8 @@ func Open(files Files, bootID string, floor int64) (s *Store, g *Guard, notices 
 		}
 		g.floor = max(g.floor, floor)
 	}
-	s.header = makeHeader(hashBoot(bootID), g.floor)
+	g.lost = g.floor != 0
+	s.header = makeHeader(g.floor)
 	if err := s.begin(); err != nil {
 		notices = append(notices, fmt.Sprintf("it cannot be written (%v)", err))
 	}
@@ -97,24 +99,25 @@ func Open(files Files, bootID string, floor int64) (s *Store, g *Guard, notices 
 func Read(data []byte) *Guard {
 	s := &Store{slots: make(map[[16]byte]int64), next: slotSize}
 	g := &Guard{highest: make(map[[16]byte]int64)}
-	s.read(g, data, [8]byte{})
+	s.read(g, data)
 	return g
 }
 
 // read fills guard and slots with what the file holds.
-func (s *Store) read(g *Guard, data []byte, boot [8]byte) (notices []string) {
+func (s *Store) read(g *Guard, data []byte) (notices []string) {
 	if len(data) < slotSize || string(data[:8]) != magic || !sound(data[:slotSize]) {
 		g.damaged = true
 		return []string{"it is damaged (no header)"}
 	}
 	g.floor = int64(binary.BigEndian.Uint64(data[16:]))
-	if was := [8]byte(data[8:16]); was != [8]byte{} && (was != boot || boot == [8]byte{}) {
-		notices = append(notices, "the machine went down without warning")
-	}
-	// Less than a slot at the end is a record that had no room, of something
-	// that was therefore not used.
+	// Less than a slot at the end, or zeros, is a record that had no room, or was
+	// not yet on the disk when the machine went down: of something that was
+	// therefore not used.
 	for ; s.next+slotSize <= int64(len(data)); s.next += slotSize {
 		slot := data[s.next : s.next+slotSize]
+		if s.next+2*slotSize > int64(len(data)) && bytes.Count(slot, []byte{0}) == slotSize {
+			break
+		}
 		if !sound(slot) {
 			g.damaged = true
 			notices = append(notices, fmt.Sprintf("it is damaged (slot %d)", s.next/slotSize))
@@ -127,9 +130,7 @@ func (s *Store) read(g *Guard, data []byte, boot [8]byte) (notices []string) {
 	return notices
 }
 
-// begin makes the file ready for records: compact, sound, and marked as in use
-// by this boot. That must survive a loss of power, or the next boot would
-// believe an older, closed file.
+// begin makes the file ready for records: compact and sound.
 func (s *Store) begin() error {
 	if s.begun {
 		return nil
@@ -158,8 +159,8 @@ func (s *Store) begin() error {
 }
 
 // Write records that something has been used. When it has returned nil, it
-// stays used whatever happens to the process; a one-time sequence also if the
-// machine loses power, since no floor stands in for it. After an error the
+// stays used whatever happens to the process, and if the machine loses power: then
+// no clock must be relied on, which may be late at the next start. After an error the
 // caller must open nothing; as soon as there is room again, later records are
 // written.
 func (s *Store) Write(r Record) error {
@@ -186,10 +187,8 @@ func (s *Store) write(r Record) error {
 	if err := s.files.WriteAt(fileName, slot[:], at); err != nil {
 		return err
 	}
-	if r.once {
-		if err := s.files.Sync(); err != nil {
-			return err
-		}
+	if err := s.files.Sync(); err != nil {
+		return err
 	}
 	if !known {
 		s.slots[r.key] = at
@@ -198,35 +197,16 @@ func (s *Store) write(r Record) error {
 	return nil
 }
 
-// Close makes sure that everything recorded survives a loss of power, and says
-// so in the file.
+// Close makes Write refuse everything from now on.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || !s.begun {
-		s.closed = true
-		return nil
-	}
 	s.closed = true
-	header := s.header
-	copy(header[8:16], make([]byte, 8))
-	seal(&header)
-	err := s.files.Sync()
-	if err == nil {
-		err = s.files.WriteAt(fileName, header[:], 0)
-	}
-	if err == nil {
-		err = s.files.Sync()
-	}
-	if err != nil {
-		return fmt.Errorf("close the store of used sequences: %w", err)
-	}
 	return nil
 }
 
-func makeHeader(boot [8]byte, floor int64) (h [slotSize]byte) {
+func makeHeader(floor int64) (h [slotSize]byte) {
 	copy(h[:], magic)
-	copy(h[8:], boot[:])
 	binary.BigEndian.PutUint64(h[16:], uint64(floor))
 	seal(&h)
 	return h
@@ -247,12 +227,4 @@ func seal(slot *[slotSize]byte) {
 func sound(slot []byte) bool {
 	sum := sha256.Sum256(slot[:sumAt])
 	return string(slot[sumAt:]) == string(sum[:slotSize-sumAt])
-}
-
-func hashBoot(id string) (h [8]byte) {
-	if id != "" {
-		sum := sha256.Sum256([]byte(id))
-		copy(h[:], sum[:])
-	}
-	return h
 }
