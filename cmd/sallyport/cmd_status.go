@@ -147,7 +147,11 @@ func printCounters(w io.Writer, s control.Status) {
 	fmt.Fprintf(w, "\nDropped at closed ports: %s.", count(int(s.Dropped), "packet"))
 	for _, name := range slices.Sorted(maps.Keys(s.Capture)) {
 		ring := s.Capture[name]
-		fmt.Fprintf(w, " Capture %s: %d seen, %d lost.", name, ring.Received, ring.Lost)
+		fmt.Fprintf(w, " Capture %s: %d seen, %d lost", name, ring.Received, ring.Lost)
+		if ring.Late > 0 {
+			fmt.Fprintf(w, ", %d looked at too late to count", ring.Late)
+		}
+		fmt.Fprint(w, ".")
 	}
 	fmt.Fprintln(w)
 	if s.Elsewhere > 0 {

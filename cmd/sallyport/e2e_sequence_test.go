@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -27,6 +28,35 @@ sequence = ["tcp/7000", "udp/8000", "tcp/9000"]
 `
 
 var sshKnocks = []string{"tcp/7000", "udp/8000", "tcp/9000"}
+
+// A daemon that is stopped while knocks arrive takes them for what they were.
+func TestKnocksOfATimeWithoutDaemon(t *testing.T) {
+	t.Parallel()
+	w := newGuarded(t, strings.Replace(sshDoor, "open_for", "within = \"500ms\"\nopen_for", 1))
+	daemon := w.daemon.Process
+	w.closed(w.Client, "tcp", at(w.Client, 22))
+	if err := daemon.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range sshKnocks {
+		w.knock(w.Client, w.Client.Gate4, k)
+		time.Sleep(300 * time.Millisecond)
+	}
+	if err := daemon.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually("the knocks are refused", func() bool { // on a very busy machine they are older than any that count
+		s := w.status()
+		return s.Refusals["too-slow"] > 0 || s.Capture["knocks"].Late > 0
+	})
+	if grants := w.status().Grants; len(grants) != 0 {
+		t.Errorf("%+v", grants)
+	}
+	w.eventually("a quick sequence opens", func() bool {
+		w.knock(w.Client, w.Client.Gate4, sshKnocks...)
+		return len(w.status().Grants) > 0
+	})
+}
 
 func TestSequenceOpensAndTheKernelCloses(t *testing.T) {
 	t.Parallel()

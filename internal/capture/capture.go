@@ -28,8 +28,8 @@ type Source interface {
 	Close() error
 }
 
-// Handler takes a packet. now is its time of arrival (for a live capture
-// within the few packets handled together), in the index of the interface that
+// Handler takes a packet. now is its time of arrival (of an SPA message, which
+// has a time of its own, that at which it is looked at), in the index of the interface that
 // it came by (0: unknown, as from a file). ip is the packet from its IP header
 // on and is valid during the call only.
 type Handler func(now time.Time, in int, ip []byte)
@@ -42,6 +42,7 @@ type Ring struct {
 	Received uint64 // passed the filter
 	Lost     uint64 // of these, for which the ring had no room
 	Broken   uint64 // of these, frames that made no sense
+	Late     uint64 // of these, knocks that were looked at so long after their arrival that they do not count
 }
 
 // Options say how a live capture is made.

@@ -3,6 +3,7 @@ package capture
 import (
 	"encoding/binary"
 	"sync/atomic"
+	"time"
 	"unsafe"
 )
 
@@ -11,6 +12,8 @@ const (
 	offStatus  = 0
 	offSnaplen = 8
 	offNet     = 14
+	offSec     = 16
+	offNsec    = 20
 	lenHeader  = 32
 
 	// The interface in struct sockaddr_ll, which follows the header.
@@ -41,6 +44,30 @@ func (f frame) ready() bool { return atomic.LoadUint32(f.status())&statusUser !=
 
 // in returns the index of the interface that the packet came by.
 func (f frame) in() int { return int(int32(binary.NativeEndian.Uint32(f[offInterface:]))) }
+
+// stamp is when the packet arrived, in nanoseconds of Unix time; 0: unknown.
+// What looks like a time before 2001 is one since the machine was started,
+// which some kernels leave in packets that are sent on a schedule.
+func (f frame) stamp() int64 {
+	sec := int64(binary.NativeEndian.Uint32(f[offSec:]))
+	if sec < 1e9 {
+		return 0
+	}
+	return sec*1e9 + int64(binary.NativeEndian.Uint32(f[offNsec:]))
+}
+
+// stale is how old a knock may be that is looked at. What has waited longer, for
+// a process that was stopped, is of people who have given up.
+const stale = 5 * time.Second
+
+// age is how long ago a frame with that stamp arrived; a clock that was set back
+// meanwhile makes it zero.
+func age(wall, stamp int64) time.Duration {
+	if stamp == 0 {
+		return 0
+	}
+	return time.Duration(max(wall-stamp, 0))
+}
 
 // release gives the frame back to the kernel.
 func (f frame) release() { atomic.StoreUint32(f.status(), statusKernel) }

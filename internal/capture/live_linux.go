@@ -44,6 +44,7 @@ func Open(opts Options) (*Live, error) {
 	l := &Live{messageBlocks: opts.MessageBlocks, wake: wake, retired: make(Stats)}
 	l.knocks, err = newRing("knocks", knockFrame, opts.KnockBlocks, func(r *ring) error { return l.filterKnocks(r, opts.Filter) })
 	if err == nil {
+		l.knocks.timed = true
 		err = l.filterMessages(opts.Filter)
 	}
 	if err != nil {

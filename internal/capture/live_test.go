@@ -3,6 +3,7 @@
 package capture
 
 import (
+	"encoding/binary"
 	"errors"
 	"net"
 	"net/netip"
@@ -245,13 +246,86 @@ func TestLossIsCounted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if handled != room {
-		t.Errorf("handled %d packets, the ring holds %d", handled, room)
+	if stats, err = live.Stats(); err != nil || handled+int(stats["knocks"].Late) != room {
+		t.Errorf("handled %d packets, the ring holds %d (%+v, %v)", handled, room, stats, err)
+	}
+}
+
+// A knock counts with the time at which it arrived, not with that at which the
+// reader comes to it.
+func TestTimeOfArrival(t *testing.T) {
+	l := labtest.New(t, lab.Options{})
+	var live *Live
+	if err := l.Gate.Do(func() (err error) {
+		live, err = Open(Options{Filter: Filter{UDP: portsOf(8000)}})
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	defer live.Close()
+	var arrived [2]time.Time // by when each was there
+	sent := time.Now()
+	for i := range arrived {
+		send(t, l.Client, udp(8000), l.Client.Gate4, 1)
+		for deadline := time.Now().Add(patience); ; {
+			stats, err := live.Stats()
+			if err != nil || time.Now().After(deadline) {
+				t.Fatalf("%+v, %v", stats, err)
+			}
+			if stats["knocks"].Received > uint64(i) {
+				break
+			}
+		}
+		arrived[i] = time.Now()
+		time.Sleep(50 * time.Millisecond) // so that a time of reading is seen to be none of these
+	}
+	var got []time.Time
+	if err := live.Receive(func(now time.Time, _ int, _ []byte) { got = append(got, now) }); err != nil {
+		t.Fatal(err)
+	}
+	const grain = 5 * time.Millisecond // of the kernel's clock, at worst
+	if len(got) != 2 || got[0].After(arrived[0].Add(grain)) || got[1].After(arrived[1].Add(grain)) || got[0].Before(sent.Add(-grain)) || got[1].Before(arrived[0]) {
+		t.Errorf("sent %v, there by %v, received with %v", sent, arrived, got)
+	}
+}
+
+// What has waited for long does not count, and a clock that was set back, or a
+// kernel without stamps, makes nothing old.
+func TestStaleKnocks(t *testing.T) {
+	now := time.Now()
+	for _, c := range []struct {
+		name  string
+		stamp time.Time
+		timed bool
+		age   time.Duration // -1: dropped
+	}{
+		{"just now", now, true, 0},
+		{"a second ago", now.Add(-time.Second), true, time.Second},
+		{"as old as may be", now.Add(-stale), true, stale},
+		{"older", now.Add(-stale - time.Microsecond), true, -1},
+		{"an hour ago", now.Add(-time.Hour), true, -1},
+		{"in an hour", now.Add(time.Hour), true, 0},
+		{"no stamp", time.Unix(0, 0), true, 0},
+		{"time since the start", time.Unix(86_400, 0), true, 0},
+		{"a message", now.Add(-time.Hour), false, 0},
+	} {
+		r := &ring{memory: make([]byte, blockSize), frameSize: knockFrame, timed: c.timed}
+		f := r.frame(0)
+		f[offStatus], f[offSnaplen], f[offNet] = statusUser, 40, overhead
+		binary.NativeEndian.PutUint32(f[offSec:], uint32(c.stamp.Unix()))
+		binary.NativeEndian.PutUint32(f[offNsec:], uint32(c.stamp.Nanosecond()))
+		got := time.Duration(-1)
+		if n := r.receive(batch, now, func(at time.Time, _ int, _ []byte) { got = now.Sub(at) }); n != 1 || f.ready() {
+			t.Errorf("%s: the frame was not taken", c.name)
+		}
+		if got != c.age || r.count.Late != map[bool]uint64{true: 1}[c.age < 0] {
+			t.Errorf("%s: %s old, want %s (%+v)", c.name, got, c.age, r.count)
+		}
 	}
 }
 
 func TestReceiveDoesNotAllocate(t *testing.T) {
-	r := &ring{memory: make([]byte, blockSize), frameSize: knockFrame}
+	r := &ring{memory: make([]byte, blockSize), frameSize: knockFrame, timed: true}
 	fill := func() {
 		for i := range batch {
 			f := r.frame((r.next + i) % r.frames())
@@ -274,7 +348,8 @@ func TestWithoutTheRight(t *testing.T) {
 }
 
 func BenchmarkReceive(b *testing.B) {
-	r := &ring{memory: make([]byte, blockSize), frameSize: knockFrame}
+	r := &ring{memory: make([]byte, blockSize), frameSize: knockFrame, timed: true}
+	now := time.Now()
 	var p packet.Packet
 	ip := craft(a4, b4, packet.TCP, 7000, packet.SYN, 0)
 	handle := func(_ time.Time, _ int, ip []byte) { _ = p.Decode(ip) }
@@ -283,8 +358,9 @@ func BenchmarkReceive(b *testing.B) {
 		for j := range batch {
 			f := r.frame((r.next + j) % r.frames())
 			f[offStatus], f[offSnaplen], f[offNet] = statusUser, 40, overhead
+			binary.NativeEndian.PutUint32(f[offSec:], uint32(now.Unix()))
 			copy(f[overhead:], ip)
 		}
-		r.receive(batch, time.Time{}, handle)
+		r.receive(batch, now, handle)
 	}
 }

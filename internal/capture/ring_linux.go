@@ -22,7 +22,8 @@ type ring struct {
 	fd        int
 	memory    []byte
 	frameSize int
-	next      int // index of the frame that the kernel fills next
+	timed     bool // packets count with the time at which they arrived, and not at all if that is long ago
+	next      int  // index of the frame that the kernel fills next
 
 	mu    sync.Mutex
 	count Ring
@@ -120,25 +121,39 @@ func (r *ring) ready() bool { return r.frame(r.next).ready() }
 
 // receive handles at most limit frames that are ready, and returns how many.
 func (r *ring) receive(limit int, now time.Time, handle Handler) int {
-	n := 0
+	n, wall := 0, now.UnixNano()
 	for ; n < limit; n++ {
 		f := r.frame(r.next)
 		if !f.ready() {
 			break
 		}
-		if ip, ok := f.packet(); ok {
-			handle(now, f.in(), ip)
-		} else {
-			r.mu.Lock()
-			r.count.Broken++
-			r.mu.Unlock()
-		}
+		r.pass(f, now, wall, handle)
 		f.release()
 		if r.next++; r.next == r.frames() {
 			r.next = 0
 		}
 	}
 	return n
+}
+
+// pass hands one frame on. wall is the wall clock's reading of now.
+func (r *ring) pass(f frame, now time.Time, wall int64, handle Handler) {
+	ip, ok := f.packet()
+	waited := time.Duration(0)
+	if r.timed {
+		waited = age(wall, f.stamp())
+	}
+	if ok && waited <= stale {
+		handle(now.Add(-waited), f.in(), ip)
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if ok {
+		r.count.Late++
+	} else {
+		r.count.Broken++
+	}
 }
 
 // stats adds the kernel's counters, which begin again at each reading.
@@ -158,7 +173,7 @@ func (r *ring) stats() (Ring, error) {
 func (r *ring) addTo(all Stats) error {
 	now, err := r.stats()
 	before := all[r.name]
-	all[r.name] = Ring{before.Received + now.Received, before.Lost + now.Lost, before.Broken + now.Broken}
+	all[r.name] = Ring{before.Received + now.Received, before.Lost + now.Lost, before.Broken + now.Broken, before.Late + now.Late}
 	return err
 }
 

@@ -79,7 +79,8 @@ type Door struct {
 // Ring counts what one capture ring has seen since the start.
 type Ring struct {
 	Received uint64 `json:"received"`
-	Lost     uint64 `json:"lost"` // the ring was full
+	Lost     uint64 `json:"lost"`           // the ring was full
+	Late     uint64 `json:"late,omitempty"` // knocks that were looked at too late to count
 }
 
 // OpenRequest asks for a grant.

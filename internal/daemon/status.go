@@ -89,7 +89,7 @@ func (d *Daemon) Status(ctx context.Context) (control.Status, error) {
 		s.Doors = append(s.Doors, entry)
 	}
 	for name, ring := range stats {
-		s.Capture[name] = control.Ring{Received: ring.Received, Lost: ring.Lost}
+		s.Capture[name] = control.Ring{Received: ring.Received, Lost: ring.Lost, Late: ring.Late}
 	}
 	return s, nil
 }
