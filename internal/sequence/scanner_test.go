@@ -14,7 +14,7 @@ import (
 func TestGuesserOfTwoKnocks(t *testing.T) {
 	t.Parallel()
 	const first, ports = 7000, 3000
-	sequences := []Sequence{seq(10*time.Second, "tcp/9999 tcp/9998"), seq(10*time.Second, "tcp/9990 tcp/9980")}
+	sequences := []Sequence{seq(10*time.Second, "tcp/7999 tcp/9980"), seq(10*time.Second, "tcp/9980 tcp/7999")}
 	for name, from := range map[string]func(i int) netip.Addr{
 		"one IPv4 address": func(int) netip.Addr { return alice },
 		"one /64":          func(i int) netip.Addr { return inside(0x20010db8_00010000, 0, i/2) },
@@ -35,7 +35,7 @@ func TestGuesserOfTwoKnocks(t *testing.T) {
 					found++
 				}
 			}
-			for a := range ports {
+			for a := range 1000 { // the first of both is the last of these
 				for c := a + 1; c < ports; c++ {
 					knock(a)
 					knock(c)
