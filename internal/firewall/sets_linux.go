@@ -30,9 +30,10 @@ const (
 	// maxHalfopen bounds how many such connections are remembered.
 	maxHalfopen = 1 << 16
 
-	// maxSingles bounds the sets that packets can change, for which the kernel
-	// wants a bound.
-	maxSingles = 1 << 20
+	// maxElements bounds each set of grants, at some 130 bytes of kernel memory
+	// for an element: whoever has overheard a static sequence can send it under
+	// any number of addresses, and a door can have 1,024 ports.
+	maxElements = 1 << 20
 )
 
 // family is what differs between IPv4 and IPv6.
@@ -90,7 +91,7 @@ func newSets(t *nftables.Table) *sets {
 	doors.Comment = layout
 	refused.Counter = true
 	several.IsMap, several.DataType = true, nftables.TypeVerdict
-	single := nftables.Set{HasTimeout: true, Concatenation: true, Dynamic: true, Size: maxSingles}
+	single := nftables.Set{HasTimeout: true, Concatenation: true, Dynamic: true, Size: maxElements}
 	s := &sets{
 		interfaces: named("interfaces", nftables.Set{KeyType: nftables.TypeIFName, KeyByteOrder: binaryutil.NativeEndian}),
 		doors:      named("doors", doors),
@@ -100,9 +101,9 @@ func newSets(t *nftables.Table) *sets {
 		trial:      named(trialSet, nftables.Set{HasTimeout: true, KeyType: nftables.TypeNFProto}),
 		trusted:    both("trusted", nftables.Set{Interval: true}),
 		forward:    both("forward", nftables.Set{Interval: true, Concatenation: true}, proto, port),
-		granted:    both("granted", nftables.Set{HasTimeout: true, Concatenation: true}, proto, port),
+		granted:    both("granted", nftables.Set{HasTimeout: true, Concatenation: true, Size: maxElements}, proto, port),
 		banned:     both("banned", nftables.Set{HasTimeout: true}),
-		wide:       both("wide", nftables.Set{HasTimeout: true, Concatenation: true}, proto, port),
+		wide:       both("wide", nftables.Set{HasTimeout: true, Concatenation: true, Size: maxElements}, proto, port),
 		single: map[packet.Proto]pair{
 			packet.TCP: both("single-tcp", single, port),
 			packet.UDP: both("single-udp", single, port),

@@ -383,3 +383,30 @@ func TestDoorsOfManyPorts(t *testing.T) {
 		}
 	})
 }
+
+// A set of grants that is full refuses the next one with words, and takes it as
+// soon as there is room.
+func TestFullSetOfGrants(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, lab.Options{})
+	w.f.sets.granted[0].Size = 3
+	cfg := guarding(doorTo("both", "tcp/22", "tcp/80"))
+	p := newPlan(w.f.table, cfg)
+	p.sets.granted[0].Size = 3
+	w.do(func() error {
+		return w.Gate.Do(func() error { w.f.mu.Lock(); defer w.f.mu.Unlock(); return w.f.put(&installed{}, p, nil) })
+	})
+	now := time.Now()
+	g := func(i int) event.Grant {
+		return event.Grant{Door: "both", Source: source(i), Until: now.Add(time.Hour)}
+	}
+	w.do(func() error { return w.f.Grant(g(1), now) })
+	if err := w.f.Grant(g(2), now); err == nil || !strings.Contains(err.Error(), "a set of grants is full") {
+		t.Errorf("%v", err)
+	}
+	if n := len(w.grants()); n != 1 {
+		t.Errorf("%d grants", n)
+	}
+	w.do(func() error { return w.f.Revoke(g(1)) })
+	w.do(func() error { return w.f.Grant(g(2), now) })
+}
