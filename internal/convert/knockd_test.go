@@ -64,6 +64,14 @@ func TestKnockd(t *testing.T) {
 			"[options]\nlogfile = /var/log/knockd.log\n[opencloseSSH]\nsequence = 2222:udp,3333:tcp,4444:udp\nseq_timeout = 15\ntcpflags = syn,ack\nstart_command = /usr/sbin/iptables -A INPUT -s %IP% -p tcp --syn -j ACCEPT\ncmd_timeout = 5\nstop_command = /usr/sbin/iptables -D INPUT -s %IP% -p tcp --syn -j ACCEPT\n",
 			"ssh [tcp/22] 5s: [udp/2222 tcp/3333 udp/4444] in 15s",
 			[]string{"a guess by the name of the section", "tcpflags = syn,ack: here a TCP knock is a packet with SYN and no other flag", "logfile: the daemon writes to the journal"}},
+		{"a range of ports",
+			"[mosh]\nsequence = 2222:udp,3333:tcp,4444:udp\ncommand = /usr/sbin/ufw allow from %IP% to any port 60000:60050 proto udp\n",
+			"mosh [" + strings.Join(mosh(), " ") + "] 1h0m0s: [udp/2222 tcp/3333 udp/4444] in 25s",
+			[]string{`ports = ["udp/60000-60050"]`}},
+		{"more ports than a door has",
+			"[mosh]\nsequence = 2222:udp,3333:tcp,4444:udp\ncommand = /usr/sbin/ufw allow from %IP% to any port 60000:62000 proto udp\n",
+			"",
+			[]string{"are more than 1024 ports"}},
 		{"one sequence opens, another closes",
 			"[options]\n\tUseSyslog\n[openSSH]\n\tsequence = 7000,8000,9000\n\tseq_timeout = 5\n\tcommand = /sbin/iptables -A INPUT -s %IP% -p tcp --dport 22 -j ACCEPT\n\ttcpflags = syn\n[closeSSH]\n\tsequence = 9000,8000,7000\n\tseq_timeout = 5\n\tcommand = /sbin/iptables -D INPUT -s %IP% -p tcp --dport 22 -j ACCEPT\n\ttcpflags = syn\n[openHTTPS]\n\tsequence = 12345,54321,24680,13579\n\tseq_timeout = 5\n\tcommand = /usr/local/sbin/knock_add -i -c INPUT -p tcp -d 443 -f %IP%\n\ttcpflags = syn\n",
 			"ssh [tcp/22] 1h0m0s: [tcp/7000 tcp/8000 tcp/9000] in 5s\nhttps [tcp/443] 1h0m0s: [tcp/12345 tcp/54321 tcp/24680 tcp/13579] in 5s",
@@ -162,6 +170,14 @@ func flat(text string) string {
 		}
 	}
 	return strings.Join(strings.Fields(strings.Join(lines, " ")), " ")
+}
+
+// mosh are the ports that mosh is often given.
+func mosh() (list []string) {
+	for n := range 51 {
+		list = append(list, fmt.Sprintf("udp/%d", 60000+n))
+	}
+	return list
 }
 
 func TestKnockdRefuses(t *testing.T) {
