@@ -86,3 +86,11 @@ func every(d time.Duration) programPace {
 	interval := uint64(d) / generosityEach
 	return programPace{Interval: interval, Burst: interval * (xrlimBurst*generosityEach - 1)}
 }
+
+// answer takes the limits of the host.
+func (m *Moat) answer(a answers) {
+	m.answers = a
+	if a.all.Interval == 0 {
+		m.log.Warn("moat: this host says without a limit that ports are closed, so junk passes", "settings", "net.ipv4.icmp_ratemask, net.ipv6.icmp.ratemask")
+	}
+}

@@ -95,7 +95,7 @@ func (m *Moat) Sync(p Policy) error {
 	}
 	m.covers = m.coversAll(all)
 	if now := readAnswers(procNet); m.loaded && now != m.answers {
-		m.answers = now // with the next SetKeys
+		m.answer(now) // with the next SetKeys
 	}
 	return errors.Join(append(errs, m.unpinOthers())...)
 }

@@ -79,7 +79,8 @@ func (m *Moat) load() error {
 		m.failed = err
 		return errors.Join(err, m.objects.Close())
 	}
-	m.loaded, m.answers = true, readAnswers(procNet)
+	m.loaded = true
+	m.answer(readAnswers(procNet))
 	return errors.Join(m.writeKeys(time.Now()), m.writeHost())
 }
 
