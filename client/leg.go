@@ -58,11 +58,7 @@ func (l *leg) run(ctx context.Context, k knocker) (net.Conn, error) {
 	var now *attempt // nil: none is under way
 	var begin <-chan time.Time
 	opened, failed := false, error(nil)
-	defer func() {
-		if conn := now.abandon(); conn != nil {
-			conn.Close()
-		}
-	}()
+	defer func() { now.drop() }()
 	for {
 		select {
 		case <-l.left:
@@ -185,6 +181,13 @@ func (a *attempt) abandon() net.Conn {
 	a.cancel()
 	<-a.done
 	return a.conn
+}
+
+// drop ends an attempt and whatever it has made.
+func (a *attempt) drop() {
+	if conn := a.abandon(); conn != nil {
+		conn.Close()
+	}
 }
 
 // dialFrom connects from an address of this host, or from any if that has gone.

@@ -53,15 +53,19 @@ func arrives(t *testing.T, s *Sender, h *lab.Host, from, to netip.Addr, in, size
 	}
 	source := netip.AddrPortFrom(from, 40321)
 	target := netip.AddrPortFrom(to.WithZone(""), conn.LocalAddr().(*net.UDPAddr).AddrPort().Port())
-	if err := s.Send(source, target, in, payload); err != nil {
-		t.Fatal(err)
-	}
 	buf := make([]byte, 2000)
-	conn.SetReadDeadline(time.Now().Add(5 * time.Second))
-	n, got, err := conn.ReadFrom(buf)
-	if err != nil {
-		t.Errorf("%d bytes from %s: %v", size, from, err)
-		return
+	var n int
+	var got net.Addr
+	// New addresses and routes of a host may take a moment, and nobody repeats a datagram.
+	for deadline := time.Now().Add(10 * time.Second); got == nil; {
+		if err := s.Send(source, target, in, payload); err != nil {
+			t.Fatal(err)
+		}
+		conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+		if n, got, err = conn.ReadFrom(buf); err != nil && time.Now().After(deadline) {
+			t.Errorf("%d bytes from %s: %v", size, from, err)
+			return
+		}
 	}
 	at := got.(*net.UDPAddr).AddrPort()
 	if string(buf[:n]) != string(payload) || at.Port() != source.Port() || at.Addr().Unmap().WithZone("") != from {
