@@ -66,6 +66,9 @@ func (s proposal) show(d dialog) {
 	if s.InSession {
 		fmt.Fprintf(t, "  you\tfrom %s through tcp/%d; this session is not cut\n", s.Session.Client.Addr(), s.Session.Server.Port())
 	}
+	for _, b := range s.Bridges {
+		fmt.Fprintf(t, "  containers\tbehind %s (%s); they must knock, too, unless that is in trusted\n", b.Name, b.Networks[0])
+	}
 	for _, note := range s.Notes {
 		fmt.Fprintf(t, "  note\t%s\n", note)
 	}

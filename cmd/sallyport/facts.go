@@ -40,15 +40,13 @@ func gather(cfg *config.Config) (facts *lint.Facts, notes []string) {
 	try(err)
 	published, err := inspect.Published()
 	for _, f := range published {
-		facts.Published = append(facts.Published, f.Port)
+		facts.Published = append(facts.Published, lint.Forwarded(f))
 	}
-	if try(err) { // else the next fails in the same way
-		shut, err := inspect.ShutPorts(doorPorts(cfg))
-		try(err)
-		for _, s := range shut {
-			facts.Shut = append(facts.Shut, lint.Shut(s))
-		}
+	if try(err) { // else the next fail in the same way
+		try(addRules(facts, doorPorts(cfg)))
 	}
+	try(addNetwork(facts, cfg))
+	addNeeds(facts, cfg)
 	if inspect.Legacy() {
 		facts.Unread = []string{"iptables-legacy"}
 	}

@@ -177,7 +177,7 @@ func checkShut(in input, tell report) {
 	}
 	for _, s := range in.host.Shut {
 		for _, d := range in.Doors {
-			if !slices.Contains(d.Ports, s.Port) || len(d.To) > 0 || slices.Contains(in.host.Published, s.Port) {
+			if !slices.Contains(d.Ports, s.Port) || len(d.To) > 0 || in.host.forwards(s.Port) {
 				continue
 			}
 			text := fmt.Sprintf("door %q never opens: %s lets nobody through to %s", d.Name, s.By, s.Port)
@@ -226,9 +226,12 @@ func checkOpen(in input, tell report) {
 			list = append(list, strings.TrimSuffix(s.Port.String()+" "+s.Process, " "))
 		}
 	}
-	for _, p := range in.host.Published {
-		if in.open(p) && !slices.ContainsFunc(in.host.Services, func(s Service) bool { return s.Port == p }) {
-			list = append(list, p.String()+" forwarded")
+	for _, t := range in.host.Published {
+		if t.Port.Number == 0 || !in.host.here(t) || !in.open(t.Port) {
+			continue
+		}
+		if !slices.ContainsFunc(in.host.Services, func(s Service) bool { return s.Port == t.Port }) {
+			list = append(list, t.String()+" forwarded")
 		}
 	}
 	if len(list) > 0 {

@@ -30,11 +30,11 @@ var sequenceRules = []Rule{
 	},
 	{
 		Name: "known-sequence", Group: Sequences, Severity: Error,
-		Summary: "a sequence is in manuals and tutorials",
+		Summary: "a sequence is in manuals and tutorials, or in the documents of Sallyport",
 		Why:     "Whoever looks for knocked doors tries these first, in whatever mix of protocols, forwards and backwards.",
 		Remedy:  goodPorts,
 		Bad:     Example{Config: sshDoor + "sequence = [\"tcp/7000\", \"udp/8000\", \"tcp/9000\"]\n"},
-		Good:    Example{Config: sshDoor + random},
+		Good:    Example{Config: spaPort + sshDoor + alice},
 		check: eachSequence(func(s static) string {
 			if published(s.knocks) {
 				return "the sequence is a well-known example"

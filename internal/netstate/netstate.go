@@ -31,10 +31,25 @@ func (o Own) Contains(a netip.Addr) bool {
 	return slices.Contains(o.Addresses, a) || slices.ContainsFunc(o.Prefixes, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
+// All returns everything as prefixes.
+func (o Own) All() []netip.Prefix {
+	all := make([]netip.Prefix, 0, len(o.Addresses)+len(o.Prefixes))
+	for _, a := range o.Addresses {
+		all = append(all, netip.PrefixFrom(a, a.BitLen()))
+	}
+	return append(all, o.Prefixes...)
+}
+
 // Link is a network interface.
 type Link struct {
 	Name string
 	Kind string // of a virtual one, such as "vrf" or "bridge"; "" of others
+}
+
+// Bridge is one to which containers are attached.
+type Bridge struct {
+	Name     string
+	Networks []netip.Prefix // at least one
 }
 
 // Service is a port on which something listens.

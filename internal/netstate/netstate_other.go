@@ -22,6 +22,9 @@ func WatchAddresses(context.Context, func(Own)) error { return errNotLinux }
 // Links works on Linux only.
 func Links() ([]Link, error) { return nil, errNotLinux }
 
+// Bridges works on Linux only.
+func Bridges() ([]Bridge, error) { return nil, errNotLinux }
+
 // Routed works on Linux only.
 func Routed(netip.Addr) (bool, error) { return false, errNotLinux }
 

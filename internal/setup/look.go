@@ -18,6 +18,7 @@ type Host struct {
 	Firewalls []inspect.Firewall
 	Session   inspect.Session // the SSH session that this program runs in
 	InSession bool
+	Bridges   []netstate.Bridge    // to which containers are attached
 	Notes     []string             // what could not be found out
 	below     uint16               // first ephemeral port
 	taken     map[packet.Port]bool // no ports for knocks
@@ -52,6 +53,9 @@ func Look() (h Host, err error) {
 	} else {
 		listening = addPublished(listening, published)
 	}
+	if h.Bridges, err = netstate.Bridges(); err != nil {
+		h.Notes = append(h.Notes, err.Error())
+	}
 	h.Session, h.InSession = inspect.CurrentSession()
 	h.taken = make(map[packet.Port]bool, len(listening)+len(named))
 	for _, p := range named {
@@ -65,10 +69,11 @@ func Look() (h Host, err error) {
 }
 
 // addPublished adds ports that containers, or other hosts, have without a
-// listener here.
+// listener here. What is translated for another address is no door of this host.
 func addPublished(list []netstate.Service, published []inspect.Forwarded) []netstate.Service {
 	for _, f := range published {
-		if !slices.ContainsFunc(list, func(s netstate.Service) bool { return s.Port == f.Port }) {
+		here := !f.At.IsValid() && f.Port.Number != 0 && f.Last <= f.Port.Number
+		if here && !slices.ContainsFunc(list, func(s netstate.Service) bool { return s.Port == f.Port }) {
 			list = append(list, netstate.Service{Port: f.Port, Process: f.By})
 		}
 	}

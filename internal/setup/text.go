@@ -19,7 +19,7 @@ socket    = %q
 [gate]
 policy  = "doors"   # only doors are closed; "all" closes everything but what is public
 closed  = "drop"    # or "reject", where this host's other closed ports answer
-trusted = []        # sources that are never gated, such as ["192.168.1.0/24"]
+trusted = []        # sources that are never gated, such as [%q]%s
 
 [spa]
 port = %d        # UDP; looks like every other closed port
@@ -42,7 +42,11 @@ func (s *Setup) Text() ([]byte, error) {
 		return nil, err
 	}
 	var b bytes.Buffer
-	fmt.Fprintf(&b, textHead, s.State, s.Socket, spaPort.Number)
+	example, whose := "192.168.1.0/24", ""
+	if len(s.Bridges) > 0 {
+		example, whose = s.Bridges[0].Networks[0].String(), ", the containers behind "+s.Bridges[0].Name
+	}
+	fmt.Fprintf(&b, textHead, s.State, s.Socket, example, whose, spaPort.Number)
 	for _, d := range s.Doors {
 		fmt.Fprintf(&b, textDoor, d.Name, quoted(d.Words()), s.OpenFor)
 		if !s.Sequences {

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"time"
+
+	"sallyport/internal/config"
+	"sallyport/internal/inspect"
+	"sallyport/internal/lint"
+	"sallyport/internal/netstate"
+	"sallyport/internal/packet"
+)
+
+// addRules finds out what other tables do with the ports of doors.
+func addRules(facts *lint.Facts, ports []packet.Port) error {
+	shut, err := inspect.ShutPorts(ports)
+	for _, s := range shut {
+		facts.Shut = append(facts.Shut, lint.Shut(s))
+	}
+	untracked, more := inspect.Untracked(ports)
+	for _, s := range untracked {
+		facts.Untracked = append(facts.Untracked, lint.Shut(s))
+	}
+	guards, yetMore := inspect.Guards()
+	for _, g := range guards {
+		facts.Guards = append(facts.Guards, lint.Guard(g))
+	}
+	return errors.Join(err, more, yetMore)
+}
+
+// addNetwork finds out which addresses, interfaces and routes there are.
+func addNetwork(facts *lint.Facts, cfg *config.Config) error {
+	own, err := netstate.Addresses()
+	if err == nil {
+		facts.Own = own.All()
+	}
+	links, more := netstate.Links()
+	for _, l := range links {
+		facts.Links = append(facts.Links, l.Name)
+		if l.Kind == "vrf" {
+			facts.VRFs = append(facts.VRFs, l.Name)
+		}
+	}
+	bridges, yetMore := netstate.Bridges()
+	for _, b := range bridges {
+		facts.Bridges = append(facts.Bridges, lint.Bridge(b))
+	}
+	err = errors.Join(err, more, yetMore)
+	for _, d := range cfg.Doors {
+		for _, p := range d.To {
+			// The first and the last address: of a large prefix a part may have a route.
+			if first, failed := netstate.Routed(p.Addr()); failed != nil || first {
+				err = errors.Join(err, failed)
+			} else if last, failed := netstate.Routed(lastOf(p)); failed == nil && !last {
+				facts.Unrouted = append(facts.Unrouted, p)
+			}
+		}
+	}
+	return err
+}
+
+func lastOf(p netip.Prefix) netip.Addr {
+	bytes := p.Addr().AsSlice()
+	for i := p.Bits(); i < 8*len(bytes); i++ {
+		bytes[i/8] |= 0x80 >> (i % 8)
+	}
+	last, _ := netip.AddrFromSlice(bytes)
+	return last
+}
+
+// addNeeds finds out whether what the configuration names is there.
+func addNeeds(facts *lint.Facts, cfg *config.Config) {
+	paths, programs := lint.Needed(cfg)
+	for _, path := range paths {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			facts.Missing = append(facts.Missing, path)
+		}
+	}
+	for _, path := range programs {
+		info, err := os.Stat(path)
+		if errors.Is(err, fs.ErrNotExist) || err == nil && (info.IsDir() || info.Mode()&0o111 == 0) {
+			facts.NotRunnable = append(facts.NotRunnable, path)
+		}
+	}
+	if running(cfg) {
+		return // it is the daemon that listens; its status says where it cannot
+	}
+	for _, at := range []string{cfg.API.Listen.String(), cfg.Metrics.Listen} {
+		if _, err := netip.ParseAddrPort(at); err == nil && taken(at) {
+			facts.Busy = append(facts.Busy, at)
+		}
+	}
+}
+
+// running reports whether a daemon is there.
+func running(cfg *config.Config) bool {
+	conn, err := net.DialTimeout("unix", cfg.Daemon.Socket, time.Second)
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	return true
+}
+
+// taken reports whether another program listens at an address.
+func taken(at string) bool {
+	l, err := net.Listen("tcp", at)
+	if err == nil {
+		l.Close()
+	}
+	return errors.Is(err, syscall.EADDRINUSE)
+}
