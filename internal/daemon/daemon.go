@@ -70,6 +70,7 @@ type Daemon struct {
 	actor    *actor
 	control  *control.Server
 	host     host
+	exposure exposure
 	problems problems
 	secrets  atomic.Pointer[secrets] // nil until SPA is on
 	memory   atomic.Pointer[memory]  // nil if nothing needs it and it could not be opened
@@ -136,6 +137,7 @@ func (d *Daemon) start() error {
 	d.webhooks = webhook.New(filepath.Join(cfg.Daemon.StateDir, "webhooks"), siem.Product{Version: d.opts.Version, Host: host}, d.events.put, d.log)
 	d.webhooks.Set(cfg.Webhooks)
 	d.watchman = newWatchman(d.found, d.events.put, cfg)
+	d.watchman.exposed = d.exposure.found
 	d.bans = newBans(d.events.put)
 	d.bans.configure(cfg)
 	d.events.sinks = append(d.events.sinks, d.watchman.heard, d.bans.heard, d.journal.Put, d.uses.heard, d.hooks.Put, d.metrics.Put, d.webhooks.Put)
@@ -258,6 +260,7 @@ func (d *Daemon) tasks() []task {
 		{"decoys", d.watchDecoys},
 		{"rotating sequences", d.watchSteps},
 		{"moat", d.watchMoat},
+		{"exposure", d.watchExposure},
 		{"sampling", d.watchRate},
 		{"watchdog", d.watchdog},
 	}

@@ -25,8 +25,9 @@ type watchman struct {
 	config   *config.Config
 	geoip    string                  // the database that country asks
 	country  func(netip.Addr) string // nil: countries are not known
-	uses     atomic.Bool             // KindUse events tell which grants are used
-	lost     atomic.Uint64           // events for which the queue had no room
+	exposed  func() []detect.Exposure
+	uses     atomic.Bool   // KindUse events tell which grants are used
+	lost     atomic.Uint64 // events for which the queue had no room
 }
 
 func newWatchman(found func(event.Finding, bool), put func(event.Event), cfg *config.Config) *watchman {
@@ -59,7 +60,7 @@ func (w *watchman) options() detect.Options {
 	if path := w.config.Detect.GeoIP; path != w.geoip {
 		w.geoip, w.country = path, w.countries(path)
 	}
-	return detect.Options{Config: w.config, Country: w.country, UsesWatched: w.uses.Load()}
+	return detect.Options{Config: w.config, Country: w.country, UsesWatched: w.uses.Load(), Exposed: w.exposed}
 }
 
 func (w *watchman) countries(path string) func(netip.Addr) string {

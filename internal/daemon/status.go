@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"fmt"
-	"net"
 	"runtime"
 	"slices"
 	"sync"
@@ -97,11 +96,10 @@ func (d *Daemon) Status(ctx context.Context) (control.Status, error) {
 // hostProblems finds what on this host does not fit the configuration.
 func (d *Daemon) hostProblems(cfg *config.Config) []string {
 	var list []string
-	for _, name := range cfg.Gate.Interfaces {
-		if _, err := net.InterfaceByName(name); err != nil {
-			list = append(list, fmt.Sprintf("interface %q is not there; its doors close when it comes", name))
-		}
+	if err := d.exposure.look(cfg, d.host.own(), time.Now()); err != nil {
+		list = append(list, err.Error())
 	}
+	list = append(list, d.exposure.list()...)
 	host := d.host.gate()
 	for _, door := range cfg.Doors {
 		for _, knock := range door.Sequence {

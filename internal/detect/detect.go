@@ -29,6 +29,7 @@ type Options struct {
 	Config      *config.Config
 	UsesWatched bool                    // whether KindUse events tell which grants are used
 	Country     func(netip.Addr) string // two letters, or empty; nil: countries are not known
+	Exposed     func() []Exposure       // by what doors are open now; nil: not known
 }
 
 // Detector judges a stream of events. One goroutine uses it.
@@ -54,6 +55,7 @@ type Detector struct {
 	out       []event.Finding
 	reviewed  time.Time // when changes of findings were last told
 	dueAt     time.Time // when secrets are looked at next
+	exposedAt time.Time // when the host is
 }
 
 // New returns a detector that knows nothing yet.
@@ -161,6 +163,7 @@ func (d *Detector) Tick(now time.Time) []event.Finding {
 	d.settlePending()
 	d.rollCrowds()
 	d.observeSecrets()
+	d.observeExposure()
 	d.review()
 	return d.told()
 }
@@ -184,7 +187,7 @@ func (d *Detector) advance(now time.Time) {
 
 // shift moves all that is known in time, after the clock was set back.
 func (d *Detector) shift(by time.Duration) {
-	for _, t := range []*time.Time{&d.now, &d.epoch, &d.reviewed, &d.dueAt, &d.scanning.started, &d.guessing.started, &d.gettingIn.started} {
+	for _, t := range []*time.Time{&d.now, &d.epoch, &d.reviewed, &d.dueAt, &d.exposedAt, &d.scanning.started, &d.guessing.started, &d.gettingIn.started} {
 		*t = t.Add(by)
 	}
 	for _, f := range d.open {

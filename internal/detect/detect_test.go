@@ -448,6 +448,30 @@ func TestRotationOverdue(t *testing.T) {
 	}
 }
 
+func TestExposedDoors(t *testing.T) {
+	var open []Exposure
+	s := &stream{Detector: New(Options{Config: &config.Config{Detect: limits()}, Exposed: func() []Exposure { return open }}, noon), now: noon}
+	s.wait(time.Hour)
+	if got := s.briefs(); len(got) != 0 {
+		t.Fatalf("nothing is exposed: %q", got)
+	}
+	open = []Exposure{{"translated-address", "door ingress"}, {"vrf", "mgmt"}}
+	s.wait(time.Hour)
+	if got := s.briefs(); len(got) != 1 || !strings.HasPrefix(got[0], "exposed high") {
+		t.Fatalf("found %q, want one finding for as long as it lasts", got)
+	}
+	if f := s.found[0]; !slices.Equal(f.Evidence, []string{"translated-address: door ingress", "vrf: mgmt"}) || f.Count != 1 {
+		t.Errorf("finding %+v", f)
+	}
+	open = nil
+	s.wait(time.Hour)
+	open = []Exposure{{"vrf", "mgmt"}}
+	s.wait(time.Hour)
+	if got := s.briefs(); len(got) != 2 {
+		t.Errorf("found %q, want another one when it comes again", got)
+	}
+}
+
 func TestAFindingIsToldOnceAndThenCounted(t *testing.T) {
 	s := newStream()
 	for i := range 50_000 {
@@ -630,7 +654,7 @@ func TestRulesAreDocumented(t *testing.T) {
 	}
 	var have []string
 	for _, r := range []*rule{scanFast, scanSlow, scanDistributed, guesses, guessesDistributed, nearMiss, replays, interception, clocks,
-		stranger, forbiddenDoor, forbiddenPlace, twoPlaces, newCountry, neverUsed, failedLogins, overdue, floods} {
+		stranger, forbiddenDoor, forbiddenPlace, twoPlaces, newCountry, neverUsed, failedLogins, overdue, exposed, floods} {
 		have = append(have, r.name)
 		if !strings.HasSuffix(r.advice, ".") || r.quiet < time.Minute {
 			t.Errorf("%s: advice %q, over after %s", r.name, r.advice, r.quiet)

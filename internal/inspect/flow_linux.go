@@ -21,6 +21,8 @@ type flow struct {
 	proto packet.Proto // 0: any
 	ports portRange    // zero: any
 	at    netip.Prefix // of destinations; invalid: any
+
+	external bool // by a chain of kube-proxy for what comes from outside a cluster
 }
 
 // portRange is a range of ports, both ends included.

@@ -264,22 +264,23 @@ const kubeProxyNft = `nft -f - <<'END'
 table ip kube-proxy {
 	map service-ips {
 		type ipv4_addr . inet_proto . inet_service : verdict
-		elements = { 10.91.0.200 . tcp . 443 : goto external, 10.96.0.7 . tcp . 80 : goto service }
+		elements = { 10.91.0.200 . tcp . 443 : goto external-a, 10.96.0.7 . tcp . 80 : goto service-a }
 	}
-	map service-nodeports { type inet_proto . inet_service : verdict; elements = { tcp . 30443 : goto external }; }
+	map service-nodeports { type inet_proto . inet_service : verdict; elements = { tcp . 30443 : goto external-a }; }
 	chain nat-prerouting { type nat hook prerouting priority dstnat; policy accept; jump services; }
 	chain services {
 		ip daddr . meta l4proto . th dport vmap @service-ips
 		ip daddr != 127.0.0.0/8 fib daddr type local meta l4proto . th dport vmap @service-nodeports
 	}
-	chain external { meta mark set meta mark or 0x4000; goto service; }
-	chain service { numgen random mod 2 vmap { 0 : goto endpoint-1, 1 : goto endpoint-2 }; }
+	chain external-a { meta mark set meta mark or 0x4000; goto service-a; }
+	chain service-a { numgen random mod 2 vmap { 0 : goto endpoint-1, 1 : goto endpoint-2 }; }
 	chain endpoint-1 { ip saddr 10.244.0.5 meta mark set 0x4000; meta l4proto tcp dnat to 10.244.0.5:8080; }
 	chain endpoint-2 { meta l4proto tcp dnat to 10.244.0.6:8080; }
 }
 END`
 
-const kubernetes = "tcp/80 at 10.96.0.7/32 to 10.244.0.5 tcp/8080, tcp/443 at 10.91.0.200/32 to 10.244.0.5 tcp/8080, tcp/30443 to 10.244.0.5 tcp/8080"
+// inCluster: the address within the cluster is not there.
+const inCluster = "tcp/443 at 10.91.0.200/32 to 10.244.0.5 tcp/8080, tcp/30443 to 10.244.0.5 tcp/8080"
 
 // Where translated packets were going, and where they go.
 func TestWherePublishedPortsLead(t *testing.T) {
@@ -292,8 +293,8 @@ func TestWherePublishedPortsLead(t *testing.T) {
 			"tcp/443 at 10.91.0.200/32 to 10.244.0.5 tcp/8080"},
 		{"IPv6", "ip6tables-nft -t nat -A PREROUTING -d 2001:db8:9::5/128 -p tcp --dport 443 -j DNAT --to-destination [2001:db8:1::5]:8443",
 			"tcp/443 at 2001:db8:9::5/128 to 2001:db8:1::5 tcp/8443"},
-		{"kube-proxy", kubeProxy, kubernetes},
-		{"kube-proxy with nftables", kubeProxyNft, kubernetes},
+		{"kube-proxy", kubeProxy, inCluster},
+		{"kube-proxy with nftables", kubeProxyNft, inCluster},
 		{"redirected", "iptables-nft -t nat -A PREROUTING -p tcp --dport 443 -j REDIRECT --to-ports 2222", "tcp/443 here tcp/2222"},
 		{"redirected with nftables", nft("tcp dport 443 redirect to :2222"), "tcp/443 here tcp/2222"},
 		{"a set of ports", nft("tcp dport { 80, 443 } dnat ip to 10.0.0.5"), "tcp/80 to 10.0.0.5, tcp/443 to 10.0.0.5"},

@@ -62,7 +62,17 @@ func forwarder(c *nftables.Chain) string {
 	case c.Table.Name == "netavark", strings.HasPrefix(c.Name, "NETAVARK"):
 		return "Podman"
 	case c.Table.Name == "kube-proxy", strings.HasPrefix(c.Name, "KUBE-"):
-		return "Kubernetes"
+		return kubernetes
 	}
 	return ""
+}
+
+const kubernetes = "Kubernetes"
+
+// external reports whether kube-proxy takes what comes from outside through a
+// chain: to load balancers, external addresses and ports of nodes
+// (pkg/proxy/iptables/proxier.go and pkg/proxy/nftables/proxier.go; KUBE-FW and
+// KUBE-XLB are of before 1.24).
+func external(chain string) bool {
+	return slices.ContainsFunc([]string{"KUBE-EXT-", "KUBE-FW-", "KUBE-XLB-", "external-"}, func(s string) bool { return strings.HasPrefix(chain, s) })
 }

@@ -48,6 +48,7 @@ func (t *translator) walk(c *nftables.Chain, f flow, depth int) error {
 	if err != nil {
 		return err
 	}
+	f.external = f.external || external(c.Name)
 	for _, r := range rules {
 		if t.steps++; t.steps > maxSteps {
 			return fmt.Errorf("there are more than %d rules on the ways through them", maxSteps)
@@ -298,6 +299,9 @@ func (t *translator) note(s step, to netip.Addr, port uint16, here bool) {
 		return
 	}
 	f := Forwarded{At: s.at, By: forwarder(s.chain), To: to, Here: here}
+	if f.By == kubernetes && s.at.IsValid() && !s.external {
+		return // an address that is reached from within the cluster
+	}
 	if !every {
 		f.Port, f.Last = s.port(), s.ports[1]
 	}

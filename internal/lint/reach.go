@@ -31,8 +31,7 @@ var reachRules = []Rule{
 		Name: "translated-address", Group: Host, Severity: Warning,
 		Summary: "the port of a door is translated at an address that is not this host's",
 		Why: "A door is at the addresses of this host, and at those in its `to`. The load balancer of a cluster, or a router, may have " +
-			"rules for others, and what is sent there is translated and forwarded without any knock. (Not all of these addresses need be reachable from outside: " +
-			"those within a cluster are not.)",
+			"rules for others, and what is sent there is translated and forwarded without any knock.",
 		Remedy: "add the address to `to` of the door if it can be reached from outside",
 		Bad: Example{Config: strings.Replace(cluster, "to = [\"10.91.0.200/32\"]\n", "", 1),
 			Host: &Facts{Own: ownExample, Published: []Forwarded{balancer}}},
@@ -74,6 +73,22 @@ var reachRules = []Rule{
 		Bad:    Example{Config: onEth0 + spaPort + sshDoor + alice, Host: &Facts{Links: []string{"lo", "ens5"}}},
 		Good:   Example{Config: onEth0 + spaPort + sshDoor + alice, Host: &Facts{Links: []string{"lo", "eth0"}}},
 		check:  checkInterfaces,
+	},
+	{
+		Name: "missing-moat", Group: Host, Severity: Warning,
+		Summary: "an interface of the moat is not there",
+		Why:     "`interfaces` of [moat] says where junk is dropped before it costs anything. On others it arrives in full.",
+		Remedy:  "write the names as `ip link` has them, or leave `interfaces` out: then all physical ones have a moat",
+		Bad:     Example{Config: "[moat]\ninterfaces = [\"eth0\"]\n\n" + spaPort + sshDoor + alice, Host: &Facts{Links: []string{"lo", "ens5"}}},
+		Good:    Example{Config: "[moat]\ninterfaces = [\"ens5\"]\n\n" + spaPort + sshDoor + alice, Host: &Facts{Links: []string{"lo", "ens5"}}},
+		check: func(in input, tell report) {
+			if in.host == nil || in.host.Links == nil || in.Moat.Mode == config.MoatOff {
+				return
+			}
+			for _, name := range in.host.missing(in.Moat.Interfaces) {
+				tell(config.Place{File: in.Path}, fmt.Sprintf("no interface %s here: there is no moat on it", name))
+			}
+		},
 	},
 	{
 		Name: "no-route", Group: Host, Severity: Warning,
@@ -274,26 +289,23 @@ func (in input) judged(t Forwarded, d *config.Door) bool {
 	return true
 }
 
+// missing returns the interfaces that are not there.
+func (f *Facts) missing(names []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(f.Links, name) })
+}
+
 func checkInterfaces(in input, tell report) {
 	if in.host == nil || in.host.Links == nil {
 		return
 	}
-	missing := func(names []string) []string {
-		return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(in.host.Links, name) })
-	}
 	at := config.Place{File: in.Path}
-	gated := missing(in.Gate.Interfaces)
+	gated := in.host.missing(in.Gate.Interfaces)
 	if len(gated) > 0 && len(gated) == len(in.Gate.Interfaces) {
 		tell(at, fmt.Sprintf("none of the gated interfaces is here (%s): every door is open", strings.Join(gated, ", ")), as(Error))
 		gated = nil
 	}
 	for _, name := range gated {
 		tell(at, fmt.Sprintf("no interface %s here: nothing is gated by it", name))
-	}
-	if in.Moat.Mode != config.MoatOff {
-		for _, name := range missing(in.Moat.Interfaces) {
-			tell(at, fmt.Sprintf("no interface %s here: there is no moat on it", name), remedy("write the names in [moat] as `ip link` has them"))
-		}
 	}
 }
 

@@ -1,0 +1,120 @@
+package daemon
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"sallyport/internal/config"
+	"sallyport/internal/detect"
+	"sallyport/internal/event"
+	"sallyport/internal/inspect"
+	"sallyport/internal/lint"
+	"sallyport/internal/netstate"
+)
+
+const (
+	exposureEvery = 5 * time.Second // how often interfaces are looked at
+	rulesEvery    = 5 * time.Minute // and translations: a cluster has tens of thousands of rules
+)
+
+// exposure is what the host does around the doors: what other tables translate,
+// which interfaces are there. None of it is the daemon's, so it looks again and
+// again.
+type exposure struct {
+	mu       sync.Mutex
+	read     time.Time // when translations were
+	rules    []lint.Forwarded
+	failed   string // why they could not be read
+	problems []lint.Problem
+}
+
+// look finds out by what doors are open on this host. Translations are read
+// again when they are old.
+func (x *exposure) look(cfg *config.Config, own netstate.Own, now time.Time) error {
+	links, err := netstate.Links()
+	if err != nil {
+		return err
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.read.IsZero() || now.Sub(x.read) >= rulesEvery || now.Before(x.read) {
+		x.readRules(now)
+	}
+	host := lint.Facts{Own: own.All(), Published: x.rules}
+	for _, l := range links {
+		host.Links = append(host.Links, l.Name)
+		if l.Kind == "vrf" {
+			host.VRFs = append(host.VRFs, l.Name)
+		}
+	}
+	x.problems = slices.DeleteFunc(lint.Exposed(cfg, &host), func(p lint.Problem) bool { return !p.Severity.AtLeast(lint.Warning) })
+	return nil
+}
+
+func (x *exposure) readRules(now time.Time) {
+	x.read, x.failed = now, ""
+	published, err := inspect.Published()
+	if err != nil {
+		x.failed = "whether other addresses or ports lead to doors is not known: " + err.Error()
+		return
+	}
+	x.rules = x.rules[:0]
+	for _, f := range published {
+		x.rules = append(x.rules, lint.Forwarded(f))
+	}
+}
+
+// list returns what was found, for the status.
+func (x *exposure) list() []string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	var list []string
+	if x.failed != "" {
+		list = append(list, x.failed)
+	}
+	for _, p := range x.problems {
+		list = append(list, p.Text+": "+p.Remedy)
+	}
+	return list
+}
+
+// found returns by what doors are open, for findings. One of several interfaces
+// may be missing because it has not come yet, such as that of a modem.
+func (x *exposure) found() []detect.Exposure {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	var list []detect.Exposure
+	for _, p := range x.problems {
+		if p.Rule != "missing-interface" || p.Severity == lint.Error {
+			list = append(list, detect.Exposure{Rule: p.Rule, Text: p.Text})
+		}
+	}
+	return list
+}
+
+// watchExposure looks at the host again and again, and says when a door is open
+// by what somebody has changed there.
+func (d *Daemon) watchExposure(ctx context.Context) error {
+	every := time.NewTicker(exposureEvery)
+	defer every.Stop()
+	last := ""
+	for {
+		if err := d.exposure.look(d.config.Load(), d.host.own(), time.Now()); err != nil {
+			d.log.Warn("the view of interfaces is out of date", "error", err)
+		}
+		if text := strings.Join(d.exposure.list(), "; "); text != last {
+			last = text
+			if text != "" {
+				d.events.put(event.Event{Time: time.Now(), Kind: event.KindFailure, Detail: text})
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-every.C:
+		}
+	}
+}
