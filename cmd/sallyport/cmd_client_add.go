@@ -118,22 +118,22 @@ func readKey(stdin io.Reader, name string) (string, error) {
 // toml is the file that adds the client.
 func (e *enrolment) toml() []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "# Made by sallyport client add on %s.\n\n[[client]]\nname  = %q\ndoors = [%s]\n",
-		time.Now().Format(time.DateOnly), e.name, quoted(e.doors))
+	fmt.Fprintf(&b, "# Made by sallyport client add on %s.\n\n[[client]]\nname  = %s\ndoors = [%s]\n",
+		time.Now().Format(time.DateOnly), config.Quote(e.name), quoted(e.doors))
 	if e.key != "" {
-		fmt.Fprintf(&b, "key   = %q\n", e.key)
+		fmt.Fprintf(&b, "key   = %s\n", config.Quote(e.key))
 	}
 	if !e.secret.IsZero() {
-		fmt.Fprintf(&b, "rotating = %q\nchanged  = %s\n", e.secret.Text(), time.Now().UTC().Format(time.DateOnly))
+		fmt.Fprintf(&b, "rotating = %s\nchanged  = %s\n", config.Quote(e.secret.Text()), time.Now().UTC().Format(time.DateOnly))
 	}
 	if len(e.from) > 0 {
 		fmt.Fprintf(&b, "from  = [%s]\n", quoted(e.from))
 	}
 	if e.expires != "" {
-		fmt.Fprintf(&b, "expires = %q\n", e.expires)
+		fmt.Fprintf(&b, "expires = %s\n", config.Quote(e.expires))
 	}
 	if e.maxOpen != "" {
-		fmt.Fprintf(&b, "max_open = %q\n", e.maxOpen)
+		fmt.Fprintf(&b, "max_open = %s\n", config.Quote(e.maxOpen))
 	}
 	if e.single {
 		b.WriteString("single = true\n")

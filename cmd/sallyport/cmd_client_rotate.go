@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -48,9 +47,9 @@ The client's SSH key stays as it is: the client replaces that itself.`,
 func (r *rotation) rotateClient(ctx context.Context, w io.Writer, c *config.Client) error {
 	old := ""
 	if !c.Rotating.Current.IsZero() {
-		old = strconv.Quote(c.Rotating.Current.Text())
+		old = config.Quote(c.Rotating.Current.Text())
 	}
-	settings := r.settings("rotating", strconv.Quote(newSecret().Text()), old)
+	settings := r.settings("rotating", config.Quote(newSecret().Text()), old)
 	if err := r.change(ctx, w, c.Place, settings); err != nil {
 		return err
 	}

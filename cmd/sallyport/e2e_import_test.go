@@ -41,6 +41,8 @@ var moves = []moved{
 		"-u 5001 4001 6001", 22, true, byIptables},
 	{"capital letters and spaces", "[Options]\n  LogFile   =  knockd.log\n\n# a comment\n[ SSH ]\n  Sequence    = 5001 , 4001 ,6001\n  Seq_Timeout = 10\n  TCPFlags    = syn,!ack\n  Start_Command = iptables -I " + ipt22 + "\n  Cmd_Timeout = 1\n  Stop_Command = iptables -D " + ipt22 + "\n",
 		"5001 4001 6001", 22, true, ""},
+	{"remarks behind values", "[ssh]\nsequence = 5001 , 4001 ,6001      # secret!\nseq_timeout = 15 # seconds\nstart_command = iptables -I " + ipt22 + "\ncmd_timeout = 1 # s\nstop_command = iptables -D " + ipt22 + "\ntcpflags = syn\n",
+		"5001 4001 6001", 22, true, byIptables},
 	{"several ports", "[web]\nsequence = 5001,4001,6001\nstart_command = iptables -I INPUT -s %IP% -p tcp -m multiport --dports 80,443 -j ACCEPT\ncmd_timeout = 1\nstop_command = iptables -D INPUT -s %IP% -p tcp -m multiport --dports 80,443 -j ACCEPT\ntcpflags = syn\n",
 		"5001 4001 6001", 80, true, byIptables},
 	{"nft, a rule", "[ssh]\nsequence = 5001,4001:udp,6001\nstart_command = nft add rule inet filter input ip saddr %IP% tcp dport 22 accept\ntcpflags = syn\n",

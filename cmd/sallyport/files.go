@@ -7,10 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"sallyport/internal/atomicfile"
+	"sallyport/internal/config"
 	"sallyport/internal/packet"
 )
 
@@ -71,7 +71,7 @@ func tomlString(text string) string {
 func quoted(list []string) string {
 	var words []string
 	for _, s := range list {
-		words = append(words, strconv.Quote(s))
+		words = append(words, config.Quote(s))
 	}
 	return strings.Join(words, ", ")
 }

@@ -53,6 +53,7 @@ const (
 	gpgNote     = "GnuPG is not used. Each client proves an SSH key, from a file, an agent or a hardware token."
 	suiteNote   = "there is one suite of algorithms, and nothing to choose."
 	commandNote = "a message opens a door and cannot carry commands. What is to be run when a door opens is a hook."
-	natNote     = "Sallyport never translates addresses. Make the rule yourself, once and for all: a door guards the port before it is translated."
+	natNote     = "Sallyport never translates addresses. " + natRule
+	natRule     = "Make the rule yourself, once and for all: a door guards the port before it is translated."
 	includeNote = "files are not followed: import each of them, and put what comes out into conf.d."
 )

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -41,6 +40,7 @@ type door struct {
 	oneTime         string // the file of knockd that is to be converted
 	to              []netip.Prefix
 
+	behind   bool // its ports are of after a translation
 	off      bool // it is written as a comment
 	replaced int  // how often its sequence has been replaced
 
@@ -172,7 +172,7 @@ func (d *door) write(w *writer) {
 	set := func(key, value string) { w.printf("%s%-8s = %s\n", prefix, key, value) }
 	d.first = w.line
 	w.printf("%s[[door]]\n", prefix)
-	set("name", strconv.Quote(d.name))
+	set("name", config.Quote(d.name))
 	if len(d.ports) == 0 {
 		w.printf(`# ports    = ["tcp/…"]` + "\n")
 	} else {
@@ -184,7 +184,7 @@ func (d *door) write(w *writer) {
 		set("sequence", tomlKnocks(d.knocks))
 	}
 	if d.oneTime != "" {
-		w.printf("# sequences_file = %q\n", "/etc/sallyport/"+d.name+".sequences")
+		w.printf("# sequences_file = %s\n", config.Quote("/etc/sallyport/"+d.name+".sequences"))
 	}
 	if d.within > 0 && d.knocks != nil {
 		set("within", tomlDuration(d.within))
@@ -192,7 +192,7 @@ func (d *door) write(w *writer) {
 	if len(d.to) > 0 {
 		words := make([]string, len(d.to))
 		for i, p := range d.to {
-			words[i] = strconv.Quote(p.String())
+			words[i] = config.Quote(p.String())
 		}
 		set("to", "["+strings.Join(words, ", ")+"]")
 	}

@@ -3,44 +3,57 @@ package convert
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
+	"sallyport/internal/config"
 	"sallyport/internal/packet"
 )
 
-// readCommands finds out what a section opens, and for how long. It reports
-// false for a section that opens nothing.
-func (p *part) readCommands(s *section, d *door) bool {
+// does is what is known of the commands of a section.
+type does uint8
+
+const (
+	unknown does = iota // nothing, or something else than to open and close ports
+	opens
+	closes
+)
+
+// readCommands finds out what a section opens, and for how long. What it runs
+// besides is proposed as hooks.
+func (p *part) readCommands(s *section, d *door) does {
 	start, _ := s.get("START_COMMAND", "COMMAND")
 	six, hasSix := s.get("START_COMMAND_6", "COMMAND_6")
 	if start.value == "" {
 		start = six
 	}
 	rules, others := readCommands(start.value)
-	opens := false
+	did := unknown
 	for _, r := range rules {
 		p.readRule(start.line, r, d)
-		opens = opens || r.opens
+		if r.opens {
+			did = opens
+		} else if did == unknown {
+			did = closes
+		}
 	}
-	if hasSix && opens {
+	if hasSix && did == opens {
 		p.compareFamilies(six, d)
 	}
 	stop, ok := s.get("STOP_COMMAND")
 	if stop6, ok6 := s.get("STOP_COMMAND_6"); !ok {
 		stop, ok = stop6, ok6
 	}
-	p.readTimeout(s, d, ok && stop.value != "", opens)
+	p.readTimeout(s, d, ok && stop.value != "", did == opens)
+	if did == closes {
+		for _, c := range others {
+			p.note(start.line, "It runs %q, too. Sallyport runs commands as hooks of a door.", shown(c.String()))
+		}
+		return did
+	}
 	_, after := readCommands(stop.value)
-	if opens {
-		p.proposeHooks(d.name, "open", start.line, others)
-		p.proposeHooks(d.name, "close", stop.line, after)
-		return true
-	}
-	for _, c := range append(others, after...) {
-		p.note(start.line, "It runs %q, which opens no port that is known here. Sallyport runs commands as hooks of a door.", shown(c.String()))
-	}
-	return false
+	p.proposeHooks(d.name, "open", start.line, others)
+	p.proposeHooks(d.name, "close", stop.line, after)
+	return did
 }
 
 // readRule takes over what a rule opens, or the ports that it closes.
@@ -66,10 +79,17 @@ func (p *part) readRule(line int, r rule, d *door) {
 	if r.everybody && len(r.ports) > 0 {
 		p.note(line, "The command lets in everybody; this door lets in only the source that has knocked.")
 	}
+	if r.nat {
+		p.note(line, "The command translates addresses. Sallyport never does. %s", natRule)
+	}
 	if r.to.IsValid() && !slices.Contains(d.to, r.to) {
 		d.to = append(d.to, r.to)
 	} else if r.forward {
 		p.note(line, `The command is about hosts behind this one: a door guards them too if their addresses are in its "to".`)
+	}
+	if r.chain != "" && len(r.ports) > 0 {
+		d.behind = true
+		p.note(line, "In %s a port is the one behind the translation (that of a container, or of a host behind this one). A door needs the port that the outside sees, which may be another one: correct it, and remove the signs where there are any.", shown(r.chain))
 	}
 }
 
@@ -110,22 +130,31 @@ func (p *part) proposeHooks(door, on string, line int, commands []command) {
 	for _, c := range commands {
 		words := make([]string, len(c))
 		for i, w := range c {
-			words[i] = strconv.Quote(shown(w))
+			words[i] = config.Quote(shown(w))
 		}
-		p.note(line, "It also runs %q. A hook could: its program is an absolute path, no shell takes part, and the source is in the variable SALLYPORT_SOURCE.\n   [[hook]]\n   on      = [%q]\n   doors   = [%q]\n   command = [%s]",
-			shown(c.String()), on, tidy(door), strings.Join(words, ", "))
+		p.note(line, "It runs %q, which a hook can do, too: its program is an absolute path, no shell takes part, and the source is in the variable SALLYPORT_SOURCE.\n   [[hook]]\n   on      = [%s]\n   doors   = [%s]\n   command = [%s]",
+			shown(c.String()), config.Quote(on), config.Quote(tidy(door)), strings.Join(words, ", "))
 	}
 }
 
 // guess finds the port of a door in its name.
-func (p *part) guess(s *section, d *door) {
+func (p *part) guess(s *section, d *door, did does) {
 	port, ok := suggested(s.name)
 	if !ok {
 		d.off = true
+		if did == unknown {
+			p.note(s.line, "What it runs opens no port that is known here. If it opens one, this is its door, and needs its ports: add them and remove the signs. If it does something else, a hook of another door may do that.")
+			return
+		}
 		p.note(s.line, "The command names no port that is understood, but a door needs its ports: add them and remove the signs.")
 		return
 	}
 	d.ports = []packet.Port{port}
+	if did == unknown {
+		d.off = true
+		p.note(s.line, "What it runs opens no port that is known here: %s is a guess by the name of the section. If it is right, remove the signs; if not, correct it.", port)
+		return
+	}
 	p.note(s.line, "The command names no port that is understood: %s is a guess by the name of the section. A door has the ports that are listed, and no others.", port)
 }
 
@@ -187,19 +216,31 @@ func (p *part) readFlags(o option) {
 	}
 }
 
-// readKnocks reads a sequence of knockd: "7000,8000:udp,9000:tcp".
+// readKnocks reads a sequence of knockd: "7000,8000:udp,9000:tcp". As knockd
+// does, it takes the digits of a port and ignores the rest, such as a remark
+// (atoi in parse_port_sequence of knockd.c).
 func readKnocks(text string) ([]packet.Port, error) {
 	var list []packet.Port
 	for word := range strings.SplitSeq(text, ",") {
 		number, protocol, named := strings.Cut(strings.TrimSpace(word), ":")
+		protocol, _, _ = strings.Cut(strings.TrimSpace(protocol), " ")
+		protocol, _, _ = strings.Cut(protocol, "#")
 		if !named {
 			protocol = "tcp"
 		}
-		port, err := packet.ParsePort(strings.ToLower(strings.TrimSpace(protocol)) + "/" + strings.TrimLeft(strings.TrimSpace(number), "0"))
+		port, err := packet.ParsePort(strings.ToLower(protocol) + "/" + strings.TrimLeft(digits(strings.TrimSpace(number)), "0"))
 		if err != nil {
 			return nil, fmt.Errorf("%q is not a knock", shown(word))
 		}
 		list = append(list, port)
 	}
 	return list, nil
+}
+
+// digits returns those with which a text begins.
+func digits(text string) string {
+	if end := strings.IndexFunc(text, func(c rune) bool { return c < '0' || c > '9' }); end >= 0 {
+		return text[:end]
+	}
+	return text
 }

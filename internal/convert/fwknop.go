@@ -15,6 +15,7 @@ import (
 // What fwknopd does where its configuration is silent.
 const (
 	fwknopOpenFor = 30 * time.Second
+	fwknopMaxOpen = 5 * time.Minute
 	fwknopPort    = 62201
 )
 
@@ -52,6 +53,8 @@ func Fwknop(text string) (Result, error) {
 	f.head = fmt.Sprintf("[spa]\n# That of fwknopd, for the firewalls on the way that let it through. Your main file may set\n# another one already: keep one of them.\nport = %d\n", fwknopPort)
 	if f.bound {
 		f.head += "# All stanzas had REQUIRE_SOURCE_ADDRESS.\nrequire_bound = true\n"
+	} else if f.wantsBound {
+		f.head += "# Some stanzas had REQUIRE_SOURCE_ADDRESS. Without this line their clients may leave it out, too;\n# with it all must have it: remove the sign.\n# require_bound = true\n"
 	}
 	return f.settle()
 }
@@ -61,26 +64,40 @@ type fwknop struct {
 	doors         map[packet.Port]*part // those that are in parts
 	names, people names
 	bound         bool // every stanza wants the source address in the message
+	wantsBound    bool // one does
+}
+
+// timeout reads a time as fwknopd does: 0, or what is no number, is the default.
+func (p *part) timeout(s *section, usual time.Duration, keys ...string) time.Duration {
+	o, ok := s.get(keys...)
+	if !ok {
+		return usual
+	}
+	asked := seconds(o.value)
+	t := min(asked, 24*time.Hour)
+	if asked == 0 {
+		t = usual
+	}
+	if t != asked {
+		p.note(o.line, "%s is %s here in place of %s.", o.key, t, asked)
+	}
+	return t
 }
 
 // read makes doors of the ports of a stanza, and a client of its owner.
 func (f *fwknop) read(s *section) *part {
 	p := &part{title: fmt.Sprintf("The stanza in line %d", s.line), line: s.line}
 	p.explain(s)
-	openFor := fwknopOpenFor
-	if o, ok := s.get("FW_ACCESS_TIMEOUT"); ok {
-		openFor = seconds(o.value)
-	} else if o, ok := s.get("CMD_CYCLE_TIMER"); ok {
-		openFor = seconds(o.value)
-	}
-	openFor = min(max(openFor, time.Second), 24*time.Hour)
+	openFor := p.timeout(s, fwknopOpenFor, "FW_ACCESS_TIMEOUT", "CMD_CYCLE_TIMER")
 	var doors []string
 	for _, port := range f.ports(p, s) {
 		doors = append(doors, f.door(port, s.line, openFor))
 	}
-	if o, ok := s.get("REQUIRE_SOURCE_ADDRESS", "REQUIRE_SOURCE"); !ok || !strings.EqualFold(o.value, "y") {
+	// fwknopd looks at the first letter (add_acc_bool in access.c).
+	if o, ok := s.get("REQUIRE_SOURCE_ADDRESS", "REQUIRE_SOURCE"); !ok || !strings.HasPrefix(strings.ToUpper(o.value), "Y") {
 		f.bound = false
 	} else {
+		f.wantsBound = true
 		p.note(o.line, "REQUIRE_SOURCE_ADDRESS: require_bound in [spa] asks the same of all clients, and is set if all stanzas had it.")
 	}
 	p.cycle(s, doors)
@@ -188,54 +205,71 @@ func (f *fwknop) enrol(p *part, s *section, doors []string, openFor time.Duratio
 	for _, d := range doors {
 		words = append(words, "--door", d)
 	}
-	for _, prefix := range p.sources(s) {
+	sources, anywhere := p.sources(s)
+	for _, prefix := range sources {
 		words = append(words, "--from", prefix.String())
 	}
+	if len(sources) == 0 && !anywhere {
+		words = append(words, "--from", unread)
+	}
 	most := openFor
-	if o, ok := s.get("MAX_FW_TIMEOUT"); ok {
-		most = min(max(seconds(o.value), time.Second), 24*time.Hour)
+	if _, ok := s.get("MAX_FW_TIMEOUT"); ok {
+		most = p.timeout(s, fwknopMaxOpen, "MAX_FW_TIMEOUT")
 	}
 	words = append(words, "--max-open", strings.Trim(tomlDuration(most), `"`))
 	if date := p.expiry(s); date != "" {
 		words = append(words, "--expires", date)
 	}
-	return "To let this client in, with the public SSH key of the person:\n  " + strings.Join(words, " ")
+	text := "To let this client in, with the public SSH key of the person:\n  "
+	if slices.Contains(words, unread) {
+		text = "To let this client in, with the public SSH key of the person, when you have filled in what stands here as " + unread + ":\n  "
+	}
+	return text + strings.Join(words, " ")
 }
 
-// sources reads the addresses that a stanza is for; none are all.
-func (p *part) sources(s *section) (list []netip.Prefix) {
+// unread stands for a restriction that is not understood. No command accepts it:
+// to leave the restriction out would let in more than before.
+const unread = "…"
+
+// sources reads the addresses that a stanza is for, or reports that it is for
+// all of them.
+func (p *part) sources(s *section) (list []netip.Prefix, anywhere bool) {
 	o, _ := s.get("SOURCE")
 	for word := range strings.SplitSeq(o.value, ",") {
 		word = strings.TrimSpace(word)
 		if strings.EqualFold(word, "ANY") {
-			return nil
+			return nil, true
 		}
 		prefix, err := readPrefix(word)
 		switch {
 		case err != nil:
 			p.note(o.line, "Of SOURCE, %s.", err)
 		case prefix.Bits() == 0:
-			return nil
+			return nil, true
 		default:
 			list = append(list, prefix)
 		}
 	}
-	return list
+	return list, false
 }
 
-// expiry returns the day from which the stanza is not valid any more.
+// expiry returns the day from which the stanza is not valid any more; unread if
+// it has one that is not understood.
 func (p *part) expiry(s *section) string {
+	date := ""
 	if o, ok := s.get("ACCESS_EXPIRE"); ok {
-		if day, err := time.Parse("01/02/2006", o.value); err == nil {
+		if day, err := time.Parse("1/2/2006", o.value); err == nil {
 			return day.Format(time.DateOnly)
 		}
 		p.note(o.line, "ACCESS_EXPIRE is not understood: want MM/DD/YYYY.")
+		date = unread
 	}
 	if o, ok := s.get("ACCESS_EXPIRE_EPOCH"); ok {
 		if at, err := strconv.ParseUint(o.value, 10, 33); err == nil {
 			return time.Unix(int64(at), 0).UTC().Format(time.RFC3339)
 		}
 		p.note(o.line, "ACCESS_EXPIRE_EPOCH is not understood: want seconds since 1970.")
+		date = unread
 	}
-	return ""
+	return date
 }

@@ -9,7 +9,13 @@ import (
 // readIptables reads the arguments of iptables and ip6tables.
 func readIptables(args []string) (rule, bool) {
 	o := iptablesOptions(args)
-	r := rule{forward: o.chain == "FORWARD", everybody: !isSource(o.source)}
+	r := rule{everybody: !isSource(o.source)}
+	if behind(o.chain) {
+		r.forward, r.chain = true, o.chain
+	}
+	if o.original != "" { // the port that the outside sees
+		o.ports, r.forward, r.chain = o.original, false, ""
+	}
 	if o.ports != "" {
 		protocol := o.protocol
 		if protocol == "" {
@@ -21,6 +27,8 @@ func readIptables(args []string) (rule, bool) {
 		r.to = to
 	}
 	switch {
+	case o.table == "nat" && !o.negated && (o.target == "DNAT" || o.target == "REDIRECT"):
+		r.nat, r.opens = true, o.adds
 	case o.table != "" && o.table != "filter", o.negated, o.chain == "":
 		return r, false
 	case o.target == "ACCEPT":
@@ -37,6 +45,7 @@ type iptables struct {
 	adds                                                       bool
 	negated                                                    bool
 	table, chain, source, destination, protocol, ports, target string
+	original                                                   string // the port before translation
 }
 
 func iptablesOptions(args []string) (o iptables) {
@@ -64,9 +73,11 @@ func iptablesOptions(args []string) (o iptables) {
 			o.protocol = value
 		case "--dport", "--destination-port", "--dports", "--destination-ports":
 			o.ports = value
+		case "--ctorigdstport":
+			o.original = value
 		case "-j", "--jump":
 			o.target = value
-		case "--comment", "-m", "--match", "-i", "--in-interface", "--state", "--ctstate":
+		case "--comment", "-m", "--match", "-i", "--in-interface", "--state", "--ctstate", "--ctorigdst", "--ctproto", "--to-destination", "--to-ports", "--to-port":
 		case "!":
 			o.negated, used = true, false
 		default:

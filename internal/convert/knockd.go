@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"sallyport/internal/config"
 	"sallyport/internal/packet"
 )
 
@@ -72,18 +73,21 @@ func (k *knockd) read(s *section) {
 		return
 	}
 	d := &door{name: doorName(s.name), within: knockdWithin}
-	if !p.readCommands(s, d) {
+	did := p.readCommands(s, d)
+	_, sequence := s.get("SEQUENCE", "ONE_TIME_SEQUENCES")
+	switch {
+	case did == closes, did == unknown && !sequence:
 		k.closings = append(k.closings, closing{p, d.ports})
 		return
-	}
-	if len(d.ports) == 0 {
-		p.guess(s, d)
+	case len(d.ports) == 0:
+		p.guess(s, d, did)
 	}
 	d.name = k.names.take(d.name, "door")
 	p.door = d
 	k.share(p)
 	p.readSequence(s, d, &k.draft)
 	p.readRest(s, d)
+	d.off = d.off || d.behind && len(d.to) == 0
 	d.clamp(p)
 }
 
@@ -96,7 +100,8 @@ func readOptions(p *part, s *section) {
 		case "PIDFILE":
 			p.note(o.line, "pidfile: systemd knows the process; there is no file.")
 		case "INTERFACE":
-			p.note(o.line, "interface = %s: doors are closed, and knocks heard, on all interfaces but loopback. For this one only, add: [gate] interfaces = [%q]", shown(o.value), shown(o.value))
+			name, _, _ := strings.Cut(strings.ReplaceAll(o.value, "#", " "), " ")
+			p.note(o.line, "interface = %s: doors are closed, and knocks heard, on all interfaces but loopback. For this one only, add: [gate] interfaces = [%s]", shown(name), config.Quote(shown(name)))
 		default:
 			p.note(o.line, "The option %q is not known.", shown(o.key))
 		}

@@ -56,9 +56,15 @@ func nftElement(adds bool, words []string) (rule, bool) {
 // nftRule reads "inet filter input ip saddr %IP% tcp dport { 22, 80 } accept",
 // and the deletion of a rule by its handle, which tells nothing more.
 func nftRule(adds bool, words []string) (rule, bool) {
-	r := rule{everybody: true, forward: slices.Contains(words, "forward") || slices.Contains(words, "FORWARD")}
+	r := rule{everybody: true}
 	if !adds {
 		return r, slices.Contains(words, "handle")
+	}
+	if i := slices.Index(words, "comment"); i >= 0 { // it stands last
+		words = words[:i]
+	}
+	if i := slices.IndexFunc(words[:min(len(words), 3)], behind); i >= 0 { // family, table, chain
+		r.forward, r.chain = true, words[i]
 	}
 	for i, w := range words[:max(0, len(words)-1)] {
 		next := words[i+1]
@@ -67,10 +73,20 @@ func nftRule(adds bool, words []string) (rule, bool) {
 			r.everybody = !isSource(next)
 		case w == "dport" && next == "!=":
 			return r, false
+		case w == "proto-dst" && i > 1 && words[i-2] == "ct": // ct original proto-dst: as the outside sees it
+			r.ports, r.forward, r.chain = nil, false, ""
+			r.addPorts(nftSet(words[i+1:]), "tcp")
+			return r.verdict(words)
 		case w == "dport" && i > 0:
 			r.addPorts(nftSet(words[i+1:]), nftProtocol(words[i-1]))
 		}
 	}
+	return r.verdict(words)
+}
+
+// verdict takes over what a rule does with the packets that it is about, which
+// it says at its end.
+func (r rule) verdict(words []string) (rule, bool) {
 	if len(words) == 0 {
 		return r, false
 	}

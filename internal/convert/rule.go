@@ -1,10 +1,13 @@
 package convert
 
 import (
+	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"net/netip"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,6 +20,8 @@ type rule struct {
 	ports     []packet.Port // empty: none is named
 	everybody bool          // the source is not named
 	forward   bool          // about hosts behind this one
+	chain     string        // where it stands, if that is behind the translation of addresses
+	nat       bool          // it translates addresses
 	to        netip.Prefix  // which ones; zero: not said
 	lasts     time.Duration // the firewall's own limit; 0: none
 	trouble   string        // what of it is not understood
@@ -67,6 +72,13 @@ func isSource(word string) bool {
 	return slices.Contains([]string{"%IP%", "$IP", "$SRC", "$PKT_SRC", "${IP}", "${SRC}"}, word)
 }
 
+// behind reports whether what comes to a chain has been translated: its ports
+// are those of containers, or of hosts behind this one.
+func behind(chain string) bool {
+	chain = strings.ToLower(chain)
+	return slices.ContainsFunc([]string{"forward", "docker", "kube-", "cni-", "netavark"}, func(s string) bool { return strings.Contains(chain, s) })
+}
+
 // addPorts adds what a word says about ports.
 func (r *rule) addPorts(word, protocol string) {
 	protocols, err := readProtocols(protocol)
@@ -81,8 +93,14 @@ func (r *rule) addPorts(word, protocol string) {
 	r.ports = append(r.ports, list...)
 }
 
-// readPrefix reads an address or a prefix as firewalls write it.
+// readPrefix reads an address or a prefix as firewalls write it, also with the
+// mask of its network: 203.0.113.0/255.255.255.0.
 func readPrefix(text string) (netip.Prefix, error) {
+	if network, mask, ok := strings.Cut(text, "/"); ok {
+		if length, ok := maskBits(mask); ok && !strings.Contains(network, ":") {
+			text = network + "/" + strconv.Itoa(length)
+		}
+	}
 	if addr, err := netip.ParseAddr(text); err == nil && addr.Zone() == "" {
 		addr = addr.Unmap()
 		return netip.PrefixFrom(addr, addr.BitLen()), nil
@@ -92,4 +110,16 @@ func readPrefix(text string) (netip.Prefix, error) {
 		return netip.Prefix{}, fmt.Errorf("%q is not an address", shown(text))
 	}
 	return prefix.Masked(), nil
+}
+
+// maskBits returns the length of a prefix that a netmask stands for.
+func maskBits(mask string) (int, bool) {
+	addr, err := netip.ParseAddr(mask)
+	if err != nil || !addr.Is4() {
+		return 0, false
+	}
+	m := addr.As4()
+	word := binary.BigEndian.Uint32(m[:])
+	ones := bits.LeadingZeros32(^word)
+	return ones, word<<ones == 0
 }

@@ -57,7 +57,7 @@ func TestCommands(t *testing.T) {
 		{"iptables -A FORWARD -s %IP% -d 10.0.0.5 -p tcp --dport 22 -j ACCEPT", "+tcp/22 forward to 10.0.0.5/32"},
 		{"iptables -A INPUT ! -s %IP% -p tcp --dport 22 -j ACCEPT", "other:iptables"},
 		{"iptables -A INPUT -s ! %IP% -p tcp --dport 22 -j ACCEPT", "other:iptables"},
-		{"iptables -t nat -A PREROUTING -s %IP% -p tcp --dport 22 -j REDIRECT", "other:iptables"},
+		{"iptables -t nat -A PREROUTING -s %IP% -p tcp --dport 22 -j REDIRECT", "+tcp/22"},
 		{"iptables -A INPUT -s %IP% -j LOG", "other:iptables"},
 		{"iptables -A INPUT -s %IP% -p tcp --dport 1:65535 -j ACCEPT", "+* ?"},
 		{"iptables -A INPUT -s %IP% -p tcp --dport 70000 -j ACCEPT", "+* ?"},

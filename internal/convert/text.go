@@ -2,11 +2,11 @@ package convert
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
 
+	"sallyport/internal/config"
 	"sallyport/internal/packet"
 )
 
@@ -85,7 +85,7 @@ func tomlKnocks(list []packet.Port) string {
 
 func tomlList(words []string) string {
 	for i := range words {
-		words[i] = strconv.Quote(words[i])
+		words[i] = config.Quote(words[i])
 	}
 	return "[" + strings.Join(words, ", ") + "]"
 }
@@ -99,5 +99,5 @@ func tomlDuration(d time.Duration) string {
 	if strings.HasSuffix(text, "h0m") {
 		text = strings.TrimSuffix(text, "0m")
 	}
-	return strconv.Quote(text)
+	return config.Quote(text)
 }

@@ -14,7 +14,7 @@ func readUfw(args []string) (rule, bool) {
 	for len(args) > 0 {
 		switch args[0] {
 		case "route":
-			r.forward = true
+			r.forward, r.chain = true, "ufw route"
 		case "delete":
 			adds = false
 		case "insert":

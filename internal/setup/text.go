@@ -3,9 +3,9 @@ package setup
 import (
 	"bytes"
 	"fmt"
-	"strconv"
 	"strings"
 
+	"sallyport/internal/config"
 	"sallyport/internal/packet"
 )
 
@@ -13,13 +13,13 @@ const textHead = `# Sallyport. After a change: sallyport check, then sallyport r
 # Clients and doors can also stand in files of their own, in conf.d/*.toml.
 
 [daemon]
-state_dir = %q
-socket    = %q
+state_dir = %s
+socket    = %s
 
 [gate]
 policy  = "doors"   # only doors are closed; "all" closes everything but what is public
 closed  = "drop"    # or "reject", where this host's other closed ports answer
-trusted = []        # sources that are never gated, such as [%q]%s
+trusted = []        # sources that are never gated, such as [%s]%s
 
 [spa]
 port = %d        # UDP; looks like every other closed port
@@ -27,9 +27,9 @@ port = %d        # UDP; looks like every other closed port
 
 const textDoor = `
 [[door]]
-name     = %q
+name     = %s
 ports    = [%s]
-open_for = %q   # how long new connections are let in; those that are there stay
+open_for = %s   # how long new connections are let in; those that are there stay
 `
 
 // Text is the configuration.
@@ -46,9 +46,9 @@ func (s *Setup) Text() ([]byte, error) {
 	if len(s.Bridges) > 0 {
 		example, whose = s.Bridges[0].Networks[0].String(), ", the containers behind "+s.Bridges[0].Name
 	}
-	fmt.Fprintf(&b, textHead, s.State, s.Socket, example, whose, spaPort.Number)
+	fmt.Fprintf(&b, textHead, config.Quote(s.State), config.Quote(s.Socket), config.Quote(example), whose, spaPort.Number)
 	for _, d := range s.Doors {
-		fmt.Fprintf(&b, textDoor, d.Name, quoted(d.Words()), s.OpenFor)
+		fmt.Fprintf(&b, textDoor, config.Quote(d.Name), quoted(d.Words()), config.Quote(s.OpenFor))
 		if !s.Sequences {
 			continue
 		}
@@ -64,7 +64,7 @@ func (s *Setup) Text() ([]byte, error) {
 func quoted[T any](words []T) string {
 	list := make([]string, len(words))
 	for i, w := range words {
-		list[i] = strconv.Quote(fmt.Sprint(w))
+		list[i] = config.Quote(fmt.Sprint(w))
 	}
 	return strings.Join(list, ", ")
 }
