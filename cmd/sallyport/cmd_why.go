@@ -77,6 +77,7 @@ type why struct {
 
 	source  netip.Prefix // invalid: Target is a client
 	granted uint64
+	used    bool        // a connection has come by a grant since
 	last    event.Event // the latest grant or refusal
 }
 
@@ -127,6 +128,9 @@ func (w *why) take(e event.Event, by map[[2]string]*whyReason) {
 	case event.KindGrant:
 		w.granted += n
 		w.last = e
+		return
+	case event.KindUse:
+		w.used = true
 		return
 	case event.KindRefusal:
 		w.last = e
@@ -181,7 +185,9 @@ func (w *why) print(out io.Writer, now time.Time) {
 	}
 	if len(w.Reasons) == 0 && w.granted > 0 {
 		fmt.Fprintf(out, "\nEvery knock was granted (%s).\n", count(int(w.granted), "time"))
-		return
+	}
+	if w.unused(now) {
+		fmt.Fprintln(out, unusedGrants)
 	}
 	for _, r := range w.Reasons {
 		fmt.Fprintf(out, "\n%s, %s, the last time at %s:\n  %s.\n", inert.Text(title(r)), count(int(r.Count), "time"), r.Last.Local().Format(time.DateTime),
@@ -194,6 +200,20 @@ func (w *why) print(out io.Writer, now time.Time) {
 		fmt.Fprintln(out, "\nWhat is refused again for the same reason is added once a minute.")
 	}
 }
+
+// usedWithin is how soon after a grant its connection comes.
+const usedWithin = 5 * time.Second
+
+// unused reports whether grants helped nobody, as far as connections are known.
+func (w *why) unused(now time.Time) bool {
+	return w.granted > 0 && !w.used && w.last.Kind == event.KindGrant && now.Sub(w.last.Time) > usedWithin
+}
+
+const unusedGrants = `
+No connection is known that used these grants. Either another firewall drops it, here (fail2ban, a trap
+for scanners, rules of your own: sallyport check names those that it finds) or on the way; or it comes
+from another address than the knock (behind a carrier's NAT, or with IPv6 where the knock was IPv4):
+sallyport doctor PROFILE on the client shows the address. Or nothing tried to connect.`
 
 // capital makes a beginning of our own words one of a sentence.
 func capital(s string) string {

@@ -2,8 +2,12 @@ package main
 
 import (
 	"encoding/json"
+	"net/netip"
 	"strings"
 	"testing"
+	"time"
+
+	"sallyport/internal/event"
 )
 
 func TestWhy(t *testing.T) {
@@ -22,5 +26,31 @@ func TestWhy(t *testing.T) {
 	var answer why
 	if err := json.Unmarshal([]byte(out), &answer); err != nil || len(answer.Reasons) != 1 || answer.Reasons[0].Count != 1 || len(answer.Events) != 2 {
 		t.Errorf("as JSON: %+v, %v", answer, err)
+	}
+}
+
+// A grant that no connection has used is the case in which people ask.
+func TestWhyAGrantDoesNotHelp(t *testing.T) {
+	at := time.Now().Add(-time.Hour)
+	source := netip.MustParseAddr("192.0.2.30")
+	grant := event.Event{Time: at, Kind: event.KindGrant, Source: source, Door: "ssh"}
+	use := event.Event{Time: at.Add(time.Second), Kind: event.KindUse, Source: source, Door: "ssh"}
+	refusal := event.Event{Time: at.Add(time.Minute), Kind: event.KindRefusal, Reason: event.TooSlow, Source: source, Door: "ssh"}
+	late := event.Event{Time: time.Now(), Kind: event.KindGrant, Source: source, Door: "ssh"}
+	for _, c := range []struct {
+		name   string
+		events []event.Event
+		want   bool
+	}{
+		{"granted", []event.Event{grant}, true},
+		{"granted and used", []event.Event{grant, use}, false},
+		{"refused and then granted", []event.Event{{Time: at.Add(-time.Minute), Kind: event.KindRefusal, Reason: event.TooSlow, Source: source, Door: "ssh"}, grant}, true},
+		{"refused in the end", []event.Event{grant, refusal}, false},
+		{"granted a moment ago", []event.Event{late}, false},
+	} {
+		out, _, _ := call(t, "", "why", "192.0.2.30", "--journal", keepEvents(t, c.events), "-c", "/nowhere")
+		if got := strings.Contains(out, "No connection is known that used these grants"); got != c.want {
+			t.Errorf("%s: says that no connection came: %v, want %v\n%s", c.name, got, c.want, out)
+		}
 	}
 }
