@@ -198,3 +198,20 @@ func checkQR(t *testing.T, printed string, p *client.Profile) {
 		t.Errorf("no margin: %q", first)
 	}
 }
+
+// The comment of a public key is its owner's, and may hold anything.
+func TestClientAddWithAnyComment(t *testing.T) {
+	s := newServer(t, oneDoor)
+	for i, comment := range []string{"bell\a", "escape\x1b[2J", "vertical\vtab", `quotes " and \ backslashes`, "del\x7f", "left\u202eright", "Zoë 北"} {
+		k := strings.Join(strings.Fields(newEd25519(t))[:2], " ") + " " + comment + "\n"
+		name := fmt.Sprintf("client%d", i)
+		s.must(k, "client", "add", name, "--key", "-", "--door", "ssh")
+		cfg, err := loadConfig(s.config)
+		if err != nil {
+			t.Fatalf("%q: %v", comment, err)
+		}
+		if findClient(cfg, name) == nil {
+			t.Errorf("%q: there is no client", comment)
+		}
+	}
+}
