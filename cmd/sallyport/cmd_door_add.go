@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sallyport/internal/config"
 	"sallyport/internal/packet"
 )
 
@@ -41,11 +42,11 @@ Nothing is written that the configuration would not accept.`,
 			return hinted{fmt.Errorf("door %q is there already: %s", name, file), "change it with sallyport config set door." + name + ".ports …"}
 		}
 		var b bytes.Buffer
-		fmt.Fprintf(&b, "# Made by sallyport door add on %s.\n\n[[door]]\nname     = %q\n", time.Now().Format(time.DateOnly), name)
+		fmt.Fprintf(&b, "# Made by sallyport door add on %s.\n\n[[door]]\nname     = %s\n", time.Now().Format(time.DateOnly), config.Quote(name))
 		if *label != "" {
 			fmt.Fprintf(&b, "label    = %s\n", tomlString(*label))
 		}
-		fmt.Fprintf(&b, "ports    = [%s]\nopen_for = %q\n", quoted(ports), durationText(time.Duration(openFor)))
+		fmt.Fprintf(&b, "ports    = [%s]\nopen_for = %s\n", quoted(ports), config.Quote(durationText(time.Duration(openFor))))
 		if *single {
 			b.WriteString("single   = true\n")
 		}
