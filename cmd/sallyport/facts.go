@@ -29,24 +29,13 @@ func gather(cfg *config.Config) (facts *lint.Facts, notes []string) {
 		}
 		return err == nil
 	}
-	if services, err := netstate.Services(); try(err) {
-		facts.Services = make([]lint.Service, len(services))
-		for i, s := range services {
-			facts.Services[i] = lint.Service(s)
-		}
-	}
+	try(addServices(facts))
+	try(addRules(facts, doorPorts(cfg)))
+	try(addNetwork(facts, cfg))
+	addNeeds(facts, cfg)
 	var err error
 	facts.EphemeralFirst, facts.EphemeralLast, err = netstate.EphemeralRange()
 	try(err)
-	published, err := inspect.Published()
-	for _, f := range published {
-		facts.Published = append(facts.Published, lint.Forwarded(f))
-	}
-	if try(err) { // else the next fail in the same way
-		try(addRules(facts, doorPorts(cfg)))
-	}
-	try(addNetwork(facts, cfg))
-	addNeeds(facts, cfg)
 	if inspect.Legacy() {
 		facts.Unread = []string{"iptables-legacy"}
 	}

@@ -16,8 +16,32 @@ import (
 	"sallyport/internal/packet"
 )
 
-// addRules finds out what other tables do with the ports of doors.
+// addServices finds out what listens.
+func addServices(facts *lint.Facts) error {
+	services, err := netstate.Services()
+	if err != nil {
+		return err
+	}
+	facts.Services = make([]lint.Service, len(services))
+	for i, s := range services {
+		facts.Services[i] = lint.Service(s)
+		if s.Process == "portsentry" && len(facts.Guards) == 0 {
+			facts.Guards = append(facts.Guards, lint.Guard{Name: s.Process, Where: "it listens on " + s.Port.String() + ", among others"})
+		}
+	}
+	return nil
+}
+
+// addRules finds out what other tables translate, and what they do with the
+// ports of doors. Without root it is one error, not four.
 func addRules(facts *lint.Facts, ports []packet.Port) error {
+	published, err := inspect.Published()
+	if err != nil {
+		return err
+	}
+	for _, f := range published {
+		facts.Published = append(facts.Published, lint.Forwarded(f))
+	}
 	shut, err := inspect.ShutPorts(ports)
 	for _, s := range shut {
 		facts.Shut = append(facts.Shut, lint.Shut(s))

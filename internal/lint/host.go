@@ -46,8 +46,8 @@ var hostRules = []Rule{
 	{
 		Name: "unread-firewall", Group: Host, Severity: Info,
 		Summary: "there is a firewall that cannot be looked into",
-		Why:     "The older iptables keeps rules that no other program can read. Whether it keeps a door shut is not known.",
-		Remedy:  "look yourself: iptables-legacy -S INPUT; and allow the ports of doors there",
+		Why:     "The older iptables keeps rules that no other program can read. Whether it keeps a door shut, or translates another port to one, is not known.",
+		Remedy:  "look yourself: iptables-legacy -S INPUT, iptables-legacy -t nat -S; and allow the ports of doors there",
 		Bad:     Example{Config: spaPort + sshDoor + alice, Host: &Facts{Unread: []string{"iptables-legacy"}}},
 		Good:    Example{Config: spaPort + sshDoor + alice, Host: &Facts{}},
 		check: func(in input, tell report) {
