@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"sallyport/client"
-	"sallyport/internal/key"
 )
 
 func TestProfileCommands(t *testing.T) {
@@ -62,19 +61,5 @@ func TestClientUsage(t *testing.T) {
 		if _, errs, status := call(t, "", args...); status != exitUsage {
 			t.Errorf("%q: status %d\n%s", args, status, errs)
 		}
-	}
-}
-
-// One command adds a client and prints what it needs, and nothing else where
-// that is read from.
-func TestAddPrintsTheProfile(t *testing.T) {
-	s := newServer(t, oneDoor)
-	s.serverKey(key.X25519)
-	out, errs, status := s.sallyport(newEd25519(t), "client", "add", "alice", "--key", "-", "--door", "ssh", "--host", "gate.example.org")
-	if status != exitDone || !strings.Contains(errs, `client "alice" may open ssh`) {
-		t.Fatalf("status %d, %q", status, errs)
-	}
-	if want := s.must("", "client", "profile", "alice", "--host", "gate.example.org"); out != want {
-		t.Errorf("printed %q, want %q", out, want)
 	}
 }

@@ -1,3 +1,5 @@
+//go:build !client_only
+
 package main
 
 import (
@@ -83,6 +85,7 @@ func check(std stdio, o checkOptions) error {
 		facts, notes = gather(cfg)
 		result.Notes = append(result.Notes, notes...)
 	}
+	result.Host = facts != nil
 	grave := false
 	for _, p := range lint.Check(cfg, facts, now) {
 		result.Problems = append(result.Problems, problem{p.Rule, p.Severity, p.Place.File, p.Place.Line, p.Text, p.Remedy})

@@ -1,3 +1,5 @@
+//go:build linux && !client_only
+
 package main
 
 import (
@@ -28,4 +30,18 @@ func TestClientProfile(t *testing.T) {
 	off := newServer(t, strings.Replace(oneDoor, "40321", "0", 1))
 	off.must(newEd25519(t), "client", "add", "alice", "--key", "-", "--door", "ssh")
 	off.refuses("", "set port in [spa]", "client", "profile", "alice", "--host", "gate")
+}
+
+// One command adds a client and prints what it needs, and nothing else where
+// that is read from.
+func TestAddPrintsTheProfile(t *testing.T) {
+	s := newServer(t, oneDoor)
+	s.serverKey(key.X25519)
+	out, errs, status := s.sallyport(newEd25519(t), "client", "add", "alice", "--key", "-", "--door", "ssh", "--host", "gate.example.org")
+	if status != exitDone || !strings.Contains(errs, `client "alice" may open ssh`) {
+		t.Fatalf("status %d, %q", status, errs)
+	}
+	if want := s.must("", "client", "profile", "alice", "--host", "gate.example.org"); out != want {
+		t.Errorf("printed %q, want %q", out, want)
+	}
 }

@@ -7,10 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/client"
-	"sallyport/internal/config"
-	"sallyport/internal/event"
-	"sallyport/internal/key"
-	"sallyport/internal/lint"
 )
 
 // names returns what may stand at a place of a command line. What cannot be
@@ -19,31 +15,17 @@ type names func(cmd *cobra.Command, before []string) []string
 
 // argumentNames are the arguments of commands that are names of something.
 var argumentNames = map[string]names{
-	"sallyport open":           onlyFirst(doorNames),
-	"sallyport door rotate":    onlyFirst(doorNames),
-	"sallyport client rotate":  onlyFirst(clientNames),
-	"sallyport client remove":  onlyFirst(clientNames),
-	"sallyport client profile": onlyFirst(clientNames),
-	"sallyport why":            onlyFirst(clientNames),
-	"sallyport knock":          profileThenDoors,
-	"sallyport close":          profileThenDoors,
-	"sallyport watch":          profileThenDoors,
-	"sallyport ssh":            onlyFirst(profileNames),
-	"sallyport proxy":          onlyFirst(profileNames),
-	"sallyport doctor":         onlyFirst(profileNames),
-	"sallyport remove":         onlyFirst(profileNames),
+	"sallyport knock":  profileThenDoors,
+	"sallyport close":  profileThenDoors,
+	"sallyport watch":  profileThenDoors,
+	"sallyport ssh":    onlyFirst(profileNames),
+	"sallyport proxy":  onlyFirst(profileNames),
+	"sallyport doctor": onlyFirst(profileNames),
+	"sallyport remove": onlyFirst(profileNames),
 }
 
 // argumentFiles are the commands whose argument is a file.
 var argumentFiles = []string{"sallyport add", "sallyport import knockd", "sallyport import fwknop", "sallyport import sequences"}
-
-// flagNames are the flags that take names, wherever they are.
-var flagNames = map[string]names{
-	"door":   doorNames,
-	"client": clientNames,
-	"suite":  fixed(key.Hybrid.String(), key.X25519.String()),
-	"format": fixed("ocsf", "ecs"),
-}
 
 // flagFiles are the flags that take a file.
 var flagFiles = []string{"key", "file", "html", "journal", "out", "identity"}
@@ -55,6 +37,8 @@ func addCompletions(cmd *cobra.Command) {
 	switch {
 	case argumentNames[path] != nil:
 		cmd.ValidArgsFunction = argumentNames[path].complete
+	case serverArguments[path] != nil:
+		cmd.ValidArgsFunction = serverArguments[path].complete
 	case slices.Contains(argumentFiles, path):
 		cmd.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveDefault)
 	}
@@ -63,26 +47,13 @@ func addCompletions(cmd *cobra.Command) {
 			_ = cmd.RegisterFlagCompletionFunc(flag, n.complete) // fails only for a flag that is not there
 		}
 	}
-	if cmd.Flags().Lookup("config") != nil {
-		for flag, n := range flagNames {
-			offer(flag, n)
-		}
-	}
+	offerServer(cmd, offer)
 	for _, flag := range flagFiles {
 		if cmd.Flags().Lookup(flag) != nil {
 			_ = cmd.RegisterFlagCompletionFunc(flag, anyFile) // as above
 		}
 	}
 	switch path {
-	case "sallyport init":
-		offer("door", fixed("ssh=tcp/22"))
-		offer("suite", flagNames["suite"])
-	case "sallyport check":
-		offer("severity", fixed(lint.Error, lint.Warning, lint.Info))
-	case "sallyport events":
-		offer("kind", fixed(event.Kinds()...))
-	case "sallyport findings":
-		offer("severity", fixed(event.Severities()...))
 	case "sallyport proxy", "sallyport ssh":
 		offer("door", func(_ *cobra.Command, before []string) []string { return doorsOf(before) })
 	}
@@ -117,37 +88,6 @@ func onlyFirst(n names) names {
 		}
 		return n(cmd, before)
 	}
-}
-
-func doorNames(cmd *cobra.Command, _ []string) (list []string) {
-	if cfg := configOf(cmd); cfg != nil {
-		for _, d := range cfg.Doors {
-			list = append(list, d.Name)
-		}
-	}
-	return list
-}
-
-func clientNames(cmd *cobra.Command, _ []string) (list []string) {
-	if cfg := configOf(cmd); cfg != nil {
-		for _, c := range cfg.Clients {
-			list = append(list, c.Name)
-		}
-	}
-	return list
-}
-
-// configOf is the configuration that a command line names, if it is good.
-func configOf(cmd *cobra.Command) *config.Config {
-	path := cmd.Flags().Lookup("config")
-	if path == nil {
-		return nil
-	}
-	cfg, err := loadConfig(path.Value.String())
-	if err != nil {
-		return nil
-	}
-	return cfg
 }
 
 func profileNames(*cobra.Command, []string) []string {

@@ -1,4 +1,4 @@
-//go:build linux
+//go:build linux && !client_only
 
 package main
 
@@ -303,7 +303,7 @@ func TestFloodedPortsAnswerAlike(t *testing.T) {
 					p.send(junk.from(netip.AddrPortFrom(invented(gate), 40_000), netip.AddrPortFrom(gate, port)), gate)
 				}
 				w.reaches(w.Attacker, gate) // what was sent before has been looked at
-				if round > 0 { // at first the kernel has a few to give away
+				if round > 0 {              // at first the kernel has a few to give away
 					answered[port] += float64(w.unreachables() - before)
 					took[port] += time.Since(begin)
 				}

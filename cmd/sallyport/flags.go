@@ -10,8 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-
-	"sallyport/internal/setup"
 )
 
 // parseWhen reads a point in time: so long ago ("30m", "2h", "7d", "2w"), a
@@ -96,16 +94,6 @@ func sourceFlag(cmd *cobra.Command) *addressFlag {
 	f := new(addressFlag)
 	cmd.Flags().Var(f, "source", "the source `ADDRESS`")
 	return f
-}
-
-// defaultConfig is where the configuration is unless a flag says otherwise.
-const defaultConfig = setup.DefaultConfig
-
-// configFlag adds -c to a command.
-func configFlag(cmd *cobra.Command) *string {
-	path := cmd.Flags().StringP("config", "c", defaultConfig, "configuration `FILE`")
-	_ = cmd.MarkFlagFilename("config", "toml") // cannot fail: the flag has just been defined
-	return path
 }
 
 // dayFlag is a duration that can be given in days.

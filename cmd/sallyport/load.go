@@ -1,3 +1,5 @@
+//go:build !client_only
+
 package main
 
 import (
@@ -6,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/spf13/cobra"
 
 	"sallyport/internal/config"
 )
@@ -21,4 +25,14 @@ func loadConfig(path string) (*config.Config, error) {
 		return nil, hinted{err, "name another file with -c"}
 	}
 	return cfg, err
+}
+
+// defaultConfig is where the configuration is unless a flag says otherwise.
+const defaultConfig = config.DefaultPath
+
+// configFlag adds -c to a command.
+func configFlag(cmd *cobra.Command) *string {
+	path := cmd.Flags().StringP("config", "c", defaultConfig, "configuration `FILE`")
+	_ = cmd.MarkFlagFilename("config", "toml") // cannot fail: the flag has just been defined
+	return path
 }

@@ -8,28 +8,11 @@ import (
 	"sallyport/internal/build"
 )
 
+// addCommands adds what runs everywhere, and what needs a server.
 func addCommands(root *cobra.Command, std stdio) {
+	root.AddCommand(serverCommands(std)...)
 	root.AddCommand(
-		newSetup(std),
-		newInit(std),
-		newServe(std),
-		newClient(std),
-		newDoor(std),
-		newConfig(std),
-		newServerKeyCommand(std),
-		newImport(std),
 		newCheck(std),
-		newStatus(std),
-		newOpen(std),
-		newRevoke(std),
-		newBan(std),
-		newReload(std),
-		newConfirm(std),
-		newDown(std),
-		newEventsCommand(std),
-		newWhy(std),
-		newFindings(std),
-		newReport(std),
 		newKnock(std),
 		newClose(std),
 		newSSH(std),
@@ -41,9 +24,14 @@ func addCommands(root *cobra.Command, std stdio) {
 		newPair(std),
 		newList(std),
 		newRemove(std),
-		newDemo(std),
 		newVersion(std),
 	)
+}
+
+// serverNames are the commands that only a program with the server in it has.
+var serverNames = []string{
+	"ban", "client", "config", "confirm", "demo", "door", "down", "events", "findings", "import", "init", "open", "reload", "report",
+	"revoke", "serve", "server-key", "setup", "status", "why",
 }
 
 func newRoot(std stdio) *cobra.Command {

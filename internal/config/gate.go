@@ -9,6 +9,9 @@ import (
 	"sallyport/internal/packet"
 )
 
+// DefaultPath is where the configuration is unless the user says otherwise.
+const DefaultPath = "/etc/sallyport/sallyport.toml"
+
 const defaultSocket = "/run/sallyport/control.sock"
 
 // maxSocketPath is what the kernel takes: sun_path, unix(7), less the final NUL.

@@ -12,12 +12,13 @@ import (
 	"os"
 	"path/filepath"
 
+	"sallyport/internal/config"
 	"sallyport/internal/key"
 )
 
 // Where things are unless the user says otherwise.
 const (
-	DefaultConfig = "/etc/sallyport/sallyport.toml"
+	DefaultConfig = config.DefaultPath
 	DefaultState  = "/var/lib/sallyport"
 	DefaultSocket = "/run/sallyport/control.sock"
 )

@@ -1,0 +1,31 @@
+//go:build linux && !client_only
+
+package main
+
+import "github.com/spf13/cobra"
+
+// serverCommands are those of the host that is guarded, and the demo.
+func serverCommands(std stdio) []*cobra.Command {
+	return []*cobra.Command{
+		newSetup(std),
+		newInit(std),
+		newServe(std),
+		newClient(std),
+		newDoor(std),
+		newConfig(std),
+		newServerKeyCommand(std),
+		newImport(std),
+		newStatus(std),
+		newOpen(std),
+		newRevoke(std),
+		newBan(std),
+		newReload(std),
+		newConfirm(std),
+		newDown(std),
+		newEventsCommand(std),
+		newWhy(std),
+		newFindings(std),
+		newReport(std),
+		newDemo(std),
+	}
+}
