@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package capture takes packets off the wire before any firewall sees them:
 // those that can be knocks and those that can be SPA messages, from every
 // interface, also from one that appears later, and never what this host itself

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package daemon is the wiring of the server side: it joins capture, gate,
 // grants, firewall and control socket into tasks that live as long as the
 // process, and carries a new configuration to all of them without losing a

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package decoy listens on ports where nobody honest has business, and tells
 // who connects. A connection that it accepts has completed the TCP handshake,
 // which nobody can do in another's name without being on the way there: the

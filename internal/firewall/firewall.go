@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package firewall keeps the doors closed: it owns the nftables table
 // "inet sallyport" and touches nothing else. It speaks netlink; it never runs
 // a program.

@@ -1,3 +1,5 @@
+//go:build linux
+
 package moat
 
 // Building the program takes clang 14, its llvm-strip and the headers of the kernel.

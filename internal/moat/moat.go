@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package moat loads a program into the kernel (XDP) that drops junk sent to
 // the SPA port before it costs anything, and sums up by source who touches
 // closed ports, so that a scan costs the same at any rate. It is an

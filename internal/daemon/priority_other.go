@@ -1,5 +1,0 @@
-//go:build !linux
-
-package daemon
-
-func raisePriority() error { return nil }

@@ -1,5 +1,0 @@
-//go:build !unix
-
-package daemon
-
-func reloading() []string { return []string{"RELOADING=1"} }
