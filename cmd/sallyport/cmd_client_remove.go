@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/internal/config"
+	"sallyport/internal/control"
 	"sallyport/internal/inspect"
 	"sallyport/internal/packet"
 )
@@ -24,11 +25,13 @@ func newClientRemove(std stdio) *cobra.Command {
 		Use:   "remove NAME",
 		Short: "Take a client's right to knock away, and its grants",
 		Long: `Removes conf.d/client-NAME.toml, which sallyport client add has written, and has the daemon forget the
-client. Clients that are defined elsewhere are removed there.`,
+client. Clients that are defined elsewhere are removed there. Connections under way go on, unless
+--cut ends those that the client's grants have let in; the exit status is then 1 if there were none.`,
 		Args: args(cobra.ExactArgs(1)),
 	}
 	path := configFlag(cmd)
 	force := cmd.Flags().Bool("force", false, "even if nobody else can open the door of this session from here")
+	cut := cmd.Flags().Bool("cut", false, "end the client's connections too")
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
 		file, err := clientFile(*path, list[0])
 		if err != nil {
@@ -37,7 +40,10 @@ client. Clients that are defined elsewhere are removed there.`,
 		if _, err := os.Lstat(file); errors.Is(err, fs.ErrNotExist) {
 			return notHere(*path, list[0])
 		}
-		return removeClient(cmd.Context(), std.out, *path, list[0], file, *force)
+		if err := removeClient(cmd.Context(), std.out, *path, list[0], file, *force); err != nil || !*cut {
+			return err
+		}
+		return cutClient(cmd.Context(), std.out, *path, list[0])
 	}
 	return cmd
 }
@@ -63,6 +69,28 @@ func removeClient(ctx context.Context, w io.Writer, path, name, file string, for
 	}
 	if err != nil {
 		return hinted{fmt.Errorf("a running daemon lets the client in until it has reloaded: %w", err), "when the configuration is good: sallyport reload"}
+	}
+	return nil
+}
+
+// cutClient ends the connections of a client who has been removed.
+func cutClient(ctx context.Context, w io.Writer, path, name string) error {
+	none := hinted{fmt.Errorf("no connection of client %q was found to cut", name), "sallyport revoke --source ADDRESS --cut ends all of an address"}
+	conn, err := dial(path)
+	if err != nil {
+		return err
+	}
+	q := control.RevokeRequest{Client: name, Cut: true}
+	a, err := conn.Revoke(ctx, q)
+	if refused := (*control.Error)(nil); errors.As(err, &refused) && refused.Wrong {
+		return none // the daemon does not know the name any more, and has found nothing of it
+	}
+	if err != nil {
+		return fmt.Errorf("cut the connections of client %q: %w", name, err)
+	}
+	printRevoked(w, q, a)
+	if a.Cut == 0 {
+		return none
 	}
 	return nil
 }

@@ -3,11 +3,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"sallyport/internal/control"
+	"sallyport/internal/inert"
 )
 
 func newRevoke(std stdio) *cobra.Command {
@@ -15,8 +19,10 @@ func newRevoke(std stdio) *cobra.Command {
 		Use:     "revoke [--door DOOR] [--source ADDRESS] [--client NAME] | --all",
 		Short:   "End grants before their time",
 		GroupID: "server",
-		Long: `Ends the grants that fit every flag given. Established connections go on, unless --cut
-ends them too.`,
+		Long: `Ends the grants that fit every flag given. Where others have the door open for the same source,
+it stays open for them. Established connections go on, unless --cut ends them too: with --client
+those that the client's grants have let in, also if these have ended. With --cut, the exit status
+is 1 if nothing was found.`,
 		Args: args(cobra.NoArgs),
 	}
 	path := configFlag(cmd)
@@ -42,17 +48,31 @@ ends them too.`,
 		}
 		if *asJSON {
 			printJSON(std.out, a)
-			return nil
+		} else {
+			printRevoked(std.out, q, a)
 		}
-		for _, g := range a.Grants {
-			fmt.Fprintf(std.out, "door %q is closed for %s\n", g.Door, g.For())
+		if q.Cut && len(a.Grants)+a.Cut == 0 {
+			return hinted{errors.New("there was nothing to end: neither a grant nor a connection"), "sallyport status lists the grants, sallyport events --kind use the connections"}
 		}
-		fmt.Fprintf(std.out, "%s revoked", count(len(a.Grants), "grant"))
-		if q.Cut {
-			fmt.Fprintf(std.out, ", %s cut", count(a.Cut, "connection"))
-		}
-		fmt.Fprintln(std.out)
 		return nil
 	}
 	return cmd
+}
+
+// printRevoked tells what was ended.
+func printRevoked(w io.Writer, q control.RevokeRequest, a control.RevokeAnswer) {
+	for _, g := range a.Grants {
+		fmt.Fprintf(w, "door %q is closed for %s\n", g.Door, g.For())
+	}
+	fmt.Fprintf(w, "%s revoked", count(len(a.Grants), "grant"))
+	if q.Cut {
+		fmt.Fprintf(w, ", %s cut", count(a.Cut, "connection"))
+	}
+	fmt.Fprintln(w)
+	if q.Client != "" && len(a.Others) > 0 {
+		fmt.Fprintf(w, "what was cut was theirs too: %s\n", inert.Text(strings.Join(a.Others, ", ")))
+	}
+	if q.Client != "" && a.BySource > 0 {
+		fmt.Fprintf(w, "of %s it is not known whose they were: they came from the same sources\n", count(a.BySource, "connection"))
+	}
 }

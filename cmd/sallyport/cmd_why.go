@@ -168,10 +168,19 @@ func (w *why) ask(ctx context.Context, config string) {
 	}
 	w.Daemon = true
 	for _, g := range s.Grants {
-		if w.source.IsValid() && w.source.Contains(g.Source) || !w.source.IsValid() && g.Client == w.Target {
+		if w.concerns(g) {
 			w.Grants = append(w.Grants, g)
 		}
 	}
+}
+
+// concerns reports whether a grant lets in what is asked about, or was asked for
+// from there.
+func (w *why) concerns(g event.Grant) bool {
+	if !w.source.IsValid() {
+		return g.Client == w.Target
+	}
+	return w.source.Contains(g.Source.Unmap()) || w.source.Overlaps(g.From())
 }
 
 func (w *why) print(out io.Writer, now time.Time) {
@@ -242,7 +251,7 @@ func (w *why) printNow(out io.Writer, now time.Time) {
 		fmt.Fprintf(out, "Now: no door is open for %s.\n", inert.Text(w.Target))
 	}
 	for _, g := range w.Grants {
-		fmt.Fprintf(out, "Now: door %q is open for %s, %s more.\n", g.Door, g.Source, remaining(g.Until, now))
+		fmt.Fprintf(out, "Now: door %q is open for %s, %s more.\n", g.Door, g.For(), remaining(g.Until, now))
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
+	"github.com/ti-mo/conntrack"
 
 	"sallyport/internal/lab"
 	"sallyport/internal/lab/labtest"
@@ -74,15 +75,15 @@ func TestCutEndsWhatMatchesAndNothingElse(t *testing.T) {
 	if !lives(c4, r4) || !lives(c6, r6) || !lives(other, otherR) {
 		t.Fatal("connections do not work before anything is cut")
 	}
-	var n int
+	var done []Flow
 	err := l.Gate.Do(func() (err error) {
-		n, err = Cut(func(source netip.Addr, port packet.Port) bool {
-			return (source == l.Client.IP4 || source == l.Client.IP6) && port == packet.Port{Proto: packet.TCP, Number: 22}
+		done, err = Cut(func(f Flow) bool {
+			return (f.Source == l.Client.IP4 || f.Source == l.Client.IP6) && f.Port == packet.Port{Proto: packet.TCP, Number: 22}
 		})
 		return err
 	})
-	if err != nil || n != 2 {
-		t.Fatalf("cut %d connections, error %v; want 2", n, err)
+	if err != nil || len(done) != 2 {
+		t.Fatalf("cut %v, error %v; want 2 connections", done, err)
 	}
 	if lives(c4, r4) || lives(c6, r6) {
 		t.Error("a connection that was cut lives")
@@ -95,9 +96,9 @@ func TestCutEndsWhatMatchesAndNothingElse(t *testing.T) {
 func TestCutNothing(t *testing.T) {
 	l := labtest.New(t, lab.Options{})
 	err := l.Gate.Do(func() error {
-		n, err := Cut(func(netip.Addr, packet.Port) bool { return true })
-		if n != 0 {
-			t.Errorf("cut %d connections on a host that has none", n)
+		done, err := Cut(func(Flow) bool { return true })
+		if len(done) != 0 {
+			t.Errorf("cut %v on a host that has no connection", done)
 		}
 		return err
 	})
@@ -106,7 +107,8 @@ func TestCutNothing(t *testing.T) {
 	}
 }
 
-// A host has many flows that are over already, or never came about.
+// A host has many flows that are over already, or never came about. Their
+// sockets are gone, and the kernel would find the listener in their place.
 func TestCutWhatIsOver(t *testing.T) {
 	l := labtest.New(t, lab.Options{})
 	if err := l.Gate.Do(track); err != nil {
@@ -128,10 +130,75 @@ func TestCutWhatIsOver(t *testing.T) {
 		}
 	}
 	err := l.Gate.Do(func() error {
-		_, err := Cut(func(netip.Addr, packet.Port) bool { return true })
+		done, err := Cut(func(Flow) bool { return true })
+		if len(done) < 6 {
+			t.Errorf("cut %v, want the flows of six connections that are over", done)
+		}
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, to := range []netip.Addr{l.Client.Gate4, l.Client.Gate6} {
+		if c, r := connect(t, l.Client, to); !lives(c, r) {
+			t.Errorf("the service at %s does not answer any more", to)
+		}
+	}
+}
+
+// Between the look and the request another flow may have come to the same
+// addresses and ports, and another socket to the same place.
+func TestOnlyWhatWasLookedUpIsEnded(t *testing.T) {
+	l := labtest.New(t, lab.Options{})
+	if err := l.Gate.Do(track); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Gate.Greet(netip.MustParseAddrPort("[::]:22")); err != nil {
+		t.Fatal(err)
+	}
+	c4, r4 := connect(t, l.Client, l.Client.Gate4)
+	c6, r6 := connect(t, l.Client, l.Client.Gate6)
+	err := l.Gate.Do(func() error {
+		table, err := conntrack.Dial(nil)
+		if err != nil {
+			return err
+		}
+		defer table.Close()
+		flows, err := table.Dump(nil)
+		if err != nil {
+			return err
+		}
+		c, err := newCutter()
+		if err != nil {
+			return err
+		}
+		defer c.close()
+		if len(flows) != 2 || len(c.sockets) < 2 {
+			t.Fatalf("%d flows and %d sockets, want two", len(flows), len(c.sockets))
+		}
+		for _, f := range flows {
+			f.ID++
+			if err := forget(c.flows, f); err != nil {
+				return err
+			}
+		}
+		for _, list := range c.sockets {
+			for _, s := range list {
+				s.id[47]++ // the cookie
+				if err := destroy(c.diag, s); err != nil {
+					return err
+				}
+			}
+		}
+		if left, err := table.Dump(nil); err != nil || len(left) != 2 {
+			t.Errorf("%d flows are left, error %v; want both", len(left), err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !lives(c4, r4) || !lives(c6, r6) {
+		t.Error("a connection was cut that had not been named")
 	}
 }

@@ -16,6 +16,22 @@ const tcpEstablished = 3
 // TCP connections that are established, and UDP flows with traffic both ways.
 // Needs CAP_NET_ADMIN.
 func Established(match func(packet.Port) bool) ([]Flow, error) {
+	return list(func(f conntrack.Flow) bool {
+		under := f.Status.Assured()
+		if tcp := f.ProtoInfo.TCP; tcp != nil {
+			under = tcp.State == tcpEstablished
+		}
+		return under && match(flowOf(f).Port)
+	})
+}
+
+// List lists all flows whose port on this side matches, whatever has become of
+// them. Needs CAP_NET_ADMIN.
+func List(match func(packet.Port) bool) ([]Flow, error) {
+	return list(func(f conntrack.Flow) bool { return match(flowOf(f).Port) })
+}
+
+func list(wanted func(conntrack.Flow) bool) ([]Flow, error) {
 	table, err := conntrack.Dial(nil)
 	if err != nil {
 		return nil, fmt.Errorf("list connections: reach connection tracking: %w", err)
@@ -27,15 +43,23 @@ func Established(match func(packet.Port) bool) ([]Flow, error) {
 	}
 	var list []Flow
 	for _, f := range flows {
-		o := f.TupleOrig
-		port := packet.Port{Proto: packet.Proto(o.Proto.Protocol), Number: o.Proto.DestinationPort}
-		under := f.Status.Assured()
-		if tcp := f.ProtoInfo.TCP; tcp != nil {
-			under = tcp.State == tcpEstablished
-		}
-		if under && match(port) {
-			list = append(list, Flow{ID: f.ID, Source: o.IP.SourceAddress.Unmap(), Port: port})
+		if wanted(f) {
+			list = append(list, flowOf(f))
 		}
 	}
 	return list, nil
+}
+
+// flowOf is a flow as the one who began it is a source.
+func flowOf(f conntrack.Flow) Flow {
+	o := f.TupleOrig
+	return Flow{ID: f.ID, Source: o.IP.SourceAddress.Unmap(), From: o.Proto.SourcePort, To: o.IP.DestinationAddress.Unmap(),
+		Port: packet.Port{Proto: packet.Proto(o.Proto.Protocol), Number: o.Proto.DestinationPort}}
+}
+
+// reversed is a flow as the one who was asked is a source.
+func reversed(f conntrack.Flow) Flow {
+	o := f.TupleOrig
+	return Flow{ID: f.ID, Source: o.IP.DestinationAddress.Unmap(), From: o.Proto.DestinationPort, To: o.IP.SourceAddress.Unmap(),
+		Port: packet.Port{Proto: packet.Proto(o.Proto.Protocol), Number: o.Proto.SourcePort}}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -15,15 +14,6 @@ import (
 
 	"sallyport/internal/packet"
 )
-
-// Flow is a connection that the kernel has begun, or ceased, to track.
-type Flow struct {
-	ID     uint32 // the kernel's; another flow has it later
-	Source netip.Addr
-	Port   packet.Port // as the outside world sees it, before any DNAT
-	Ended  bool
-	Bytes  uint64 // of an ended flow, both ways; 0: the kernel does not count (net.netfilter.nf_conntrack_acct)
-}
 
 // Groups of events (include/uapi/linux/netfilter/nfnetlink_compat.h).
 const (
@@ -45,9 +35,6 @@ func NewWatcher(ports []packet.Port) (*Watcher, error) {
 		return nil, fmt.Errorf("watch connections: %w", err)
 	}
 	w := &Watcher{conn}
-	// A burst that does not fit is lost, which costs a line in the journal; an
-	// error about it would help nobody.
-	_ = conn.SetOption(netlink.NoENOBUFS, true)
 	_ = conn.SetReadBuffer(1 << 20)
 	err = w.SetPorts(ports)
 	for _, group := range []uint32{groupNew, groupDestroy} {
@@ -132,16 +119,20 @@ func filter(wanted []run) []bpf.Instruction {
 	return append(program, bpf.RetConstant{Val: 0}, bpf.RetConstant{Val: 1 << 16})
 }
 
-// Run tells of every connection until the context ends.
-func (w *Watcher) Run(ctx context.Context, tell func(Flow)) error {
+// Run tells of every connection until the context ends, and calls lost when it
+// has not heard of some: a burst did not fit.
+func (w *Watcher) Run(ctx context.Context, tell func(Flow), lost func()) error {
 	stop := context.AfterFunc(ctx, func() { _ = w.conn.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
 	for {
 		messages, err := w.conn.Receive()
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			return nil
-		}
-		if err != nil {
+		case errors.Is(err, unix.ENOBUFS):
+			lost()
+			continue
+		case err != nil:
 			return fmt.Errorf("watch connections: %w", err)
 		}
 		for _, m := range messages {
@@ -150,15 +141,12 @@ func (w *Watcher) Run(ctx context.Context, tell func(Flow)) error {
 			if e.Unmarshal(m) != nil || e.Flow == nil || e.Type != conntrack.EventNew && e.Type != conntrack.EventDestroy {
 				continue
 			}
-			o := e.Flow.TupleOrig
-			tell(Flow{
-				ID: e.Flow.ID, Source: o.IP.SourceAddress, Ended: e.Type == conntrack.EventDestroy,
-				Port:  packet.Port{Proto: packet.Proto(o.Proto.Protocol), Number: o.Proto.DestinationPort},
-				Bytes: e.Flow.CountersOrig.Bytes + e.Flow.CountersReply.Bytes,
-			})
+			f := flowOf(*e.Flow)
+			f.Ended, f.Bytes = e.Type == conntrack.EventDestroy, e.Flow.CountersOrig.Bytes+e.Flow.CountersReply.Bytes
+			tell(f)
 		}
 	}
 }
 
-// Close stops watching. Run must have returned.
+// Close ends the watch.
 func (w *Watcher) Close() error { return w.conn.Close() }

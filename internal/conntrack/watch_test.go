@@ -28,7 +28,7 @@ func watched(t *testing.T, l *lab.Lab, ports ...packet.Port) (*Watcher, <-chan F
 	flows := make(chan Flow, 100)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- w.Run(ctx, func(f Flow) { flows <- f }) }()
+	go func() { done <- w.Run(ctx, func(f Flow) { flows <- f }, func() {}) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -79,7 +79,7 @@ func TestWatch(t *testing.T) {
 		conn.Close()
 		// A flow that is over is forgotten after a while; this makes it now.
 		if err := l.Gate.Do(func() error {
-			_, err := Cut(func(netip.Addr, packet.Port) bool { return true })
+			_, err := Cut(func(Flow) bool { return true })
 			return err
 		}); err != nil {
 			t.Fatal(err)

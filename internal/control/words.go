@@ -102,8 +102,10 @@ type RevokeRequest struct {
 
 // RevokeAnswer tells what was ended.
 type RevokeAnswer struct {
-	Grants []event.Grant `json:"grants"`
-	Cut    int           `json:"cut"` // connections
+	Grants   []event.Grant `json:"grants"`
+	Cut      int           `json:"cut"`                 // connections
+	BySource int           `json:"by_source,omitempty"` // of them those whose owner is not known: they came from a source whose grant was ended
+	Others   []string      `json:"others,omitempty"`    // whose they were too
 }
 
 // BanRequest asks to keep a source out.

@@ -32,6 +32,7 @@ type actor struct {
 	ended   func([]event.Grant) // told which grants ended early, or never began
 	misused func(time.Time, gate.Decision)
 	banned  func(netip.Addr, time.Time) bool
+	cut     func(whose func(event.Owner) bool) // ends the connections that owners' grants have let in; does not wait
 }
 
 type order struct {
@@ -40,7 +41,8 @@ type order struct {
 }
 
 func newActor(book *grant.Book, events *events) *actor {
-	return &actor{book: book, events: events, queue: make(chan order, 1024), wake: make(chan struct{}, 1), opened: func(time.Duration) {}, ended: func([]event.Grant) {}, misused: func(time.Time, gate.Decision) {}, banned: func(netip.Addr, time.Time) bool { return false }}
+	return &actor{book: book, events: events, queue: make(chan order, 1024), wake: make(chan struct{}, 1), opened: func(time.Duration) {}, ended: func([]event.Grant) {}, misused: func(time.Time, gate.Decision) {}, banned: func(netip.Addr, time.Time) bool { return false },
+		cut: func(func(event.Owner) bool) {}}
 }
 
 // decided takes a decision from the pump and never blocks.
@@ -94,14 +96,17 @@ func (a *actor) carryOut(o order) {
 	}
 }
 
-// intercepted ends the grants of a client whose message has come from a second
-// source: whoever is on the way may be using them.
+// intercepted ends the grants that a message has opened which has come from a
+// second source, and the connections that they have let in: whoever is on the way
+// may be using them.
 func (a *actor) intercepted(o order) {
 	a.events.decided(o.at, o.decision)
-	_, err := a.revoke(o.at, event.Intercepted, func(g event.Grant) bool { return g.Client == o.decision.Client })
+	sent := func(owner event.Owner) bool { return owner.Sent(o.decision.Client, o.decision.Sent) }
+	_, err := a.revoke(o.at, event.Intercepted, func(g event.Grant) bool { return sent(g.Owner()) })
 	if err != nil {
 		a.events.put(event.Event{Time: o.at, Kind: event.KindFailure, Client: o.decision.Client, Reason: event.Intercepted, Detail: err.Error()})
 	}
+	a.cut(sent)
 }
 
 // open puts one grant into force and tells about it.
@@ -152,8 +157,21 @@ func (a *actor) tell(now time.Time, kind event.Kind, reason event.Reason, ended 
 
 // revoke ends grants early and tells about each.
 func (a *actor) revoke(now time.Time, reason event.Reason, match func(event.Grant) bool) ([]event.Grant, error) {
-	ended, err := a.book.Revoke(match)
+	ended, err := a.book.Revoke(match, now)
+	a.early(now, reason, ended)
+	return ended, err
+}
+
+// trim has no grant last longer than until says, and tells about each that ends
+// by that.
+func (a *actor) trim(now time.Time, reason event.Reason, until func(event.Grant) time.Time) error {
+	ended, err := a.book.Trim(until, now)
+	a.early(now, reason, ended)
+	a.rouse()
+	return err
+}
+
+func (a *actor) early(now time.Time, reason event.Reason, ended []event.Grant) {
 	a.tell(now, event.KindRevocation, reason, ended)
 	a.ended(ended)
-	return ended, err
 }

@@ -37,7 +37,7 @@ func (a *actor) message(o order) {
 		reply.Status = spa.Closed
 		for _, g := range d.Grants {
 			// What the client has no grant for is closed already.
-			_, _ = a.revoke(o.at, d.Reason, func(h event.Grant) bool { return h.Door == g.Door && h.Covers(g.Source) && h.Client == g.Client })
+			_, _ = a.revoke(o.at, d.Reason, func(h event.Grant) bool { return h.Door == g.Door && h.Covers(g.Source) && h.Owner().Is(g.Client) })
 			reply.Doors = append(reply.Doors, spa.AckDoor{ID: spa.DoorID(g.Door)})
 		}
 	default:

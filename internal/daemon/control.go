@@ -6,16 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
 
 	"sallyport/internal/config"
-	"sallyport/internal/conntrack"
 	"sallyport/internal/control"
 	"sallyport/internal/event"
-	"sallyport/internal/packet"
 )
 
 // maxOpen is the longest grant that an operator can give.
@@ -45,7 +42,7 @@ func (d *Daemon) Open(_ context.Context, q control.OpenRequest) (event.Grant, er
 		return event.Grant{}, wrong(fmt.Sprintf("want 1s to %s", maxOpen), "cannot open for %s", duration)
 	}
 	now := time.Now()
-	return d.actor.open(now, event.Grant{Door: door.Name, Source: source, Until: now.Add(duration), Single: door.Single}, event.ByOperator)
+	return d.actor.open(now, event.Grant{Door: door.Name, Source: source, Until: now.Add(duration), Single: door.Single, Holder: event.Operator}, event.ByOperator)
 }
 
 func doorNames(cfg *config.Config) []string {
@@ -65,41 +62,24 @@ func (d *Daemon) Revoke(_ context.Context, q control.RevokeRequest) (control.Rev
 	if q.Door != "" && cfg.Door(q.Door) == nil {
 		return control.RevokeAnswer{}, wrong("doors: "+strings.Join(doorNames(cfg), ", "), "there is no door %q", q.Door)
 	}
-	source := q.Source.Unmap()
+	source, now := q.Source.Unmap(), time.Now()
 	fits := func(g event.Grant) bool {
-		return (q.Door == "" || g.Door == q.Door) && (!source.IsValid() || g.Covers(source)) && (q.Client == "" || g.Client == q.Client)
+		return (q.Door == "" || g.Door == q.Door) && (!source.IsValid() || g.Covers(source)) && (q.Client == "" || g.Owner().Is(q.Client))
 	}
-	ended, err := d.actor.revoke(time.Now(), event.ByOperator, fits)
-	if unknown := !slices.ContainsFunc(cfg.Clients, func(c config.Client) bool { return c.Name == q.Client }); q.Client != "" && unknown && len(ended) == 0 && err == nil {
+	if q.Cut { // what has begun just now is still known by its grant
+		d.sessions.reread(now)
+	}
+	ended, err := d.actor.revoke(now, event.ByOperator, fits)
+	answer := control.RevokeAnswer{Grants: append([]event.Grant{}, ended...)} // never null
+	if q.Cut {
+		done, problem := d.sessions.cut(asked(cfg, q, source, ended))
+		answer.Cut, answer.BySource, answer.Others = len(done), bySource(done), others(done, q.Client)
+		err = errors.Join(err, problem)
+	}
+	if unknown := !slices.ContainsFunc(cfg.Clients, func(c config.Client) bool { return c.Name == q.Client }); q.Client != "" && unknown && len(ended)+answer.Cut == 0 && err == nil {
 		return control.RevokeAnswer{}, wrong("sallyport status lists the grants and whose they are", "there is no client %q", q.Client)
 	}
-	answer := control.RevokeAnswer{Grants: append([]event.Grant{}, ended...)} // never null
-	if err != nil || !q.Cut {
-		return answer, err
-	}
-	answer.Cut, err = conntrack.Cut(cutting(cfg, q, source, ended))
 	return answer, err
-}
-
-// cutting tells which connections to cut: those of the sources whose grants
-// were ended, and those of a named source even if its grant is over already.
-func cutting(cfg *config.Config, q control.RevokeRequest, source netip.Addr, ended []event.Grant) func(netip.Addr, packet.Port) bool {
-	doors := make(map[packet.Port]string)
-	for _, door := range cfg.Doors {
-		for _, p := range door.Ports {
-			doors[p] = door.Name
-		}
-	}
-	return func(peer netip.Addr, port packet.Port) bool {
-		name, isDoor := doors[port]
-		if !isDoor || q.Door != "" && name != q.Door {
-			return false
-		}
-		if q.Client != "" || !source.IsValid() && !q.All && q.Door == "" {
-			return slices.ContainsFunc(ended, func(g event.Grant) bool { return g.Covers(peer) && g.Door == name })
-		}
-		return !source.IsValid() || peer == source
-	}
 }
 
 // Reload reads the configuration again, or tells what would change.

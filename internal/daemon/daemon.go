@@ -65,6 +65,8 @@ type Daemon struct {
 	webhooks *webhook.Sender
 	firewall *firewall.Firewall
 	book     *grant.Book
+	register *grant.Register
+	sessions *sessions
 	source   *capture.Live
 	pump     *pump
 	moat     *keeper
@@ -170,20 +172,20 @@ func (d *Daemon) start() error {
 }
 
 func (d *Daemon) startGate(cfg *config.Config) error {
-	d.book = grant.New(d.firewall)
+	if err := d.remember(cfg); err != nil { // before anything else is put into state_dir
+		return err
+	}
+	d.keepOwners(cfg)
 	d.book.Expect()
 	d.actor = newActor(d.book, d.events)
 	d.actor.secrets = d.secrets.Load
 	d.actor.memory = d.memory.Load
 	d.actor.opened = d.metrics.Opened
-	d.actor.ended = d.ended
+	d.actor.ended, d.actor.cut = d.ended, d.sessions.order
 	d.actor.misused, d.actor.banned = d.misused, d.bans.has
 	d.actor.answers = func() bool { return d.config.Load().SPA.Ack }
 
 	if err := d.host.read(); err != nil {
-		return err
-	}
-	if err := d.remember(cfg); err != nil { // before anything else is put into state_dir
 		return err
 	}
 	s, err := d.spaOf(cfg)
@@ -256,6 +258,7 @@ func (d *Daemon) tasks() []task {
 		{"signals", d.watchSignals},
 		{"capture drops", d.watchDrops},
 		{"connections", d.watchUses},
+		{"connections to be cut", d.sessions.Run},
 		{"findings", d.watchman.Run},
 		{"contacts", d.settleContacts},
 		{"logins", d.watchLogins},
@@ -299,7 +302,7 @@ func (d *Daemon) close() {
 	if d.control != nil {
 		errs = append(errs, d.control.Close())
 	}
-	errs = append(errs, d.moat.close(), d.secrets.Load().close(), d.memory.Load().close())
+	errs = append(errs, d.moat.close(), d.secrets.Load().close(), d.memory.Load().close(), d.register.Close(), d.sessions.close())
 	if err := errors.Join(errs...); err != nil {
 		d.log.Warn("stop", "error", err)
 	}

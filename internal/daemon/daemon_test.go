@@ -194,13 +194,14 @@ func TestPumpDoesWhatItIsTold(t *testing.T) {
 // broken is a firewall that takes nothing.
 type broken struct{}
 
-func (broken) Grant(event.Grant, time.Time) error { return errors.New("no buffer space available") }
-func (broken) Revoke(event.Grant) error           { return nil }
+func (broken) Grant(event.Grant, time.Time) error         { return errors.New("no buffer space available") }
+func (broken) Renew(event.Grant, time.Time) (bool, error) { return false, nil }
+func (broken) Revoke(event.Grant) error                   { return nil }
 
 func TestFailedGrantIsAnEvent(t *testing.T) {
 	var log bytes.Buffer
 	e := newEvents(slog.New(slog.NewTextHandler(&log, nil)))
-	a := newActor(grant.New(broken{}), e)
+	a := newActor(grant.New(broken{}, nil), e)
 	a.carryOut(order{start, gate.Decision{Kind: event.KindGrant, Reason: event.BySequence, Source: alice,
 		Grants: []event.Grant{{Door: "ssh", Source: alice, Until: start.Add(time.Minute)}}}})
 	e.flush()
@@ -212,7 +213,7 @@ func TestFailedGrantIsAnEvent(t *testing.T) {
 // A queue that is full loses a grant and says so; the pump goes on.
 func TestPumpNeverWaitsForTheFirewall(t *testing.T) {
 	e := newEvents(slog.New(slog.DiscardHandler))
-	a := newActor(grant.New(broken{}), e)
+	a := newActor(grant.New(broken{}, nil), e)
 	for range cap(a.queue) + 5 {
 		a.decided(start, gate.Decision{Kind: event.KindGrant, Source: alice})
 	}

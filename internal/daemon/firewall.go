@@ -39,10 +39,10 @@ func (d *Daemon) repair() error {
 	}
 	ev := event.Event{Time: now, Kind: event.KindRepair, Detail: "another program changed the firewall table"}
 	if !present {
-		gone := d.book.Forget(func(g event.Grant) bool { return g.Single })
+		gone := d.book.Forget(func(g event.Grant) bool { return g.Single }, now)
 		ev.Detail = fmt.Sprintf("another program had removed the firewall table; %d single grants ended", len(gone))
 	}
-	kept := slices.DeleteFunc(d.book.Live(now), func(g event.Grant) bool { return g.Single })
+	kept := slices.DeleteFunc(d.book.Elements(now), func(g event.Grant) bool { return g.Single })
 	if err := d.firewall.GrantAll(kept, now); err != nil {
 		return err
 	}
@@ -50,6 +50,11 @@ func (d *Daemon) repair() error {
 		return err
 	}
 	ev.Detail += fmt.Sprintf("; put back, %d grants go on", len(kept))
+	if !present {
+		if n := d.sessions.expel(d.config.Load(), d.host.own().Contains); n > 0 {
+			ev.Detail += fmt.Sprintf("; %d connections cut that had begun without it", n)
+		}
+	}
 	d.problems.note("firewall", ev.Detail+" at "+now.Format(time.DateTime))
 	d.events.put(ev)
 	return nil

@@ -14,6 +14,7 @@ import (
 	"sallyport/internal/conntrack"
 	"sallyport/internal/control"
 	"sallyport/internal/event"
+	"sallyport/internal/gate"
 	"sallyport/internal/netstate"
 	"sallyport/internal/packet"
 )
@@ -45,9 +46,9 @@ func (d *Daemon) foresee(cfg *config.Config, q control.ReloadRequest) control.Re
 			a.Opens = append(a.Opens, listener(p, programs, old))
 		}
 	}
-	may := permissions(cfg)
+	longest := gate.Longest(cfg, old)
 	for _, g := range d.book.Live(now) {
-		if !possible(cfg, g) || g.Client != "" && !may[[2]string{g.Client, g.Door}] {
+		if longest(g, now).IsZero() {
 			a.Ends = append(a.Ends, g)
 		}
 	}
@@ -151,10 +152,11 @@ func (d *Daemon) foreseeAsker(a *control.ReloadAnswer, old, cfg *config.Config, 
 }
 
 func (d *Daemon) grantedUntil(source netip.Addr, door string, now time.Time) time.Time {
+	var latest time.Time
 	for _, g := range d.book.Live(now) {
-		if g.Door == door && g.Covers(source) {
-			return g.Until
+		if g.Door == door && g.Covers(source) && g.Until.After(latest) {
+			latest = g.Until
 		}
 	}
-	return time.Time{}
+	return latest
 }

@@ -132,9 +132,10 @@ func (d *Daemon) apply(ctx context.Context, cfg *config.Config, install func(*co
 	if err := d.uses.reconfigure(cfg); err != nil {
 		d.log.Warn("connections to new doors are not told", "error", err)
 	}
+	d.sessions.configure(cfg)
 	d.watchman.configure(cfg)
 	d.bans.configure(cfg)
-	d.endOrphans(cfg, reason)
+	d.endOrphans(cfg, old, reason)
 	return nil
 }
 
@@ -159,34 +160,15 @@ func (d *Daemon) reconfigure(ctx context.Context, cfg *config.Config, s gate.SPA
 	return errors.Join(told, err)
 }
 
-// endOrphans ends the grants that the configuration no longer allows. Those
-// whose door is gone, or no longer as wide, have left the kernel already.
-func (d *Daemon) endOrphans(cfg *config.Config, reason event.Reason) {
+// endOrphans ends the grants that the configuration no longer allows, or shortens
+// them to what it does. Those whose door is gone, or no longer as wide, have left
+// the kernel already. Old is the configuration before, nil after a start.
+func (d *Daemon) endOrphans(cfg, old *config.Config, reason event.Reason) {
 	now := time.Now()
-	may := permissions(cfg)
-	gone := d.book.Forget(func(g event.Grant) bool { return !possible(cfg, g) })
-	d.ended(gone)
-	for _, g := range gone {
-		d.events.put(event.Event{Time: now, Kind: event.KindRevocation, Door: g.Door, Client: g.Client, Source: g.Source, Reason: reason})
-	}
-	if _, err := d.actor.revoke(now, reason, func(g event.Grant) bool { return g.Client != "" && !may[[2]string{g.Client, g.Door}] }); err != nil {
+	gone := d.book.Forget(func(g event.Grant) bool { return !gate.Possible(cfg, g) }, now)
+	d.actor.early(now, reason, gone)
+	longest := gate.Longest(cfg, old)
+	if err := d.actor.trim(now, reason, func(g event.Grant) time.Time { return longest(g, now) }); err != nil {
 		d.events.put(event.Event{Time: now, Kind: event.KindFailure, Reason: reason, Detail: err.Error()})
 	}
-}
-
-// possible tells whether the firewall keeps a grant with a configuration.
-func possible(cfg *config.Config, g event.Grant) bool {
-	door := cfg.Door(g.Door)
-	return door != nil && (g.Prefix == 0 || g.Prefix == door.Widen(g.Source.BitLen()))
-}
-
-// permissions returns which client may use which door.
-func permissions(cfg *config.Config) map[[2]string]bool {
-	may := make(map[[2]string]bool)
-	for _, c := range cfg.Clients {
-		for _, door := range c.Doors {
-			may[[2]string{c.Name, door}] = true
-		}
-	}
-	return may
 }

@@ -5,6 +5,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -27,7 +28,7 @@ func (d *Daemon) restore(ctx context.Context) error {
 	ended, err := d.book.Restore(grants, now)
 	d.began(ctx, d.book.Live(now))
 	d.actor.tell(now, event.KindRevocation, event.ByOperator, ended)
-	d.endOrphans(d.config.Load(), event.ByReload) // the configuration may have changed while we were away
+	d.endOrphans(d.config.Load(), nil, event.ByReload) // the configuration may have changed while we were away
 	if err != nil {
 		d.events.put(event.Event{Time: now, Kind: event.KindFailure, Detail: "restore grants: " + err.Error()})
 	}
@@ -47,10 +48,12 @@ const (
 	restorePatience = 3 * time.Second
 )
 
-// grants returns the grants in force as the kernel has them, or, of so many that
-// it would take long to list them, as the book has them: with single ones that
-// have been used. While those of an earlier time are missing, all is false.
+// grants returns the grants in force, one for each owner: of those in the book the
+// ones that the kernel has, and what else it has. Of so many that it would take long
+// to list them, it returns what the book has: with single ones that have been used.
+// While those of an earlier time are missing, all is false.
 func (d *Daemon) grants(ctx context.Context, now time.Time) (list []event.Grant, all bool, err error) {
+	d.noteOwners()
 	select {
 	case <-d.restored:
 		all = true
@@ -60,8 +63,45 @@ func (d *Daemon) grants(ctx context.Context, now time.Time) (list []event.Grant,
 	if list = d.book.Live(now); !all || len(list) > kernelLists {
 		return list, all, nil
 	}
-	list, err = d.firewall.Grants(now)
-	return list, all, err
+	elements, err := d.firewall.Grants(now)
+	return inForce(list, elements), all, err
+}
+
+// inForce returns what the kernel has, as the book knows it: the kernel does not
+// know who asked for a grant to a prefix, nor all whose a grant is.
+func inForce(book, kernel []event.Grant) []event.Grant {
+	type element struct {
+		door   string
+		from   netip.Prefix
+		single bool
+	}
+	of := func(g event.Grant) element { return element{g.Door, g.From(), g.Single} }
+	has := make(map[element]bool, len(kernel)) // true: the book knows it
+	for _, g := range kernel {
+		has[of(g)] = false
+	}
+	var list []event.Grant
+	for _, g := range book {
+		if _, there := has[of(g)]; there {
+			has[of(g)] = true
+			list = append(list, g)
+		}
+	}
+	for _, g := range kernel {
+		if !has[of(g)] {
+			list = append(list, g)
+		}
+	}
+	return list
+}
+
+// noteOwners reports that owners are not kept for the next start.
+func (d *Daemon) noteOwners() {
+	for subject, err := range map[string]error{"owners": d.register.Problem(), "sessions": d.sessions.table.Problem()} {
+		if err != nil {
+			d.problems.note(subject, err.Error()+": after a restart, ending the grants of one ends those of others too")
+		}
+	}
 }
 
 // began tells the gate which grants are in force that count.

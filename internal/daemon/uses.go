@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,6 +20,7 @@ const (
 	maxWaiting = 65_536 // grants whose first connection is still to come
 	maxUnder   = 16_384 // connections under way
 	maxEarly   = 256    // connections that were told before their grant
+	maxOwners  = 16     // owners of the grants that a connection is the first to use
 
 	// earlyFor is how long a connection waits for the grant that let it in: the
 	// kernel tells of the one while the other is still queued here.
@@ -36,7 +38,7 @@ type visit struct {
 type connection struct {
 	visit
 	id     uint32
-	client string
+	grants []expected // that it was the first to use
 	peer   netip.Addr // where it comes from
 	port   packet.Port
 	began  time.Time
@@ -44,7 +46,7 @@ type connection struct {
 
 // expected is a grant that has not been used.
 type expected struct {
-	client string
+	client string     // whose
 	source netip.Addr // who was given it
 }
 
@@ -56,14 +58,14 @@ type uses struct {
 	mu      sync.Mutex
 	doors   map[packet.Port]string
 	widens  map[string]*config.Door // of those with grants for prefixes
-	waiting map[visit]expected      // by who may come
+	waiting map[visit][]expected    // by who may come; of each owner one
 	under   map[uint32]connection
 	early   []connection
 	watcher *conntrack.Watcher // nil: the kernel does not tell
 }
 
 func newUses(put func(event.Event)) *uses {
-	return &uses{put: put, waiting: make(map[visit]expected), under: make(map[uint32]connection)}
+	return &uses{put: put, waiting: make(map[visit][]expected), under: make(map[uint32]connection)}
 }
 
 // configure says whose ports are watched, and returns them.
@@ -97,15 +99,29 @@ func (u *uses) heard(e event.Event) {
 		for i, c := range u.early {
 			if c.visit == v && e.Time.Sub(c.began) < earlyFor {
 				u.early = append(u.early[:i], u.early[i+1:]...)
-				c.client, c.source = e.Client, e.Source
+				c.grants = []expected{{e.Client, e.Source}}
 				u.begin(c)
 				return
 			}
 		}
-		if len(u.waiting) < maxWaiting {
-			u.waiting[v] = expected{e.Client, e.Source}
-		}
+		u.expect(v, expected{e.Client, e.Source})
 	case event.KindExpiry, event.KindRevocation:
+		u.forget(v, e.Client)
+	}
+}
+
+// expect waits for the first connection of a grant. An owner has one for each
+// visit, and one visit at most so many owners as a door has for a source.
+func (u *uses) expect(v visit, e expected) {
+	u.forget(v, e.client)
+	if len(u.waiting) < maxWaiting && len(u.waiting[v]) < maxOwners {
+		u.waiting[v] = append(u.waiting[v], e)
+	}
+}
+
+func (u *uses) forget(v visit, client string) {
+	list := slices.DeleteFunc(u.waiting[v], func(e expected) bool { return e.client == client })
+	if u.waiting[v] = list; len(list) == 0 {
 		delete(u.waiting, v)
 	}
 }
@@ -126,13 +142,11 @@ func (u *uses) flow(now time.Time, f conntrack.Flow) {
 		return
 	}
 	c := connection{visit: u.visit(f.Source.Unmap(), door), peer: f.Source.Unmap(), id: f.ID, port: f.Port, began: now}
-	grant, waiting := u.waiting[c.visit]
-	if !waiting {
+	if c.grants = u.waiting[c.visit]; len(c.grants) == 0 {
 		u.remember(now, c)
 		return
 	}
 	delete(u.waiting, c.visit)
-	c.client, c.source = grant.client, grant.source
 	u.begin(c)
 }
 
@@ -157,11 +171,13 @@ func (u *uses) begin(c connection) {
 	if len(u.under) < maxUnder {
 		u.under[c.id] = c
 	}
-	detail := fmt.Sprintf("first connection, to %s", c.port)
-	if c.peer != c.source {
-		detail += fmt.Sprintf(", from %s", c.peer)
+	for _, g := range c.grants {
+		detail := fmt.Sprintf("first connection, to %s", c.port)
+		if c.peer != g.source {
+			detail += fmt.Sprintf(", from %s", c.peer)
+		}
+		u.put(event.Event{Time: c.began, Kind: event.KindUse, Door: c.door, Client: g.client, Source: g.source, Detail: detail})
 	}
-	u.put(event.Event{Time: c.began, Kind: event.KindUse, Door: c.door, Client: c.client, Source: c.source, Detail: detail})
 }
 
 func (u *uses) end(now time.Time, c connection, bytes uint64) {
@@ -169,8 +185,10 @@ func (u *uses) end(now time.Time, c connection, bytes uint64) {
 	if bytes > 0 {
 		amount = fmt.Sprintf("%d bytes", bytes)
 	}
-	u.put(event.Event{Time: now, Kind: event.KindUse, Door: c.door, Client: c.client, Source: c.source, Ended: true, Count: event.Contacts{First: c.began, Last: now},
-		Detail: fmt.Sprintf("connection to %s ended after %s and %s", c.port, now.Sub(c.began).Round(time.Second), amount)})
+	for _, g := range c.grants {
+		u.put(event.Event{Time: now, Kind: event.KindUse, Door: c.door, Client: g.client, Source: g.source, Ended: true, Count: event.Contacts{First: c.began, Last: now},
+			Detail: fmt.Sprintf("connection to %s ended after %s and %s", c.port, now.Sub(c.began).Round(time.Second), amount)})
+	}
 }
 
 // reconfigure carries new doors to the kernel's filter.
@@ -204,8 +222,17 @@ func (d *Daemon) watchUses(ctx context.Context) error {
 	d.watchman.configure(d.config.Load())
 	defer d.uses.setWatcher(nil)
 	defer d.watchman.uses.Store(false)
-	if err := w.Run(ctx, func(f conntrack.Flow) { d.uses.flow(time.Now(), f) }); err != nil {
+	close(d.sessions.watching)
+	if err := w.Run(ctx, d.flow, func() { d.sessions.reread(time.Now()) }); err != nil {
+		d.sessions.table.Lost()
 		d.log.Warn("the journal no longer tells which connections use a grant", "error", err)
 	}
 	return nil
+}
+
+// flow takes what the kernel tells of a connection.
+func (d *Daemon) flow(f conntrack.Flow) {
+	now := time.Now()
+	d.sessions.flow(now, f)
+	d.uses.flow(now, f)
 }

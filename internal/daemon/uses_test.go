@@ -35,7 +35,9 @@ func TestUses(t *testing.T) {
 	web := conntrack.Flow{ID: 8, Source: alice, Port: packet.Port{Proto: packet.TCP, Number: 80}}
 	second := conntrack.Flow{ID: 9, Source: alice, Port: sshPort}
 	stranger := conntrack.Flow{ID: 10, Source: netip.MustParseAddr("192.0.2.99"), Port: sshPort}
-	over := event.Event{Time: start, Kind: event.KindExpiry, Door: "ssh", Source: alice}
+	over := event.Event{Time: start, Kind: event.KindExpiry, Door: "ssh", Client: "alice", Source: alice}
+	another := over
+	another.Client = "bob"
 	const first, end = "first connection, to tcp/22", "connection to tcp/22 ended after 1m30s and 48200 bytes"
 	for _, tt := range []struct {
 		name string
@@ -50,6 +52,7 @@ func TestUses(t *testing.T) {
 		{"another port", []any{grantTo(alice), web}, nil},
 		{"a trusted source", []any{grantTo(alice), stranger}, nil},
 		{"after the end", []any{grantTo(alice), over, 5 * time.Second, begins}, nil},
+		{"after the end of another owner's", []any{grantTo(alice), another, begins}, []string{first}},
 		{"the end of something else", []any{ends}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -15,6 +15,59 @@ type Grant struct {
 	Until  time.Time  `json:"until"`
 	Single bool       `json:"single"`           // used up by the first new connection
 	Prefix int        `json:"prefix,omitempty"` // for all addresses with the first so many bits of the source; 0: the source alone
+
+	Holder  Holder  `json:"-"` // with Client: whose it is
+	Message Message `json:"-"` // what asked for its end; zero: no message
+}
+
+// Holder says whose a grant is, together with the client's name.
+type Holder uint8
+
+// The holders of grants.
+const (
+	Named    Holder = iota // the client with that name; without a name, those who know the door's static sequence
+	Operator               // an operator, who has opened the door by hand
+	Anyone                 // not known: it counts as everybody's, so that ending any owner's grant ends it
+)
+
+// Message tells one message of a client from all others of that client.
+type Message [8]byte
+
+// Owner is whose a grant is. One door may be open for one source for several
+// owners at once, each of whom has an end of his own.
+type Owner struct {
+	Client  string
+	Holder  Holder
+	Message Message
+}
+
+// Owner is whose a grant is.
+func (g Grant) Owner() Owner { return Owner{g.Client, g.Holder, g.Message} }
+
+// Same reports whether two owners are one, whatever they last sent.
+func (o Owner) Same(other Owner) bool { return o.Client == other.Client && o.Holder == other.Holder }
+
+// Is reports whether a client's grants are among what the owner has.
+func (o Owner) Is(client string) bool {
+	return o.Holder == Anyone || o.Holder == Named && o.Client == client
+}
+
+// Sent reports whether a message of a client asked for what the owner has.
+func (o Owner) Sent(client string, m Message) bool {
+	return o.Is(client) && (o.Holder == Anyone || o.Message == m)
+}
+
+// String names an owner for people.
+func (o Owner) String() string {
+	switch {
+	case o.Holder == Operator:
+		return "an operator"
+	case o.Holder == Anyone:
+		return "an owner who is not known"
+	case o.Client == "":
+		return "the static sequence"
+	}
+	return o.Client
 }
 
 // From is whom a grant lets in: the source alone, or all with the same prefix.

@@ -143,23 +143,58 @@ func TestSingleForSeveralPortsLetsOneConnectionIn(t *testing.T) {
 	})
 }
 
-// A lasting grant replaces a single one, and the other way round.
-func TestKindOfGrantChanges(t *testing.T) {
+// Single and lasting grants of a source stand side by side, and end one by one.
+// What lasts goes first, so that the other is not used up.
+func TestKindsOfGrantStandSideBySide(t *testing.T) {
 	onKernels(t, func(w *world) {
 		w.apply(guarding(doorTo("ssh", "tcp/22"), doorTo("both", "tcp/80", "udp/53")))
+		w.closed(w.Client, "tcp", at(w.Client.Gate4, 22))
 		for _, name := range []string{"ssh", "both"} {
 			for _, single := range []bool{true, false, true} {
 				w.grantAs(name, w.Client, time.Hour, single)
-				for _, g := range w.grants() {
-					if g.Door == name && g.Single != single {
-						w.t.Errorf("%+v: want single %t", g, single)
-					}
-				}
 			}
 		}
-		if n := len(w.grants()); n != 4 {
-			w.t.Errorf("%d grants, want one for each door and address: %+v", n, w.grants())
+		if n := len(w.grants()); n != 8 {
+			w.t.Errorf("%d grants, want two for each door and address: %+v", n, w.grants())
 		}
+		for range 2 {
+			w.open(w.Client, "tcp", at(w.Client.Gate4, 22))
+		}
+		w.do(func() error { return w.f.Revoke(event.Grant{Door: "ssh", Source: w.Client.IP4}) })
+		w.open(w.Client, "tcp", at(w.Client.Gate4, 22))
+		w.closed(w.Client, "tcp", at(w.Client.Gate4, 22))
+		w.do(func() error { return w.f.Revoke(event.Grant{Door: "ssh", Source: w.Client.IP6, Single: true}) })
+		w.open(w.Client, "tcp", at(w.Client.Gate6, 22))
+	})
+}
+
+// A single grant can get another end, unless it has been used.
+func TestRenew(t *testing.T) {
+	onKernels(t, func(w *world) {
+		w.apply(guarding(doorTo("both", "tcp/80", "tcp/22")))
+		w.closed(w.Client, "tcp", at(w.Client.Gate4, 80))
+		w.grantSingle("both", w.Client)
+		now := time.Now()
+		g := event.Grant{Door: "both", Source: w.Client.IP4, Until: now.Add(time.Minute), Single: true}
+		renew := func() (there bool) {
+			w.do(func() (err error) {
+				there, err = w.f.Renew(g, now)
+				return err
+			})
+			return there
+		}
+		if !renew() {
+			w.t.Error("an unused grant is not there")
+		}
+		if left := w.grants()[0]; left.Until.Sub(g.Until).Abs() > 2*time.Second {
+			w.t.Errorf("%+v, want it to end at %s", left, g.Until)
+		}
+		w.open(w.Client, "tcp", at(w.Client.Gate4, 22))
+		if renew() {
+			w.t.Error("a used grant is there")
+		}
+		w.closed(w.Client, "tcp", at(w.Client.Gate4, 80))
+		w.closed(w.Client, "tcp", at(w.Client.Gate4, 22))
 	})
 }
 

@@ -60,7 +60,8 @@ func (e entry) full() nftables.SetElement {
 }
 
 // comment is how door and client stand in an element: "ssh alice", or "ssh"; of
-// a grant for a prefix "ssh/24 alice".
+// a grant for a prefix "ssh/24 alice". Of several owners it has room for the one
+// whose part ends last; who the others are is for the book of grants to keep.
 func comment(door, client string) string {
 	if client == "" {
 		return door
@@ -161,11 +162,23 @@ func (f *Firewall) Grants(now time.Time) ([]event.Grant, error) {
 	return group(entries, applied, now), nil
 }
 
+// bools puts false before true.
+func bools(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
+
 // group makes one grant of the elements for the ports of a door.
 func group(entries []entry, p *plan, now time.Time) []event.Grant {
 	type key struct {
-		door string
-		from netip.Prefix
+		door   string
+		from   netip.Prefix
+		single bool
 	}
 	grants := make(map[key]event.Grant)
 	for _, e := range entries {
@@ -173,7 +186,7 @@ func group(entries []entry, p *plan, now time.Time) []event.Grant {
 			continue
 		}
 		g := event.Grant{Door: e.door, Source: e.source, Client: e.client, Until: now.Add(e.left), Single: e.single(), Prefix: e.bits}
-		k := key{e.door, g.From()}
+		k := key{e.door, g.From(), g.Single}
 		if old, ok := grants[k]; !ok || old.Until.Before(g.Until) {
 			grants[k] = g
 		}
@@ -186,7 +199,7 @@ func group(entries []entry, p *plan, now time.Time) []event.Grant {
 		if c := strings.Compare(a.Door, b.Door); c != 0 {
 			return c
 		}
-		return cmp.Or(a.Source.Compare(b.Source), cmp.Compare(a.Prefix, b.Prefix))
+		return cmp.Or(a.Source.Compare(b.Source), cmp.Compare(a.Prefix, b.Prefix), bools(a.Single, b.Single))
 	})
 	return list
 }

@@ -24,7 +24,8 @@
 // door: the kernel ends them, whether or not this process still lives. Door and
 // client stand in the element's comment, so that a restarted daemon can read
 // them back. Grants that last are in granted4 and granted6, those for a single
-// connection in single-tcp4 and the like. Sets, not rules, grow with doors and
+// connection in single-tcp4 and its like: a source may have one of each, and what
+// lasts lets it in first, so that the other is kept. Sets, not rules, grow with doors and
 // grants, so a packet costs the same for one door and ten thousand.
 //
 // A single grant is used up by the TCP connection whose handshake is the first

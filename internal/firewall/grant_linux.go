@@ -16,9 +16,8 @@ import (
 var errNoTable = fmt.Errorf("the table inet %s is not there", tableName)
 
 // Grant puts a grant into force until its end, in one batch for all ports of
-// the door. It replaces whatever grant the source has for that door, also one
-// that ends later or is single; a grant for a prefix replaces that for the same
-// prefix.
+// the door. It replaces what the source, or prefix, has of that kind for that
+// door, also what ends later: single and lasting grants stand side by side.
 //
 // Before Linux 6.12 adding an element that is there changes nothing, so it is
 // removed and added in one transaction.
@@ -71,9 +70,6 @@ func (f *Firewall) grant(b *batch, g event.Grant, now time.Time) error {
 	if !plain(g.Door, maxName, false) || g.Client != "" && !plain(g.Client, maxClient, true) {
 		return fmt.Errorf("%q and %q cannot be the names of a door and a client", g.Door, g.Client)
 	}
-	if g.Prefix == 0 {
-		b.discard(f.entriesFor(source, ports, !g.Single))
-	}
 	entries := f.entriesFor(source, ports, g.Single)
 	b.discard(entries)
 	for i := range entries {
@@ -83,8 +79,39 @@ func (f *Firewall) grant(b *batch, g event.Grant, now time.Time) error {
 	return nil
 }
 
-// Revoke ends a grant, if there is one of its source, or prefix, for its door,
-// single or not. Connections under way go on.
+// Renew gives a single grant another end and reports whether it was in force: one
+// that has been used up stays so. Each port is a batch of its own, which the
+// kernel refuses if the element is not there; a connection that uses the grant up
+// in between takes the ports that are left with it.
+func (f *Firewall) Renew(g event.Grant, now time.Time) (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	source, ports, err := f.lookUp(g)
+	if err != nil {
+		return false, err
+	}
+	left := g.Until.Sub(now)
+	if left < time.Millisecond {
+		return false, fmt.Errorf("the grant ended %s ago", -left)
+	}
+	there := false
+	for _, e := range f.entriesFor(source, ports, true) {
+		e.door, e.client, e.left = g.Door, g.Client, left
+		b := f.newBatch()
+		b.remove(e.set, e.bare())
+		b.add(e.set, e.full())
+		err := b.flush()
+		if err == nil {
+			there = true
+		} else if !errors.Is(err, unix.ENOENT) {
+			return there, err
+		}
+	}
+	return there, nil
+}
+
+// Revoke ends a grant, if its source, or prefix, has one of that kind for that
+// door. Connections under way go on.
 func (f *Firewall) Revoke(g event.Grant) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -93,10 +120,7 @@ func (f *Firewall) Revoke(g event.Grant) error {
 		return err
 	}
 	b := f.newBatch()
-	b.discard(f.entriesFor(source, ports, false))
-	if g.Prefix == 0 {
-		b.discard(f.entriesFor(source, ports, true))
-	}
+	b.discard(f.entriesFor(source, ports, g.Single))
 	return missing(b.flush())
 }
 

@@ -238,7 +238,7 @@ func TestConcurrentUse(t *testing.T) {
 				if err := w.f.Grant(g, now); err != nil {
 					return err
 				}
-				if err := w.f.Revoke(event.Grant{Source: source(worker*n + i - 1), Door: "both"}); err != nil {
+				if err := w.f.Revoke(event.Grant{Source: source(worker*n + i - 1), Door: "both", Single: i%2 == 1}); err != nil {
 					return err
 				}
 			}

@@ -26,6 +26,7 @@ type Decision struct {
 	Door   string        // of a refusal that concerns one door
 	Client string        // once a message has been authenticated
 	Grants []event.Grant // what to open, with KindGrant; valid for ever
+	Sent   event.Message // which of the client's messages it is about
 	Right  int           // of a broken sequence: right knocks in a row
 	Of     int           // of a broken sequence: its length
 	Detail string        // for people

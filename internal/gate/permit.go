@@ -23,9 +23,10 @@ type permit struct {
 
 // hold is a grant that is in force, as far as the gate knows.
 type hold struct {
-	door  string
-	from  netip.Prefix
-	until time.Time
+	door   string
+	from   netip.Prefix
+	single bool
+	until  time.Time
 }
 
 // asked is what somebody who may open doors asks for.
@@ -108,10 +109,11 @@ func (p *permit) count(now time.Time, client *config.Client, with []event.Grant)
 	return n
 }
 
-// is returns a test for what is held by a grant's client, door and sources.
+// is returns a test for what is held by a grant's client: of that door, those
+// sources and that kind, as the book of grants has it.
 func is(g event.Grant) func(hold) bool {
 	from := g.From()
-	return func(h hold) bool { return h.door == g.Door && h.from == from }
+	return func(h hold) bool { return h.door == g.Door && h.from == from && h.single == g.Single }
 }
 
 // hold remembers grants that begin, or go on for longer.
@@ -127,7 +129,7 @@ func (p *permit) hold(grants []event.Grant) {
 			}
 			continue
 		}
-		p.held[g.Client] = append(list, hold{g.Door, g.From(), g.Until})
+		p.held[g.Client] = append(list, hold{g.Door, g.From(), g.Single, g.Until})
 	}
 }
 

@@ -106,7 +106,7 @@ func (m *messages) observe(now time.Time, p *packet.Packet) Decision {
 	}
 	if client, id, ok := m.recent.find(p.Payload, p.Src); ok {
 		if v := m.seen(id, now); v == replay.Repeated || v == replay.Intercepted {
-			d.Client = client
+			d.Client, d.Sent = client, event.Message(id.R)
 			return m.again(d, v)
 		}
 	}
@@ -164,7 +164,7 @@ func (m *messages) judge(now time.Time, p *packet.Packet, message *spa.Message, 
 		d.Reason = event.UnknownClient
 		return d
 	}
-	d.Client = client.Name
+	d.Client, d.Sent = client.Name, event.Message(message.Nonce)
 	if !h.Fresh(now, m.config.SPA.ClockSkew) {
 		d.Reason, d.Detail = event.StaleTime, clockDetail(h.Time, now)
 		return d
@@ -272,6 +272,9 @@ func (m *messages) give(now time.Time, a asked, d Decision) Decision {
 	for _, r := range refused {
 		r.Client = a.client.Name
 		m.partly = append(m.partly, r)
+	}
+	for i := range grants {
+		grants[i].Message = d.Sent
 	}
 	d.Kind, d.Reason, d.Grants = event.KindGrant, event.BySPA, grants
 	return d

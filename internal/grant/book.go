@@ -1,7 +1,12 @@
 // Package grant keeps the book of the grants that are in force. The kernel
-// enforces them and closes the doors; the book knows which there are, so that
-// a grant can be extended, ended early, told about when it ends, and put back
-// if another program removes the firewall table.
+// enforces them and closes the doors; the book knows which there are and whose,
+// so that a grant can be extended, ended early, told about when it ends, and put
+// back if another program removes the firewall table.
+//
+// One door may be open for one source for several owners at once. Each has a
+// part with an end of its own; the kernel's element has the latest of them. What
+// lasts and what one connection uses up are separate elements. Owners are written
+// to the Register before the kernel is told.
 package grant
 
 import (
@@ -22,20 +27,35 @@ import (
 // that costs.
 const Limit = 1 << 20
 
+// maxOwners is how many owners an element of the kernel can have. Of more, those
+// whose parts end first become one that is everybody's: nobody is kept out, and
+// ending any owner's grant ends it.
+const maxOwners = 16
+
 // Firewall puts grants into force. The firewall package has the real one.
 type Firewall interface {
+	// Grant puts a grant into force, in place of what its source has of that
+	// kind for that door.
 	Grant(g event.Grant, now time.Time) error
+	// Renew gives a single grant another end, and reports whether it was still
+	// in force: one that has been used up stays so.
+	Renew(g event.Grant, now time.Time) (bool, error)
+	// Revoke ends what the source has of that kind for that door.
 	Revoke(g event.Grant) error
 }
 
 // Book is safe for concurrent use. Make one with New.
 type Book struct {
 	firewall Firewall
+	register *Register // nil: owners are not kept
 
 	mu      sync.Mutex
-	live    map[key]event.Grant
-	count   map[string]int // of live, by door
+	live    map[key][]part
+	parts   int
+	count   map[string]int // of the parts, by door
 	ends    ends
+	spent   []event.Grant // single ones that were found used up; Expire returns them
+	recent  []event.Grant // the latest that ended, in a ring
 	limit   int
 	waiting *missed // not nil until grants of an earlier time are restored
 }
@@ -43,205 +63,255 @@ type Book struct {
 // missed is what has been asked of grants that the book does not hold yet.
 type missed struct{ revoked, forgotten []func(event.Grant) bool }
 
+// key names an element of the kernel.
 type key struct {
-	from netip.Prefix
-	door string
+	from   netip.Prefix
+	door   string
+	single bool
 }
 
-func keyOf(g event.Grant) key { return key{g.From(), g.Door} }
+func keyOf(g event.Grant) key { return key{g.From(), g.Door, g.Single} }
 
-// New returns an empty book.
-func New(firewall Firewall) *Book {
-	return &Book{firewall: firewall, live: make(map[key]event.Grant), count: make(map[string]int), limit: Limit}
+// part is what one owner has of an element.
+type part struct {
+	event.Grant
+	slot int // in the register
 }
 
-// Open puts a grant into force and returns it as it is then. A source that has
-// the door open already keeps the later of the two ends. If the firewall does
+// New returns an empty book. Without a register, what an earlier process has
+// given is everybody's.
+func New(firewall Firewall, register *Register) *Book {
+	return &Book{firewall: firewall, register: register, live: make(map[key][]part), count: make(map[string]int), limit: Limit}
+}
+
+// Open puts a grant into force and returns what its owner has then. An owner who
+// has the door open already keeps the later of the two ends. If the firewall does
 // not take the grant, the book stays as it was.
 func (b *Book) Open(g event.Grant, now time.Time) (event.Grant, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	old, known := b.live[keyOf(g)]
-	if known && old.Until.After(now) {
-		g = merge(old, g)
+	k := keyOf(g)
+	old := b.live[k]
+	at := slices.IndexFunc(old, owned(g))
+	if at < 0 && b.parts >= b.limit {
+		return event.Grant{}, fmt.Errorf("open door %q for %s: %d grants are in force, the limit: revoke some with sallyport revoke", g.Door, g.Source, b.parts)
 	}
-	if !known && len(b.live) >= b.limit {
-		return event.Grant{}, fmt.Errorf("open door %q for %s: %d grants are in force, the limit: revoke some with sallyport revoke", g.Door, g.Source, len(b.live))
+	p := part{g, noSlot}
+	if at >= 0 {
+		p.slot = old[at].slot
+		p.Grant = later(old[at].Grant, g, now)
+	} else {
+		p.slot = b.register.take()
 	}
-	if err := b.firewall.Grant(g, now); err != nil {
+	b.register.put(p.slot, p.Grant, now)
+	used, err := b.force(old, p.Grant, now)
+	if err != nil {
+		b.unwrite(old, at, p.slot, now)
 		return event.Grant{}, fmt.Errorf("open door %q for %s: %w", g.Door, g.Source, err)
 	}
-	b.enter(g)
-	return g, nil
-}
-
-// merge returns what holds when a second grant is given while the first runs:
-// the later end, and of a single and a lasting grant the lasting one, unless
-// the single one outlives it.
-func merge(old, g event.Grant) event.Grant {
-	if old.Single && !g.Single || old.Until.Before(g.Until) {
-		return g
+	if used { // what the element had is gone, and does not prolong this
+		b.removeUsed(k, p, now)
+		p.Grant = g
+		b.register.put(p.slot, g, now)
 	}
-	old.Client = g.Client
-	return old
+	b.enter(k, p, now)
+	return p.Grant, nil
 }
 
-func (b *Book) enter(g event.Grant) {
-	k := keyOf(g)
-	if _, known := b.live[k]; !known {
-		b.count[g.Door]++
+// owned returns a test for the part of a grant's owner.
+func owned(g event.Grant) func(part) bool {
+	return func(p part) bool { return p.Owner().Same(g.Owner()) }
+}
+
+// later is what an owner has who is given a second grant while the first runs.
+func later(old, g event.Grant, now time.Time) event.Grant {
+	if old.Until.After(now) && old.Until.After(g.Until) {
+		return old
 	}
-	b.live[k] = g
-	heap.Push(&b.ends, end{g.Until, k})
+	return g
 }
 
-func (b *Book) remove(k key) {
-	delete(b.live, k)
-	if b.count[k.door]--; b.count[k.door] == 0 {
-		delete(b.count, k.door)
+// force has the kernel let in the owners of an element and g. Used says that the
+// element was a single one which has been used up: then g alone is in force.
+func (b *Book) force(parts []part, g event.Grant, now time.Time) (used bool, err error) {
+	all := latest(parts, g)
+	if !g.Single || !slices.ContainsFunc(parts, func(p part) bool { return p.Until.After(now) }) {
+		return false, b.firewall.Grant(all, now)
 	}
-}
-
-// Expect says that grants of an earlier time are in force in the kernel, and
-// that Restore will enter them. Reading a hundred thousand of them takes
-// seconds, in which doors must open and close already.
-func (b *Book) Expect() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.waiting = new(missed)
-}
-
-// Restore enters grants that are in force in the kernel already. Those that
-// were to end since Expect end now, and are returned. If the firewall fails for
-// one of them, it stays in the book and the first such error is returned.
-func (b *Book) Restore(grants []event.Grant, now time.Time) (ended []event.Grant, err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	since := b.waiting
-	if since == nil {
-		since = new(missed)
+	there, err := b.firewall.Renew(all, now)
+	if err != nil || there {
+		return false, err
 	}
-	b.waiting = nil
-	for _, g := range grants {
-		newer, known := b.live[keyOf(g)]
-		revoked := anyOf(since.revoked, g)
-		var failed error
-		switch {
-		case anyOf(since.forgotten, g), known && revoked:
-		case known:
-			failed = b.prolong(g, newer, now)
-		case revoked:
-			if failed = b.firewall.Revoke(g); failed == nil {
-				ended = append(ended, g)
-				continue
-			}
-			failed = fmt.Errorf("close door %q for %s: %w", g.Door, g.Source, failed)
-			b.enter(g)
-		default:
-			b.enter(g)
-		}
-		if err == nil {
-			err = failed
+	return true, b.firewall.Grant(g, now)
+}
+
+// latest is the grant that ends last of some parts and one more.
+func latest(parts []part, g event.Grant) event.Grant {
+	for _, p := range parts {
+		if p.Until.After(g.Until) {
+			g = p.Grant
 		}
 	}
-	return ended, err
+	return g
 }
 
-// prolong gives a grant that was given while an older one was not yet in the
-// book what Open would have given it.
-func (b *Book) prolong(old, newer event.Grant, now time.Time) error {
-	g := merge(old, newer)
-	if g == newer || !g.Until.After(now) {
-		return nil
+// unwrite has the register say again what it said before.
+func (b *Book) unwrite(old []part, at, slot int, now time.Time) {
+	if at < 0 {
+		b.register.drop(slot, false)
+		return
 	}
-	if err := b.firewall.Grant(g, now); err != nil {
-		return fmt.Errorf("open door %q for %s: %w", g.Door, g.Source, err)
-	}
-	b.enter(g)
-	return nil
+	b.register.put(slot, old[at].Grant, now)
 }
 
-func anyOf(matches []func(event.Grant) bool, g event.Grant) bool {
-	return slices.ContainsFunc(matches, func(match func(event.Grant) bool) bool { return match(g) })
+// enter takes a part into the book.
+func (b *Book) enter(k key, p part, now time.Time) {
+	parts := b.live[k]
+	if at := slices.IndexFunc(parts, owned(p.Grant)); at >= 0 {
+		parts[at] = p
+	} else {
+		if len(parts) >= maxOwners {
+			parts = b.fold(parts, now)
+		}
+		b.live[k] = append(parts, p)
+		b.counted(k.door, 1)
+	}
+	heap.Push(&b.ends, end{p.Until, k, p.Owner()})
 }
 
-// Revoke ends the grants that match and returns them. If the firewall fails,
-// it returns those ended so far with the error.
-func (b *Book) Revoke(match func(event.Grant) bool) ([]event.Grant, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.waiting != nil {
-		b.waiting.revoked = append(b.waiting.revoked, match)
+// fold makes room in an element: of its parts, the one that nobody owns and those
+// that end first become one.
+func (b *Book) fold(parts []part, now time.Time) []part {
+	slices.SortFunc(parts, func(x, y part) int {
+		return cmp.Or(inOrder(y.Holder == event.Anyone, x.Holder == event.Anyone), x.Until.Compare(y.Until))
+	})
+	into := parts[1]
+	into.Grant = latest(parts[:1], into.Grant)
+	into.Client, into.Holder, into.Message = "", event.Anyone, event.Message{}
+	b.register.put(into.slot, into.Grant, now)
+	b.register.drop(parts[0].slot, false)
+	b.counted(into.Door, -1)
+	heap.Push(&b.ends, end{into.Until, keyOf(into.Grant), into.Owner()})
+	return append(parts[:0], slices.Insert(parts[2:], 0, into)...)
+}
+
+func (b *Book) counted(door string, n int) {
+	b.parts += n
+	if b.count[door] += n; b.count[door] == 0 {
+		delete(b.count, door)
 	}
-	var ended []event.Grant
-	for k, g := range b.live {
-		if !match(g) {
+}
+
+// remove takes parts out of the book. The register need not say so of those
+// whose time has come.
+func (b *Book) remove(k key, gone func(part) bool, now time.Time) {
+	parts := b.live[k]
+	kept := parts[:0]
+	for _, p := range parts {
+		if !gone(p) {
+			kept = append(kept, p)
 			continue
 		}
-		if err := b.firewall.Revoke(g); err != nil {
-			return ended, fmt.Errorf("close door %q for %s: %w", g.Door, g.Source, err)
+		over := !p.Until.After(now)
+		b.register.drop(p.slot, over)
+		b.counted(k.door, -1)
+		if !over {
+			p.Until = now
 		}
-		b.remove(k)
-		ended = append(ended, g)
+		if b.recent = append(b.recent, p.Grant); len(b.recent) > maxRecent {
+			b.recent = b.recent[len(b.recent)-maxRecent/2:]
+		}
 	}
-	sortGrants(ended)
-	return ended, nil
+	clear(parts[len(kept):])
+	if b.live[k] = kept; len(kept) == 0 {
+		delete(b.live, k)
+	}
+}
+
+// removeUsed takes all parts of an element out of the book: a connection has used
+// them up. A new part of one of their owners takes the place in the register.
+func (b *Book) removeUsed(k key, heir part, now time.Time) {
+	for i := range b.live[k] {
+		if p := &b.live[k][i]; p.slot == heir.slot {
+			p.slot = noSlot
+		}
+		b.spent = append(b.spent, b.live[k][i].Grant)
+	}
+	b.remove(k, func(part) bool { return true }, now)
 }
 
 // Forget removes grants that are not in force any more and returns them.
-func (b *Book) Forget(match func(event.Grant) bool) []event.Grant {
+func (b *Book) Forget(match func(event.Grant) bool, now time.Time) []event.Grant {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.waiting != nil {
 		b.waiting.forgotten = append(b.waiting.forgotten, match)
 	}
 	var gone []event.Grant
-	for k, g := range b.live {
-		if match(g) {
-			b.remove(k)
-			gone = append(gone, g)
-		}
+	for _, k := range b.matching(match) {
+		b.remove(k, func(p part) bool {
+			if match(p.Grant) {
+				gone = append(gone, p.Grant)
+				return true
+			}
+			return false
+		}, now)
 	}
 	sortGrants(gone)
 	return gone
 }
 
 // Expire removes the grants whose time is over, which the kernel has ended by
-// then, and returns them with the time when the next one ends (zero if none is
-// left).
+// then or keeps for another owner, and returns them, and those that turned out to
+// be used up, with the time when the next one ends (zero if none is left).
 func (b *Book) Expire(now time.Time) (over []event.Grant, next time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	over, b.spent = b.spent, nil
 	for len(b.ends) > 0 {
 		first := b.ends[0]
-		g, ok := b.live[first.key]
-		if ok && g.Until.Equal(first.at) && first.at.After(now) {
+		ends := func(p part) bool { return p.Owner() == first.owner && p.Until.Equal(first.at) }
+		at := slices.IndexFunc(b.live[first.key], ends)
+		if at >= 0 && first.at.After(now) {
 			return over, first.at
 		}
 		heap.Pop(&b.ends)
-		if ok && g.Until.Equal(first.at) {
-			b.remove(first.key)
-			over = append(over, g)
+		if at >= 0 {
+			over = append(over, b.live[first.key][at].Grant)
+			b.remove(first.key, ends, now)
 		}
 	}
 	return over, time.Time{}
 }
 
-// Live returns the grants in force, sorted by door and source.
+// Live returns the grants in force, one for each owner, sorted by door and
+// source.
 func (b *Book) Live(now time.Time) []event.Grant {
-	list := b.unsorted(now)
+	list := b.unsorted(now, func(parts []part, add func(event.Grant)) {
+		for _, p := range parts {
+			add(p.Grant)
+		}
+	})
 	sortGrants(list) // takes longer than a door may wait
 	return list
 }
 
-func (b *Book) unsorted(now time.Time) []event.Grant {
+// Elements returns what the kernel should hold: of the grants of several owners
+// the one that ends last.
+func (b *Book) Elements(now time.Time) []event.Grant {
+	return b.unsorted(now, func(parts []part, add func(event.Grant)) { add(latest(parts[1:], parts[0].Grant)) })
+}
+
+func (b *Book) unsorted(now time.Time, of func([]part, func(event.Grant))) []event.Grant {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	list := make([]event.Grant, 0, len(b.live))
-	for _, g := range b.live {
-		if g.Until.After(now) {
-			list = append(list, g)
-		}
+	for _, parts := range b.live {
+		of(parts, func(g event.Grant) {
+			if g.Until.After(now) {
+				list = append(list, g)
+			}
+		})
 	}
 	return list
 }
@@ -256,18 +326,31 @@ func (b *Book) Count() map[string]int {
 
 func sortGrants(list []event.Grant) {
 	slices.SortFunc(list, func(a, b event.Grant) int {
-		return cmp.Or(cmp.Compare(a.Door, b.Door), a.Source.Compare(b.Source), cmp.Compare(a.Prefix, b.Prefix))
+		return cmp.Or(cmp.Compare(a.Door, b.Door), a.Source.Compare(b.Source), cmp.Compare(a.Prefix, b.Prefix), inOrder(a.Single, b.Single),
+			cmp.Compare(a.Holder, b.Holder), cmp.Compare(a.Client, b.Client))
 	})
 }
 
+// inOrder puts false first.
+func inOrder(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
+
 // ends is a heap of the ends of grants, the earliest first. An entry that does
-// not agree with the live grant is out of date: the grant was extended, ended
-// or given again.
+// not agree with the part in the book is out of date: it was extended, ended or
+// given again.
 type ends []end
 
 type end struct {
-	at  time.Time
-	key key
+	at    time.Time
+	key   key
+	owner event.Owner
 }
 
 func (e ends) Len() int           { return len(e) }

@@ -32,6 +32,13 @@ func (f *fakeFirewall) Grant(g event.Grant, _ time.Time) error {
 	return f.err
 }
 
+func (f *fakeFirewall) Renew(g event.Grant, now time.Time) (bool, error) {
+	if _, there := f.until[keyOf(g)]; !there || f.err != nil {
+		return false, f.err
+	}
+	return true, f.Grant(g, now)
+}
+
 func (f *fakeFirewall) Revoke(g event.Grant) error {
 	if f.err == nil {
 		delete(f.until, keyOf(g))
@@ -41,7 +48,7 @@ func (f *fakeFirewall) Revoke(g event.Grant) error {
 
 func newBook() (*Book, *fakeFirewall) {
 	f := &fakeFirewall{until: make(map[key]time.Time)}
-	return New(f), f
+	return New(f, nil), f
 }
 
 func after(seconds int) time.Time { return start.Add(time.Duration(seconds) * time.Second) }
@@ -100,7 +107,7 @@ func TestFailureChangesNothing(t *testing.T) {
 	f.err = nil
 	mustOpen(t, b, ssh(alice, 30), start)
 	f.err = errors.New("no buffer space available")
-	if ended, err := b.Revoke(func(event.Grant) bool { return true }); err == nil || len(ended) != 0 || len(b.Live(start)) != 1 {
+	if ended, err := b.Revoke(func(event.Grant) bool { return true }, start); err == nil || len(ended) != 0 || len(b.Live(start)) != 1 {
 		t.Errorf("ended %v, error %v: a grant that is still in force left the book", ended, err)
 	}
 }
@@ -109,7 +116,7 @@ func TestRevokeEndsWhatMatches(t *testing.T) {
 	b, f := newBook()
 	mustOpen(t, b, ssh(alice, 30), start)
 	mustOpen(t, b, ssh(bob, 30), start)
-	ended, err := b.Revoke(func(g event.Grant) bool { return g.Source == bob })
+	ended, err := b.Revoke(func(g event.Grant) bool { return g.Source == bob }, start)
 	if err != nil || !reflect.DeepEqual(ended, []event.Grant{ssh(bob, 30)}) || len(f.until) != 1 {
 		t.Errorf("ended %v, error %v, firewall %v", ended, err, f.until)
 	}
@@ -118,22 +125,18 @@ func TestRevokeEndsWhatMatches(t *testing.T) {
 	}
 }
 
+// What lasts and what one connection uses up end each for itself.
 func TestSingleAndLastingTogether(t *testing.T) {
-	single := func(seconds int) event.Grant {
-		g := ssh(alice, seconds)
-		g.Single = true
-		return g
+	b, f := newBook()
+	single := ssh(alice, 60)
+	single.Single = true
+	mustOpen(t, b, single, start)
+	mustOpen(t, b, ssh(alice, 30), start)
+	if live := b.Live(start); !slices.Equal(live, []event.Grant{ssh(alice, 30), single}) || len(f.until) != 2 {
+		t.Errorf("%+v; the firewall has %v", live, f.until)
 	}
-	for name, c := range map[string]struct{ first, second, want event.Grant }{
-		"a single one under a lasting one adds nothing": {ssh(alice, 60), single(30), ssh(alice, 60)},
-		"a single one beyond a lasting one":             {ssh(alice, 30), single(60), single(60)},
-		"a lasting one after a single one":              {single(60), ssh(alice, 30), ssh(alice, 30)},
-	} {
-		b, _ := newBook()
-		mustOpen(t, b, c.first, start)
-		if g := mustOpen(t, b, c.second, start); g != c.want {
-			t.Errorf("%s: %+v, want %+v", name, g, c.want)
-		}
+	if over, next := b.Expire(after(30)); len(over) != 1 || over[0].Single || !next.Equal(after(60)) {
+		t.Errorf("over %+v, next %s", over, next)
 	}
 }
 
@@ -166,17 +169,15 @@ func TestWhatHappensBeforeRestore(t *testing.T) {
 		meanwhile   func(*Book)
 		ended, left []event.Grant
 	}{
-		"revoked":                    {func(b *Book) { b.Revoke(everything) }, []event.Grant{ssh(alice, 60)}, nil},
-		"forgotten":                  {func(b *Book) { b.Forget(everything) }, nil, nil},
-		"another revoked":            {func(b *Book) { b.Revoke(func(g event.Grant) bool { return g.Source == bob }) }, nil, []event.Grant{ssh(alice, 60)}},
+		"revoked":                    {func(b *Book) { b.Revoke(everything, start) }, []event.Grant{ssh(alice, 60)}, nil},
+		"forgotten":                  {func(b *Book) { b.Forget(everything, start) }, nil, nil},
+		"another revoked":            {func(b *Book) { b.Revoke(func(g event.Grant) bool { return g.Source == bob }, start) }, nil, []event.Grant{ssh(alice, 60)}},
 		"granted for less":           {func(b *Book) { b.Open(ssh(alice, 30), start) }, nil, []event.Grant{ssh(alice, 60)}},
 		"granted for more":           {func(b *Book) { b.Open(ssh(alice, 90), start) }, nil, []event.Grant{ssh(alice, 90)}},
-		"revoked and given for less": {func(b *Book) { b.Revoke(everything); b.Open(ssh(alice, 30), start) }, nil, []event.Grant{ssh(alice, 30)}},
-		"revoked and given":          {func(b *Book) { b.Revoke(everything); b.Open(ssh(alice, 90), start) }, nil, []event.Grant{ssh(alice, 90)}},
+		"revoked and given for less": {func(b *Book) { b.Revoke(everything, start); b.Open(ssh(alice, 30), start) }, nil, []event.Grant{ssh(alice, 30)}},
+		"revoked and given":          {func(b *Book) { b.Revoke(everything, start); b.Open(ssh(alice, 90), start) }, nil, []event.Grant{ssh(alice, 90)}},
 	} {
-		b, f := newBook()
-		f.Grant(ssh(alice, 60), start) // as the kernel has it
-		b.Expect()
+		b, f := earlier(t, start, ssh(alice, 60))
 		c.meanwhile(b)
 		ended, err := b.Restore([]event.Grant{ssh(alice, 60)}, start)
 		if live := b.Live(start); err != nil || !slices.Equal(ended, c.ended) || !slices.Equal(live, c.left) {
@@ -193,7 +194,7 @@ func TestWhatHappensBeforeRestore(t *testing.T) {
 func TestRestoreThatFails(t *testing.T) {
 	b, f := newBook()
 	b.Expect()
-	b.Revoke(func(event.Grant) bool { return true })
+	b.Revoke(func(event.Grant) bool { return true }, start)
 	f.err = errors.New("the kernel said no")
 	ended, err := b.Restore([]event.Grant{ssh(alice, 60)}, start)
 	if err == nil || len(ended) != 0 || len(b.Live(start)) != 1 {
@@ -211,11 +212,11 @@ func TestCount(t *testing.T) {
 		mine := func(other event.Grant) bool { return other.Source == source }
 		switch random.IntN(4) {
 		case 0:
-			if _, err := b.Revoke(mine); err != nil {
+			if _, err := b.Revoke(mine, after(i)); err != nil {
 				t.Fatal(err)
 			}
 		case 1:
-			b.Forget(mine)
+			b.Forget(mine, after(i))
 		default:
 			mustOpen(t, b, g, after(i))
 		}

@@ -1,0 +1,276 @@
+package daemon
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"sallyport/internal/config"
+	"sallyport/internal/conntrack"
+	"sallyport/internal/control"
+	"sallyport/internal/event"
+	"sallyport/internal/grant"
+	"sallyport/internal/packet"
+)
+
+// sessions follows the connections to doors, and cuts them.
+type sessions struct {
+	log      *slog.Logger
+	table    *grant.Sessions
+	book     *grant.Book
+	doors    atomic.Pointer[map[packet.Port]*config.Door]
+	restored <-chan struct{} // closed when it is known which grants there are
+	watching chan struct{}   // closed when the kernel tells of connections
+	orders   chan func(event.Owner) bool
+}
+
+// keepOwners opens what is kept of owners, and the book.
+func (d *Daemon) keepOwners(cfg *config.Config) {
+	now, boot := time.Now(), bootID()
+	d.register = grant.OpenRegister(filepath.Join(cfg.Daemon.StateDir, grant.RegisterName), boot, boottime, now)
+	d.book = grant.New(d.firewall, d.register)
+	table := grant.OpenSessions(filepath.Join(cfg.Daemon.StateDir, grant.SessionsName), boot, boottime, now)
+	d.sessions = &sessions{log: d.log, table: table, book: d.book, restored: d.restored, watching: make(chan struct{}), orders: make(chan func(event.Owner) bool, 64)}
+	d.sessions.guard(cfg)
+	d.noteOwners()
+}
+
+func (s *sessions) close() error {
+	if s == nil {
+		return nil
+	}
+	return s.table.Close()
+}
+
+// flow takes what the kernel tells of a connection.
+func (s *sessions) flow(now time.Time, f conntrack.Flow) {
+	if f.Ended {
+		s.table.Ended(f)
+		return
+	}
+	if s.door(f.Port) != nil {
+		s.table.Begun(f, s.owners(f, now), now)
+	}
+}
+
+// guard takes the doors of a configuration.
+func (s *sessions) guard(cfg *config.Config) {
+	doors := doorsByPort(cfg)
+	s.doors.Store(&doors)
+}
+
+func doorsByPort(cfg *config.Config) map[packet.Port]*config.Door {
+	doors := make(map[packet.Port]*config.Door)
+	for i := range cfg.Doors {
+		for _, p := range cfg.Doors[i].Ports {
+			doors[p] = &cfg.Doors[i]
+		}
+	}
+	return doors
+}
+
+// door is the door at a port, nil if there is none.
+func (s *sessions) door(p packet.Port) *config.Door { return (*s.doors.Load())[p] }
+
+// owners returns whose grants let a connection in that has begun just now.
+func (s *sessions) owners(f conntrack.Flow, now time.Time) []event.Owner {
+	door := s.door(f.Port)
+	if door == nil {
+		return nil
+	}
+	return s.book.Owners(f.Source, door.Name, door.Widen(f.Source.BitLen()), earlyFor, now)
+}
+
+// configure is called when other doors are watched: who is connected there has
+// not come by a grant.
+func (s *sessions) configure(cfg *config.Config) {
+	s.guard(cfg)
+	s.table.Lost()
+	s.reread(time.Now())
+}
+
+// reread asks the kernel which connections there are.
+func (s *sessions) reread(asked time.Time) {
+	list, err := conntrack.List(func(p packet.Port) bool { return s.door(p) != nil })
+	if err != nil {
+		s.table.Lost()
+		s.log.Warn("whose the connections to doors are is not known", "error", err)
+		return
+	}
+	now := time.Now()
+	s.table.Reread(list, asked, func(f conntrack.Flow) []event.Owner { return s.owners(f, now) }, now)
+}
+
+// order has the connections cut that an owner's grants have let in. It waits only
+// if so many are to be cut that there is no room to note it.
+func (s *sessions) order(whose func(event.Owner) bool) {
+	select {
+	case s.orders <- whose:
+	default:
+		s.cutOwned(whose)
+	}
+}
+
+// Run reads which connections there are, once it is known which grants are, and
+// carries orders out until the context ends.
+func (s *sessions) Run(ctx context.Context) error {
+	for _, known := range []<-chan struct{}{s.watching, s.restored} {
+		select {
+		case <-known:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	s.reread(time.Now())
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case whose := <-s.orders:
+			s.cutOwned(whose)
+		}
+	}
+}
+
+func (s *sessions) cutOwned(whose func(event.Owner) bool) {
+	s.reread(time.Now())
+	_, err := s.cut(func(f conntrack.Flow, known *grant.Session, _ bool) bool {
+		return known != nil && slices.ContainsFunc(known.Owners, whose)
+	})
+	if err != nil {
+		s.log.Warn("connections were to be cut", "error", err)
+	}
+}
+
+// chooser decides whether to cut a connection. Known is nil if it is not known
+// whose it is; complete says that it would be if a grant had let it in.
+type chooser func(f conntrack.Flow, known *grant.Session, complete bool) bool
+
+// cut ends the connections to doors that a chooser names, and returns whose they
+// were; nil stands for one that is not known.
+func (s *sessions) cut(choose chooser) ([]*grant.Session, error) {
+	complete := s.table.Complete()
+	whose := make(map[conntrack.Flow]*grant.Session)
+	done, err := conntrack.Cut(func(f conntrack.Flow) bool {
+		if s.door(f.Port) == nil {
+			return false
+		}
+		var known *grant.Session
+		if found, ok := s.table.Find(f); ok {
+			known = &found
+		}
+		whose[f.Name()] = known
+		return choose(f, known, complete)
+	})
+	list := make([]*grant.Session, 0, len(done))
+	for _, f := range done {
+		list = append(list, whose[f.Name()])
+	}
+	return list, err
+}
+
+// asked chooses what an operator asks for. A client's connections are those that
+// his grants have let in, whether or not the grants have ended. Where some are not
+// known, those from the sources count whose grants have been ended.
+func asked(cfg *config.Config, q control.RevokeRequest, source netip.Addr, ended []event.Grant) chooser {
+	doors := doorsByPort(cfg)
+	return func(f conntrack.Flow, known *grant.Session, complete bool) bool {
+		door := doors[f.Port]
+		switch {
+		case door == nil, q.Door != "" && door.Name != q.Door, source.IsValid() && f.Source != source:
+			return false
+		case q.Client == "":
+			return true
+		case known != nil:
+			return slices.ContainsFunc(known.Owners, func(o event.Owner) bool { return o.Is(q.Client) })
+		}
+		return !complete && slices.ContainsFunc(ended, func(g event.Grant) bool { return g.Covers(f.Source) && g.Door == door.Name })
+	}
+}
+
+// bySource counts what was cut without knowing whose it was.
+func bySource(done []*grant.Session) (n int) {
+	for _, s := range done {
+		if s == nil {
+			n++
+		}
+	}
+	return n
+}
+
+// others names who owned what was cut beside a client.
+func others(done []*grant.Session, client string) (names []string) {
+	for _, s := range done {
+		if s == nil {
+			continue
+		}
+		for _, o := range s.Owners {
+			if o.Holder == event.Named && o.Client == client {
+				continue
+			}
+			if name := o.String(); !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// expel cuts the connections that have begun while the table was away, and returns
+// how many. With another table that tracks connections they would go on: to the
+// kernel they are established.
+func (s *sessions) expel(cfg *config.Config, own func(netip.Addr) bool) int {
+	s.reread(time.Now())
+	done, err := s.cut(func(f conntrack.Flow, known *grant.Session, _ bool) bool { return stray(cfg, own, f, known, arrivesAt) })
+	if err != nil {
+		s.log.Warn("connections that have begun without the firewall table were to be cut", "error", err)
+	}
+	return len(done)
+}
+
+// stray reports whether a connection could not have begun with the table in place:
+// it was seen to begin, nobody had a grant for it, and it is none of those that
+// need none.
+func stray(cfg *config.Config, own func(netip.Addr) bool, f conntrack.Flow, known *grant.Session, arrives func(netip.Addr) string) bool {
+	door := cfg.DoorAt(f.Port)
+	switch {
+	case door == nil, known == nil, !known.Seen, len(known.Owners) > 0:
+		return false
+	case f.Source.IsLoopback(), contains(cfg.Gate.Trusted, f.Source):
+		return false
+	case !own(f.To) && !contains(door.To, f.To):
+		return false // another host's
+	}
+	return len(cfg.Gate.Interfaces) == 0 || slices.Contains(cfg.Gate.Interfaces, arrives(f.Source))
+}
+
+func contains(prefixes []netip.Prefix, a netip.Addr) bool {
+	return slices.ContainsFunc(prefixes, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// arrivesAt names the interface by which this host reaches a source, empty if it
+// cannot be found out. It sends nothing.
+func arrivesAt(source netip.Addr) string {
+	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(source, 9)))
+	if err != nil {
+		return ""
+	}
+	defer conn.Close()
+	local := conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
+	interfaces, _ := net.Interfaces()
+	for _, i := range interfaces {
+		addresses, _ := i.Addrs()
+		for _, a := range addresses {
+			if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr() == local {
+				return i.Name
+			}
+		}
+	}
+	return ""
+}

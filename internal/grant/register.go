@@ -1,0 +1,128 @@
+package grant
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"sallyport/internal/event"
+)
+
+// RegisterName is the name of the register's file in state_dir.
+const RegisterName = "owners"
+
+// Register keeps whose grants are, and until when, for the next process: the
+// kernel knows one name and one end for each source and door. Ends are written as
+// time since the boot, which no setting of the clock moves. It holds a bounded
+// number; a grant that is not in it has an unknown owner after a restart.
+type Register struct {
+	slots *slots
+	clock func() time.Duration
+	kept  []kept // of an earlier process
+}
+
+// kept is a part of a grant that an earlier process has written.
+type kept struct {
+	grant event.Grant
+	slot  int
+}
+
+const (
+	registerMagic = "SPOWNER1"
+	registerLimit = 1 << 16
+
+	longestDoor   = 32
+	longestClient = 64
+	// end 8 · message 8 · holder 1 · single 1 · prefix 1 · address 1+16 · names with their lengths
+	partLen    = 8 + 8 + 3 + 17 + 1 + longestDoor + 1 + longestClient
+	recordSize = 1 + partLen + 4
+)
+
+// OpenRegister opens the register at path, and makes it if there is none. Boot
+// names this run of the machine, and clock is how long it has lasted. Problem says
+// what is wrong with it.
+func OpenRegister(path, boot string, clock func() time.Duration, now time.Time) *Register {
+	r := &Register{clock: clock}
+	booted := now.Add(-clock())
+	r.slots = openSlots(path, registerMagic, boot, recordSize, registerLimit, func(slot int, content []byte) bool {
+		g, ok := readPart(content, booted)
+		if ok = ok && g.Until.After(now); ok {
+			r.kept = append(r.kept, kept{g, slot})
+		}
+		return ok
+	})
+	return r
+}
+
+// Problem says why the owners of grants may be unknown after a restart; nil:
+// they will not be.
+func (r *Register) Problem() error {
+	if r == nil || r.slots.problem == nil {
+		return nil
+	}
+	return fmt.Errorf("who owns the grants is not kept: %w", r.slots.problem)
+}
+
+// Close closes the file.
+func (r *Register) Close() error {
+	if r == nil {
+		return nil
+	}
+	return r.slots.close()
+}
+
+// put writes a part where it has its place.
+func (r *Register) put(slot int, g event.Grant, now time.Time) {
+	if r == nil {
+		return
+	}
+	end := r.clock() + g.Until.Sub(now)
+	r.slots.put(slot, func(content []byte) { writePart(content, g, end) })
+}
+
+func (r *Register) take() int {
+	if r == nil {
+		return noSlot
+	}
+	return r.slots.take()
+}
+
+func (r *Register) drop(slot int, over bool) {
+	if r != nil {
+		r.slots.drop(slot, over)
+	}
+}
+
+// writePart fills a record.
+func writePart(b []byte, g event.Grant, end time.Duration) {
+	binary.BigEndian.PutUint64(b, uint64(end))
+	copy(b[8:16], g.Message[:])
+	b[16] = byte(g.Holder)
+	if g.Single {
+		b[17] = 1
+	}
+	b[18] = byte(g.Prefix)
+	source := g.Source.Unmap().WithZone("").AsSlice()
+	b[19] = byte(len(source))
+	copy(b[20:36], source)
+	b[36] = byte(copy(b[37:37+longestDoor], g.Door))
+	b[69] = byte(copy(b[70:70+longestClient], g.Client))
+}
+
+// readPart is the inverse of writePart; it accepts nothing else.
+func readPart(b []byte, booted time.Time) (g event.Grant, ok bool) {
+	if len(b) != partLen || b[36] > longestDoor || b[69] > longestClient || b[19] > 16 || b[17] > 1 || event.Holder(b[16]) > event.Anyone {
+		return g, false
+	}
+	source, ok := netip.AddrFromSlice(b[20 : 20+int(b[19])])
+	g = event.Grant{
+		Door: string(b[37 : 37+int(b[36])]), Client: string(b[70 : 70+int(b[69])]), Source: source, Prefix: int(b[18]),
+		Single: b[17] == 1, Holder: event.Holder(b[16]), Message: event.Message(b[8:16]),
+	}
+	end := time.Duration(binary.BigEndian.Uint64(b))
+	g.Until = booted.Add(end)
+	again := make([]byte, partLen)
+	writePart(again, g, end)
+	return g, ok && g.From().IsValid() && string(again) == string(b)
+}
