@@ -70,9 +70,25 @@ max_grants = 2
 		t.Errorf("%+v %v", s.Grants, s.Refusals)
 	}
 
+	asks := func(when string) {
+		t.Helper()
+		if g := w.status().Grants[0]; g.Source != w.Client.IP4 || g.Client != "alice" {
+			t.Errorf("%s: %+v, want the source that asked", when, g)
+		}
+		prefix, _ := w.Client.IP4.Prefix(24)
+		for _, who := range []string{w.Client.IP4.String(), prefix.Addr().Next().Next().Next().String(), prefix.String(), "alice"} {
+			if out := w.must(w.Gate, "why", who, "-c", w.config); !strings.Contains(out, `Now: door "ssh" is open for `+w.Client.IP4.String()+"/24") {
+				t.Errorf("%s: why %s: %s", when, who, out)
+			}
+		}
+	}
+	asks("at first")
+
 	// After a restart the limit still counts them; ending one makes room.
 	w.kill()
 	w.start()
+	w.eventually("the grants are known again", func() bool { return len(w.status().Grants) == 2 })
+	asks("after a restart")
 	w.eventually("grants are restored", func() bool {
 		var list struct {
 			Grants []struct {

@@ -145,3 +145,36 @@ func TestWatchManyPorts(t *testing.T) {
 		}
 	}
 }
+
+// What does not fit is missed, and that is told, so that somebody can look again.
+func TestWatchTellsOfWhatItHasMissed(t *testing.T) {
+	l := labtest.New(t, lab.Options{})
+	if err := l.Gate.Do(track); err != nil {
+		t.Fatal(err)
+	}
+	var w *Watcher
+	err := l.Gate.Do(func() (err error) {
+		if w, err = NewWatcher([]packet.Port{{Proto: packet.UDP, Number: 53}}); err == nil {
+			err = w.conn.SetReadBuffer(1) // the kernel's least
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	for range 200 { // nobody reads yet
+		conn, err := l.Client.Dial(t.Context(), "udp", netip.AddrPortFrom(l.Client.Gate4, 53).String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = conn.Write([]byte("x"))
+		conn.Close()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	lost := false
+	if err := w.Run(ctx, func(Flow) {}, func() { lost = true; cancel() }); err != nil || !lost {
+		t.Errorf("lost %t, error %v", lost, err)
+	}
+}

@@ -120,7 +120,9 @@ func (a *actor) open(now time.Time, g event.Grant, reason event.Reason) (event.G
 	if err != nil {
 		ev.Kind, ev.Reason, ev.Detail = event.KindFailure, event.NotOpened, err.Error()
 		a.events.put(ev)
-		a.ended([]event.Grant{g})
+		if !a.book.Has(g, now) { // from before
+			a.ended([]event.Grant{g})
+		}
 		return event.Grant{}, err
 	}
 	a.opened(time.Since(now))

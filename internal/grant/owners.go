@@ -43,3 +43,12 @@ func (b *Book) Owners(source netip.Addr, door string, bits int, grace time.Durat
 	}
 	return list
 }
+
+// Has reports whether the owner of a grant has one like it.
+func (b *Book) Has(g event.Grant, now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	parts := b.live[keyOf(g)]
+	at := slices.IndexFunc(parts, owned(g))
+	return at >= 0 && parts[at].Until.After(now)
+}
