@@ -51,12 +51,17 @@ is 1 if nothing was found.`,
 		} else {
 			printRevoked(std.out, q, a)
 		}
-		if q.Cut && len(a.Grants)+a.Cut == 0 {
-			return hinted{errors.New("there was nothing to end: neither a grant nor a connection"), "sallyport status lists the grants, sallyport events --kind use the connections"}
-		}
-		return nil
+		return found(q, a)
 	}
 	return cmd
+}
+
+// found makes it an error if connections were to be cut and there was nothing.
+func found(q control.RevokeRequest, a control.RevokeAnswer) error {
+	if !q.Cut || len(a.Grants)+a.Cut > 0 {
+		return nil
+	}
+	return hinted{errors.New("there was nothing to end: neither a grant nor a connection"), "sallyport status lists the grants, sallyport events --kind use the connections"}
 }
 
 // printRevoked tells what was ended.

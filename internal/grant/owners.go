@@ -1,6 +1,7 @@
 package grant
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -51,4 +52,15 @@ func (b *Book) Has(g event.Grant, now time.Time) bool {
 	parts := b.live[keyOf(g)]
 	at := slices.IndexFunc(parts, owned(g))
 	return at >= 0 && parts[at].Until.After(now)
+}
+
+// Problem says why the owners of grants may be unknown after a restart; nil: they
+// will not be.
+func (b *Book) Problem() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.register == nil || b.register.slots.problem == nil {
+		return nil
+	}
+	return fmt.Errorf("who owns the grants is not kept: %w", b.register.slots.problem)
 }

@@ -277,7 +277,7 @@ func TestRegisterThatCannotBeWritten(t *testing.T) {
 	r := OpenRegister(filepath.Join(t.TempDir(), "nowhere", RegisterName), "boot", func() time.Duration { return 0 }, start)
 	b := New(&fakeFirewall{until: make(map[key]time.Time)}, r)
 	mustOpen(t, b, of("alice", ssh(alice, 60)), start)
-	if r.Problem() == nil {
+	if b.Problem() == nil {
 		t.Error("nothing is said about it")
 	}
 }

@@ -2,7 +2,6 @@ package grant
 
 import (
 	"encoding/binary"
-	"fmt"
 	"net/netip"
 	"time"
 
@@ -40,7 +39,7 @@ const (
 )
 
 // OpenRegister opens the register at path, and makes it if there is none. Boot
-// names this run of the machine, and clock is how long it has lasted. Problem says
+// names this run of the machine, and clock is how long it has lasted. The book says
 // what is wrong with it.
 func OpenRegister(path, boot string, clock func() time.Duration, now time.Time) *Register {
 	r := &Register{clock: clock}
@@ -53,15 +52,6 @@ func OpenRegister(path, boot string, clock func() time.Duration, now time.Time) 
 		return ok
 	})
 	return r
-}
-
-// Problem says why the owners of grants may be unknown after a restart; nil:
-// they will not be.
-func (r *Register) Problem() error {
-	if r == nil || r.slots.problem == nil {
-		return nil
-	}
-	return fmt.Errorf("who owns the grants is not kept: %w", r.slots.problem)
 }
 
 // Close closes the file.
