@@ -57,17 +57,7 @@ func refuses(t *testing.T, fsys fs.FS, want string) {
 	}
 }
 
-func ports(list ...string) []packet.Port {
-	var out []packet.Port
-	for _, s := range list {
-		p, err := packet.ParsePort(s)
-		if err != nil {
-			panic(err)
-		}
-		out = append(out, p)
-	}
-	return out
-}
+var ports = packet.MustPorts
 
 func TestDefaults(t *testing.T) {
 	c := loaded(t, "sallyport.toml", `door = [`+aDoor+`]`)

@@ -217,16 +217,7 @@ func (w *world) lives(s *dialogue, when string) {
 	}
 }
 
-func ports(list ...string) (p []packet.Port) {
-	for _, s := range list {
-		port, err := packet.ParsePort(s)
-		if err != nil {
-			panic(err)
-		}
-		p = append(p, port)
-	}
-	return p
-}
+var ports = packet.MustPorts
 
 func prefixes(list ...string) (p []netip.Prefix) {
 	for _, s := range list {

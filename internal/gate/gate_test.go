@@ -2,7 +2,6 @@ package gate
 
 import (
 	"net/netip"
-	"strings"
 	"testing"
 	"time"
 
@@ -18,17 +17,7 @@ var (
 	client = netip.MustParseAddr("198.51.100.7")
 )
 
-func ports(s string) []packet.Port {
-	var list []packet.Port
-	for _, word := range strings.Fields(s) {
-		p, err := packet.ParsePort(word)
-		if err != nil {
-			panic(err)
-		}
-		list = append(list, p)
-	}
-	return list
-}
+var ports = packet.MustPorts
 
 func testConfig() *config.Config {
 	return &config.Config{

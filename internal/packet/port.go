@@ -72,3 +72,16 @@ func ParsePort(s string) (Port, error) {
 	port.Number = uint16(n)
 	return port, nil
 }
+
+// MustPorts reads ports, separated by spaces or one by one, and panics where
+// there is none: it is for tests and for what the program itself has written.
+func MustPorts(words ...string) (list []Port) {
+	for _, word := range strings.Fields(strings.Join(words, " ")) {
+		p, err := ParsePort(word)
+		if err != nil {
+			panic(err)
+		}
+		list = append(list, p)
+	}
+	return list
+}

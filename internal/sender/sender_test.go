@@ -12,18 +12,6 @@ import (
 	"sallyport/internal/packet"
 )
 
-func ports(t *testing.T, s string) (list []packet.Port) {
-	t.Helper()
-	for _, f := range strings.Fields(s) {
-		p, err := packet.ParsePort(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		list = append(list, p)
-	}
-	return list
-}
-
 func addrs(s string) (list []netip.Addr) {
 	for _, f := range strings.Fields(s) {
 		list = append(list, netip.MustParseAddr(f))
@@ -61,16 +49,16 @@ func TestWhatCannotBeSentIsSaid(t *testing.T) {
 		{"no knocks", Options{Host: "127.0.0.1"}, "nothing to send"},
 		{"port 0", Options{Host: "127.0.0.1", Sequence: []packet.Port{{Proto: packet.TCP}}}, "out of range"},
 		{"no protocol", Options{Host: "127.0.0.1", Sequence: []packet.Port{{Number: 7}}}, "unknown protocol"},
-		{"no host", Options{Sequence: ports(t, "tcp/7")}, `"": there is no such name`},
-		{"no IPv6", Options{Host: "127.0.0.1", Sequence: ports(t, "tcp/7"), Family: IPv6}, `"127.0.0.1" has no IPv6 address`},
-		{"no IPv4", Options{Host: "::1", Sequence: ports(t, "tcp/7"), Family: IPv4}, `"::1" has no IPv4 address`},
-		{"octal address", Options{Host: "010.001.001.001", Sequence: ports(t, "tcp/7")}, `"010.001.001.001": not an address`},
-		{"hexadecimal address", Options{Host: "0x7F000001", Sequence: ports(t, "tcp/7")}, "not an address"},
-		{"number", Options{Host: "2130706433", Sequence: ports(t, "tcp/7")}, "not an address"},
-		{"long number", Options{Host: "99999999999999999999999", Sequence: ports(t, "tcp/7")}, "not an address"},
-		{"address with a port", Options{Host: "127.0.0.1:7", Sequence: ports(t, "tcp/7")}, `find the address of "127.0.0.1:7"`},
-		{"no zone", Options{Host: "fe80::1", Sequence: ports(t, "tcp/7")}, "write fe80::1%eth0"},
-		{"unknown zone", Options{Host: "fe80::1%nosuch", Sequence: ports(t, "tcp/7")}, "zone of fe80::1%nosuch"},
+		{"no host", Options{Sequence: packet.MustPorts("tcp/7")}, `"": there is no such name`},
+		{"no IPv6", Options{Host: "127.0.0.1", Sequence: packet.MustPorts("tcp/7"), Family: IPv6}, `"127.0.0.1" has no IPv6 address`},
+		{"no IPv4", Options{Host: "::1", Sequence: packet.MustPorts("tcp/7"), Family: IPv4}, `"::1" has no IPv4 address`},
+		{"octal address", Options{Host: "010.001.001.001", Sequence: packet.MustPorts("tcp/7")}, `"010.001.001.001": not an address`},
+		{"hexadecimal address", Options{Host: "0x7F000001", Sequence: packet.MustPorts("tcp/7")}, "not an address"},
+		{"number", Options{Host: "2130706433", Sequence: packet.MustPorts("tcp/7")}, "not an address"},
+		{"long number", Options{Host: "99999999999999999999999", Sequence: packet.MustPorts("tcp/7")}, "not an address"},
+		{"address with a port", Options{Host: "127.0.0.1:7", Sequence: packet.MustPorts("tcp/7")}, `find the address of "127.0.0.1:7"`},
+		{"no zone", Options{Host: "fe80::1", Sequence: packet.MustPorts("tcp/7")}, "write fe80::1%eth0"},
+		{"unknown zone", Options{Host: "fe80::1%nosuch", Sequence: packet.MustPorts("tcp/7")}, "zone of fe80::1%nosuch"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			attempts, err := Send(t.Context(), c.opts)
@@ -135,7 +123,7 @@ func TestDatagramsArriveOnceAndInOrder(t *testing.T) {
 func TestGap(t *testing.T) {
 	const gap = 20 * time.Millisecond
 	start := time.Now()
-	if _, err := Send(t.Context(), Options{Host: "127.0.0.1", Sequence: ports(t, "udp/9 udp/9 udp/9"), Gap: gap}); err != nil {
+	if _, err := Send(t.Context(), Options{Host: "127.0.0.1", Sequence: packet.MustPorts("udp/9 udp/9 udp/9"), Gap: gap}); err != nil {
 		t.Fatal(err)
 	}
 	if took := time.Since(start); took < 2*gap {
@@ -146,7 +134,7 @@ func TestGap(t *testing.T) {
 func TestCancelledBetweenKnocks(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	sent, err := Send(ctx, Options{Host: "127.0.0.1", Sequence: ports(t, "udp/9 udp/9"), Gap: time.Hour})
+	sent, err := Send(ctx, Options{Host: "127.0.0.1", Sequence: packet.MustPorts("udp/9 udp/9"), Gap: time.Hour})
 	if err != context.DeadlineExceeded || len(sent) != 1 || len(sent[0].Sent) != 1 || sent[0].Problem == "" {
 		t.Errorf("got %+v, %v", sent, err)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"sallyport/internal/lab"
 	"sallyport/internal/lab/labtest"
+	"sallyport/internal/packet"
 )
 
 func TestMain(m *testing.M) { labtest.Main(m) }
@@ -130,7 +131,7 @@ func (w *wire) silent(l *lab.Lab) {
 func send(t *testing.T, l *lab.Lab, host, sequence string, gap time.Duration) (sent []Attempt, err error) {
 	t.Helper()
 	err = l.Client.Do(func() (err error) {
-		sent, err = Send(t.Context(), Options{Host: host, Sequence: ports(t, sequence), Gap: gap})
+		sent, err = Send(t.Context(), Options{Host: host, Sequence: packet.MustPorts(sequence), Gap: gap})
 		return err
 	})
 	return sent, err
@@ -153,7 +154,7 @@ func TestOnePacketForEachKnock(t *testing.T) {
 			t.Run(fmt.Sprint(name, ", gap ", gap), func(t *testing.T) {
 				w := tap(t, l)
 				sent, err := send(t, l, host, sequence, gap)
-				if err != nil || len(sent) != 1 || !slices.Equal(sent[0].Sent, ports(t, sequence)) {
+				if err != nil || len(sent) != 1 || !slices.Equal(sent[0].Sent, packet.MustPorts(sequence)) {
 					t.Fatalf("got %+v, %v", sent, err)
 				}
 				for _, p := range strings.Fields(sequence) {
@@ -216,7 +217,7 @@ func TestLocalFirewallIsSaid(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "firewall") {
 		t.Errorf("got %v, want an error that names the firewall", err)
 	}
-	if want := ports(t, "udp/7000"); len(sent) != 1 || !slices.Equal(sent[0].Sent, want) {
+	if want := packet.MustPorts("udp/7000"); len(sent) != 1 || !slices.Equal(sent[0].Sent, want) {
 		t.Errorf("got %+v, want %v sent", sent, want)
 	}
 }
@@ -238,7 +239,7 @@ func TestZone(t *testing.T) {
 func TestOneFamilyThatFailsDoesNotSpoilTheOther(t *testing.T) {
 	labtest.Need(t, "netns")
 	found := addrs("2001:db8::1 127.0.0.1") // this process has a loopback interface only
-	opts := Options{Sequence: ports(t, "udp/7000 tcp/8000")}
+	opts := Options{Sequence: packet.MustPorts("udp/7000 tcp/8000")}
 	sent, problems := sendAll(t.Context(), order(found, Both), opts)
 	if len(problems) != 1 || len(sent) != 2 {
 		t.Fatalf("got %+v, %v", sent, problems)
@@ -294,7 +295,7 @@ func TestTwoUplinks(t *testing.T) {
 		var sent []Attempt
 		to := fmt.Sprintf("203.0.113.%d", host)
 		err := here.Do(func() (err error) {
-			sent, err = Send(t.Context(), Options{Host: to, Sequence: ports(t, knocks), Gap: time.Millisecond})
+			sent, err = Send(t.Context(), Options{Host: to, Sequence: packet.MustPorts(knocks), Gap: time.Millisecond})
 			return err
 		})
 		if err != nil || len(sent) != 1 || len(sent[0].Sent) != 8 {

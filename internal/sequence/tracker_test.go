@@ -4,7 +4,6 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -32,17 +31,7 @@ func seq(within time.Duration, knocks string) Sequence {
 	return Sequence{Knocks: ports(knocks), Within: within}
 }
 
-func ports(s string) []packet.Port {
-	var list []packet.Port
-	for _, word := range strings.Fields(s) {
-		p, err := packet.ParsePort(word)
-		if err != nil {
-			panic(err)
-		}
-		list = append(list, p)
-	}
-	return list
-}
+var ports = packet.MustPorts
 
 func (b *bench) packet(from netip.Addr, port packet.Port) *packet.Packet {
 	b.id++

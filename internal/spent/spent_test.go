@@ -78,16 +78,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func ports(list ...string) (out []packet.Port) {
-	for _, text := range list {
-		p, err := packet.ParsePort(text)
-		if err != nil {
-			panic(err)
-		}
-		out = append(out, p)
-	}
-	return out
-}
+var ports = packet.MustPorts
 
 var once = Sequence("ssh", ports("tcp/9", "udp/3"))
 
