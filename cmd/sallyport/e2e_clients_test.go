@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,34 +16,6 @@ import (
 func TestRealClients(t *testing.T) {
 	t.Parallel()
 	labtest.Need(t, "peers", "knock", "nmap", "nc", "bash", "timeout")
-	const tcp, udp, mixed = 22, 23, 24
-	w := newWorld(t, lab.Options{})
-	for _, port := range []uint16{tcp, udp, mixed} {
-		w.serve("tcp", port)
-	}
-	w.configure(`
-[[door]]
-name     = "tcp"
-ports    = ["tcp/22"]
-open_for = "1s"
-sequence = ["tcp/7001", "tcp/8001", "tcp/9001"]
-within   = "1m"
-
-[[door]]
-name     = "udp"
-ports    = ["tcp/23"]
-open_for = "1s"
-sequence = ["udp/7002", "udp/8002", "udp/9002"]
-within   = "1m"
-
-[[door]]
-name     = "mixed"
-ports    = ["tcp/24"]
-open_for = "1s"
-sequence = ["tcp/7003", "udp/8003", "tcp/9003"]
-within   = "1m"
-`)
-	w.start()
 	for _, c := range []struct {
 		name    string
 		door    uint16
@@ -65,27 +36,57 @@ within   = "1m"
 		{"bash, TCP", tcp, "for p in 7001 8001 9001; do timeout 0.2 bash -c \"</dev/tcp/%4/$p\"; done; true"},
 		{"bash, UDP", udp, "for p in 7002 8002 9002; do echo >/dev/udp/%4/$p; done; true"},
 	} {
-		door := at(w.Client, c.door)
-		if strings.Contains(c.command, "%6") {
-			door = at6(w.Client, c.door)
-		}
-		w.closed(w.Client, "tcp", door)
-		line := strings.NewReplacer("%4", w.Client.Gate4.String(), "%6", w.Client.Gate6.String()).Replace(c.command)
-		// Some end later than a second after their last knock.
-		var out bytes.Buffer
-		cmd := w.Client.Command(t.Context(), "bash", "-c", line)
-		cmd.Stdout, cmd.Stderr = &out, &out
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		if !w.becomes(w.Client, "tcp", door, lab.Open) {
-			t.Errorf("%s does not open the door: %s", c.name, line)
-		}
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("%s: %v\n%s", c.name, err, out.String())
-		}
-		w.closes(w.Client, "tcp", door)
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			realClient(t, c.door, c.command)
+		})
 	}
+}
+
+// Doors by the kind of their knocks.
+const (
+	tcp, udp, mixed = 22, 23, 24
+
+	threeDoors = `
+[[door]]
+name     = "tcp"
+ports    = ["tcp/22"]
+open_for = "1s"
+sequence = ["tcp/7001", "tcp/8001", "tcp/9001"]
+within   = "1m"
+
+[[door]]
+name     = "udp"
+ports    = ["tcp/23"]
+open_for = "1s"
+sequence = ["udp/7002", "udp/8002", "udp/9002"]
+within   = "1m"
+
+[[door]]
+name     = "mixed"
+ports    = ["tcp/24"]
+open_for = "1s"
+sequence = ["tcp/7003", "udp/8003", "tcp/9003"]
+within   = "1m"
+`
+)
+
+// realClient runs a command line that knocks, in a lab of its own.
+func realClient(t *testing.T, port uint16, command string) {
+	w := newWorld(t, lab.Options{})
+	w.serve("tcp", port)
+	w.configure(threeDoors)
+	w.start()
+	door := at(w.Client, port)
+	if strings.Contains(command, "%6") {
+		door = at6(w.Client, port)
+	}
+	line := strings.NewReplacer("%4", w.Client.Gate4.String(), "%6", w.Client.Gate6.String()).Replace(command)
+	w.opens(w.Client, "tcp", door, func() {
+		if out, err := w.Client.Command(t.Context(), "bash", "-c", line).CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+	})
 }
 
 // A real ssh server behind the door, and a real session through it that

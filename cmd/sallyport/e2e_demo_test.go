@@ -13,19 +13,6 @@ import (
 	"sallyport/internal/lab/labtest"
 )
 
-func TestDemo(t *testing.T) {
-	t.Parallel()
-	labtest.Need(t, "netns")
-	var out bytes.Buffer
-	err := drill.Run(t.Context(), drill.Options{Out: &out, Executable: "/proc/self/exe", Env: []string{actAsCommand + "=1"}})
-	if err != nil {
-		t.Errorf("%v\n%s", err, &out)
-	}
-	if text := out.String(); strings.Contains(text, "\x1b") || !strings.Contains(text, "Everything held") {
-		t.Errorf("%s", text)
-	}
-}
-
 // Without a daemon the door is open, and the demo must say so.
 func TestDemoFailsWhereNothingIsGuarded(t *testing.T) {
 	t.Parallel()
@@ -47,7 +34,11 @@ func TestDemoCommand(t *testing.T) {
 	}
 	cmd := exec.Command(self, "demo")
 	cmd.Env = append(os.Environ(), actAsCommand+"=1", "SALLYPORT_LAB_OUTSIDE=")
-	if out, err := cmd.CombinedOutput(); err != nil {
+	out, err := cmd.CombinedOutput()
+	if err != nil {
 		t.Errorf("%v\n%s", err, out)
+	}
+	if text := string(out); strings.Contains(text, "\x1b") || !strings.Contains(text, "Everything held") {
+		t.Errorf("%s", text)
 	}
 }

@@ -322,8 +322,7 @@ public = ["tcp/80"]
 	w.closed(w.Client, "tcp", at(w.Client, 81))
 	w.closed(w.Client, "udp", at(w.Client, 7))
 	w.closed(w.Client, "tcp", at(w.Client, 22))
-	w.knock(w.Client, w.Client.Gate4, sshKnocks...)
-	w.open(w.Client, "tcp", at(w.Client, 22))
+	w.opens(w.Client, "tcp", at(w.Client, 22), func() { w.knock(w.Client, w.Client.Gate4, sshKnocks...) })
 	w.open(w.Gate, "tcp", netip.AddrPortFrom(w.Client.IP4, 25)) // replies still arrive
 	for _, address := range []netip.Addr{w.Client.Gate4, w.Client.Gate6} {
 		if out, err := w.Client.Command(t.Context(), "ping", "-c", "1", "-W", "5", address.String()).CombinedOutput(); err != nil {

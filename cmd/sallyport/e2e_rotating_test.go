@@ -202,8 +202,7 @@ func TestFullDiskWhileAStepIsRecorded(t *testing.T) {
 	w.knock(w.Client, w.Client.Gate4, derived(0, sequence.OnlyTCP)...)
 	w.refused("no-record")
 	free()
-	w.knock(w.Client, w.Client.Gate4, derived(1, sequence.OnlyTCP)...)
-	w.open(w.Client, "tcp", at(w.Client, 22))
+	w.opens(w.Client, "tcp", at(w.Client, 22), func() { w.knock(w.Client, w.Client.Gate4, derived(1, sequence.OnlyTCP)...) })
 }
 
 func TestOneTimeSequences(t *testing.T) {

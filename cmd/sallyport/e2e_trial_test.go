@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,14 +36,6 @@ func newTried(t *testing.T) *world {
 func (w *world) reload(flags ...string) (stdout, stderr string, status int) {
 	w.t.Helper()
 	return w.run(w.Gate, append([]string{"reload", "-c", w.config}, flags...)...)
-}
-
-// opens requires that a closed port opens by itself.
-func (w *world) opens(h *lab.Host, to netip.AddrPort) {
-	w.t.Helper()
-	if !w.becomes(h, "tcp", to, lab.Open) {
-		w.t.Fatalf("%s stays closed to %s", to, h.Name)
-	}
 }
 
 func TestReloadDryRun(t *testing.T) {
@@ -195,7 +186,7 @@ func TestTrialIsRolledBack(t *testing.T) {
 	w.configure(triedWeb)
 	w.must(w.Gate, "reload", "-c", w.config, "--confirm", "1s")
 	w.open(w.Client, "tcp", at(w.Client, 22))
-	w.opens(w.Client, at(w.Client, 80))
+	w.open(w.Client, "tcp", at(w.Client, 80))
 	w.closes(w.Client, "tcp", at(w.Client, 22))
 	rolledBack := func(when string) {
 		t.Helper()
@@ -239,7 +230,7 @@ func TestFirstStartOnTrial(t *testing.T) {
 		if killed {
 			w.kill()
 		}
-		w.opens(w.Client, at(w.Client, 22))
+		w.open(w.Client, "tcp", at(w.Client, 22))
 		if killed {
 			w.start() // does not apply what was not confirmed
 		}

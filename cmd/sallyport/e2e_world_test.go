@@ -331,6 +331,32 @@ func (w *world) closes(h *lab.Host, network string, to netip.AddrPort) {
 	}
 }
 
+// opens requires that a port is closed, answers when knock is done, and closes
+// again. It looks while knock runs: on a busy machine a short grant may be over
+// before a command has ended.
+func (w *world) opens(h *lab.Host, network string, to netip.AddrPort, knock func()) {
+	w.t.Helper()
+	w.closed(h, network, to)
+	ctx, cancel := context.WithCancel(w.t.Context())
+	defer cancel()
+	opened := make(chan struct{})
+	go func() {
+		for ctx.Err() == nil {
+			if a, err := h.Probe(network, to, 250*time.Millisecond); err == nil && a == lab.Open {
+				close(opened)
+				return
+			}
+		}
+	}()
+	knock()
+	select {
+	case <-opened:
+	case <-time.After(patience):
+		w.t.Fatalf("%s %s does not open to %s", network, to, h.Name)
+	}
+	w.closes(h, network, to)
+}
+
 func (w *world) becomes(h *lab.Host, network string, to netip.AddrPort, want lab.Answer) bool {
 	w.t.Helper()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
