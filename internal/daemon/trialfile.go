@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"sallyport/internal/atomicfile"
 )
 
 // record is what is kept on disk of trials, so that a daemon that is started
@@ -63,30 +65,10 @@ func (r *record) write(stateDir string) error {
 		err = os.MkdirAll(stateDir, 0o700)
 	}
 	if err == nil {
-		err = replaceFile(recordPath(stateDir), text)
+		err = atomicfile.Replace(recordPath(stateDir), text, atomicfile.Options{})
 	}
 	if err != nil {
 		return fmt.Errorf("keep what is known of trials: %w", err)
 	}
 	return nil
-}
-
-func replaceFile(name string, text []byte) error {
-	f, err := os.OpenFile(name+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(name+".new", name)
-	}
-	if err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(name))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
