@@ -7,6 +7,9 @@
 // load*.go (what is read), dial.go (the daemon) and files.go (what is written).
 // Tests from end to end are in e2e_*_test.go.
 //
+// What needs a server begins with "//go:build linux && !client_only": elsewhere,
+// and with that tag, the program is the client alone (root_client.go).
+//
 // The rules of the terminal, for every command:
 //
 //   - Results go to standard output, everything else to standard error. --json
