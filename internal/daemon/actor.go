@@ -33,6 +33,7 @@ type actor struct {
 	misused func(time.Time, gate.Decision)
 	banned  func(netip.Addr, time.Time) bool
 	cut     func(whose func(event.Owner) bool) // ends the connections that owners' grants have let in; does not wait
+	pardon  func(time.Time, gate.Decision)
 }
 
 type order struct {
@@ -42,7 +43,7 @@ type order struct {
 
 func newActor(book *grant.Book, events *events) *actor {
 	return &actor{book: book, events: events, queue: make(chan order, 1024), wake: make(chan struct{}, 1), opened: func(time.Duration) {}, ended: func([]event.Grant) {}, misused: func(time.Time, gate.Decision) {}, banned: func(netip.Addr, time.Time) bool { return false },
-		cut: func(func(event.Owner) bool) {}}
+		cut: func(func(event.Owner) bool) {}, pardon: func(time.Time, gate.Decision) {}}
 }
 
 // decided takes a decision from the pump and never blocks.
@@ -92,7 +93,7 @@ func (a *actor) carryOut(o order) {
 	}
 	for _, g := range o.decision.Grants {
 		// The error is an event; nobody waits for an answer.
-		_, _ = a.open(o.at, g, o.decision.Reason)
+		_, _ = a.open(o.at, g, o.decision)
 	}
 }
 
@@ -100,20 +101,21 @@ func (a *actor) carryOut(o order) {
 // second source, and the connections that they have let in: whoever is on the way
 // may be using them.
 func (a *actor) intercepted(o order) {
-	a.events.decided(o.at, o.decision)
-	sent := func(owner event.Owner) bool { return owner.Sent(o.decision.Client, o.decision.Sent) }
+	d := o.decision
+	a.events.decided(o.at, d)
+	sent := func(owner event.Owner) bool { return owner.Sent(d.Client, d.Message) }
 	_, err := a.revoke(o.at, event.Intercepted, func(g event.Grant) bool { return sent(g.Owner()) })
 	if err != nil {
-		a.events.put(event.Event{Time: o.at, Kind: event.KindFailure, Client: o.decision.Client, Reason: event.Intercepted, Detail: err.Error()})
+		a.events.put(event.Event{Time: o.at, Kind: event.KindFailure, Client: d.Client, Reason: event.Intercepted, Detail: err.Error()})
 	}
 	a.cut(sent)
 }
 
-// open puts one grant into force and tells about it.
-func (a *actor) open(now time.Time, g event.Grant, reason event.Reason) (event.Grant, error) {
-	ev := event.Event{Time: now, Kind: event.KindGrant, Door: g.Door, Client: g.Client, Source: g.Source, Reason: reason}
+// open puts one grant that was decided into force and tells about it.
+func (a *actor) open(now time.Time, g event.Grant, d gate.Decision) (event.Grant, error) {
+	ev := event.Event{Time: now, Kind: event.KindGrant, Door: g.Door, Client: g.Client, Source: g.Source, Reason: d.Reason, Authenticated: d.Authenticated, Bound: d.Bound}
 	if a.banned(g.Source, now) {
-		a.events.decided(now, gate.Decision{Kind: event.KindRefusal, Reason: event.Banned, Source: g.Source, Door: g.Door, Client: g.Client})
+		a.events.decided(now, gate.Decision{Kind: event.KindRefusal, Reason: event.Banned, Source: g.Source, Door: g.Door, Client: g.Client, Authenticated: d.Authenticated, Bound: d.Bound})
 		return event.Grant{}, errBanned
 	}
 	opened, err := a.book.Open(g, now)

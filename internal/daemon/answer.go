@@ -24,8 +24,9 @@ func (a *actor) message(o order) {
 	switch d.Kind {
 	case event.KindGrant:
 		reply.Status = spa.Opened
+		a.pardon(o.at, d)
 		for _, g := range d.Grants {
-			opened, err := a.open(o.at, g, d.Reason)
+			opened, err := a.open(o.at, g, d)
 			if err != nil {
 				reply.Status, reply.Reason, reply.Doors = spa.Refused, spa.NotOpened, nil
 				break

@@ -13,6 +13,7 @@ import (
 	"sallyport/internal/config"
 	"sallyport/internal/control"
 	"sallyport/internal/event"
+	"sallyport/internal/gate"
 )
 
 // maxOpen is the longest grant that an operator can give.
@@ -42,7 +43,7 @@ func (d *Daemon) Open(_ context.Context, q control.OpenRequest) (event.Grant, er
 		return event.Grant{}, wrong(fmt.Sprintf("want 1s to %s", maxOpen), "cannot open for %s", duration)
 	}
 	now := time.Now()
-	return d.actor.open(now, event.Grant{Door: door.Name, Source: source, Until: now.Add(duration), Single: door.Single, Holder: event.Operator}, event.ByOperator)
+	return d.actor.open(now, event.Grant{Door: door.Name, Source: source, Until: now.Add(duration), Single: door.Single, Holder: event.Operator}, gate.Decision{Reason: event.ByOperator})
 }
 
 func doorNames(cfg *config.Config) []string {

@@ -100,7 +100,7 @@ func TestFloodOfRefusalsIsSummedUp(t *testing.T) {
 	for range n {
 		e.decided(start, gate.Decision{Kind: event.KindRefusal, Reason: event.BadTag, Source: alice})
 	}
-	e.decided(start, gate.Decision{Kind: event.KindRefusal, Reason: event.ForbiddenDoor, Source: alice, Client: "alice"})
+	e.decided(start, gate.Decision{Kind: event.KindRefusal, Reason: event.ForbiddenDoor, Source: alice, Client: "alice", Authenticated: true})
 	e.flush()
 	if single > hostilePerSecond || single+summed != n || clients != 1 {
 		t.Errorf("%d one by one, %d summed up, %d of a client; want at most %d, all %d in both, and 1", single, summed, clients, hostilePerSecond, n)

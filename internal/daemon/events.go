@@ -58,15 +58,12 @@ func newEvents(log *slog.Logger) *events {
 
 // decided takes a decision of the gate that opens nothing.
 func (e *events) decided(now time.Time, d gate.Decision) {
-	if d.Kind != event.KindRefusal {
-		e.put(d.Event(now))
-		return
-	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.refusals[d.Reason]++
-	// Without a client, it is whoever has overheard a sequence.
-	if d.Reason.Proved() && d.Client != "" { // not in an attacker's hand
+	if d.Kind == event.KindRefusal {
+		e.refusals[d.Reason]++
+	}
+	if !(event.Event{Kind: d.Kind, Authenticated: d.Authenticated}).Hostile() {
 		e.enqueue(d.Event(now))
 		return
 	}

@@ -21,15 +21,23 @@ const (
 // logbook is the sink that writes events to the daemon's log.
 type logbook struct {
 	log      *slog.Logger
-	allowed  int       // refusals that may be written now
-	refilled time.Time // when allowed last grew
+	forged   allowance // for what comes from any address that its sender likes to write
+	bound    allowance // for what comes from where it says: no forger uses that up
 	unlogged uint64    // refusals left out since the last one written
 }
 
-func newLogbook(log *slog.Logger) *logbook { return &logbook{log: log, allowed: refusalBurst} }
+// allowance is how much strangers may have written.
+type allowance struct {
+	left     int
+	refilled time.Time // when left last grew
+}
+
+func newLogbook(log *slog.Logger) *logbook {
+	return &logbook{log: log, forged: allowance{left: refusalBurst}, bound: allowance{left: refusalBurst}}
+}
 
 func (l *logbook) write(ev event.Event) {
-	if byAnybody(ev) && !l.admit(ev) {
+	if limited(ev) && !l.admit(ev) {
 		return
 	}
 	if l.unlogged > 0 {
@@ -39,25 +47,37 @@ func (l *logbook) write(ev event.Event) {
 	l.log.LogAttrs(context.Background(), level(ev.Kind), string(ev.Kind), attributes(ev)...)
 }
 
-// byAnybody tells whether somebody who has proved nothing can cause the event.
-func byAnybody(e event.Event) bool {
-	return e.Kind == event.KindContacts || e.Kind == event.KindLogin || e.Kind == event.KindRefusal && !e.Reason.Proved()
+// limited reports whether strangers decide how many there are of an event. Of
+// findings there are so many in a day.
+func limited(e event.Event) bool {
+	return e.Hostile() || e.Kind == event.KindBan && e.Provoked()
 }
 
-// admit tells whether one more may be written.
+// admit reports whether one more may be written.
 func (l *logbook) admit(e event.Event) bool {
-	if l.refilled.IsZero() || e.Time.Before(l.refilled) { // at first, or the clock was set back
-		l.refilled = e.Time
+	a := &l.forged
+	if e.Bound {
+		a = &l.bound
 	}
-	if n := int(e.Time.Sub(l.refilled) / refusalEvery); n > 0 {
-		l.allowed = min(l.allowed+n, refusalBurst)
-		l.refilled = l.refilled.Add(time.Duration(n) * refusalEvery)
-	}
-	if l.allowed == 0 || e.Kind == event.KindContacts {
+	if e.Kind == event.KindContacts || !a.take(e.Time) {
 		l.unlogged += leftOut(e)
 		return false
 	}
-	l.allowed--
+	return true
+}
+
+func (a *allowance) take(now time.Time) bool {
+	if a.refilled.IsZero() || now.Before(a.refilled) { // at first, or the clock was set back
+		a.refilled = now
+	}
+	if n := int(now.Sub(a.refilled) / refusalEvery); n > 0 {
+		a.left = min(a.left+n, refusalBurst)
+		a.refilled = a.refilled.Add(time.Duration(n) * refusalEvery)
+	}
+	if a.left == 0 {
+		return false
+	}
+	a.left--
 	return true
 }
 
@@ -95,6 +115,9 @@ func attributes(e event.Event) []slog.Attr {
 		add("source", e.Source.String())
 	}
 	add("reason", string(e.Reason))
+	if e.Bound {
+		list = append(list, slog.Bool("bound", true))
+	}
 	add("detail", e.Detail)
 	return list
 }

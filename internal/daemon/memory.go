@@ -132,7 +132,7 @@ func (a *actor) spend(o order) {
 	}
 	for _, g := range d.Grants {
 		// The error is an event; nobody waits for an answer.
-		_, _ = a.open(o.at, g, d.Reason)
+		_, _ = a.open(o.at, g, d)
 	}
 }
 

@@ -132,7 +132,7 @@ func TestNothingOpensUnrecorded(t *testing.T) {
 	a := newActor(nil, d.events) // a book would be used by any grant
 	a.memory = func() *memory { return &memory{store: store, guard: guard} }
 	record := spent.Step("bob", "ssh", 7)
-	a.carryOut(order{time.Now(), gate.Decision{Kind: event.KindGrant, Reason: event.ByRotating, Door: "ssh", Client: "bob",
+	a.carryOut(order{time.Now(), gate.Decision{Kind: event.KindGrant, Reason: event.ByRotating, Door: "ssh", Client: "bob", Authenticated: true,
 		Source: netip.MustParseAddr("192.0.2.7"), Spent: &record, Grants: []event.Grant{{Door: "ssh"}}}})
 	e := <-d.events.queue
 	if e.Kind != event.KindRefusal || e.Reason != event.NoRecord || !strings.Contains(e.Detail, "no space left") {

@@ -6,24 +6,24 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"go.yaml.in/yaml/v3"
-
 	"sallyport/internal/event"
 	"sallyport/internal/lab/labtest"
 )
 
-// logged is what others read: each source tells what it has done.
-func logged() (text string, proved, anybody []string) {
+// logged is what others read: each source tells what it has done. Bound are the
+// sources that are true, anybody's are those that anybody can write.
+func logged() (text string, bound, anybody []string) {
 	var b bytes.Buffer
 	l := newLogbook(slog.New(slog.NewTextHandler(&b, nil)))
 	host := func(n byte) netip.Addr { return netip.AddrFrom4([4]byte{198, 51, 100, n}) }
@@ -33,26 +33,36 @@ func logged() (text string, proved, anybody []string) {
 	}
 	n := byte(1)
 	for _, r := range []event.Reason{event.ForbiddenDoor, event.ForbiddenFrom, event.KeyExpired, event.UnknownDoor, event.OutOfHours, event.TooMany} {
-		put(event.Event{Kind: event.KindRefusal, Door: "ssh", Client: "alice@laptop", Source: host(n), Reason: r, Detail: "x"})
-		proved = append(proved, host(n).String())
+		refused := event.Event{Kind: event.KindRefusal, Door: "ssh", Client: "alice@laptop", Source: host(n), Reason: r, Authenticated: true, Bound: true, Detail: "x"}
+		put(refused)
+		bound = append(bound, host(n).String())
+		n++
+		// The same unbound, and the same by whoever has overheard a sequence.
+		refused.Bound, refused.Source = false, host(n)
+		put(refused)
+		anybody = append(anybody, host(n).String())
+		n++
+		put(event.Event{Kind: event.KindRefusal, Door: "ssh", Source: host(n), Reason: r, Detail: "bound=true"})
+		anybody = append(anybody, host(n).String())
 		n++
 	}
-	put(event.Event{Kind: event.KindBan, Source: netip.MustParseAddr("2001:db8::7"), Reason: event.Banned, Detail: "2001:db8::/64 for 1h"})
-	proved = append(proved, "2001:db8::7")
+	put(event.Event{Kind: event.KindBan, Source: netip.MustParseAddr("2001:db8::7"), Reason: event.Banned, Bound: true, Detail: "2001:db8::/64 for 1h"})
+	bound = append(bound, "2001:db8::7")
 	put(event.Event{Kind: event.KindBan, Source: host(n), Detail: "ended"})
 	put(event.Event{Kind: event.KindBan, Source: host(n), Reason: event.ByOperator, Detail: "ended"})
+	put(event.Event{Kind: event.KindBan, Source: host(n), Client: "alice", Reason: event.BySPA, Detail: "ended"})
 	n++
 	for _, r := range []event.Reason{event.WrongKnock, event.BadTag, event.Replayed, event.StaleTime, event.BadProof} {
 		put(event.Event{Kind: event.KindRefusal, Client: "alice", Source: host(n), Reason: r})
 		anybody = append(anybody, host(n).String())
 		n++
 	}
-	const forged = " source=192.0.2.1 reason=forbidden-door "
+	const forged = " source=192.0.2.1 reason=forbidden-door bound=true "
 	put(event.Event{Kind: event.KindGrant, Door: "ssh", Source: host(n), Reason: event.BySequence, Detail: forged})
 	put(event.Event{Kind: event.KindFailure, Detail: "\ntime=2026-03-01T12:00:00Z level=INFO msg=refusal" + forged})
 	put(event.Event{Kind: event.KindClock, Client: "a" + forged, Source: host(n), Detail: forged})
 	put(event.Event{Kind: event.KindRefusal, Client: "a" + forged, Source: host(n), Reason: event.BadSeal, Detail: forged})
-	return b.String(), proved, anybody
+	return b.String(), bound, anybody
 }
 
 const journalRemote = "/lib/systemd/systemd-journal-remote"
@@ -76,17 +86,13 @@ func journaled(t *testing.T, text string) (path string) {
 	return path
 }
 
-// The real fail2ban finds who has proved to misuse a key, and nobody else: in
+// The real fail2ban finds who misuses a key from an address that is true, and nobody else: in
 // the journal of systemd, where our jail looks, and in a file.
 func TestFail2ban(t *testing.T) {
 	labtest.Need(t, "peers", "fail2ban-regex", journalRemote)
-	text, proved, anybody := logged()
-	path := filepath.Join(t.TempDir(), "log")
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, from := range []string{path, "systemd-journal[journalfiles=" + journaled(t, text) + "]"} {
-		for mode, want := range map[string][]string{"proved": proved, "any": append(slices.Clone(proved), anybody...)} {
+	text, bound, anybody := logged()
+	for _, from := range []string{writeLog(t, text), "systemd-journal[journalfiles=" + journaled(t, text) + "]"} {
+		for mode, want := range map[string][]string{"bound": bound, "any": append(slices.Clone(bound), anybody...)} {
 			out, err := exec.Command("fail2ban-regex", "-o", "ip", from, "../../packaging/fail2ban/filter.d/sallyport.conf[mode="+mode+"]").Output()
 			if err != nil {
 				t.Fatalf("%s, %s: %v\n%s", from, mode, err, out)
@@ -101,52 +107,114 @@ func TestFail2ban(t *testing.T) {
 	}
 }
 
-// CrowdSec's files are YAML, and their patterns fit our lines. Its grok patterns
-// are put into their places by hand here.
+// The real CrowdSec reads our lines with our parser, from the journal of systemd
+// and from a file, and its buckets get those of whoever misuses a key from an
+// address that is true, and no others.
 func TestCrowdSec(t *testing.T) {
-	var parser struct {
-		Patterns map[string]string `yaml:"pattern_syntax"`
-		Grok     struct{ Pattern string }
-	}
-	var misuse, ban struct{ Name, Filter string }
-	for path, to := range map[string]any{"parsers/sallyport-logs.yaml": &parser, "scenarios/sallyport-misuse.yaml": &misuse, "scenarios/sallyport-ban.yaml": &ban} {
-		text, err := os.ReadFile("../../packaging/crowdsec/" + path)
-		if err == nil {
-			err = yaml.Unmarshal(text, to)
-		}
-		if err != nil {
-			t.Fatalf("%s: %v", path, err)
-		}
-	}
-	known := map[string]string{"NOTSPACE": `\S+`, "WORD": `\w+`, "IP": `[0-9a-f:.]+`}
-	for name, pattern := range parser.Patterns {
-		known[name] = pattern
-	}
-	pattern := regexp.MustCompile(`%\{(\w+):(\w+)\}`).ReplaceAllStringFunc(parser.Grok.Pattern, func(s string) string {
-		name, field, _ := strings.Cut(s[2:len(s)-1], ":")
-		if known[name] == "" {
-			t.Fatalf("the pattern %s is not known", name)
-		}
-		return "(?P<" + field + ">" + known[name] + ")"
-	})
-	expression := regexp.MustCompile(pattern)
-	text, proved, _ := logged()
-	var got []string
+	labtest.Need(t, "peers", "crowdsec", "cscli")
+	text, bound, _ := logged()
+	slices.Sort(bound)
+	var journal strings.Builder // as journalctl shows it
 	for line := range strings.Lines(text) {
-		m := expression.FindStringSubmatch(strings.TrimSpace(line))
-		if m == nil {
-			continue
+		_, line, _ = strings.Cut(line, " ")
+		journal.WriteString("Mar  1 12:00:00 gate sallyport[77]: " + line)
+	}
+	for kind, text := range map[string]string{"sallyport": text, "syslog": journal.String()} {
+		out, err := exec.Command("cscli", "-c", crowdSec(t), "explain", "--type", kind, "--verbose", "--file", writeLog(t, text)).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
 		}
-		field := func(name string) string { return m[expression.SubexpIndex(name)] }
-		for _, filter := range []string{misuse.Filter, ban.Filter} {
-			if strings.Contains(filter, "'sallyport_"+field("sallyport_kind")+"'") && strings.Contains(filter, "'"+field("sallyport_reason")+"'") {
-				got = append(got, field("source_ip"))
+		var got []string
+		for _, line := range strings.Split(string(out), "line: ")[1:] {
+			if strings.Contains(line, "sallyport/sallyport-misuse") || strings.Contains(line, "sallyport/sallyport-ban") {
+				_, source, _ := strings.Cut(line, "source=")
+				source, _, _ = strings.Cut(source, " ")
+				got = append(got, source)
 			}
 		}
+		slices.Sort(got)
+		if !slices.Equal(got, bound) {
+			t.Errorf("%s: found %v, want %v in\n%s", kind, got, bound, out)
+		}
 	}
-	slices.Sort(got)
-	slices.Sort(proved)
-	if !slices.Equal(got, proved) {
-		t.Errorf("found %v, want %v in\n%s", got, proved, text)
+}
+
+// crowdSec makes a configuration with our files and those that CrowdSec brings
+// along for every log: no network, no database, nothing of the host's.
+func crowdSec(t *testing.T) (path string) {
+	t.Helper()
+	dir := t.TempDir()
+	ours, theirs := "../../packaging/crowdsec/", "/etc/crowdsec/"
+	for _, file := range [][2]string{
+		{ours + "parsers/sallyport-logs.yaml", "parsers/s01-parse/sallyport-logs.yaml"},
+		{ours + "scenarios/sallyport-misuse.yaml", "scenarios/sallyport-misuse.yaml"},
+		{ours + "scenarios/sallyport-ban.yaml", "scenarios/sallyport-ban.yaml"},
+		{theirs + "parsers/s00-raw/syslog-logs.yaml", "parsers/s00-raw/syslog-logs.yaml"},
+		{theirs + "parsers/s02-enrich/dateparse-enrich.yaml", "parsers/s02-enrich/dateparse-enrich.yaml"},
+	} {
+		text, err := os.ReadFile(file[0])
+		if err == nil {
+			err = os.MkdirAll(filepath.Dir(filepath.Join(dir, file[1])), 0o700)
+		}
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, file[1]), text, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
+	if err := os.Symlink(theirs+"patterns", filepath.Join(dir, "patterns")); err != nil {
+		t.Fatal(err)
+	}
+	path = filepath.Join(dir, "config.yaml")
+	for name, text := range map[string]string{"config.yaml": fmt.Sprintf(crowdSecConfig, dir), "simulation.yaml": "simulation: false\n", "acquis.yaml": "", "hub/.index.json": `{"parsers":{},"scenarios":{},"postoverflows":{},"collections":{}}`, "api.yaml": "url: " + localAPI(t) + "/\nlogin: test\npassword: test\n"} {
+		name = filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return path
+}
+
+const crowdSecConfig = `
+common: {daemonize: false, log_media: stdout, log_level: info, working_dir: .}
+config_paths:
+  config_dir: %[1]s/
+  data_dir: %[1]s/
+  simulation_path: %[1]s/simulation.yaml
+  hub_dir: %[1]s/hub/
+  index_path: %[1]s/hub/.index.json
+crowdsec_service: {acquisition_path: %[1]s/acquis.yaml, parser_routines: 1}
+cscli: {output: human, color: "no"}
+db_config: {type: sqlite, db_path: %[1]s/crowdsec.db}
+api:
+  client: {credentials_path: %[1]s/api.yaml}
+prometheus: {enabled: false}
+`
+
+// localAPI stands in for the server of CrowdSec to which its parts log in.
+func localAPI(t *testing.T) (url string) {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if strings.HasSuffix(r.URL.Path, "/watchers/login") {
+			fmt.Fprintf(w, `{"code":200,"expire":%q,"token":"test"}`, time.Now().Add(time.Hour).Format(time.RFC3339))
+			return
+		}
+		fmt.Fprint(w, "[]")
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func writeLog(t *testing.T, text string) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "log")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }

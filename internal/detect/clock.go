@@ -17,7 +17,14 @@ var clocks = &rule{
 }
 
 func (d *Detector) observeClock(e event.Event) {
-	f := d.raise(subject{rule: clocks, source: e.Source, client: e.Client}, event.Info, 1)
+	about := subject{rule: clocks, client: e.Client}
+	if e.Client == "" {
+		about.source = e.Source
+	}
+	f := d.raise(about, event.Info, 1)
+	if f.Client != "" {
+		f.Source = e.Source // where its latest message came from
+	}
 	if e.Detail != "" && len(f.Evidence) == 0 {
 		f.because("%s", e.Detail)
 	}

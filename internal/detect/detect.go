@@ -50,6 +50,8 @@ type Detector struct {
 	flood     flood
 	open      map[subject]*raised
 	perRule   map[*rule]int
+	today     map[*rule]int // findings begun since dayBegan
+	dayBegan  time.Time
 	news      []*raised // to be told
 	grown     []*raised // told before, to be told again
 	out       []event.Finding
@@ -74,6 +76,8 @@ func New(o Options, now time.Time) *Detector {
 		gettingIn: crowd{half: guessSourcesWindow / 2, started: now},
 		open:      make(map[subject]*raised),
 		perRule:   make(map[*rule]int),
+		today:     make(map[*rule]int),
+		dayBegan:  now,
 	}
 	d.Reconfigure(o)
 	return d
@@ -113,7 +117,7 @@ func (d *Detector) observeRefusal(e event.Event) {
 		d.observeFlood(e.Count.Packets, 0)
 		return
 	}
-	if !e.Reason.Proved() {
+	if e.Hostile() {
 		d.observeFlood(1, 0)
 	}
 	switch e.Reason {
@@ -130,7 +134,9 @@ func (d *Detector) observeRefusal(e event.Event) {
 	case event.BadSeal, event.BadHeader, event.UnknownClient, event.BadProof:
 		d.observeStranger(e)
 	case event.ForbiddenDoor, event.UnknownDoor, event.ForbiddenFrom:
-		d.observeForbidden(e)
+		if e.Authenticated { // else anybody who has overheard a sequence
+			d.observeForbidden(e)
+		}
 	}
 }
 
@@ -187,7 +193,7 @@ func (d *Detector) advance(now time.Time) {
 
 // shift moves all that is known in time, after the clock was set back.
 func (d *Detector) shift(by time.Duration) {
-	for _, t := range []*time.Time{&d.now, &d.epoch, &d.reviewed, &d.dueAt, &d.exposedAt, &d.scanning.started, &d.guessing.started, &d.gettingIn.started} {
+	for _, t := range []*time.Time{&d.now, &d.epoch, &d.reviewed, &d.dueAt, &d.exposedAt, &d.dayBegan, &d.scanning.started, &d.guessing.started, &d.gettingIn.started} {
 		*t = t.Add(by)
 	}
 	for _, f := range d.open {

@@ -78,6 +78,11 @@ func (s *stream) refuse(r event.Reason, a netip.Addr, client string) {
 	s.put(event.Event{Kind: event.KindRefusal, Reason: r, Source: a, Client: client, Door: "ssh"})
 }
 
+// misuse is a refusal of what a client has signed.
+func (s *stream) misuse(r event.Reason, a netip.Addr, client string) {
+	s.put(event.Event{Kind: event.KindRefusal, Reason: r, Source: a, Client: client, Door: "ssh", Authenticated: true})
+}
+
 func (s *stream) broken(a netip.Addr, right, of int) {
 	s.put(event.Event{Kind: event.KindRefusal, Reason: event.WrongKnock, Source: a, Right: right, Of: of})
 }
@@ -262,14 +267,14 @@ var cases = []struct {
 	{"a stranger", func(s *stream) { s.refuse(event.UnknownClient, mole, "") }, []string{"unknown-client medium 203.0.113.66 ×1"}},
 	{"a message that does not open", func(s *stream) { s.refuse(event.BadSeal, mole, "") }, []string{"unknown-client low 203.0.113.66 ×1"}},
 	{"a client's name without its key", func(s *stream) { s.refuse(event.BadProof, mole, "alice") }, []string{"unknown-client high alice 203.0.113.66 ×1"}},
-	{"the wrong door", func(s *stream) { s.refuse(event.ForbiddenDoor, home, "alice") }, []string{"forbidden-door info alice 192.0.2.7 ×1"}},
+	{"the wrong door", func(s *stream) { s.misuse(event.ForbiddenDoor, home, "alice") }, []string{"forbidden-door info alice 192.0.2.7 ×1"}},
 	{"the wrong door again and again", func(s *stream) {
 		for range 6 {
-			s.refuse(event.ForbiddenDoor, home, "alice")
+			s.misuse(event.ForbiddenDoor, home, "alice")
 		}
 		s.wait(time.Minute)
 	}, []string{"forbidden-door medium alice 192.0.2.7 ×6"}},
-	{"the wrong place", func(s *stream) { s.refuse(event.ForbiddenFrom, mole, "alice") }, []string{"forbidden-place info alice 203.0.113.66 ×1"}},
+	{"the wrong place", func(s *stream) { s.misuse(event.ForbiddenFrom, mole, "alice") }, []string{"forbidden-place info alice 203.0.113.66 ×1"}},
 
 	{"on the way from here to there", func(s *stream) {
 		s.grant(event.BySPA, numbered(1), "alice")
@@ -662,5 +667,34 @@ func TestRulesAreDocumented(t *testing.T) {
 	}
 	if !slices.Equal(told, have) {
 		t.Errorf("the document has\n%q\nthe rules are\n%q", told, have)
+	}
+}
+
+// However many sources are invented, day after day, so many findings about them
+// are begun in a day, and what many amount to is told.
+func TestInventedSourcesHaveADailyNumber(t *testing.T) {
+	d := New(Options{Config: &config.Config{Detect: limits()}}, noon)
+	begun := make(map[string]int)
+	count := func(list []event.Finding) {
+		for _, f := range list {
+			if !f.Hostile {
+				t.Errorf("%+v is not the work of strangers", f)
+			}
+			begun[f.ID]++
+		}
+	}
+	const days = 3
+	n := 0
+	for minute := range days * 24 * 60 / 10 { // what was found is over by the next time
+		now := noon.Add(time.Duration(minute) * 10 * time.Minute)
+		for range 100 {
+			n++
+			source := netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)})
+			count(d.Observe(event.Event{Time: now, Kind: event.KindContacts, Source: source, Count: event.Contacts{Packets: 50, Ports: 50}}))
+		}
+		count(d.Tick(now.Add(9 * time.Minute)))
+	}
+	if len(begun) < days*perDay || len(begun) > (days+1)*2*(perDay+24) {
+		t.Errorf("%d findings in %d days about %d sources", len(begun), days, n)
 	}
 }

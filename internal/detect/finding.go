@@ -17,6 +17,10 @@ const (
 	// comes beyond that is one finding: an attacker can pretend to be anybody.
 	apart = 100
 
+	// perDay is how many findings of one rule begin in a day, where strangers can
+	// have them begin: each is kept, and somebody is to read it.
+	perDay = 200
+
 	// tellEvery is how often a count that grows is told.
 	tellEvery = 10 * time.Second
 
@@ -31,6 +35,7 @@ type rule struct {
 	quiet   time.Duration  // a finding is over when nothing has happened for so long
 	beyond  *rule          // what many findings of this rule amount to; nil: one finding about many
 	least   event.Severity // what is beyond others is at least that severe
+	ours    bool           // strangers alone do not lead here: it takes a client, an operator or the configuration
 }
 
 // subject is what a finding is about: there is one of each at a time.
@@ -77,7 +82,7 @@ func (d *Detector) raiseSince(s subject, severity event.Severity, n uint64, firs
 	s.source = hostOf(s.source)
 	f := d.open[s]
 	switch {
-	case f == nil && d.perRule[s.rule] >= apart:
+	case f == nil && d.enough(s.rule):
 		return d.raiseBeyond(s, severity, n)
 	case f == nil:
 		return d.begin(s, shown, severity, n, first)
@@ -90,14 +95,24 @@ func (d *Detector) raiseSince(s subject, severity event.Severity, n uint64, firs
 	return f
 }
 
+// enough reports whether further findings of a rule are not told apart.
+func (d *Detector) enough(r *rule) bool {
+	if d.now.Sub(d.dayBegan) >= 24*time.Hour {
+		d.dayBegan = d.now
+		clear(d.today)
+	}
+	return d.perRule[r] >= apart || !r.ours && d.today[r] >= perDay
+}
+
 func (d *Detector) begin(s subject, shown netip.Addr, severity event.Severity, n uint64, first time.Time) *raised {
 	f := &raised{rule: s.rule, Finding: event.Finding{
 		Rule: s.rule.name, Severity: severity, Source: shown, Door: s.door, Client: s.client,
-		First: first, Last: d.now, Count: n, Advice: s.rule.advice,
+		First: first, Last: d.now, Count: n, Advice: s.rule.advice, Hostile: !s.rule.ours,
 	}}
 	f.ID = idOf(&f.Finding)
 	d.open[s] = f
 	d.perRule[s.rule]++
+	d.today[s.rule]++
 	d.tell(f)
 	return f
 }

@@ -16,6 +16,7 @@ var forbiddenDoor = &rule{
 	},
 	advice: "Ask the person. If the door is meant for that client, add it to its doors; if nobody there asked for it, the key is in other hands: remove it.",
 	quiet:  forbiddenWindow,
+	ours:   true,
 }
 
 var forbiddenPlace = &rule{
@@ -25,6 +26,7 @@ var forbiddenPlace = &rule{
 	},
 	advice: "Ask the person. If the place is right, add it to from of that client; if not, the key is in other hands: remove it.",
 	quiet:  forbiddenWindow,
+	ours:   true,
 }
 
 func (d *Detector) observeForbidden(e event.Event) {

@@ -19,6 +19,7 @@ var twoPlaces = &rule{
 	},
 	advice: "Ask the person whether both are theirs. If not, the key was stolen: remove it (sallyport client remove), which ends its grants. Give each device a key of its own.",
 	quiet:  time.Hour,
+	ours:   true,
 }
 
 var newCountry = &rule{
@@ -28,6 +29,7 @@ var newCountry = &rule{
 	},
 	advice: "Ask the person whether they travel, or use a VPN. If not, the key was stolen: remove it (sallyport client remove).",
 	quiet:  24 * time.Hour,
+	ours:   true,
 }
 
 const maxCountries = 16 // of a client; beyond that it is at home everywhere

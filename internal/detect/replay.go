@@ -14,7 +14,7 @@ var replays = &rule{
 	explain: func(f *event.Finding) string {
 		return fmt.Sprintf("%s has repeated a message, or a sequence that works once, that had been used (%s)", who(f), times(f.Count))
 	},
-	advice: "It opened nothing. A single copy is the network's doing. If it goes on, somebody near that address has recorded it: look at the network there.",
+	advice: "It opened nothing and closed nothing. A single copy is the network's doing. If it goes on, somebody near that address has recorded it: look at the network there.",
 	quiet:  time.Hour,
 }
 
@@ -26,8 +26,9 @@ var interception = &rule{
 		}
 		return fmt.Sprintf("a message of client %q came again from %s: somebody on the way has read it and sent it", f.Client, f.Source)
 	},
-	advice: "The grant was ended, and the key is not lost. Find out from which network that client knocked, and do not trust it; with require_bound such copies are worthless from the start.",
+	advice: "What that message had opened was closed, and the key is not lost. Find out from which network that client knocked, and do not trust it. A client that binds its messages (require_bound demands it) has nothing to fear from copies: they open nothing and close nothing.",
 	quiet:  time.Hour,
+	ours:   true,
 }
 
 // observeReplay takes what was used already. A message is known for the client's

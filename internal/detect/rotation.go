@@ -21,6 +21,7 @@ var overdue = &rule{
 	},
 	advice: `Change it: "sallyport door rotate" or "sallyport client rotate"; the old one goes on working for a while.`,
 	quiet:  3 * secretsEvery,
+	ours:   true,
 }
 
 // observeSecrets looks at the age of secrets once in a while.

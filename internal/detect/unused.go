@@ -16,6 +16,7 @@ var neverUsed = &rule{
 	},
 	advice: "The person may not get through for another reason (service down, another firewall, wrong address). If something knocks by itself, let it knock only when it needs to.",
 	quiet:  24 * time.Hour,
+	ours:   true,
 }
 
 // unusedGrants follows which grants are used. Grants cannot be forged, so this

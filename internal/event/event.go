@@ -58,6 +58,12 @@ type Event struct {
 	Reason Reason     `json:"reason,omitempty"`
 	Detail string     `json:"detail,omitempty"` // for people; may hold text an attacker chose, so print it quoted
 
+	// What is proved about it. These are two things: a client's key shows who
+	// sent a message, and not from where. What concerns a client goes by the
+	// first, what has consequences for an address by the second.
+	Authenticated bool `json:"authenticated,omitempty"` // a client has shown its key by a message, or its secret by a sequence, that can cause this once
+	Bound         bool `json:"bound,omitempty"`         // the source is true: a client has signed it, or it has completed a handshake
+
 	// What those who hear it read; it is part of Detail, too.
 	Ended bool     `json:"-"` // of KindUse and KindBan: this is the end, not the beginning
 	Part  Part     `json:"-"` // empty: the gate, or it does not matter
@@ -67,4 +73,30 @@ type Event struct {
 
 	// Finding is what KindFinding is about.
 	Finding *Finding `json:"finding,omitempty"`
+}
+
+// Hostile reports whether strangers can cause an event, as often as they like.
+// How many there are must not decide how long a log or a journal gets.
+func (e Event) Hostile() bool {
+	switch e.Kind {
+	case KindContacts, KindLogin:
+		return true
+	case KindRefusal, KindClock:
+		return !e.Authenticated
+	}
+	return false
+}
+
+// Provoked reports whether strangers have a hand in an event that is not
+// Hostile: each costs them something, or it is one for many of theirs.
+func (e Event) Provoked() bool {
+	switch e.Kind {
+	case KindBan:
+		return e.Reason != ByOperator
+	case KindFinding:
+		return e.Finding != nil && e.Finding.Hostile
+	case KindFailure, KindOverload:
+		return true
+	}
+	return false
 }

@@ -43,4 +43,5 @@ type Finding struct {
 	Advice       string     `json:"advice"`      // what to do
 	Evidence     []string   `json:"evidence,omitempty"`
 	Acknowledged bool       `json:"acknowledged"`
+	Hostile      bool       `json:"-"` // strangers can have it raised, in any address's name
 }

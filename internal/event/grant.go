@@ -30,7 +30,8 @@ const (
 	Anyone                 // not known: it counts as everybody's, so that ending any owner's grant ends it
 )
 
-// Message tells one message of a client from all others of that client.
+// Message tells one SPA message of a client from all others of that client: its
+// random bytes. The zero Message is none, or one that is not known any more.
 type Message [8]byte
 
 // Owner is whose a grant is. One door may be open for one source for several
@@ -102,11 +103,18 @@ type Ban struct {
 
 // BannedAs is what is banned with an address: of IPv6 its /64, because whoever
 // has one address of it has all.
-func BannedAs(a netip.Addr) netip.Prefix {
+func BannedAs(a netip.Addr) netip.Prefix { return BanLevels(a)[0] }
+
+// BanLevels are the prefixes by which an address can be banned, the narrowest
+// first. Providers give an IPv6 customer a /64, a /56 or a /48 (RFC 6177).
+func BanLevels(a netip.Addr) []netip.Prefix {
 	a = a.Unmap().WithZone("")
-	bits := a.BitLen()
-	if a.Is6() {
-		bits = 64
+	if !a.Is6() {
+		return []netip.Prefix{netip.PrefixFrom(a, a.BitLen())}
 	}
-	return netip.PrefixFrom(a, bits).Masked()
+	var levels []netip.Prefix
+	for _, bits := range []int{64, 56, 48} {
+		levels = append(levels, netip.PrefixFrom(a, bits).Masked())
+	}
+	return levels
 }

@@ -34,8 +34,8 @@ const (
 	KeyExpired    Reason = "key-expired"    // the client's key is past its expiry time
 	WrongAddress  Reason = "wrong-address"  // bound to another source, or unbound where that is not allowed
 	StaleTime     Reason = "stale"          // stamped outside the time window
-	Replayed      Reason = "replay"         // seen before, from the same source
-	Intercepted   Reason = "interception"   // seen before, from another source
+	Replayed      Reason = "replay"         // seen before, from the same source; of a bound message, from any
+	Intercepted   Reason = "interception"   // an unbound message, seen before from another source
 	BadProof      Reason = "proof"          // the client's signature does not verify
 	NoRecord      Reason = "no-record"      // the replay guard could not record the message
 	NotOpened     Reason = "not-opened"     // the firewall did not take the grant
@@ -52,14 +52,3 @@ const (
 	LoginAccepted Reason = "accepted"
 	LoginFailed   Reason = "failed"
 )
-
-// Proved reports whether a refusal for this reason concerns a message whose
-// sender has proved who he is, so that nobody else decides how many there are.
-// An interception is reported once for each such message.
-func (r Reason) Proved() bool {
-	switch r {
-	case UnknownDoor, ForbiddenDoor, ForbiddenFrom, KeyExpired, WrongAddress, NoRecord, Intercepted, OutOfHours, TooMany:
-		return true
-	}
-	return false
-}

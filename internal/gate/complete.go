@@ -49,7 +49,7 @@ func (g *Gate) completed(now time.Time, source netip.Addr, w *way) {
 		d.Kind, d.Reason, d.Detail = event.KindRefusal, reason, detail
 		refused = nil
 	} else if w.client != nil {
-		d.Client = w.client.Name
+		d.Client, d.Authenticated = w.client.Name, true // the secret of this step, which opens once
 	}
 	g.permit.hold(d.Grants)
 	g.decide(d)

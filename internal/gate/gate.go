@@ -24,19 +24,23 @@ type Decision struct {
 	Reason event.Reason
 	Source netip.Addr
 	Door   string        // of a refusal that concerns one door
-	Client string        // once a message has been authenticated
+	Client string        // whose message it is; before it is authenticated, whose it claims to be
 	Grants []event.Grant // what to open, with KindGrant; valid for ever
-	Sent   event.Message // which of the client's messages it is about
 	Right  int           // of a broken sequence: right knocks in a row
 	Of     int           // of a broken sequence: its length
 	Detail string        // for people
 	Answer *Answer       // of an authenticated message: to be done before the grants
 	Spent  *spent.Record // of a sequence that opens once, which is used by that: to be written, on disk, before the grants
+
+	Authenticated bool          // as of an event: a client has signed what led to this
+	Bound         bool          // as of an event: the source is part of what was signed
+	Message       event.Message // what has led to this, or what it is a copy of, once that is authenticated
 }
 
 // Event describes the decision, for everything but each grant of its own.
 func (d Decision) Event(now time.Time) event.Event {
-	e := event.Event{Time: now, Kind: d.Kind, Reason: d.Reason, Source: d.Source, Door: d.Door, Client: d.Client, Detail: d.Detail, Right: d.Right, Of: d.Of}
+	e := event.Event{Time: now, Kind: d.Kind, Reason: d.Reason, Source: d.Source, Door: d.Door, Client: d.Client, Detail: d.Detail,
+		Authenticated: d.Authenticated, Bound: d.Bound, Right: d.Right, Of: d.Of}
 	if d.Reason == event.WrongKnock {
 		e.Detail = fmt.Sprintf("after %d right knocks of %d", d.Right, d.Of)
 	}

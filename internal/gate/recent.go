@@ -18,22 +18,30 @@ type recent [recentMessages]struct {
 	payload []byte
 	client  string
 	id      replay.Message
+	bound   bool
 }
 
-func (r *recent) keep(payload []byte, client string, id replay.Message) {
+func (r *recent) keep(payload []byte, client string, id replay.Message, bound bool) {
 	c := &r[slotOf(payload)]
-	c.payload, c.client, c.id = append(c.payload[:0], payload...), client, id
+	c.payload, c.client, c.id, c.bound = append(c.payload[:0], payload...), client, id, bound
 }
 
 // find returns what a copy is a copy of, with the source it came from.
-func (r *recent) find(payload []byte, source netip.Addr) (client string, id replay.Message, ok bool) {
+func (r *recent) find(payload []byte, source netip.Addr) (found copied, ok bool) {
 	c := &r[slotOf(payload)]
 	if !bytes.Equal(c.payload, payload) {
-		return "", replay.Message{}, false
+		return copied{}, false
 	}
-	id = c.id
-	id.Source = source
-	return c.client, id, true
+	found = copied{c.client, c.id, c.bound}
+	found.id.Source = source
+	return found, true
+}
+
+// copied is a message that has come before, or may have.
+type copied struct {
+	client string
+	id     replay.Message
+	bound  bool
 }
 
 // slotOf takes a byte that is random in every message.

@@ -104,10 +104,9 @@ func (m *messages) observe(now time.Time, p *packet.Packet) Decision {
 		d.Reason = event.Reason(reason)
 		return d
 	}
-	if client, id, ok := m.recent.find(p.Payload, p.Src); ok {
-		if v := m.seen(id, now); v == replay.Repeated || v == replay.Intercepted {
-			d.Client, d.Sent = client, event.Message(id.R)
-			return m.again(d, v)
+	if c, ok := m.recent.find(p.Payload, p.Src); ok {
+		if v := m.seen(c.id, now); v == replay.Repeated || v == replay.Intercepted {
+			return again(d, c, v)
 		}
 	}
 	if !m.budget.Allow(now, p.Src) {
@@ -164,14 +163,15 @@ func (m *messages) judge(now time.Time, p *packet.Packet, message *spa.Message, 
 		d.Reason = event.UnknownClient
 		return d
 	}
-	d.Client, d.Sent = client.Name, event.Message(message.Nonce)
+	d.Client = client.Name
 	if !h.Fresh(now, m.config.SPA.ClockSkew) {
 		d.Reason, d.Detail = event.StaleTime, clockDetail(h.Time, now)
 		return d
 	}
 	id := replay.Message{Client: h.Client, R: message.Nonce, Mark: mark(p.Payload), Stamped: h.Time, Source: p.Src}
+	c := copied{client.Name, id, h.Bound}
 	if v := m.seen(id, now); v == replay.Repeated || v == replay.Intercepted {
-		return m.again(d, v)
+		return again(d, c, v)
 	}
 	if len(message.Proof) > ed25519Proofs && client.Key.Type() != ssh.KeyAlgoRSA {
 		m.budget.Spend(slowProof)
@@ -183,9 +183,10 @@ func (m *messages) judge(now time.Time, p *packet.Packet, message *spa.Message, 
 	m.budget.Good(now, p.Src)
 	record, v := m.Guard.Admit(id, now)
 	if v != replay.Fresh {
-		return m.again(d, v)
+		return again(d, c, v)
 	}
-	m.recent.keep(p.Payload, client.Name, id)
+	m.recent.keep(p.Payload, client.Name, id, h.Bound)
+	d.Authenticated, d.Bound, d.Message = true, h.Bound, event.Message(id.R)
 	return m.obey(now, p, message, client, record, d)
 }
 
@@ -207,15 +208,22 @@ func mark(payload []byte) [8]byte {
 	return [8]byte(sum[:8])
 }
 
-// again refuses what the replay guard does not call fresh.
-func (m *messages) again(d Decision, v replay.Verdict) Decision {
-	switch v {
-	case replay.Repeated:
+// again refuses what the replay guard does not call fresh. A copy of a bound
+// message can open nothing from elsewhere, and so ends nothing: else whoever can
+// read a client's network would keep it out with one packet for each message.
+func again(d Decision, c copied, v replay.Verdict) Decision {
+	d.Client = c.client
+	switch {
+	case v == replay.Repeated:
 		d.Reason = event.Replayed
-	case replay.Intercepted:
+	case v == replay.Intercepted && c.bound:
+		d.Reason = event.Replayed
+		d.Detail = "a message that is bound to another address, and so worthless from this one: somebody on the way has a copy"
+	case v == replay.Intercepted:
 		d.Reason = event.Intercepted
 		d.Detail = "the same message has come from another source before: somebody on the way has a copy"
-	case replay.Forgotten:
+		d.Authenticated, d.Message = true, event.Message(c.id.R) // it is reported once for each message
+	case v == replay.Forgotten:
 		d.Reason = event.StaleTime
 		d.Detail = "stamped before the replay guard's memory begins; a newer message will do"
 	default:
@@ -269,12 +277,12 @@ func (m *messages) give(now time.Time, a asked, d Decision) Decision {
 		return d
 	}
 	m.permit.hold(grants)
-	for _, r := range refused {
-		r.Client = a.client.Name
-		m.partly = append(m.partly, r)
-	}
 	for i := range grants {
-		grants[i].Message = d.Sent
+		grants[i].Message = d.Message
+	}
+	for _, r := range refused {
+		r.Client, r.Authenticated, r.Bound = d.Client, d.Authenticated, d.Bound
+		m.partly = append(m.partly, r)
 	}
 	d.Kind, d.Reason, d.Grants = event.KindGrant, event.BySPA, grants
 	return d

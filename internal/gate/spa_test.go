@@ -195,13 +195,67 @@ func TestMessageRefusals(t *testing.T) {
 		if d.Kind != event.KindRefusal || d.Reason != c.reason || len(d.Grants) != 0 || (d.Answer != nil) != c.told {
 			t.Errorf("%s: %+v, want refused for %q", name, d, c.reason)
 		}
+		if d.Authenticated != c.told || d.Bound {
+			t.Errorf("%s: authenticated %v, bound %v, want %v and no", name, d.Authenticated, d.Bound, c.told)
+		}
 	}
 }
 
 func TestBoundMessageFromItsAddress(t *testing.T) {
 	g := newSPAGate(t, func(c *config.Config) { c.SPA.RequireBound = true })
-	if d := g.deliver(start, client, g.seal(g.alice, client, nil)); d.Kind != event.KindGrant {
+	if d := g.deliver(start, client, g.seal(g.alice, client, nil)); d.Kind != event.KindGrant || !d.Authenticated || !d.Bound || d.Message == (event.Message{}) || d.Grants[0].Message != d.Message {
 		t.Errorf("%+v", d)
+	}
+	for name, c := range map[string]func(*spa.Header){"a forbidden door": door("db"), "an unknown door": door("nosuch")} {
+		g.cfg.Clients[0].Doors = []string{"ssh"}
+		if d := g.deliver(start, client, g.seal(g.alice, client, c)); d.Kind != event.KindRefusal || !d.Authenticated || !d.Bound {
+			t.Errorf("%s: %+v", name, d)
+		}
+	}
+}
+
+// A copy of a bound message from elsewhere is a replay: it opens nothing and ends
+// nothing, whether or not the gate knows the message without opening it.
+func TestCopyOfABoundMessage(t *testing.T) {
+	g := newSPAGate(t, nil)
+	m := g.seal(g.alice, client, door("ssh"))
+	if d := g.deliver(start, client, m); d.Kind != event.KindGrant {
+		t.Fatalf("%+v", d)
+	}
+	for i := range 3 {
+		d := g.deliver(start.Add(time.Second), other, m)
+		if d.Kind != event.KindRefusal || d.Reason != event.Replayed || d.Client != "alice" || d.Authenticated || d.Bound || d.Message != (event.Message{}) || (d.Detail != "") != (i == 0) {
+			t.Errorf("copy %d: %+v, want a replay that is explained once", i+1, d)
+		}
+	}
+	m = g.seal(g.alice, client, door("ssh"))
+	if d := g.deliver(start, client, m); d.Kind != event.KindGrant {
+		t.Fatalf("%+v", d)
+	}
+	g.messages.recent = recent{}
+	if d := g.deliver(start.Add(time.Second), other, m); d.Reason != event.Replayed || d.Detail == "" || d.Authenticated {
+		t.Errorf("a message that is opened again: %+v", d)
+	}
+}
+
+// An interception names the message, so that only what that has opened ends;
+// whether or not the gate knows the message without opening it.
+func TestInterceptionNamesTheMessage(t *testing.T) {
+	g := newSPAGate(t, nil)
+	seen := make(map[event.Message]bool)
+	for range 2 {
+		m := g.seal(g.alice, netip.Addr{}, door("ssh"))
+		granted := g.deliver(start, client, m)
+		if granted.Message == (event.Message{}) || granted.Grants[0].Message != granted.Message || seen[granted.Message] {
+			t.Fatalf("%+v", granted)
+		}
+		if len(seen) == 1 {
+			g.messages.recent = recent{}
+		}
+		seen[granted.Message] = true
+		if d := g.deliver(start, other, m); d.Reason != event.Intercepted || !d.Authenticated || d.Bound || d.Message != granted.Message {
+			t.Errorf("%+v", d)
+		}
 	}
 }
 

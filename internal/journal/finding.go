@@ -20,6 +20,36 @@ ON CONFLICT (id) DO UPDATE SET
 	explanation = excluded.explanation, advice = excluded.advice, evidence = excluded.evidence,
 	acknowledged = CASE WHEN excluded.rank > rank THEN excluded.acknowledged ELSE max(acknowledged, excluded.acknowledged) END`
 
+// findingsShare is the part of max_size that findings may take: strangers can
+// have as many raised as a day allows, for as long as they like.
+const findingsShare = 4
+
+const (
+	// findingSize is about what a finding takes in the file, with its indexes.
+	findingSize = "length(id) + length(rule) + length(source) + length(door) + length(client) + length(explanation) + length(advice) + length(evidence) + 120"
+
+	// findingsGivenUp is the order in which findings make room: what is low and
+	// nobody has looked at, what somebody has seen to, and then what is worse.
+	findingsGivenUp = "CASE WHEN acknowledged THEN 1 WHEN rank <= 1 THEN 0 ELSE rank END, last, id"
+)
+
+// shrinkFindings deletes findings until what is left takes nine tenths of size.
+func (f *file) shrinkFindings(ctx context.Context, size int64) error {
+	for first := true; ; first = false {
+		var count, used int64
+		if err := f.db.QueryRowContext(ctx, "SELECT count(*), coalesce(sum("+findingSize+"), 0) FROM findings").Scan(&count, &used); err != nil {
+			return err
+		}
+		if count == 0 || first && used <= size || used <= size/10*9 {
+			return nil
+		}
+		n := min(max((used-size/10*9)*count/used, 1), pruneChunk)
+		if _, err := f.db.ExecContext(ctx, "DELETE FROM findings WHERE id IN (SELECT id FROM findings ORDER BY "+findingsGivenUp+" LIMIT ?)", n); err != nil {
+			return err
+		}
+	}
+}
+
 func putFinding(ctx context.Context, tx *sql.Tx, f event.Finding) error {
 	evidence := make([]string, 0, len(f.Evidence))
 	for _, e := range f.Evidence[:min(len(f.Evidence), maxEvidence)] {

@@ -10,7 +10,9 @@
 //
 // Anybody can cause refusals, and write any source into them. So these rows are
 // of a class of their own: they are summed up in bounded memory, and when the
-// file has reached its size they go first. No flood washes out a grant.
+// file has reached its size they go first. After them goes what strangers have a
+// hand in, such as bans and failures, and findings have a share of the file. So
+// nothing that strangers do washes out a grant.
 //
 // Each row can carry a hash over itself and the row before (of its class), so
 // that rows changed or deleted in between show: see Reader.Verify.

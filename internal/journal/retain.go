@@ -94,13 +94,16 @@ func (f *file) deleteOlder(ctx context.Context, cutoff time.Time) error {
 }
 
 // shrink deletes the oldest rows, hostile ones first, until what is left takes
-// nine tenths of size.
+// nine tenths of size. Findings have a share of their own.
 func (f *file) shrink(ctx context.Context, size int64) error {
+	if err := f.shrinkFindings(ctx, size/findingsShare); err != nil {
+		return err
+	}
 	used, err := f.used(ctx)
 	if err != nil || used <= size {
 		return err
 	}
-	for _, class := range []int{classHostile, classOwn} {
+	for _, class := range givenUp {
 		for {
 			if used, err = f.used(ctx); err != nil || used <= size/10*9 {
 				break

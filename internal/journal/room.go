@@ -88,7 +88,7 @@ func (f *file) giveUpEighth(ctx context.Context) error {
 		return err
 	}
 	left := rows/8 + 1
-	for _, class := range []int{classHostile, classOwn} {
+	for _, class := range givenUp {
 		for left > 0 {
 			n, err := f.deleteOldest(ctx, class, min(left, tightRows), 1<<62)
 			if err != nil {

@@ -21,10 +21,43 @@ const (
 // classes of rows. Each is deleted from its oldest end only, so that the rest
 // stays one chain.
 const (
-	classOwn     = 0
-	classHostile = 1
-	classes      = 2
+	classOwn      = 0 // what only the authorised cause
+	classHostile  = 1 // what strangers cause as they like, summed up
+	classProvoked = 2 // what strangers have a hand in
+	classes       = 3
 )
+
+// givenUp are the classes in the order in which they make room: whatever
+// strangers do, grants go last.
+var givenUp = [classes]int{classHostile, classProvoked, classOwn}
+
+func classOf(e event.Event) int {
+	switch {
+	case e.Hostile():
+		return classHostile
+	case e.Provoked():
+		return classProvoked
+	}
+	return classOwn
+}
+
+// The column progress holds, beside that of a broken sequence, what is proved.
+// In rows of earlier versions these bits are zero.
+const (
+	bitAuthenticated = 1 << (16 + iota)
+	bitBound
+)
+
+func progressOf(e event.Event) int64 {
+	n := int64(e.Right&0xff)<<8 | int64(e.Of&0xff)
+	if e.Authenticated {
+		n |= bitAuthenticated
+	}
+	if e.Bound {
+		n |= bitBound
+	}
+	return n
+}
 
 const columns = "id, time, class, kind, door, client, source, reason, detail, progress, packets, ports, first, last, hash"
 
@@ -48,14 +81,11 @@ func newRow(e event.Event) row {
 	r := row{
 		time: micros(e.Time), kind: cut(string(e.Kind), maxWord), door: cut(e.Door, maxWord), client: cut(e.Client, maxWord),
 		reason: cut(string(e.Reason), maxWord), detail: cut(e.Detail, maxDetail), source: sourceBytes(e.Source),
-		progress: int64(e.Right&0xff)<<8 | int64(e.Of&0xff),
-		packets:  int64(min(e.Count.Packets, 1<<62)), ports: int64(e.Count.Ports), first: micros(e.Count.First), last: micros(e.Count.Last),
+		class: classOf(e), progress: progressOf(e),
+		packets: int64(min(e.Count.Packets, 1<<62)), ports: int64(e.Count.Ports), first: micros(e.Count.First), last: micros(e.Count.Last),
 	}
 	if e.Ended && r.last == 0 {
 		r.last = r.time
-	}
-	if hostile(e) {
-		r.class = classHostile
 	}
 	return r
 }
@@ -67,7 +97,8 @@ func (r *row) event() event.Event {
 	return event.Event{
 		Ended: r.last != 0 && (kind == event.KindUse || kind == event.KindBan),
 		Time:  fromMicros(r.time), Kind: kind, Door: r.door, Client: r.client, Source: sourceOf(r.source),
-		Reason: event.Reason(r.reason), Detail: r.detail, Right: int(r.progress >> 8), Of: int(r.progress & 0xff),
+		Reason: event.Reason(r.reason), Detail: r.detail, Right: int(r.progress >> 8 & 0xff), Of: int(r.progress & 0xff),
+		Authenticated: r.progress&bitAuthenticated != 0, Bound: r.progress&bitBound != 0,
 		Count: event.Contacts{Packets: uint64(r.packets), Ports: uint32(r.ports), First: fromMicros(r.first), Last: fromMicros(r.last)},
 	}
 }

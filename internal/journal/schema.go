@@ -17,20 +17,19 @@ import (
 const schemaVersion = 1
 
 // The partial indexes leave out what has no door or client: hostile rows are
-// the most, and should cost little. In heads, class 0 is for events that only
-// the authorised cause, class 1 for hostile ones: see chain.go.
+// the most, and should cost little. For the classes see row.go.
 const schema = `
 CREATE TABLE IF NOT EXISTS events (
 	id      INTEGER PRIMARY KEY,
 	time    INTEGER NOT NULL,             -- microseconds since 1970
-	class   INTEGER NOT NULL,             -- 1: hostile
+	class   INTEGER NOT NULL,             -- see classOf
 	kind    TEXT    NOT NULL,
 	door    TEXT    NOT NULL,
 	client  TEXT    NOT NULL,
 	source  BLOB    NOT NULL,             -- 16 bytes, IPv4 mapped; or none
 	reason  TEXT    NOT NULL,
 	detail  TEXT    NOT NULL,
-	progress INTEGER NOT NULL,            -- of a broken sequence: right knocks * 256 + its length
+	progress INTEGER NOT NULL,            -- of a broken sequence: right knocks * 256 + its length; and see progressOf
 	packets INTEGER NOT NULL,
 	ports   INTEGER NOT NULL,
 	first   INTEGER NOT NULL,
@@ -56,7 +55,7 @@ CREATE TABLE IF NOT EXISTS findings (
 	acknowledged INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS findings_last ON findings (last);
-INSERT OR IGNORE INTO heads VALUES (0, x'', 0, x''), (1, x'', 0, x'');
+INSERT OR IGNORE INTO heads VALUES (0, x'', 0, x''), (1, x'', 0, x''), (2, x'', 0, x'');
 `
 
 // address returns what database/sql opens a file by.

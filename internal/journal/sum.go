@@ -20,16 +20,12 @@ const (
 	promptPerSecond = 10
 )
 
-// hostile tells whether somebody who has proved nothing can cause the event.
-func hostile(e event.Event) bool {
-	return e.Kind == event.KindContacts || e.Kind == event.KindLogin || e.Kind == event.KindRefusal && !e.Reason.Proved()
-}
-
 // what sums are kept by, beside the source.
 type what struct {
-	kind         event.Kind
-	reason       event.Reason
-	door, client string
+	kind                 event.Kind
+	reason               event.Reason
+	door, client         string
+	authenticated, bound bool
 }
 
 // sum is what one source, or many, has done in an interval.
@@ -58,9 +54,9 @@ func (s *summer) add(now time.Time, e event.Event) (prompt bool) {
 	if s.began.IsZero() {
 		s.began = now
 	}
-	key := what{e.Kind, e.Reason, e.Door, e.Client}
+	key := what{e.Kind, e.Reason, e.Door, e.Client, e.Authenticated, e.Bound}
 	if len(s.rest) >= 256 && s.rest[key] == nil {
-		key = what{kind: e.Kind, reason: e.Reason}
+		key = what{kind: e.Kind, reason: e.Reason, authenticated: e.Authenticated, bound: e.Bound}
 	}
 	if !e.Source.IsValid() {
 		s.into(s.restOf(key), e)
@@ -72,7 +68,11 @@ func (s *summer) add(now time.Time, e event.Event) (prompt bool) {
 		s.of[key] = sources
 		s.restOf(key)
 	}
-	have := sources[e.Source]
+	source := e.Source
+	if e.Kind == event.KindClock {
+		source = netip.Addr{} // of a client's clock it matters how far it is off, and not where its old messages come from
+	}
+	have := sources[source]
 	switch {
 	case have != nil:
 		s.into(have, e)
@@ -84,7 +84,7 @@ func (s *summer) add(now time.Time, e event.Event) (prompt bool) {
 		return false
 	}
 	have = &sum{}
-	sources[e.Source] = have
+	sources[source] = have
 	s.sums++
 	if s.admit(now) {
 		have.event, have.prompt = e, true

@@ -93,14 +93,14 @@ func (w *writer) sort(i item) {
 		} else {
 			w.giveUp(1, i.finding.Last)
 		}
-	case !hostile(i.event) || w.sums.add(i.put, i.event):
+	case !i.event.Hostile() || w.sums.add(i.put, i.event):
 		w.append(i.event)
 	}
 }
 
 func (w *writer) append(e event.Event) {
 	most := maxPending
-	if hostile(e) {
+	if classOf(e) != classOwn {
 		most /= 2 // the rest of the room is for what only the authorised cause
 	}
 	if len(w.rows) >= most {
