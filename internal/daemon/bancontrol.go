@@ -38,10 +38,10 @@ func (d *Daemon) Ban(_ context.Context, q control.BanRequest) (event.Ban, error)
 	if why := b.spares(source, now); why != "" {
 		return event.Ban{}, &control.Error{Text: fmt.Sprintf("%s is never banned: %s", source, why), Remedy: "to end its grants, use sallyport revoke --source " + source.String()}
 	}
-	if err := b.keepOut(now, source, length); err != nil {
+	ban := event.Ban{Source: event.BannedAs(source), Until: now.Add(length)}
+	if err := b.keepOut(now, ban.Source, length); err != nil {
 		return event.Ban{}, err
 	}
-	ban := event.Ban{Source: event.BannedAs(source), Until: now.Add(length)}
 	d.events.put(event.Event{Time: now, Kind: event.KindBan, Source: source, Reason: event.ByOperator, Detail: fmt.Sprintf("%s for %s", ban.Source, length)})
 	return ban, nil
 }
@@ -55,14 +55,13 @@ func (d *Daemon) Unban(_ context.Context, q control.UnbanRequest) (struct{}, err
 	b := d.bans
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	as := event.BannedAs(source)
-	if !now.Before(b.banned[as]) {
+	as, _ := b.list.covers(source, now)
+	switch was, err := b.release(now, source); {
+	case err != nil:
+		return struct{}{}, err
+	case !was:
 		return struct{}{}, &control.Error{Text: fmt.Sprintf("%s is not banned", source), Remedy: "sallyport ban list tells who is"}
 	}
-	if err := b.kernel.Unban(source); err != nil {
-		return struct{}{}, err
-	}
-	delete(b.banned, as)
-	d.events.put(banEnded(now, source, event.ByOperator))
+	d.events.put(banEnded(now, as, source, event.ByOperator))
 	return struct{}{}, nil
 }

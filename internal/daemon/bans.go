@@ -15,14 +15,22 @@ import (
 	"sallyport/internal/decoy"
 	"sallyport/internal/event"
 	"sallyport/internal/gate"
+	"sallyport/internal/packet"
 )
 
 const (
 	banWindow  = 10 * time.Minute // in which evidence adds up
+	againAfter = time.Minute      // after which the same decoy counts again
 	provenFor  = 24 * time.Hour   // for which a grant protects its source
 	maxSuspect = 4096             // sources against whom there is some evidence
 	maxProven  = 65_536
 	maxBanned  = 65_536
+
+	// neighbours is how many networks of a wider one are banned before it is
+	// banned as a whole: whoever has many /64 has the /56 or /48 around them.
+	neighbours = 16
+
+	failureEvery = time.Minute // between two reports that a source could not be banned
 )
 
 // bans keeps sources out, on evidence that cannot be forged: a completed
@@ -31,8 +39,8 @@ const (
 // here. Its methods may be called by several goroutines at once.
 type bans struct {
 	kernel interface {
-		Ban(source netip.Addr, until, now time.Time) error
-		Unban(source netip.Addr) error
+		Ban(source netip.Prefix, until, now time.Time) error
+		Unban(source netip.Prefix) error
 	}
 	put func(event.Event)
 	own func() []netip.Addr // the host's addresses
@@ -40,18 +48,49 @@ type bans struct {
 	mu      sync.Mutex
 	ban     config.Ban
 	trusted []netip.Prefix
-	suspect map[netip.Prefix]suspicion
+	suspect map[netip.Prefix]*suspicion
 	proven  proven
-	banned  map[netip.Prefix]time.Time // until when
+	list    banList
+	failed  time.Time // when it was last reported that a source could not be banned
 }
 
-type suspicion struct {
-	since time.Time
-	n     int
+// evidence is something held against a source.
+type evidence struct {
+	what string // for people
+	once string // what is one and the same counts once in a while: every connection to one decoy; empty: it counts
+	weak bool   // a browser does the same when a page says so: it adds to other evidence, and is none alone
 }
+
+// suspicion is what is held against a source.
+type suspicion struct {
+	since        time.Time
+	strong, weak int
+	seen         map[string]time.Time // when what counts once was seen; bounded by the number of decoys
+}
+
+// add reports whether that is something new.
+func (s *suspicion) add(now time.Time, e evidence) bool {
+	if e.once != "" {
+		if at, known := s.seen[e.once]; known && now.Sub(at) < againAfter {
+			return false
+		}
+		if s.seen == nil {
+			s.seen = make(map[string]time.Time)
+		}
+		s.seen[e.once] = now
+	}
+	if e.weak {
+		s.weak++
+	} else {
+		s.strong++
+	}
+	return true
+}
+
+func (s *suspicion) enough(tries int) bool { return s.strong > 0 && s.strong+s.weak >= tries }
 
 func newBans(put func(event.Event)) *bans {
-	return &bans{put: put, suspect: make(map[netip.Prefix]suspicion), banned: make(map[netip.Prefix]time.Time)}
+	return &bans{put: put, suspect: make(map[netip.Prefix]*suspicion), list: newBanList(maxBanned)}
 }
 
 func (b *bans) configure(cfg *config.Config) {
@@ -93,87 +132,184 @@ func (p *proven) last(as netip.Prefix) time.Time {
 	return p.old[as]
 }
 
+// any reports whether a door was opened from anywhere within a prefix since a
+// time.
+func (p *proven) any(within netip.Prefix, since time.Time) bool {
+	for _, some := range []map[netip.Prefix]time.Time{p.young, p.old} {
+		for as, at := range some {
+			if within.Overlaps(as) && at.After(since) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // spares says why a source is never banned; "" if it can be.
 func (b *bans) spares(source netip.Addr, now time.Time) string {
 	as := event.BannedAs(source)
-	touches := func(p netip.Prefix) bool { return p.Overlaps(as) }
-	switch at := b.proven.last(as); {
-	case source.IsLoopback() || slices.ContainsFunc(b.own(), as.Contains):
-		return "it is an address of this host, or as near"
-	case slices.ContainsFunc(b.trusted, touches):
-		return "it is trusted"
-	case !at.IsZero() && now.Sub(at) < provenFor:
+	if why := b.near(as); why != "" {
+		return why
+	}
+	if at := b.proven.last(as); !at.IsZero() && now.Sub(at) < provenFor {
 		return "it has opened a door within a day"
 	}
 	return ""
 }
 
-// evidence holds something against a source, and bans it when there is enough.
-func (b *bans) evidence(now time.Time, source netip.Addr, what string) {
+// near says why a prefix that is the host's own or a friend's is never banned.
+func (b *bans) near(as netip.Prefix) string {
+	switch {
+	case as.Addr().IsLoopback() || slices.ContainsFunc(b.own(), as.Contains):
+		return "it is an address of this host, or as near"
+	case slices.ContainsFunc(b.trusted, as.Overlaps):
+		return "it is trusted"
+	}
+	return ""
+}
+
+// hold holds evidence against a source, and bans it when there is enough.
+func (b *bans) hold(now time.Time, source netip.Addr, e evidence) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.ban.Enabled || b.spares(source, now) != "" {
 		return
 	}
-	as := event.BannedAs(source)
-	if now.Before(b.banned[as]) {
+	if _, already := b.list.covers(source, now); already {
 		return
 	}
+	as := event.BannedAs(source)
 	s := b.suspect[as]
-	if now.Sub(s.since) >= banWindow {
-		s = suspicion{since: now}
+	if s == nil || now.Sub(s.since) >= banWindow {
+		s = &suspicion{since: now}
 	}
-	if s.n++; s.n < b.ban.Tries {
+	if !s.add(now, e) {
+		return
+	}
+	if !s.enough(b.ban.Tries) {
 		b.suspects(now, as, s)
 		return
 	}
 	delete(b.suspect, as)
-	if err := b.keepOut(now, source, b.ban.For); err != nil {
-		b.put(event.Event{Time: now, Kind: event.KindFailure, Source: source, Reason: event.Banned, Detail: err.Error()})
+	why := e.what
+	if wide := b.widest(now, as); wide != as {
+		as, why = wide, fmt.Sprintf("%d of its networks were banned: %s", neighbours, e.what)
+	}
+	if err := b.keepOut(now, as, b.ban.For); err != nil {
+		b.tellFailure(now, source, err)
 		return
 	}
-	b.put(event.Event{Time: now, Kind: event.KindBan, Source: source, Reason: event.Banned, Detail: fmt.Sprintf("%s for %s: %s", as, b.ban.For, what)})
+	b.put(event.Event{Time: now, Kind: event.KindBan, Source: source, Reason: event.Banned, Bound: true, Detail: fmt.Sprintf("%s for %s: %s", as, b.ban.For, why)})
 }
 
-func (b *bans) suspects(now time.Time, as netip.Prefix, s suspicion) {
+// widest returns what is banned with a prefix that is to be banned: itself, or
+// the network around it of which much is banned already and nobody is spared.
+func (b *bans) widest(now time.Time, as netip.Prefix) netip.Prefix {
+	for _, wide := range event.BanLevels(as.Addr()) {
+		if wide.Bits() >= as.Bits() {
+			continue
+		}
+		if b.list.within(wide)+1 < neighbours || b.near(wide) != "" || b.proven.any(wide, now.Add(-provenFor)) {
+			break
+		}
+		as = wide
+	}
+	return as
+}
+
+// tellFailure reports that a source could not be banned, once in a while: what
+// leads here is in the hand of strangers.
+func (b *bans) tellFailure(now time.Time, source netip.Addr, err error) {
+	if since := now.Sub(b.failed); since >= 0 && since < failureEvery {
+		return
+	}
+	b.failed = now
+	b.put(event.Event{Time: now, Kind: event.KindFailure, Source: source, Reason: event.Banned, Detail: err.Error()})
+}
+
+func (b *bans) suspects(now time.Time, as netip.Prefix, s *suspicion) {
 	if len(b.suspect) >= maxSuspect {
-		maps.DeleteFunc(b.suspect, func(_ netip.Prefix, s suspicion) bool { return now.Sub(s.since) >= banWindow })
+		maps.DeleteFunc(b.suspect, func(_ netip.Prefix, s *suspicion) bool { return now.Sub(s.since) >= banWindow })
 	}
 	if len(b.suspect) < maxSuspect {
 		b.suspect[as] = s
 	}
 }
 
-func (b *bans) keepOut(now time.Time, source netip.Addr, length time.Duration) error {
-	as := event.BannedAs(source)
-	if _, again := b.banned[as]; !again && len(b.banned) >= maxBanned {
-		return fmt.Errorf("ban %s: %d sources are banned already, which is the most", source, maxBanned)
-	}
+// keepOut bans a prefix. In a full list the ban that ends first makes room, and
+// what lies within the prefix needs none of its own.
+func (b *bans) keepOut(now time.Time, as netip.Prefix, length time.Duration) error {
 	until := now.Add(length)
-	if err := b.kernel.Ban(source, until, now); err != nil {
+	for b.list.full(as) {
+		first := b.list.dropFirst()
+		if err := b.kernel.Unban(first); err != nil {
+			return err
+		}
+		e := banEnded(now, first, first.Addr(), "")
+		e.Detail += " before its time: the list is full"
+		b.put(e)
+	}
+	if err := b.kernel.Ban(as, until, now); err != nil {
 		return err
 	}
-	b.banned[as] = until
+	b.list.add(as, until)
+	if as == event.BannedAs(as.Addr()) {
+		return nil
+	}
+	for _, narrower := range b.list.inside(as) {
+		b.list.remove(narrower)
+		if err := b.kernel.Unban(narrower); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-// has tells whether a source is banned.
+// has reports whether a source is banned.
 func (b *bans) has(source netip.Addr, now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return now.Before(b.banned[event.BannedAs(source)])
+	_, banned := b.list.covers(source, now)
+	return banned
+}
+
+// release ends the ban that covers a source, and reports whether there was one.
+func (b *bans) release(now time.Time, source netip.Addr) (bool, error) {
+	as, banned := b.list.covers(source, now)
+	if !banned {
+		return false, nil
+	}
+	if err := b.kernel.Unban(as); err != nil {
+		return true, err
+	}
+	b.list.remove(as)
+	return true, nil
+}
+
+// pardon ends the ban of an address that a client has signed together with a
+// message that opens a door: no evidence is better.
+func (b *bans) pardon(now time.Time, d gate.Decision) {
+	if !d.Authenticated || !d.Bound {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	as, _ := b.list.covers(d.Source, now)
+	switch was, err := b.release(now, d.Source); {
+	case err != nil:
+		b.tellFailure(now, d.Source, err)
+	case was:
+		e := banEnded(now, as, d.Source, event.BySPA)
+		e.Client, e.Authenticated = d.Client, true
+		b.put(e)
+	}
 }
 
 // count returns how many sources are banned.
-func (b *bans) count(now time.Time) (n int) {
+func (b *bans) count(now time.Time) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, until := range b.banned {
-		if now.Before(until) {
-			n++
-		}
-	}
-	return n
+	return b.list.count(now)
 }
 
 // recall takes in what the kernel has from an earlier time.
@@ -181,7 +317,7 @@ func (b *bans) recall(list []event.Ban) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, ban := range list {
-		b.banned[ban.Source] = ban.Until
+		b.list.add(ban.Source, ban.Until)
 	}
 }
 
@@ -189,32 +325,29 @@ func (b *bans) recall(list []event.Ban) {
 func (b *bans) restore(now time.Time) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for as, until := range b.banned {
+	for as, until := range b.list.until {
 		if until.Sub(now) < time.Millisecond {
 			continue
 		}
-		if err := b.kernel.Ban(as.Addr(), until, now); err != nil {
+		if err := b.kernel.Ban(as, until, now); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// expire tells which bans have ended by themselves.
+// expire reports which bans have ended by themselves.
 func (b *bans) expire(now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for as, until := range b.banned {
-		if !now.Before(until) {
-			delete(b.banned, as)
-			b.put(banEnded(now, as.Addr(), ""))
-		}
+	for _, as := range b.list.expire(now) {
+		b.put(banEnded(now, as, as.Addr(), ""))
 	}
 }
 
 // banEnded is the event of a ban that is over, and why if not by itself.
-func banEnded(now time.Time, source netip.Addr, why event.Reason) event.Event {
-	return event.Event{Time: now, Kind: event.KindBan, Source: source, Reason: why, Ended: true, Detail: fmt.Sprintf("%s: ended", event.BannedAs(source))}
+func banEnded(now time.Time, as netip.Prefix, source netip.Addr, why event.Reason) event.Event {
+	return event.Event{Time: now, Kind: event.KindBan, Source: source, Reason: why, Ended: true, Detail: fmt.Sprintf("%s: ended", as)}
 }
 
 // watchDecoys listens on the decoys, and ends bans.
@@ -230,7 +363,7 @@ func (d *Daemon) watchDecoys(ctx context.Context) error {
 				continue
 			}
 			all.Go(func() {
-				decoy.Serve(ctx, l, func(from netip.Addr) { d.bans.evidence(time.Now(), from, "connected to the decoy "+port.String()) })
+				decoy.Serve(ctx, l, func(from netip.Addr, said decoy.Said) { d.bans.hold(time.Now(), from, touched(port, said)) })
 			})
 		}
 	}
@@ -246,12 +379,21 @@ func (d *Daemon) watchDecoys(ctx context.Context) error {
 	}
 }
 
+// touched is the evidence of a connection to a decoy.
+func touched(port packet.Port, said decoy.Said) evidence {
+	e := evidence{what: "connected to the decoy " + port.String(), once: port.String(), weak: said == decoy.Browser}
+	if e.weak {
+		e.what += " as a browser does"
+	}
+	return e
+}
+
 // misused holds it against a source that its client has signed, with its
 // address, a request for what it may not have. Without the address, somebody on
 // the way could send the message on from anywhere.
 func (d *Daemon) misused(now time.Time, decision gate.Decision) {
 	forbidden := decision.Reason == event.ForbiddenDoor || decision.Reason == event.ForbiddenFrom
-	if forbidden && decision.Answer != nil && decision.Answer.Message.Header.Bound {
-		d.bans.evidence(now, decision.Source, fmt.Sprintf("client %q asked for what it may not have (%s)", decision.Client, decision.Reason))
+	if forbidden && decision.Authenticated && decision.Bound {
+		d.bans.hold(now, decision.Source, evidence{what: fmt.Sprintf("client %q asked for what it may not have (%s)", decision.Client, decision.Reason)})
 	}
 }

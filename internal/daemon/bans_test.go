@@ -10,6 +10,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/event"
+	"sallyport/internal/gate"
 )
 
 // kernelBans is a kernel that remembers.
@@ -18,14 +19,14 @@ type kernelBans struct {
 	err   error
 }
 
-func (k *kernelBans) Ban(a netip.Addr, until, _ time.Time) error {
+func (k *kernelBans) Ban(p netip.Prefix, until, _ time.Time) error {
 	if k.err == nil {
-		k.until[event.BannedAs(a)] = until
+		k.until[p] = until
 	}
 	return k.err
 }
 
-func (k *kernelBans) Unban(a netip.Addr) error { delete(k.until, event.BannedAs(a)); return k.err }
+func (k *kernelBans) Unban(p netip.Prefix) error { delete(k.until, p); return k.err }
 
 func newTestBans(enabled bool) (*bans, *kernelBans, *[]event.Event) {
 	var told []event.Event
@@ -65,7 +66,7 @@ func TestWhoIsBanned(t *testing.T) {
 			source := netip.MustParseAddr(c.source)
 			now := start
 			for range c.tries {
-				b.evidence(now, source, "test")
+				b.hold(now, source, evidence{what: "test"})
 				now = now.Add(c.apart)
 			}
 			if got := b.has(source, now); got != c.want || got != (len(k.until) == 1) || got != (len(*told) == 1) {
@@ -80,7 +81,7 @@ func TestBansEndAndComeBack(t *testing.T) {
 	start := time.Now()
 	mole := netip.MustParseAddr("203.0.113.1")
 	for range 3 {
-		b.evidence(start, mole, "test")
+		b.hold(start, mole, evidence{what: "test"})
 	}
 	clear(k.until) // somebody removed the table
 	if err := b.restore(start.Add(time.Minute)); err != nil || !k.until[event.BannedAs(mole)].Equal(start.Add(time.Hour)) {
@@ -96,22 +97,139 @@ func TestBansEndAndComeBack(t *testing.T) {
 	}
 }
 
+// A kernel that takes no ban is reported once a minute, however often it is tried.
 func TestBanThatTheKernelRefuses(t *testing.T) {
 	b, k, told := newTestBans(true)
 	k.err = errors.New("no")
-	mole := netip.MustParseAddr("203.0.113.1")
-	for range 3 {
-		b.evidence(time.Now(), mole, "test")
+	mole, start := netip.MustParseAddr("203.0.113.1"), time.Now()
+	for range 300 {
+		b.hold(start, mole, evidence{what: "test"})
 	}
-	if b.has(mole, time.Now()) || len(*told) != 1 || (*told)[0].Kind != event.KindFailure {
-		t.Errorf("%v", *told)
+	if b.has(mole, start) || len(*told) != 1 || (*told)[0].Kind != event.KindFailure {
+		t.Errorf("%d events: %v", len(*told), *told)
+	}
+	for range 3 {
+		b.hold(start.Add(time.Minute), mole, evidence{what: "test"})
+	}
+	if len(*told) != 2 {
+		t.Errorf("%d events after a minute, want 2", len(*told))
+	}
+}
+
+// What is held against somebody: distinct decoys, and what browsers do when a
+// page says so only beside something else.
+func TestEvidence(t *testing.T) {
+	start, reader := time.Now(), netip.MustParseAddr("203.0.113.1")
+	decoy := func(name string, weak bool) evidence { return evidence{what: name, once: name, weak: weak} }
+	for _, c := range []struct {
+		name string
+		held []evidence
+		each time.Duration
+		want bool
+	}{
+		{"three decoys", []evidence{decoy("a", false), decoy("b", false), decoy("c", false)}, 0, true},
+		{"three connections to one decoy", []evidence{decoy("a", false), decoy("a", false), decoy("a", false)}, 0, false},
+		{"one decoy in three minutes", []evidence{decoy("a", false), decoy("a", false), decoy("a", false)}, time.Minute, true},
+		{"three pictures of a page", []evidence{decoy("a", true), decoy("b", true), decoy("c", true)}, 0, false},
+		{"a page that is open for minutes", []evidence{decoy("a", true), decoy("a", true), decoy("a", true), decoy("a", true)}, time.Minute, false},
+		{"a scanner that speaks HTTP, too", []evidence{decoy("a", true), decoy("b", true), decoy("c", false)}, 0, true},
+		{"signed messages", []evidence{{what: "x"}, {what: "x"}, {what: "x"}}, 0, true},
+	} {
+		b, _, _ := newTestBans(true)
+		for i, e := range c.held {
+			b.hold(start.Add(time.Duration(i)*c.each), reader, e)
+		}
+		if got := b.has(reader, start.Add(5*time.Minute)); got != c.want {
+			t.Errorf("%s: banned is %v", c.name, got)
+		}
+	}
+}
+
+// Whoever has many networks of a wider one loses the wider one, and cannot fill
+// the list; a wider one with somebody in it who has opened a door stays.
+func TestWideBans(t *testing.T) {
+	b, k, told := newTestBans(true)
+	start := time.Now()
+	mole := func(n int) netip.Addr {
+		return netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 0, 7, byte(n >> 8), byte(n), 15: 1})
+	}
+	ban := func(from, to int) {
+		for n := from; n < to; n++ {
+			for range 3 {
+				b.hold(start, mole(n), evidence{what: "test"})
+			}
+		}
+	}
+	ban(0, neighbours)
+	wide := netip.MustParsePrefix("2001:db8:7::/56")
+	if _, banned := k.until[wide]; !banned || len(k.until) != 1 || !b.has(mole(200), start) || b.has(mole(256), start) {
+		t.Errorf("after %d of a /56: %v", neighbours, k.until)
+	}
+	ban(0, 65_536)
+	if _, banned := k.until[netip.MustParsePrefix("2001:db8:7::/48")]; !banned || len(k.until) != 1 || len(b.list.until) != 1 || len(b.list.around) != 0 {
+		t.Errorf("after a whole /48: %v, %d in the list", k.until, len(b.list.until))
+	}
+	if most := neighbours*neighbours + 1; len(*told) > most {
+		t.Errorf("%d events, want at most %d", len(*told), most)
+	}
+
+	b, k, _ = newTestBans(true)
+	b.heard(event.Event{Time: start, Kind: event.KindGrant, Source: mole(200)})
+	ban(0, 100)
+	if len(k.until) != 100 || b.has(mole(200), start) {
+		t.Errorf("beside somebody who has opened a door: %d bans", len(k.until))
+	}
+}
+
+// A full list makes room for who comes now.
+func TestFullListOfBans(t *testing.T) {
+	b, k, _ := newTestBans(true)
+	b.list.most = 1000
+	start := time.Now()
+	source := func(n int) netip.Addr { return netip.AddrFrom4([4]byte{203, byte(n >> 16), byte(n >> 8), byte(n)}) }
+	for n := range 3000 {
+		for range 3 {
+			b.hold(start.Add(time.Duration(n)*time.Millisecond), source(n), evidence{what: "test"})
+		}
+	}
+	if len(b.list.until) != 1000 || len(k.until) != 1000 || b.has(source(1999), start) || !b.has(source(2000), start) || len(b.list.ends) > 2100 {
+		t.Errorf("%d in the list, %d in the kernel, %d waiting for their end", len(b.list.until), len(k.until), len(b.list.ends))
+	}
+	b.expire(start.Add(2 * time.Hour))
+	if b.count(start) != 0 || len(b.list.ends) != 0 {
+		t.Errorf("%d left", b.count(start))
+	}
+}
+
+// A ban is not stronger than a message that a client has signed together with
+// its address.
+func TestPardon(t *testing.T) {
+	start, mole := time.Now(), netip.MustParseAddr("2001:db8:7::1")
+	for _, c := range []struct {
+		name     string
+		decision gate.Decision
+		want     bool
+	}{
+		{"bound", gate.Decision{Source: mole, Client: "alice", Authenticated: true, Bound: true}, false},
+		{"unbound", gate.Decision{Source: mole, Client: "alice", Authenticated: true}, true},
+		{"a sequence", gate.Decision{Source: mole}, true},
+		{"from elsewhere", gate.Decision{Source: alice, Client: "alice", Authenticated: true, Bound: true}, true},
+	} {
+		b, k, told := newTestBans(true)
+		for range 3 {
+			b.hold(start, mole, evidence{what: "test"})
+		}
+		b.pardon(start, c.decision)
+		if b.has(mole, start) != c.want || (len(k.until) == 1) != c.want || (len(*told) == 1) != c.want {
+			t.Errorf("%s: banned is %v, in the kernel %v, events %v", c.name, b.has(mole, start), k.until, *told)
+		}
 	}
 }
 
 func TestSuspectsAreBounded(t *testing.T) {
 	b, _, _ := newTestBans(true)
 	for n := range 100_000 {
-		b.evidence(time.Now(), netip.AddrFrom4([4]byte{1, byte(n >> 16), byte(n >> 8), byte(n)}), "test")
+		b.hold(time.Now(), netip.AddrFrom4([4]byte{1, byte(n >> 16), byte(n >> 8), byte(n)}), evidence{what: "test"})
 	}
 	if len(b.suspect) > maxSuspect {
 		t.Errorf("%d suspects", len(b.suspect))

@@ -182,7 +182,7 @@ func (d *Daemon) startGate(cfg *config.Config) error {
 	d.actor.memory = d.memory.Load
 	d.actor.opened = d.metrics.Opened
 	d.actor.ended, d.actor.cut = d.ended, d.sessions.order
-	d.actor.misused, d.actor.banned = d.misused, d.bans.has
+	d.actor.misused, d.actor.banned, d.actor.pardon = d.misused, d.bans.has, d.bans.pardon
 	d.actor.answers = func() bool { return d.config.Load().SPA.Ack }
 
 	if err := d.host.read(); err != nil {

@@ -4,7 +4,6 @@ package decoy
 
 import (
 	"context"
-	"io"
 	"net"
 	"net/netip"
 	"testing"
@@ -19,29 +18,61 @@ func TestDecoy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	type touch struct {
+		from netip.Addr
+		said Said
+	}
 	ctx, stop := context.WithCancel(t.Context())
-	touched, done := make(chan netip.Addr, 10), make(chan struct{})
+	touched, done := make(chan touch, 10), make(chan struct{})
 	go func() {
 		defer close(done)
-		Serve(ctx, l, func(a netip.Addr) { touched <- a })
+		Serve(ctx, l, func(a netip.Addr, s Said) { touched <- touch{a, s} })
 	}()
-	for range 3 {
-		conn, err := net.Dial("tcp4", netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), l.Addr().(*net.TCPAddr).AddrPort().Port()).String())
+	home := netip.MustParseAddr("127.0.0.1")
+	at := netip.AddrPortFrom(home, l.Addr().(*net.TCPAddr).AddrPort().Port()).String()
+	for _, c := range []struct {
+		text string
+		want Said
+	}{{"", Nothing}, {"GET / HTTP/1.1\r\n", Browser}, {"SSH-2.0-x\r\n", Other}} {
+		conn, err := net.Dial("tcp4", at)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if a := <-touched; a.String() != "127.0.0.1" {
-			t.Errorf("touched by %s", a)
+		if _, err := conn.Write([]byte(c.text)); err != nil {
+			t.Fatal(err)
 		}
-		if n, err := conn.Read(make([]byte, 10)); n != 0 || err != io.EOF {
+		if got := <-touched; got != (touch{home, c.want}) {
+			t.Errorf("%q: %+v", c.text, got)
+		}
+		if n, err := conn.Read(make([]byte, 10)); n != 0 || err == nil {
 			t.Errorf("the decoy said %d bytes, %v", n, err)
 		}
 		conn.Close()
 	}
+	waiting, err := net.Dial("tcp4", at) // must not keep the decoy from ending
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer waiting.Close()
 	stop()
 	<-done
 	if _, err := net.Dial("tcp", l.Addr().String()); err == nil {
 		t.Error("it still listens")
+	}
+}
+
+func TestFirstBytes(t *testing.T) {
+	for _, c := range []struct {
+		first string
+		want  Said
+	}{
+		{"", Nothing}, {"GET / HTTP/1.1", Browser}, {"POST /a", Browser}, {"PRI * HTTP/2.0\r\n", Browser},
+		{"\x16\x03\x01\x02\x00", Browser}, {"\x00\x68\x00\x01\x00\x54\x21\x12\xa4\x42", Browser},
+		{"SSH-2.0-Go", Other}, {"\xff\xfb\x18", Other}, {"G", Other}, {"GETAWAY", Other}, {"\x03\x00\x00\x13\x0e\xe0", Other},
+	} {
+		if got := saidBy([]byte(c.first)); got != c.want {
+			t.Errorf("%q: %d, want %d", c.first, got, c.want)
+		}
 	}
 }
 

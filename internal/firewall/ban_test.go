@@ -15,7 +15,7 @@ import (
 func (w *world) ban(a netip.Addr, d time.Duration) {
 	w.t.Helper()
 	now := time.Now()
-	if err := w.f.Ban(a, now.Add(d), now); err != nil {
+	if err := w.f.Ban(event.BannedAs(a), now.Add(d), now); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -59,13 +59,27 @@ func TestBans(t *testing.T) {
 
 	w.ban(w.Client.IP4, 300*time.Millisecond) // shorter than before
 	w.open(w.Client, "tcp", to4)
-	if err := w.f.Unban(w.Client.IP6); err != nil {
+	if err := w.f.Unban(event.BannedAs(w.Client.IP6)); err != nil {
 		t.Fatal(err)
 	}
 	if got := w.bans(); len(got) != 0 {
 		t.Errorf("still banned are %v", got)
 	}
-	if err := w.f.Unban(w.Client.IP6); err != nil {
+	for _, wide := range event.BanLevels(w.Client.IP6)[1:] {
+		now := time.Now()
+		if err := w.f.Ban(wide, now.Add(time.Hour), now); err != nil {
+			t.Fatal(err)
+		}
+		w.closed(w.Client, "tcp", to6)
+		if got := w.bans(); !slices.Equal(got, []netip.Prefix{wide}) {
+			t.Errorf("banned are %v, want %v", got, wide)
+		}
+		if err := w.f.Unban(wide); err != nil {
+			t.Fatal(err)
+		}
+		w.open(w.Client, "tcp", to6)
+	}
+	if err := w.f.Unban(event.BannedAs(w.Client.IP6)); err != nil {
 		t.Errorf("nobody to unban: %v", err)
 	}
 }
@@ -76,9 +90,10 @@ func TestBansThatMakeNoSense(t *testing.T) {
 	w.apply(guarding(doorTo("ssh", "tcp/22")))
 	now := time.Now()
 	for _, b := range []struct {
-		source netip.Addr
+		source netip.Prefix
 		until  time.Time
-	}{{netip.Addr{}, now.Add(time.Hour)}, {w.Client.IP4, now}, {w.Client.IP4, now.Add(-time.Hour)}} {
+	}{{netip.Prefix{}, now.Add(time.Hour)}, {event.BannedAs(w.Client.IP4), now}, {event.BannedAs(w.Client.IP4), now.Add(-time.Hour)},
+		{netip.PrefixFrom(w.Client.IP4, 24), now.Add(time.Hour)}, {netip.PrefixFrom(w.Client.IP6, 60), now.Add(time.Hour)}} {
 		if err := w.f.Ban(b.source, b.until, now); err == nil {
 			t.Errorf("%+v: no error", b)
 		}
