@@ -23,8 +23,8 @@ func message(format string, p siem.Product, e event.Event) ([]byte, error) {
 }
 
 // slack says it in a sentence or two for people. What an attacker may have
-// chosen can neither call anybody nor be a link: & < and > are escaped, as
-// Slack asks for.
+// chosen can neither call anybody nor be a link: not in Slack, and not in
+// Mattermost and Discord, which take the same messages and read them as Markdown.
 func slack(p siem.Product, e event.Event) string {
 	title := "Sallyport"
 	if p.Host != "" {
@@ -49,7 +49,12 @@ func slack(p siem.Product, e event.Event) string {
 		if word.text == "" {
 			continue
 		}
-		b.WriteString(word.before + plain(word.text))
+		b.WriteString(word.before)
+		if word.before == ": " {
+			b.WriteString("`" + plain(word.text) + "`") // others have a hand in it; in code nothing is read as markup
+			continue
+		}
+		b.WriteString(plain(word.text))
 		if word.before == " (" {
 			b.WriteString(")")
 		}
@@ -67,7 +72,10 @@ func source(e event.Event) string {
 // maxPlain bounds a text within a message.
 const maxPlain = 1000
 
-var escape = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\n", " ", "\r", " ", "*", "∗", "_", "ˍ", "`", "ʼ")
+// escape: & < and > as Slack asks for. A zero-width space takes its meaning from
+// what is a name to be called, a link or an address to each of them.
+var escape = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\n", " ", "\r", " ", "*", "∗", "_", "ˍ", "`", "ʼ", "~", "∼",
+	"@", "@\u200b", "](", "]\u200b(", "][", "]\u200b[", "]:", "]\u200b:", "://", ":\u200b//", "www.", "www\u200b.", "#", "#\u200b")
 
 func plain(text string) string {
 	return escape.Replace(strings.ToValidUTF8(text[:min(len(text), maxPlain)], ""))

@@ -187,6 +187,13 @@ func readToken(path string) (string, error) {
 		return "", fmt.Errorf("read the token: %w", err)
 	}
 	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", fmt.Errorf("read the token: %w", err)
+	}
+	if info.Mode().Perm()&0o007 != 0 {
+		return "", fmt.Errorf("read the token: everybody may use %s: run chmod o-rwx %s", path, path)
+	}
 	text, err := io.ReadAll(io.LimitReader(f, maxToken))
 	token := strings.TrimSpace(string(text))
 	if err == nil && (token == "" || strings.ContainsAny(token, "\r\n\x00")) {

@@ -312,6 +312,15 @@ func TestToken(t *testing.T) {
 	if err := os.WriteFile(path+".new", []byte("secret\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Chmod(path+".new", 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readToken(path + ".new"); err == nil {
+		t.Error("a token that everybody may read is taken")
+	}
+	if err := os.Chmod(path+".new", 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.Rename(path+".new", path); err != nil {
 		t.Fatal(err)
 	}
@@ -373,8 +382,31 @@ func TestChatMessages(t *testing.T) {
 		t.Errorf("%q", m["text"])
 	}
 	text, err = message("slack", siem.Product{}, grant(1))
-	if want := `{"text":"*Sallyport*: grant of door ssh for alice from 192.0.2.10 (spa): 1"}`; err != nil || string(text) != want {
+	if want := `{"text":"*Sallyport*: grant of door ssh for alice from 192.0.2.10 (spa): ` + "`1`" + `"}`; err != nil || string(text) != want {
 		t.Errorf("%s, want %s (%v)", text, want, err)
+	}
+}
+
+// Text of others is text, to Slack and to those that read Markdown.
+func TestForeignTextIsNoMarkup(t *testing.T) {
+	const foreign = "@channel @here [click](https://evil.example) [click][1] [1]: //x www.evil.example `x` ~gone~ #channel"
+	for _, e := range []event.Event{
+		{Kind: event.KindFailure, Detail: foreign},
+		{Kind: event.KindFinding, Finding: &event.Finding{Severity: event.High, Explanation: foreign}},
+	} {
+		text, err := message("slack", siem.Product{}, e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var m map[string]string
+		if err := json.Unmarshal(text, &m); err != nil {
+			t.Fatal(err)
+		}
+		for _, markup := range []string{"@channel", "@here", "](", "][", "]:", "://", "www.", "`x`", "~gone", "#channel"} {
+			if strings.Contains(m["text"], markup) {
+				t.Errorf("%q has %q", m["text"], markup)
+			}
+		}
 	}
 }
 
