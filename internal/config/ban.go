@@ -17,7 +17,8 @@ type Ban struct {
 	Decoys  []packet.Port // TCP ports on which the daemon listens so that others fall for them; no doors, no knocks
 }
 
-const maxDecoys = 16
+// MaxDecoys is how many decoys there are at most: each has a bound of connections.
+const MaxDecoys = 16
 
 func (l *loader) readBan(t *table) {
 	s := l.section("ban", t)
@@ -28,8 +29,8 @@ func (l *loader) readBan(t *table) {
 		Tries:   s.count("tries", 3, 1, 100),
 		Decoys:  portList(s, "decoys", `TCP ports in quotes, such as ["tcp/23"]`, parseDecoys),
 	}
-	if n := len(l.config.Ban.Decoys); n > maxDecoys {
-		s.errorf(s.at("decoys"), "decoys has %d ports: want at most %d", n, maxDecoys)
+	if n := len(l.config.Ban.Decoys); n > MaxDecoys {
+		s.errorf(s.at("decoys"), "decoys has %d ports: want at most %d", n, MaxDecoys)
 	}
 	s.finish()
 }

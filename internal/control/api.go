@@ -16,7 +16,7 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/net/netutil"
+	"sallyport/internal/crowded"
 )
 
 // API says where other systems may ask, and what they must show.
@@ -24,13 +24,19 @@ type API struct {
 	Address   string // and port
 	TokenFile string // a token of at least 32 characters
 	Cert, Key string // PEM files; empty: no TLS
+	Full      func() // called when there are more connections than are served; must not block; may be nil
 }
+
+// MostConnections is how many connections the API serves at a time.
+const MostConnections = 64
 
 const (
 	minToken = 32 // characters: not to be guessed at any rate
 	maxToken = 4096
 
-	maxConnections = 256
+	perSource = 8               // connections from one address
+	greeting  = 2 * time.Second // for the handshake and the header of a request
+
 	complaintEvery = time.Second // between two lines in the log about wrong tokens
 )
 
@@ -46,6 +52,7 @@ func ListenAPI(a API, handler Handler, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("offer the API: %w", err)
 	}
+	listener = crowded.Listen(listener, crowded.Limits{Most: MostConnections, PerSource: perSource, Full: a.Full})
 	if a.Cert != "" {
 		if _, err := tls.LoadX509KeyPair(a.Cert, a.Key); err != nil {
 			return nil, errors.Join(fmt.Errorf("offer the API: read the certificate: %w", err), listener.Close())
@@ -58,7 +65,8 @@ func ListenAPI(a API, handler Handler, log *slog.Logger) (*Server, error) {
 			},
 		})
 	}
-	s := newServer(netutil.LimitListener(listener, maxConnections), handler, log)
+	s := newServer(listener, handler, log)
+	s.greeting, s.remember = greeting, rememberConn
 	s.routes = func(work context.Context) http.Handler {
 		var mux routes
 		mux.route("POST", "/revoke", answer(s, work, handler.Revoke))
@@ -93,7 +101,17 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		encode(w, http.StatusUnauthorized, failure{Error: "no valid token", Hint: `send the header "Authorization: Bearer TOKEN"`})
 		return
 	}
+	if c, ok := r.Context().Value(connKey{}).(net.Conn); ok {
+		crowded.Prove(c)
+	}
 	g.next.ServeHTTP(w, r)
+}
+
+// connKey finds the connection of a request.
+type connKey struct{}
+
+func rememberConn(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
 }
 
 // complain writes a line to the log, now and then.

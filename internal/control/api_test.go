@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"io"
 	"log/slog"
 	"math/big"
@@ -16,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -203,4 +205,53 @@ func certificate(t *testing.T) (cert, key string, pool *x509.CertPool) {
 	pool = x509.NewCertPool()
 	pool.AddCert(parsed)
 	return write("crt", "CERTIFICATE", der), write("key", "EC PRIVATE KEY", text), pool
+}
+
+// However many strangers connect and say nothing, or half a header, somebody
+// with the token is answered at once, and it is reported that there were too many.
+func TestSilentStrangersKeepNobodyOut(t *testing.T) {
+	var full atomic.Int64
+	at := offer(t, API{TokenFile: secret(t, token), Full: func() { full.Add(1) }}, &fake{})
+	stranger := func(n int) {
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 1, byte(n>>8), byte(n))}}
+		c, err := d.Dial("tcp", at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		_, _ = c.Write([]byte("POST /revoke HTTP/1.1\r\nHo")) // it may have had to go already
+	}
+	client := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
+	for n := range 3 * MostConnections {
+		stranger(n)
+		if n%MostConnections != MostConnections-1 {
+			continue
+		}
+		if status, body := ask(t, client, "POST", "http://"+at+"/revoke", "Bearer "+token, `{"client":"alice"}`); status != http.StatusOK {
+			t.Errorf("beside %d strangers: %d %s", n+1, status, body)
+		}
+	}
+	if full.Load() == 0 {
+		t.Error("it is not reported that there were too many")
+	}
+}
+
+// One source has a few connections at a time; its own oldest make room.
+func TestOneStrangerHasAFewConnections(t *testing.T) {
+	at := offer(t, API{TokenFile: secret(t, token)}, &fake{})
+	var all []net.Conn
+	for range perSource + 5 {
+		c, err := net.Dial("tcp", at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		all = append(all, c)
+	}
+	for _, c := range all[:5] {
+		_ = c.SetReadDeadline(time.Now().Add(patience))
+		if _, err := c.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("a connection beyond %d goes on: %v", perSource, err)
+		}
+	}
 }

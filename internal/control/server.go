@@ -34,6 +34,8 @@ type Server struct {
 	listener net.Listener
 	routes   func(work context.Context) http.Handler
 	grace    time.Duration
+	greeting time.Duration // for the header of a request, and a handshake before it
+	remember func(context.Context, net.Conn) context.Context
 
 	working sync.RWMutex // read-locked by each request under way
 }
@@ -53,7 +55,7 @@ func Listen(path string, handler Handler, log *slog.Logger) (*Server, error) {
 }
 
 func newServer(l net.Listener, h Handler, log *slog.Logger) *Server {
-	return &Server{handler: h, log: log, listener: l, grace: stopGrace}
+	return &Server{handler: h, log: log, listener: l, grace: stopGrace, greeting: patience, remember: rememberCaller}
 }
 
 // Run serves until the context ends. Requests under way then have two seconds
@@ -64,8 +66,8 @@ func (s *Server) Run(ctx context.Context) error {
 	defer end()
 	server := http.Server{
 		Handler:           s.routes(work),
-		ConnContext:       rememberCaller,
-		ReadHeaderTimeout: patience,
+		ConnContext:       s.remember,
+		ReadHeaderTimeout: s.greeting,
 		ReadTimeout:       patience,
 		WriteTimeout:      maxAnswering,
 		IdleTimeout:       patience,

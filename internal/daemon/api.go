@@ -5,6 +5,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"sallyport/internal/control"
@@ -18,7 +19,7 @@ func (d *Daemon) serveAPI(ctx context.Context) error {
 	if !a.Listen.IsValid() {
 		return nil
 	}
-	server, err := control.ListenAPI(control.API{Address: a.Listen.String(), TokenFile: a.TokenFile, Cert: a.TLSCert, Key: a.TLSKey}, d, d.log)
+	server, err := control.ListenAPI(control.API{Address: a.Listen.String(), TokenFile: a.TokenFile, Cert: a.TLSCert, Key: a.TLSKey, Full: d.apiFull}, d, d.log)
 	if err == nil {
 		err = errors.Join(server.Run(ctx), server.Close())
 	}
@@ -27,4 +28,9 @@ func (d *Daemon) serveAPI(ctx context.Context) error {
 		d.events.put(event.Event{Time: time.Now(), Kind: event.KindFailure, Detail: err.Error()})
 	}
 	return nil
+}
+
+// apiFull notes that connections had to make room for others.
+func (d *Daemon) apiFull() {
+	d.problems.note("api is full", fmt.Sprintf("the API had more connections than it serves, last at %s: the oldest without a token made room; limit who can reach it", time.Now().Format(time.DateTime)))
 }

@@ -30,11 +30,11 @@ const (
 	// patience is how long a connection may take to say something. Browsers do
 	// so at once; what says nothing for so long looks for what the port says.
 	patience = 3 * time.Second
-
-	// atOnce is how many connections are listened to at a time. Beyond that they
-	// are closed, and count as nothing: nobody is held to be what he is not.
-	atOnce = 256
 )
+
+// AtOnce is how many connections of one decoy are listened to at a time. Beyond
+// that they are closed, and count as nothing: nobody is held to be what he is not.
+const AtOnce = 64
 
 // Said is what a connection has said first.
 type Said uint8
@@ -71,7 +71,7 @@ func Serve(ctx context.Context, l net.Listener, touched func(netip.Addr, Said)) 
 	defer all.Wait()
 	defer l.Close()
 	defer context.AfterFunc(ctx, func() { l.Close() })()
-	places := make(chan struct{}, atOnce)
+	places := make(chan struct{}, AtOnce)
 	for {
 		conn, err := l.Accept()
 		switch {

@@ -7,8 +7,9 @@
 // environment that holds nothing else but PATH. It may take its timeout; then it
 // is killed with its process group. It has none of the capabilities that
 // the daemon was given. Four run at a time, and a thousand
-// events wait; what does not fit is dropped and told. Nothing ever waits for a
-// hook.
+// events wait; what does not fit is dropped and reported. Findings have a worker
+// and a queue of their own: strangers can cause many, and grants must not wait for
+// them. Nothing ever waits for a hook.
 package hook
 
 import (
@@ -45,7 +46,8 @@ const (
 type Runner struct {
 	failed func(event.Event) // must not block
 	hooks  atomic.Pointer[[]config.Hook]
-	queue  chan task
+	grants chan task
+	finds  chan task
 	lost   atomic.Uint64
 }
 
@@ -58,7 +60,7 @@ type task struct {
 // New returns a runner without hooks. failed is given an event for each
 // command that fails, and must not block.
 func New(failed func(event.Event)) *Runner {
-	r := &Runner{failed: failed, queue: make(chan task, waiting)}
+	r := &Runner{failed: failed, grants: make(chan task, waiting), finds: make(chan task, waiting)}
 	r.Set(nil)
 	return r
 }
@@ -68,12 +70,16 @@ func (r *Runner) Set(hooks []config.Hook) { r.hooks.Store(&hooks) }
 
 // Put takes an event and never blocks.
 func (r *Runner) Put(e event.Event) {
+	queue := r.grants
+	if e.Kind == event.KindFinding {
+		queue = r.finds
+	}
 	for _, h := range *r.hooks.Load() {
 		if !concerns(h, e) {
 			continue
 		}
 		select {
-		case r.queue <- task{h, e}:
+		case queue <- task{h, e}:
 		default:
 			r.lost.Add(1)
 		}
@@ -99,8 +105,9 @@ func (r *Runner) Run(ctx context.Context) error {
 	var all sync.WaitGroup
 	defer all.Wait()
 	for range workers {
-		all.Go(func() { r.work(ctx) })
+		all.Go(func() { r.work(ctx, r.grants) })
 	}
+	all.Go(func() { r.work(ctx, r.finds) })
 	every := time.NewTicker(time.Second)
 	defer every.Stop()
 	for {
@@ -115,7 +122,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	}
 }
 
-func (r *Runner) work(ctx context.Context) {
+func (r *Runner) work(ctx context.Context, queue <-chan task) {
 	if err := giveUpRights(); err != nil {
 		r.failed(event.Event{Time: time.Now(), Kind: event.KindFailure, Detail: "hooks are not run: give up capabilities: " + err.Error()})
 		return
@@ -124,7 +131,7 @@ func (r *Runner) work(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case t := <-r.queue:
+		case t := <-queue:
 			if err := run(ctx, t); err != nil && ctx.Err() == nil {
 				r.failed(event.Event{Time: time.Now(), Kind: event.KindFailure, Door: t.event.Door, Detail: fmt.Sprintf("hook %s: %v", t.hook.Place, err)})
 			}

@@ -226,3 +226,20 @@ func TestTooManyEvents(t *testing.T) {
 		}
 	}
 }
+
+// The hook of a grant waits for no hook of a finding, however many there are and
+// however long they take.
+func TestFindingsDelayNoGrant(t *testing.T) {
+	done, stuck := filepath.Join(t.TempDir(), "done"), filepath.Join(t.TempDir(), "stuck")
+	r, _ := running(t,
+		config.Hook{On: []config.Occasion{config.OnFinding}, Command: shell("while ! [ -e " + stuck + " ]; do sleep 0.05; done")},
+		config.Hook{On: []config.Occasion{config.OnOpen}, Command: shell("echo yes >" + done)})
+	for range 2 * waiting {
+		r.Put(event.Event{Kind: event.KindFinding})
+	}
+	r.Put(grant)
+	content(t, done)
+	if err := os.WriteFile(stuck, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -23,6 +23,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"sallyport/internal/crowded"
 	"sallyport/internal/event"
 )
 
@@ -115,19 +116,25 @@ func Listen(at string) (net.Listener, error) {
 	return l, nil
 }
 
-// patience is how long an asker may take for anything.
-const patience = 10 * time.Second
+// MostConnections is how many askers are listened to at a time.
+const MostConnections = 16
+
+const (
+	patience = 10 * time.Second // how long an asker may take for anything
+	greeting = 2 * time.Second  // and for saying what it wants
+)
 
 // Serve answers on a listener until the context ends. It closes the listener.
 func (m *Metrics) Serve(ctx context.Context, l net.Listener) error {
+	l = crowded.Listen(l, crowded.Limits{Most: MostConnections})
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: patience}))
 	server := http.Server{
 		Handler:           mux,
-		ReadHeaderTimeout: patience,
+		ReadHeaderTimeout: greeting,
 		ReadTimeout:       patience,
 		WriteTimeout:      2 * patience,
-		IdleTimeout:       2 * time.Minute,
+		IdleTimeout:       patience,
 		MaxHeaderBytes:    8 << 10,
 		ErrorLog:          slog.NewLogLogger(m.log.Handler(), slog.LevelDebug),
 	}

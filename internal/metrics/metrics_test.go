@@ -3,6 +3,7 @@ package metrics
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -226,6 +227,45 @@ func TestDashboard(t *testing.T) {
 	for _, metric := range asked {
 		if !slices.Contains(known, metric) {
 			t.Errorf("the dashboard asks for %s, which does not exist", metric)
+		}
+	}
+}
+
+// However many connect and say nothing, Prometheus is answered at once.
+func TestSilentConnectionsKeepNobodyOut(t *testing.T) {
+	l, err := Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error)
+	m := New("test", func() State { return State{} }, slog.New(slog.DiscardHandler))
+	go func() { done <- m.Serve(ctx, l) }()
+	defer func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+	var silent []net.Conn
+	for range 3 * MostConnections {
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		silent = append(silent, c)
+	}
+	client := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Get("http://" + l.Addr().String() + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	for _, c := range silent[:MostConnections] {
+		_ = c.SetReadDeadline(time.Now().Add(patience))
+		if _, err := c.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("a connection beyond %d goes on: %v", MostConnections, err)
 		}
 	}
 }
