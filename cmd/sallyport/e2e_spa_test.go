@@ -237,6 +237,28 @@ func TestInterceptionEndsTheGrant(t *testing.T) {
 	w.closed(w.Attacker, "tcp", at(w.Attacker, 22))
 }
 
+// A copy of a bound message ends nothing, and an interception ends what its own
+// message has opened and nothing else.
+func TestCopiesEndNoOtherGrants(t *testing.T) {
+	t.Parallel()
+	w := newSPAWorld(t, "")
+	bound := w.seal(w.alice, w.Client.IP4, func(h *spa.Header) { h.Bound = true })
+	w.ask(w.Client, w.Client.Gate4, bound)
+	unbound := w.seal(w.alice, netip.Addr{}, nil)
+	w.ask(w.Attacker, w.Attacker.Gate4, unbound)
+	w.open(w.Attacker, "tcp", at(w.Attacker, 22))
+
+	w.send(w.Attacker, w.Attacker.Gate4, bound.Datagram)
+	w.eventually("the copy is refused", func() bool { return w.status().Refusals["replay"] == 1 })
+	w.send(w.Client, w.Client.Gate4, unbound.Datagram)
+	w.eventually("the interception ends what its message has opened", func() bool { return len(w.status().Grants) == 1 })
+	if got := w.status(); got.Grants[0].Source != w.Client.IP4 || got.Refusals["interception"] != 1 {
+		t.Errorf("left are %v after %v", got.Grants, got.Refusals)
+	}
+	w.open(w.Client, "tcp", at(w.Client, 22))
+	w.closed(w.Attacker, "tcp", at(w.Attacker, 22))
+}
+
 // Clients can stand in a file in OpenSSH's format, with names as people have them there.
 func TestClientsFromAuthorizedKeys(t *testing.T) {
 	t.Parallel()

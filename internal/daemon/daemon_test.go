@@ -56,6 +56,53 @@ func TestRefusalsAreAllCountedAndFewWritten(t *testing.T) {
 	}
 }
 
+// What names a client and a reason of those who have shown a key is in nobody's
+// hand only if the gate says so: whoever has overheard a sequence, or a message,
+// fills no log with it.
+func TestNamesProveNothing(t *testing.T) {
+	for _, d := range []gate.Decision{
+		{Kind: event.KindRefusal, Reason: event.OutOfHours, Door: "ssh"},
+		{Kind: event.KindRefusal, Reason: event.ForbiddenFrom, Client: "alice"},
+		{Kind: event.KindClock, Reason: event.StaleTime, Client: "alice"},
+		{Kind: event.KindRefusal, Reason: event.Replayed, Client: "alice", Bound: true},
+	} {
+		var log bytes.Buffer
+		e := newEvents(slog.New(slog.NewTextHandler(&log, nil)))
+		for range 3000 {
+			d.Source = alice
+			e.decided(start, d)
+		}
+		if len(e.queue) != 0 {
+			t.Errorf("%s %s is among what only the authorised cause", d.Kind, d.Reason)
+		}
+		e.flush()
+		if n := strings.Count(log.String(), "source="); n != refusalBurst {
+			t.Errorf("%s %s: wrote %d, want %d", d.Kind, d.Reason, n, refusalBurst)
+		}
+		e.decided(start, gate.Decision{Kind: d.Kind, Reason: d.Reason, Authenticated: true})
+		if len(e.queue) != 1 {
+			t.Errorf("%s %s: what a client has signed is not", d.Kind, d.Reason)
+		}
+	}
+}
+
+// Those who can forge addresses cannot keep out of the log what comes from where
+// it says.
+func TestForgersLeaveRoomInTheLog(t *testing.T) {
+	var log bytes.Buffer
+	l := newLogbook(slog.New(slog.NewTextHandler(&log, nil)))
+	for range 1000 {
+		l.write(event.Event{Time: start, Kind: event.KindRefusal, Reason: event.BadTag, Source: alice})
+	}
+	log.Reset()
+	for range 1000 {
+		l.write(event.Event{Time: start, Kind: event.KindBan, Reason: event.Banned, Source: alice, Bound: true})
+	}
+	if n := strings.Count(log.String(), "msg=ban source=192.0.2.10 reason=banned bound=true"); n != refusalBurst {
+		t.Errorf("wrote %d bans, want %d", n, refusalBurst)
+	}
+}
+
 func TestGrantsAreAlwaysWritten(t *testing.T) {
 	var log bytes.Buffer
 	e := newEvents(slog.New(slog.NewTextHandler(&log, nil)))

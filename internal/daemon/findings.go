@@ -38,6 +38,10 @@ func newWatchman(found func(event.Finding, bool), put func(event.Event), cfg *co
 
 // heard is the sink.
 func (w *watchman) heard(e event.Event) {
+	if e.Hostile() && len(w.queue) >= cap(w.queue)/4*3 { // the rest is for who may get in
+		w.lost.Add(1)
+		return
+	}
 	select {
 	case w.queue <- e:
 	default:

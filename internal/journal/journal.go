@@ -58,6 +58,9 @@ func (o Options) withDefaults() Options {
 const (
 	// queueSize is a third of a second of the fastest stream that the file takes.
 	queueSize = 16_384
+	// queueKept is the part of it that is kept for what only the authorised cause:
+	// a disk that stands still for seconds must not cost a grant in a flood.
+	queueKept = queueSize / 4
 	// batchSize is how many rows are written in one transaction.
 	batchSize = 2048
 	// gather is how long the writer waits for more before it writes.
@@ -111,6 +114,10 @@ func (j *Journal) PutFinding(f event.Finding) { j.hand(item{finding: &f}) }
 
 func (j *Journal) hand(i item) {
 	i.put = time.Now()
+	if i.finding == nil && classOf(i.event) != classOwn && len(j.queue) >= queueSize-queueKept {
+		j.overflow.Add(1)
+		return
+	}
 	select {
 	case j.queue <- i:
 	default:

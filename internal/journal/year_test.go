@@ -2,6 +2,7 @@ package journal
 
 import (
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -152,5 +153,36 @@ func TestEarlierJournal(t *testing.T) {
 	}
 	if v, err := open(t, path).Verify(t.Context()); err != nil || len(v.Faults) > 0 || v.Rows != 2 {
 		t.Errorf("%+v, %v", v, err)
+	}
+}
+
+// Old messages of a client, sent again from ever new addresses, are one sum.
+func TestClocksAreSummedUpByClient(t *testing.T) {
+	s := newSummer()
+	prompt := 0
+	for i := range 600 {
+		if s.add(noon, event.Event{Kind: event.KindClock, Time: noon, Client: "alice", Source: nth(i), Detail: "an hour behind"}) {
+			prompt++
+		}
+	}
+	list := s.take()
+	if prompt != 1 || len(list) != 1 || list[0].Client != "alice" || list[0].Count.Packets != 599 || list[0].Detail != "599 more; an hour behind" {
+		t.Errorf("%d at once, then %+v", prompt, list)
+	}
+}
+
+// While the disk stands still, a flood leaves room in the queue for grants.
+func TestFloodLeavesRoomInTheQueue(t *testing.T) {
+	j := New(t.TempDir()+"/journal.db", Options{}, slog.New(slog.DiscardHandler)) // Run has not begun
+	for i := range 2 * queueSize {
+		j.Put(broken(noon, nth(i)))
+		j.Put(event.Event{Kind: event.KindFailure})
+	}
+	lost := j.Stats().Lost
+	for range queueKept {
+		j.Put(granted(noon, "alice"))
+	}
+	if got := j.Stats().Lost; got != lost {
+		t.Errorf("%d grants are lost", got-lost)
 	}
 }

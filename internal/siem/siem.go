@@ -93,10 +93,13 @@ type own struct {
 	Advice string       `json:"advice,omitempty"`
 	Source string       `json:"source,omitempty"` // where the schema has no place for it
 	Client string       `json:"client,omitempty"` // likewise
+
+	Authenticated bool `json:"authenticated,omitempty"`
+	Bound         bool `json:"bound,omitempty"` // only then the source is true
 }
 
 func ownOf(e event.Event) own {
-	o := own{Kind: e.Kind, Door: e.Door, Reason: e.Reason, Count: e.Count.Packets}
+	o := own{Kind: e.Kind, Door: e.Door, Reason: e.Reason, Count: e.Count.Packets, Authenticated: e.Authenticated, Bound: e.Bound}
 	if e.Finding != nil {
 		o.Advice = e.Finding.Advice
 	}

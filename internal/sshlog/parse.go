@@ -20,7 +20,7 @@ type login struct {
 }
 
 func (l login) event(now time.Time) event.Event {
-	e := event.Event{Time: now, Kind: event.KindLogin, Reason: event.LoginFailed, Source: l.source}
+	e := event.Event{Time: now, Kind: event.KindLogin, Reason: event.LoginFailed, Source: l.source, Bound: true} // sshd speaks TCP
 	if l.accepted {
 		e.Reason = event.LoginAccepted
 	}
