@@ -3,7 +3,6 @@
 package daemon
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -12,15 +11,12 @@ import (
 	"time"
 
 	"sallyport/internal/config"
-	"sallyport/internal/decoy"
 	"sallyport/internal/event"
 	"sallyport/internal/gate"
-	"sallyport/internal/packet"
 )
 
 const (
 	banWindow  = 10 * time.Minute // in which evidence adds up
-	againAfter = time.Minute      // after which the same decoy counts again
 	provenFor  = 24 * time.Hour   // for which a grant protects its source
 	maxSuspect = 4096             // sources against whom there is some evidence
 	maxProven  = 65_536
@@ -53,41 +49,6 @@ type bans struct {
 	list    banList
 	failed  time.Time // when it was last reported that a source could not be banned
 }
-
-// evidence is something held against a source.
-type evidence struct {
-	what string // for people
-	once string // what is one and the same counts once in a while: every connection to one decoy; empty: it counts
-	weak bool   // a browser does the same when a page says so: it adds to other evidence, and is none alone
-}
-
-// suspicion is what is held against a source.
-type suspicion struct {
-	since        time.Time
-	strong, weak int
-	seen         map[string]time.Time // when what counts once was seen; bounded by the number of decoys
-}
-
-// add reports whether that is something new.
-func (s *suspicion) add(now time.Time, e evidence) bool {
-	if e.once != "" {
-		if at, known := s.seen[e.once]; known && now.Sub(at) < againAfter {
-			return false
-		}
-		if s.seen == nil {
-			s.seen = make(map[string]time.Time)
-		}
-		s.seen[e.once] = now
-	}
-	if e.weak {
-		s.weak++
-	} else {
-		s.strong++
-	}
-	return true
-}
-
-func (s *suspicion) enough(tries int) bool { return s.strong > 0 && s.strong+s.weak >= tries }
 
 func newBans(put func(event.Event)) *bans {
 	return &bans{put: put, suspect: make(map[netip.Prefix]*suspicion), list: newBanList(maxBanned)}
@@ -348,52 +309,4 @@ func (b *bans) expire(now time.Time) {
 // banEnded is the event of a ban that is over, and why if not by itself.
 func banEnded(now time.Time, as netip.Prefix, source netip.Addr, why event.Reason) event.Event {
 	return event.Event{Time: now, Kind: event.KindBan, Source: source, Reason: why, Ended: true, Detail: fmt.Sprintf("%s: ended", as)}
-}
-
-// watchDecoys listens on the decoys, and ends bans.
-func (d *Daemon) watchDecoys(ctx context.Context) error {
-	var all sync.WaitGroup
-	defer all.Wait()
-	if cfg := d.config.Load(); cfg.Ban.Enabled {
-		for _, port := range cfg.Ban.Decoys {
-			l, err := decoy.Listen(port)
-			if err != nil {
-				d.problems.note("decoy "+port.String(), err.Error())
-				d.events.put(event.Event{Time: time.Now(), Kind: event.KindFailure, Detail: err.Error()})
-				continue
-			}
-			all.Go(func() {
-				decoy.Serve(ctx, l, func(from netip.Addr, said decoy.Said) { d.bans.hold(time.Now(), from, touched(port, said)) })
-			})
-		}
-	}
-	every := time.NewTicker(time.Second)
-	defer every.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case now := <-every.C:
-			d.bans.expire(now)
-		}
-	}
-}
-
-// touched is the evidence of a connection to a decoy.
-func touched(port packet.Port, said decoy.Said) evidence {
-	e := evidence{what: "connected to the decoy " + port.String(), once: port.String(), weak: said == decoy.Browser}
-	if e.weak {
-		e.what += " as a browser does"
-	}
-	return e
-}
-
-// misused holds it against a source that its client has signed, with its
-// address, a request for what it may not have. Without the address, somebody on
-// the way could send the message on from anywhere.
-func (d *Daemon) misused(now time.Time, decision gate.Decision) {
-	forbidden := decision.Reason == event.ForbiddenDoor || decision.Reason == event.ForbiddenFrom
-	if forbidden && decision.Authenticated && decision.Bound {
-		d.bans.hold(now, decision.Source, evidence{what: fmt.Sprintf("client %q asked for what it may not have (%s)", decision.Client, decision.Reason)})
-	}
 }

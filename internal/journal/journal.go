@@ -11,8 +11,9 @@
 // Anybody can cause refusals, and write any source into them. So these rows are
 // of a class of their own: they are summed up in bounded memory, and when the
 // file has reached its size they go first. After them goes what strangers have a
-// hand in, such as bans and failures, and findings have a share of the file. So
-// nothing that strangers do washes out a grant.
+// hand in, such as bans and failures, then grants of nobody in particular, which
+// whoever has overheard a sequence can cause; and findings have a share of the
+// file. So nothing that strangers do washes out a grant of a client.
 //
 // Each row can carry a hash over itself and the row before (of its class), so
 // that rows changed or deleted in between show: see Reader.Verify.
@@ -58,9 +59,6 @@ func (o Options) withDefaults() Options {
 const (
 	// queueSize is a third of a second of the fastest stream that the file takes.
 	queueSize = 16_384
-	// queueKept is the part of it that is kept for what only the authorised cause:
-	// a disk that stands still for seconds must not cost a grant in a flood.
-	queueKept = queueSize / 4
 	// batchSize is how many rows are written in one transaction.
 	batchSize = 2048
 	// gather is how long the writer waits for more before it writes.
@@ -114,7 +112,8 @@ func (j *Journal) PutFinding(f event.Finding) { j.hand(item{finding: &f}) }
 
 func (j *Journal) hand(i item) {
 	i.put = time.Now()
-	if i.finding == nil && classOf(i.event) != classOwn && len(j.queue) >= queueSize-queueKept {
+	// A disk that stands still for seconds must not cost a grant in a flood.
+	if i.finding == nil && len(j.queue) >= roomOf(classOf(i.event), queueSize) {
 		j.overflow.Add(1)
 		return
 	}

@@ -146,7 +146,7 @@ func TestManySums(t *testing.T) {
 	j := begin(t, t.TempDir()+"/journal.db", Options{Interval: time.Hour})
 	const sources, reasons = 500, 24
 	for i := range sources * reasons {
-		for len(j.queue) > queueSize-10 {
+		for len(j.queue) > queueSize/2-10 {
 			time.Sleep(time.Millisecond)
 		}
 		j.Put(event.Event{Time: noon, Kind: event.KindRefusal, Source: nth(i % sources), Reason: event.Reason(string(rune('a' + i/sources)))})

@@ -21,15 +21,16 @@ const (
 // classes of rows. Each is deleted from its oldest end only, so that the rest
 // stays one chain.
 const (
-	classOwn      = 0 // what only the authorised cause
-	classHostile  = 1 // what strangers cause as they like, summed up
-	classProvoked = 2 // what strangers have a hand in
-	classes       = 3
+	classOwn       = 0 // what only the authorised cause
+	classHostile   = 1 // what strangers cause as they like, summed up
+	classProvoked  = 2 // what strangers have a hand in
+	classAnonymous = 3 // grants of no client: whoever has overheard a sequence has any number of them
+	classes        = 4
 )
 
 // givenUp are the classes in the order in which they make room: whatever
 // strangers do, grants go last.
-var givenUp = [classes]int{classHostile, classProvoked, classOwn}
+var givenUp = [classes]int{classHostile, classProvoked, classAnonymous, classOwn}
 
 func classOf(e event.Event) int {
 	switch {
@@ -37,8 +38,30 @@ func classOf(e event.Event) int {
 		return classHostile
 	case e.Provoked():
 		return classProvoked
+	case anonymous(e):
+		return classAnonymous
 	}
 	return classOwn
+}
+
+func anonymous(e event.Event) bool {
+	switch e.Kind {
+	case event.KindGrant, event.KindExpiry, event.KindRevocation, event.KindUse:
+		return e.Client == "" && e.Reason != event.ByOperator
+	}
+	return false
+}
+
+// roomOf is how much of the room for what waits a class may fill: whoever fills
+// it leaves some to those whom he must not push out.
+func roomOf(class, room int) int {
+	switch class {
+	case classHostile, classProvoked:
+		return room / 2
+	case classAnonymous:
+		return room / 4 * 3
+	}
+	return room
 }
 
 // The column progress holds, beside that of a broken sequence, what is proved.

@@ -55,7 +55,7 @@ CREATE TABLE IF NOT EXISTS findings (
 	acknowledged INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS findings_last ON findings (last);
-INSERT OR IGNORE INTO heads VALUES (0, x'', 0, x''), (1, x'', 0, x''), (2, x'', 0, x'');
+INSERT OR IGNORE INTO heads VALUES (0, x'', 0, x''), (1, x'', 0, x''), (2, x'', 0, x''), (3, x'', 0, x'');
 `
 
 // address returns what database/sql opens a file by.

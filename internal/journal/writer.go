@@ -99,11 +99,7 @@ func (w *writer) sort(i item) {
 }
 
 func (w *writer) append(e event.Event) {
-	most := maxPending
-	if classOf(e) != classOwn {
-		most /= 2 // the rest of the room is for what only the authorised cause
-	}
-	if len(w.rows) >= most {
+	if len(w.rows) >= roomOf(classOf(e), maxPending) {
 		w.giveUp(max(e.Count.Packets, 1), e.Time)
 		return
 	}

@@ -23,7 +23,7 @@ func TestYearOfStrangers(t *testing.T) {
 	text := strings.Repeat("what strangers say ", 5)
 	for day := range days {
 		now := noon.AddDate(0, 0, day)
-		rows := []row{newRow(granted(now, "alice"))}
+		rows := []row{newRow(granted(now, "alice")), newRow(granted(now, ""))}
 		add := func(n int, e event.Event) {
 			for i := range n {
 				e.Time, e.Source, e.Detail = now, nth(day*1000+i), text
@@ -57,8 +57,8 @@ func TestYearOfStrangers(t *testing.T) {
 	if used, err := f.used(t.Context()); err != nil || used > size {
 		t.Errorf("the journal takes %d bytes, more than %d (%v)", used, size, err)
 	}
-	if n := len(read(t, path, Query{Kinds: []event.Kind{event.KindGrant}})); n != days {
-		t.Errorf("%d grants are left of %d", n, days)
+	if n := len(read(t, path, Query{Kinds: []event.Kind{event.KindGrant}})); n != 2*days {
+		t.Errorf("%d grants are left of %d", n, 2*days)
 	}
 	list := findings(t, path, true)
 	graves := 0
@@ -179,10 +179,49 @@ func TestFloodLeavesRoomInTheQueue(t *testing.T) {
 		j.Put(event.Event{Kind: event.KindFailure})
 	}
 	lost := j.Stats().Lost
-	for range queueKept {
+	for range queueSize / 4 {
+		j.Put(granted(noon, ""))
+	}
+	if got := j.Stats().Lost; got != lost {
+		t.Errorf("%d grants of sequences are lost", got-lost)
+	}
+	for range queueSize { // somebody has overheard the sequence
+		j.Put(granted(noon, ""))
+	}
+	lost = j.Stats().Lost
+	for range queueSize / 4 {
 		j.Put(granted(noon, "alice"))
 	}
 	if got := j.Stats().Lost; got != lost {
-		t.Errorf("%d grants are lost", got-lost)
+		t.Errorf("%d grants of a client are lost", got-lost)
+	}
+}
+
+// Whoever has overheard a sequence has any number of grants, from any sources:
+// they push out those of nobody in particular, and none of a client.
+func TestOverheardSequenceWashesOutNoClient(t *testing.T) {
+	const size = 1 << 20
+	path := t.TempDir() + "/journal.db"
+	f, err := openFile(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.close()
+	for range 10 {
+		rows := []row{newRow(granted(noon, "alice"))}
+		for i := range 2000 {
+			e := granted(noon, "")
+			e.Source = nth(i)
+			rows = append(rows, newRow(e))
+		}
+		if err := f.write(t.Context(), rows, nil, true); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.shrink(t.Context(), size); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(read(t, path, Query{Client: "alice"})); n != 10 {
+		t.Errorf("%d grants of alice are left, want 10", n)
 	}
 }
