@@ -103,8 +103,12 @@ func (w *writer) append(e event.Event) {
 		w.giveUp(max(e.Count.Packets, 1), e.Time)
 		return
 	}
-	w.rows = append(w.rows, newRow(e))
-	w.text += len(e.Detail)
+	w.put(newRow(e))
+}
+
+func (w *writer) put(r row) {
+	w.rows = append(w.rows, r)
+	w.text += len(r.detail)
 }
 
 func (w *writer) giveUp(n uint64, at time.Time) {
@@ -209,7 +213,7 @@ func (w *writer) withLoss(options *Options) []row {
 		return w.rows
 	}
 	text := fmt.Sprintf("%d events since %s are not in the journal: it could not be written", w.lost, w.lostFirst.UTC().Format(time.RFC3339))
-	return append(w.rows[:len(w.rows):len(w.rows)], newRow(event.Event{Time: options.Now(), Kind: event.KindFailure, Detail: text}))
+	return append(w.rows[:len(w.rows):len(w.rows)], aboutItself(options.Now(), text))
 }
 
 func (w *writer) wrote() {
@@ -279,7 +283,15 @@ func (w *writer) removed() {
 
 // tell writes what the journal has to say about itself.
 func (w *writer) tell(now time.Time, text string) {
-	w.append(event.Event{Time: now, Kind: event.KindFailure, Detail: text})
+	w.put(aboutItself(now, text))
+}
+
+// aboutItself is a row that says what is missing, or why: it stays as long as
+// what is there does.
+func aboutItself(now time.Time, text string) row {
+	r := newRow(event.Event{Time: now, Kind: event.KindFailure, Detail: text})
+	r.class = classOwn
+	return r
 }
 
 // failed decides what becomes of a file that did not take a batch. What waits

@@ -225,3 +225,10 @@ func TestOverheardSequenceWashesOutNoClient(t *testing.T) {
 		t.Errorf("%d grants of alice are left, want 10", n)
 	}
 }
+
+// What the journal says about its own gaps is not the first to be given up.
+func TestGapsStayTold(t *testing.T) {
+	if r := aboutItself(noon, "the disk is full"); r.class != classOwn || r.kind != string(event.KindFailure) {
+		t.Errorf("%+v", r)
+	}
+}
