@@ -22,9 +22,7 @@ func (w *world) ip(h *lab.Host, args string) {
 // said requires that a problem of the status, and one of check, have a part.
 func (w *world) said(part string) {
 	w.t.Helper()
-	if problems := strings.Join(w.status().Problems, "\n"); !strings.Contains(problems, part) {
-		w.t.Errorf("the status does not say %q:\n%s", part, problems)
-	}
+	w.eventually("the status says "+part, func() bool { return strings.Contains(strings.Join(w.status().Problems, "\n"), part) })
 	if out, _, _ := w.run(w.Gate, "check", "-c", w.config); !strings.Contains(out, part) {
 		w.t.Errorf("check does not say %q:\n%s", part, out)
 	}

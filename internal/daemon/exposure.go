@@ -24,25 +24,23 @@ const (
 // which interfaces are there. None of it is the daemon's, so it looks again and
 // again.
 type exposure struct {
+	read time.Time // when translations were, by the task
+
 	mu       sync.Mutex
-	read     time.Time // when translations were
 	rules    []lint.Forwarded
 	failed   string // why they could not be read
 	problems []lint.Problem
 }
 
-// look finds out by what doors are open on this host. Translations are read
-// again when they are old.
-func (x *exposure) look(cfg *config.Config, own netstate.Own, now time.Time) error {
+// look finds out by what doors are open on this host, with the translations that
+// were read last.
+func (x *exposure) look(cfg *config.Config, own netstate.Own) error {
 	links, err := netstate.Links()
 	if err != nil {
 		return err
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.read.IsZero() || now.Sub(x.read) >= rulesEvery || now.Before(x.read) {
-		x.readRules(now)
-	}
 	host := lint.Facts{Own: own.All(), Published: x.rules}
 	for _, l := range links {
 		host.Links = append(host.Links, l.Name)
@@ -54,17 +52,24 @@ func (x *exposure) look(cfg *config.Config, own netstate.Own, now time.Time) err
 	return nil
 }
 
+// readRules reads translations when they are old. That may take seconds, in which
+// whoever asks for the status does not wait.
 func (x *exposure) readRules(now time.Time) {
-	x.read, x.failed = now, ""
-	published, err := inspect.Published()
-	if err != nil {
-		x.failed = "whether other addresses or ports lead to doors is not known: " + err.Error()
+	if !x.read.IsZero() && now.Sub(x.read) < rulesEvery && !now.Before(x.read) {
 		return
 	}
-	x.rules = x.rules[:0]
-	for _, f := range published {
-		x.rules = append(x.rules, lint.Forwarded(f))
+	x.read = now
+	published, err := inspect.Published()
+	rules, failed := make([]lint.Forwarded, len(published)), ""
+	for i, f := range published {
+		rules[i] = lint.Forwarded(f)
 	}
+	if err != nil {
+		failed = "whether other addresses or ports lead to doors is not known: " + err.Error()
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.rules, x.failed = rules, failed
 }
 
 // list returns what was found, for the status.
@@ -102,7 +107,8 @@ func (d *Daemon) watchExposure(ctx context.Context) error {
 	defer every.Stop()
 	last := ""
 	for {
-		if err := d.exposure.look(d.config.Load(), d.host.own(), time.Now()); err != nil {
+		d.exposure.readRules(time.Now())
+		if err := d.exposure.look(d.config.Load(), d.host.own()); err != nil {
 			d.log.Warn("the view of interfaces is out of date", "error", err)
 		}
 		if text := strings.Join(d.exposure.list(), "; "); text != last {

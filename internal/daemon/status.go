@@ -98,7 +98,7 @@ func (d *Daemon) Status(ctx context.Context) (control.Status, error) {
 // hostProblems finds what on this host does not fit the configuration.
 func (d *Daemon) hostProblems(cfg *config.Config) []string {
 	var list []string
-	if err := d.exposure.look(cfg, d.host.own(), time.Now()); err != nil {
+	if err := d.exposure.look(cfg, d.host.own()); err != nil {
 		list = append(list, err.Error())
 	}
 	list = append(list, d.exposure.list()...)

@@ -13,10 +13,11 @@ import (
 // of containers most of all, sorted. They have no listener here when Docker's
 // proxy program is switched off. It needs CAP_NET_ADMIN.
 func Published() ([]Forwarded, error) {
-	conn, err := nftables.New()
+	conn, err := nftables.New(nftables.AsLasting()) // one socket, and not one for each chain
 	if err != nil {
 		return nil, fmt.Errorf("look for published ports: %w", err)
 	}
+	defer conn.CloseLasting()
 	chains, err := conn.ListChains()
 	if err != nil {
 		return nil, fmt.Errorf("look for published ports: %w", err)
