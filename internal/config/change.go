@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"sallyport/internal/packet"
@@ -19,56 +20,68 @@ type Change struct {
 	Keys []string `json:"keys,omitempty"` // what is different, such as `open_for "30s" -> "1m0s"`
 }
 
-// Compare tells how the configuration to differs from from: sections, doors,
-// groups, clients, each in the order of the files, removed ones last.
+// Compare reports how the configuration to differs from from: sections, doors,
+// groups, clients, each in the order of the files, removed ones last. It looks at
+// every field of a Config, so that no section can be left out.
 func Compare(from, to *Config) []Change {
 	var list []Change
-	for _, s := range []struct {
-		name string
-		a, b any
-	}{
-		{"daemon", from.Daemon, to.Daemon}, {"gate", from.Gate, to.Gate}, {"spa", from.SPA, to.SPA}, {"rotating", from.Rotating, to.Rotating},
-		{"journal", from.Journal, to.Journal}, {"metrics", from.Metrics, to.Metrics}, {"api", from.API, to.API}, {"detect", from.Detect, to.Detect},
-		{"moat", from.Moat, to.Moat},
-	} {
-		if keys := differences(s.a, s.b); len(keys) > 0 {
-			list = append(list, Change{What: s.name, How: "changed", Keys: keys})
+	a, b := reflect.ValueOf(*from), reflect.ValueOf(*to)
+	for i := range a.NumField() {
+		name, x, y := snake(a.Type().Field(i).Name), a.Field(i), b.Field(i)
+		switch {
+		case x.Kind() == reflect.Struct:
+			if keys := differences(x.Interface(), y.Interface()); len(keys) > 0 {
+				list = append(list, Change{What: name, How: "changed", Keys: keys})
+			}
+		case x.Kind() != reflect.Slice: // the path of the main file
+		case hasName(x.Type().Elem()):
+			list = append(list, compare(strings.TrimSuffix(name, "s"), x, y)...)
+		case !same(x, y):
+			list = append(list, Change{What: name, How: "changed"})
 		}
-	}
-	list = append(list, compare("door", from.Doors, to.Doors, func(d Door) string { return d.Name })...)
-	list = append(list, compare("group", from.Groups, to.Groups, func(g Group) string { return g.Name })...)
-	list = append(list, compare("client", from.Clients, to.Clients, func(c Client) string { return c.Name })...)
-	if !same(from.Hooks, to.Hooks) {
-		list = append(list, Change{What: "hooks", How: "changed"})
-	}
-	if !same(from.Webhooks, to.Webhooks) {
-		list = append(list, Change{What: "webhooks", How: "changed"})
 	}
 	return list
 }
 
-func same[T any](a, b []T) bool {
-	return slices.EqualFunc(a, b, func(a, b T) bool { return len(differences(a, b)) == 0 })
+func hasName(t reflect.Type) bool {
+	_, ok := t.FieldByName("Name")
+	return ok
 }
 
-func compare[T any](what string, from, to []T, name func(T) string) []Change {
-	var list []Change
-	old := make(map[string]T, len(from))
-	for _, t := range from {
-		old[name(t)] = t
+// same reports whether two lists of structs hold the same, in the same order.
+func same(a, b reflect.Value) bool {
+	if a.Len() != b.Len() {
+		return false
 	}
-	for _, t := range to {
+	for i := range a.Len() {
+		if len(differences(a.Index(i).Interface(), b.Index(i).Interface())) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// compare compares two lists of structs that have names.
+func compare(what string, from, to reflect.Value) []Change {
+	var list []Change
+	name := func(v reflect.Value) string { return v.FieldByName("Name").String() }
+	old := make(map[string]reflect.Value, from.Len())
+	for i := range from.Len() {
+		old[name(from.Index(i))] = from.Index(i)
+	}
+	for i := range to.Len() {
+		t := to.Index(i)
 		before, had := old[name(t)]
 		delete(old, name(t))
 		if !had {
 			list = append(list, Change{What: what, Name: name(t), How: "added"})
-		} else if keys := differences(before, t); len(keys) > 0 {
+		} else if keys := differences(before.Interface(), t.Interface()); len(keys) > 0 {
 			list = append(list, Change{What: what, Name: name(t), How: "changed", Keys: keys})
 		}
 	}
-	for _, t := range from {
-		if _, gone := old[name(t)]; gone {
-			list = append(list, Change{What: what, Name: name(t), How: "removed"})
+	for i := range from.Len() {
+		if n := name(from.Index(i)); old[n].IsValid() {
+			list = append(list, Change{What: what, Name: n, How: "removed"})
 		}
 	}
 	return list

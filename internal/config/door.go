@@ -16,6 +16,9 @@ const (
 	maxKnocks = 16
 )
 
+// DefaultOpenFor is how long a door stays open unless the configuration says otherwise.
+const DefaultOpenFor = 30 * time.Second
+
 func (l *loader) readDoor(t *table) {
 	s := l.section("door", t)
 	d := Door{
@@ -23,7 +26,7 @@ func (l *loader) readDoor(t *table) {
 		Name:     readName(s),
 		Label:    readLabel(s),
 		Ports:    readPorts(s, "ports"),
-		OpenFor:  s.duration("open_for", 30*time.Second, time.Second, 24*time.Hour),
+		OpenFor:  s.duration("open_for", DefaultOpenFor, time.Second, 24*time.Hour),
 		Single:   s.boolean("single", false),
 		Sequence: list(s, "sequence", `knocks in quotes, such as ["tcp/7000", "udp/8000"]`, packet.ParsePort),
 		Within:   s.duration("within", 10*time.Second, 100*time.Millisecond, 10*time.Minute),

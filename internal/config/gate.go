@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -12,7 +13,8 @@ import (
 // DefaultPath is where the configuration is unless the user says otherwise.
 const DefaultPath = "/etc/sallyport/sallyport.toml"
 
-const defaultSocket = "/run/sallyport/control.sock"
+// DefaultSocket is where the control socket is unless the configuration says otherwise.
+const DefaultSocket = "/run/sallyport/control.sock"
 
 // maxSocketPath is what the kernel takes: sun_path, unix(7), less the final NUL.
 const maxSocketPath = 107
@@ -21,7 +23,7 @@ func (l *loader) readDaemon(t *table) {
 	s := l.section("daemon", t)
 	l.config.Daemon = Daemon{
 		StateDir: readPath(s, "state_dir", "/var/lib/sallyport"),
-		Socket:   readPath(s, "socket", defaultSocket),
+		Socket:   readPath(s, "socket", DefaultSocket),
 	}
 	if n := len(l.config.Daemon.Socket); n > maxSocketPath {
 		s.errorf(s.at("socket"), "socket has %d characters: want at most %d, the kernel's limit", n, maxSocketPath)
@@ -36,17 +38,61 @@ func (l *loader) readGate(t *table) {
 		Policy:     Policy(s.choice("policy", string(PolicyDoors), string(PolicyAll))),
 		Public:     readPorts(s, "public"),
 		Closed:     Closed(s.choice("closed", string(ClosedDrop), string(ClosedReject))),
-		Interfaces: list(s, "interfaces", `names of interfaces in quotes, such as ["eth0"]`, once(parseInterface)),
+		Interfaces: list(s, "interfaces", `names of interfaces in quotes, such as ["eth0", "ppp*"]`, once(parsePattern)),
 		Trusted:    list(s, "trusted", `addresses in quotes, such as ["192.168.1.0/24"]`, once(parseTrusted)),
 
 		Timezone: readZone(s),
 
 		RotationDue: s.days("rotation_due"),
 	}
+	checkPatterns(s, l.config.Gate.Interfaces)
 	if l.config.Gate.Policy == PolicyDoors && !s.empty("public") {
 		s.errorf(s.at("public"), `public means nothing with policy "doors", which closes doors only: remove it, or set policy = "all"`)
 	}
 	s.finish()
+}
+
+// maxPatterns bounds the patterns among the gated interfaces: each is a
+// comparison in one rule, which can have 128.
+const maxPatterns = 32
+
+// checkPatterns bounds the patterns of a list.
+func checkPatterns(s *section, names []string) {
+	n := 0
+	for _, name := range names {
+		if strings.HasSuffix(name, "*") {
+			n++
+		}
+	}
+	if n > maxPatterns {
+		s.errorf(s.at("interfaces"), "interfaces has %d names that end with *: want at most %d", n, maxPatterns)
+	}
+}
+
+// IsInterface reports whether a name from the configuration stands for an
+// interface: "ppp*" for every one whose name begins with "ppp".
+func IsInterface(pattern, name string) bool {
+	if start, ok := strings.CutSuffix(pattern, "*"); ok {
+		return strings.HasPrefix(name, start)
+	}
+	return pattern == name
+}
+
+// parsePattern accepts the name of an interface, or the beginning of one
+// and a star. What other programs take for a pattern, or print behind a name, is
+// no name here: it would stand for an interface that never comes.
+func parsePattern(name string) (string, error) {
+	start, all := strings.CutSuffix(name, "*")
+	if all && start == "" {
+		return "", errors.New(`"*" is every interface: leave interfaces out, which gates all but loopback`)
+	}
+	if i := strings.IndexAny(start, "*+@"); i > 0 {
+		return "", fmt.Errorf(`%q is not the name of an interface: want a whole name, or its beginning and a star, such as "%s*"`, name, start[:i])
+	}
+	if _, err := parseInterface(start); err != nil {
+		return "", err
+	}
+	return name, nil
 }
 
 // parseInterface accepts what the kernel takes for a name (dev_valid_name in
@@ -57,10 +103,10 @@ func parseInterface(name string) (string, error) {
 	}
 	ok := len(name) >= 1 && len(name) <= 15 && name != "." && name != ".."
 	for _, c := range name {
-		ok = ok && c > ' ' && c < 0x7f && !strings.ContainsRune("/:", c)
+		ok = ok && c > ' ' && c < 0x7f && !strings.ContainsRune("/:*+@", c)
 	}
 	if !ok {
-		return "", fmt.Errorf("%q is not the name of an interface: want 1 to 15 characters other than spaces, colons and slashes", name)
+		return "", fmt.Errorf("%q is not the name of an interface: want 1 to 15 characters other than spaces and / : * + @", name)
 	}
 	return name, nil
 }

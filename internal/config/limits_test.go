@@ -46,3 +46,27 @@ func TestHostileShapes(t *testing.T) {
 		}
 	}
 }
+
+// A pattern is a name's beginning and a star, and there are as many as one rule
+// of the firewall can compare.
+func TestPatternsOfInterfaces(t *testing.T) {
+	for _, c := range []struct {
+		pattern, name string
+		want          bool
+	}{
+		{"ppp*", "ppp0", true}, {"ppp*", "ppp", true}, {"ppp*", "pp0", false}, {"ppp*", "xppp0", false},
+		{"eth0", "eth0", true}, {"eth0", "eth01", false}, {"eth0.100", "eth0.100", true},
+	} {
+		if got := IsInterface(c.pattern, c.name); got != c.want {
+			t.Errorf("%s is %s: %v", c.name, c.pattern, got)
+		}
+	}
+	var names []string
+	for i := range maxPatterns + 1 {
+		names = append(names, fmt.Sprintf("'i%d*'", i))
+	}
+	loaded(t, "sallyport.toml", "gate.interfaces = ["+strings.Join(names[1:], ",")+"]\n")
+	if _, err := Load(tree("sallyport.toml", "gate.interfaces = ["+strings.Join(names, ",")+"]\n"), main); err == nil || !strings.Contains(err.Error(), "want at most 32") {
+		t.Errorf("%d patterns: %v", len(names), err)
+	}
+}

@@ -74,7 +74,7 @@ func Socket(fsys fs.FS, absolute string) string {
 		l.document(root)
 	}
 	if l.config.Daemon.Socket == "" {
-		return defaultSocket
+		return DefaultSocket
 	}
 	return l.config.Daemon.Socket
 }

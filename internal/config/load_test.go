@@ -224,16 +224,16 @@ func TestSocketIsFoundInABrokenConfiguration(t *testing.T) {
 		"good":               {"[daemon]\nsocket = \"/run/x.sock\"\n", "/run/x.sock"},
 		"a mistake":          {"[daemon]\nsocket = \"/run/x.sock\"\ncolour = 7\n", "/run/x.sock"},
 		"broken off after":   {"[daemon]\nsocket = \"/run/x.sock\"\n[[door", "/run/x.sock"},
-		"unreadable":         {"\x00", defaultSocket},
-		"a socket of no use": {"[daemon]\nsocket = 7\n", defaultSocket},
-		"none named":         {"", defaultSocket},
+		"unreadable":         {"\x00", DefaultSocket},
+		"a socket of no use": {"[daemon]\nsocket = 7\n", DefaultSocket},
+		"none named":         {"", DefaultSocket},
 	} {
 		fsys := fstest.MapFS{"etc/s.toml": &fstest.MapFile{Data: []byte(c.text), Mode: 0o600}}
 		if got := Socket(fsys, "/etc/s.toml"); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
-	if got := Socket(fstest.MapFS{}, "/etc/none.toml"); got != defaultSocket {
+	if got := Socket(fstest.MapFS{}, "/etc/none.toml"); got != DefaultSocket {
 		t.Errorf("no file: %q", got)
 	}
 }

@@ -22,8 +22,8 @@ func TestMoat(t *testing.T) {
 		"moat.interfaces = ['lo']":      `:2: moat: interfaces: "lo" is never gated: remove it`,
 		"moat.interfaces = ['a','a']":   `:2: moat: interfaces: "a" is listed twice`,
 		"moat.interface = ['eth0']":     `:2: moat: unknown key "interface": did you mean "interfaces"?`,
-		"moat.interfaces = ['a b']":     `:2: moat: interfaces: "a b" is not the name of an interface: want 1 to 15 characters other than spaces, colons and slashes`,
-		"moat.interfaces = ['../eth0']": `:2: moat: interfaces: "../eth0" is not the name of an interface: want 1 to 15 characters other than spaces, colons and slashes`,
+		"moat.interfaces = ['a b']":     `:2: moat: interfaces: "a b" is not the name of an interface: want 1 to 15 characters other than spaces and / : * + @`,
+		"moat.interfaces = ['../eth0']": `:2: moat: interfaces: "../eth0" is not the name of an interface: want 1 to 15 characters other than spaces and / : * + @`,
 	} {
 		refuses(t, tree("sallyport.toml", doors(aDoor)+"\n"+text), main+want)
 	}

@@ -240,11 +240,17 @@ func TestGatedInterfaces(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, lab.Options{})
 	cfg := guarding(doorTo("ssh", "tcp/22"))
-	cfg.Gate.Interfaces = []string{"to-attacker", "not-there"}
+	for _, names := range [][]string{{"to-attacker", "not-there"}, {"not-there*", "to-att*"}, {"x", "to-attacker*"}} {
+		cfg.Gate.Interfaces = names
+		w.apply(cfg)
+		w.open(w.Client, "tcp", at(w.Client.Gate4, 22))
+		w.closed(w.Attacker, "tcp", at(w.Attacker.Gate4, 22))
+		w.closed(w.Attacker, "tcp", at(w.Client.Gate4, 22))
+	}
+	cfg.Gate.Interfaces = []string{"to-*"}
 	w.apply(cfg)
-	w.open(w.Client, "tcp", at(w.Client.Gate4, 22))
+	w.closed(w.Client, "tcp", at(w.Client.Gate4, 22))
 	w.closed(w.Attacker, "tcp", at(w.Attacker.Gate4, 22))
-	w.closed(w.Attacker, "tcp", at(w.Client.Gate4, 22))
 	cfg.Gate.Interfaces = nil
 	w.apply(cfg)
 	w.closed(w.Client, "tcp", at(w.Client.Gate4, 22))

@@ -48,14 +48,19 @@ func onLoopback() []expr.Any {
 	}
 }
 
-// iifname != @interfaces
-func onOtherInterface(s *nftables.Set) []expr.Any {
-	return []expr.Any{
+// iifname != @interfaces iifname != "ppp*"
+func onOtherInterface(s *nftables.Set, patterns []string) []expr.Any {
+	match := []expr.Any{
 		// [ meta load iifname => reg 1 ]
 		load(expr.MetaKeyIIFNAME, unix.NFT_REG_1),
 		// [ lookup reg 1 set interfaces 0x1 ]
 		&expr.Lookup{SourceRegister: unix.NFT_REG_1, SetName: s.Name, SetID: s.ID, Invert: true},
 	}
+	for _, start := range patterns {
+		// [ cmp neq reg 1 0x00707070 ]: as many bytes as there are
+		match = append(match, &expr.Cmp{Op: expr.CmpOpNeq, Register: unix.NFT_REG_1, Data: []byte(start)})
+	}
+	return match
 }
 
 // ip saddr, or ip6 saddr: loads it for a lookup

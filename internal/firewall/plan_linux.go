@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
@@ -24,6 +25,8 @@ type plan struct {
 	widths map[string]widths
 	ports  map[packet.Port]struct{} // the ports of all doors
 	labels labels
+
+	patterns []string // how the names of further gated interfaces begin
 }
 
 func newPlan(t *nftables.Table, cfg *config.Config) *plan { return newPlanAs("", t, cfg) }
@@ -44,6 +47,10 @@ func newPlanAs(prefix string, t *nftables.Table, cfg *config.Config) *plan {
 		s.Name = prefix + s.Name
 	}
 	for _, name := range cfg.Gate.Interfaces {
+		if start, all := strings.CutSuffix(name, "*"); all {
+			p.patterns = append(p.patterns, start)
+			continue
+		}
 		p.add(p.sets.interfaces, nftables.SetElement{Key: interfaceKey(name)})
 	}
 	for _, prefix := range outermost(cfg.Gate.Trusted) {

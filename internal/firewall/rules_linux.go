@@ -79,7 +79,7 @@ func (p *plan) prerouting(b *batch) [][]expr.Any {
 	accept := verdict(expr.VerdictAccept)
 	rules := [][]expr.Any{rule(onLoopback(), accept)}
 	if len(p.config.Gate.Interfaces) > 0 {
-		rules = append(rules, rule(onOtherInterface(p.sets.interfaces), accept))
+		rules = append(rules, rule(onOtherInterface(p.sets.interfaces, p.patterns), accept))
 	}
 	for i, f := range families {
 		rules = append(rules, rule(f.loadSource(), in(p.sets.trusted[i]), accept))

@@ -32,7 +32,7 @@ func everything() *config.Config {
 	cfg := guarding(doorTo("ssh", "tcp/22"), web, mail)
 	cfg.Gate = config.Gate{
 		Policy: config.PolicyAll, Closed: config.ClosedReject, Public: ports("tcp/25", "udp/53"),
-		Interfaces: []string{"eth0", "ppp0"}, Trusted: prefixes("192.168.0.0/16", "fd00::/8"),
+		Interfaces: []string{"eth0", "ppp0", "wg*"}, Trusted: prefixes("192.168.0.0/16", "fd00::/8"),
 	}
 	return cfg
 }

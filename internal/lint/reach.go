@@ -291,7 +291,9 @@ func (in input) judged(t Forwarded, d *config.Door) bool {
 
 // missing returns the interfaces that are not there.
 func (f *Facts) missing(names []string) []string {
-	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(f.Links, name) })
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		return slices.ContainsFunc(f.Links, func(link string) bool { return config.IsInterface(name, link) })
+	})
 }
 
 func checkInterfaces(in input, tell report) {
@@ -314,7 +316,7 @@ func checkContainers(in input, tell report) {
 		return
 	}
 	for _, b := range in.host.Bridges {
-		gated := len(in.Gate.Interfaces) == 0 || slices.Contains(in.Gate.Interfaces, b.Name)
+		gated := len(in.Gate.Interfaces) == 0 || slices.ContainsFunc(in.Gate.Interfaces, func(pattern string) bool { return config.IsInterface(pattern, b.Name) })
 		strangers := slices.DeleteFunc(slices.Clone(b.Networks), func(p netip.Prefix) bool {
 			return slices.ContainsFunc(in.Gate.Trusted, func(t netip.Prefix) bool { return t.Bits() <= p.Bits() && t.Contains(p.Addr()) })
 		})

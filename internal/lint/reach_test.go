@@ -101,6 +101,7 @@ func TestInterfacesThatAreNotThere(t *testing.T) {
 	for _, c := range []struct{ config, want string }{
 		{"[gate]\ninterfaces = [\"eth0\"]\n", ""},
 		{"[gate]\ninterfaces = [\"eth0\", \"eth1\"]\n", "warning missing-interface: no interface eth1 here: nothing is gated by it"},
+		{"[gate]\ninterfaces = [\"eth0\", \"ppp*\"]\n", "warning missing-interface: no interface ppp* here: nothing is gated by it"},
 		{"[gate]\ninterfaces = [\"ens5\", \"eth1\"]\n", "error missing-interface: none of the gated interfaces is here (ens5, eth1): every door is open"},
 	} {
 		if got := found(t, c.config+sshDoor, links); got != c.want {
