@@ -55,7 +55,7 @@ type messages struct {
 	config    *config.Config
 	opener    *spa.Opener
 	budget    *limit.Budget
-	clients   map[[6]byte]*config.Client
+	clients   clients
 	doors     map[[4]byte][]*config.Door // of a door or group, by its id
 	permit    *permit
 	partly    []Decision // doors that stay shut though others open
@@ -73,12 +73,7 @@ func (m *messages) reconfigure(cfg *config.Config, s SPA) {
 	m.config, m.Keys, m.Guard = cfg, s.Keys, s.Guard
 	m.Guard.SetWindow(cfg.SPA.ClockSkew)
 	m.opener = spa.NewOpener(s.Keys, cfg.SPA.ClockSkew)
-	m.clients = make(map[[6]byte]*config.Client, len(cfg.Clients))
-	for i := range cfg.Clients {
-		if c := &cfg.Clients[i]; c.Key != nil {
-			m.clients[sshauth.ID(c.Key)] = c
-		}
-	}
+	m.clients = configured(cfg)
 	m.doors = make(map[[4]byte][]*config.Door, len(cfg.Doors)+len(cfg.Groups))
 	for i := range cfg.Doors {
 		m.doors[spa.DoorID(cfg.Doors[i].Name)] = []*config.Door{&cfg.Doors[i]}
@@ -140,7 +135,7 @@ func (m *messages) diagnose(now time.Time, p *packet.Packet, d Decision) Decisio
 
 // claimed is the name of the client that a message says it is from.
 func (m *messages) claimed(message *spa.Message) string {
-	if c := m.clients[message.Header.Client]; c != nil {
+	if c := m.clients.byKey(message.Header.Client); c != nil {
 		return c.Name
 	}
 	return ""
@@ -158,7 +153,7 @@ func clockDetail(stamped, now time.Time) string {
 // proof has been verified, everything in it is only claimed.
 func (m *messages) judge(now time.Time, p *packet.Packet, message *spa.Message, d Decision) Decision {
 	h := message.Header
-	client := m.clients[h.Client]
+	client := m.clients.byKey(h.Client)
 	if client == nil {
 		d.Reason = event.UnknownClient
 		return d
