@@ -27,11 +27,19 @@ import (
 // It is safe for concurrent use.
 type Sender struct{ v4, v6 int }
 
+// remedy names the usual reason why there is no such socket.
+func remedy(err error) string {
+	if errors.Is(err, unix.EPERM) {
+		return " (needs CAP_NET_RAW: run as root, or with AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW in the systemd unit)"
+	}
+	return ""
+}
+
 // Open makes a sender. Needs CAP_NET_RAW.
 func Open() (*Sender, error) {
 	v4, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_RAW)
 	if err != nil {
-		return nil, fmt.Errorf("open raw socket for acknowledgements: %w", err)
+		return nil, fmt.Errorf("open raw socket for acknowledgements: %w%s", err, remedy(err))
 	}
 	v6, err := unix.Socket(unix.AF_INET6, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_RAW)
 	if errors.Is(err, unix.EAFNOSUPPORT) {

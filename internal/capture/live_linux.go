@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -63,6 +64,19 @@ func (l *Live) SetFilter(f Filter) error {
 		return fmt.Errorf("capture knocks: %w", err)
 	}
 	return l.filterMessages(f)
+}
+
+// Prepare makes what a filter needs and is not there yet: the ring of SPA
+// messages, which takes nothing until SetFilter. After it, SetFilter fails only
+// where the kernel has no memory left for a filter of any size. Call it as
+// SetFilter is called.
+func (l *Live) Prepare(f Filter) (err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if f.SPAPort != 0 && l.spa == nil {
+		l.spa, err = newRing("spa", messageFrame, l.messageBlocks, func(r *ring) error { return r.setFilter([]bpf.Instruction{drop()}) })
+	}
+	return err
 }
 
 // filterKnocks attaches a filter that fits into the memory that the kernel
