@@ -16,6 +16,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/control"
+	"sallyport/internal/inforce"
 	"sallyport/internal/inspect"
 	"sallyport/internal/packet"
 )
@@ -58,6 +59,11 @@ func removeClient(ctx context.Context, w io.Writer, path, name, file string, for
 		if other := alsoIn(cfg, file, name); other != "" {
 			return hinted{fmt.Errorf("%s defines %s too", file, other), "remove the client there by hand, then: sallyport reload"}
 		}
+	}
+	// First, so that no copy of the configuration brings back a client whose file
+	// is gone.
+	if err := inforce.Open(os.Getenv).Remove(name); err != nil {
+		return advise(err)
 	}
 	if err := os.Remove(file); err != nil {
 		return advise(fmt.Errorf("remove client %q: %w", name, err))

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 
 	"github.com/spf13/cobra"
 
 	"sallyport/internal/control"
 	"sallyport/internal/firewall"
+	"sallyport/internal/inforce"
 	"sallyport/internal/moat"
 )
 
@@ -21,18 +23,27 @@ func newDown(std stdio) *cobra.Command {
 		GroupID: "server",
 		Long: `Removes the table that keeps the doors closed and the moat, and ends the daemon if it runs. What other
 firewall rules there are stays as it is. To end the daemon with the doors closed, stop it instead
-(systemctl stop sallyport).`,
-		Args: args(cobra.NoArgs),
+(systemctl stop sallyport).
+
+The next start closes the doors again, also where the configuration is gone or has a mistake by then: the daemon
+keeps what was in force. --forget removes that copy, too.`,
+		Example: "  sallyport down\n  sallyport down --forget",
+		Args:    args(cobra.NoArgs),
 	}
 	path := configFlag(cmd)
+	var q control.DownRequest
+	cmd.Flags().BoolVar(&q.Forget, "forget", false, "forget what was in force: a start with a broken configuration then closes nothing")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		conn, err := dial(*path)
 		if err != nil {
 			return err
 		}
-		err = conn.Down(cmd.Context())
+		err = conn.Down(cmd.Context(), q)
 		if control.NotRunning(err) {
 			err = errors.Join(removeTable(), moat.Remove(moat.DefaultDir))
+			if err == nil && q.Forget {
+				err = advise(inforce.Open(os.Getenv).Forget())
+			}
 		}
 		if err != nil {
 			return err

@@ -72,6 +72,9 @@ func printReload(w io.Writer, a control.ReloadAnswer, now time.Time) {
 	for _, text := range a.Warnings {
 		fmt.Fprintf(w, "! %s\n", text)
 	}
+	for _, name := range a.Waiting {
+		fmt.Fprintf(w, "! %s waits for a restart: systemctl restart sallyport, which loses no grant\n", name)
+	}
 	switch {
 	case !a.Until.IsZero():
 		fmt.Fprintf(w, "reloaded, on trial: it is rolled back in %s unless you run sallyport confirm\n", remaining(a.Until, now))

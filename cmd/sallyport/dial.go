@@ -14,6 +14,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/control"
+	"sallyport/internal/inforce"
 	"sallyport/internal/inspect"
 )
 
@@ -61,6 +62,12 @@ func dial(path string) (*control.Conn, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("find the configuration: %w", err)
+	}
+	if _, err := config.Load(os.DirFS("/"), absolute); err != nil {
+		// It may be where the daemon's copy of an earlier file says.
+		if socket := inforce.Open(os.Getenv).Socket(absolute); socket != "" {
+			return control.Dial(socket), nil
+		}
 	}
 	if absolute != defaultConfig {
 		if err := readable(absolute); err != nil {

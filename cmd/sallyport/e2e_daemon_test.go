@@ -211,10 +211,6 @@ func TestBadStarts(t *testing.T) {
 		}
 	}
 
-	w.configure("[[door]]\nname = \"ssh\"\n")
-	fails("a door without ports", "sallyport.toml:")
-	restore()
-
 	os.Remove(w.socket)
 	if err := os.WriteFile(w.socket, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
@@ -232,11 +228,20 @@ func TestBadStarts(t *testing.T) {
 	fails("another daemon", "running")
 	ln.Close()
 
-	if err := os.Remove(w.config); err != nil {
-		t.Fatal(err)
+	w.must(w.Gate, "down", "-c", w.config, "--forget")
+	w.open(w.Client, "tcp", at(w.Client, 22))
+	for name, spoil := range map[string]func(){
+		"a door without ports": func() { w.configure("[[door]]\nname = \"ssh\"\n") },
+		"no configuration":     func() { os.Remove(w.config) },
+	} {
+		spoil()
+		_, errs, status := w.run(w.Gate, "serve", "-c", w.config)
+		if status != 1 || !strings.Contains(errs, "sallyport.toml") {
+			t.Errorf("%s: status %d, message %q", name, status, errs)
+		}
+		w.open(w.Client, "tcp", at(w.Client, 22)) // nothing was in force that it could close
+		restore()
 	}
-	fails("no configuration", w.config)
-	restore()
 
 	stale, err := net.ListenUnix("unix", &net.UnixAddr{Name: w.socket, Net: "unix"})
 	if err != nil {

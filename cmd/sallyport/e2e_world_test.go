@@ -134,6 +134,9 @@ func (w *world) configure(rest string) {
 	}
 }
 
+// stateDirectory keeps what is in force with the rest of the world.
+func (w *world) stateDirectory() string { return "STATE_DIRECTORY=" + filepath.Join(w.dir, "state") }
+
 // sallyport prepares the real command on a host.
 func (w *world) sallyport(h *lab.Host, args ...string) *lab.Cmd {
 	self, err := os.Executable()
@@ -143,7 +146,7 @@ func (w *world) sallyport(h *lab.Host, args ...string) *lab.Cmd {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	w.t.Cleanup(cancel)
 	cmd := h.Command(ctx, self, args...)
-	cmd.Env = append(append(os.Environ(), actAsCommand+"=1"), w.env...)
+	cmd.Env = append(append(os.Environ(), actAsCommand+"=1", w.stateDirectory()), w.env...)
 	return cmd
 }
 
@@ -220,7 +223,7 @@ func (w *world) launch() <-chan struct{} {
 		command = []string{self, "serve", "-c", w.config}
 	}
 	w.daemon = w.Gate.Command(context.Background(), command[0], command[1:]...)
-	w.daemon.Env = append(os.Environ(), actAsCommand+"=1", "NOTIFY_SOCKET="+notify)
+	w.daemon.Env = append(os.Environ(), actAsCommand+"=1", "NOTIFY_SOCKET="+notify, w.stateDirectory())
 	w.daemon.Stdout, w.daemon.Stderr = w.log, w.log
 	if err := w.daemon.Start(); err != nil {
 		w.t.Fatal(err)

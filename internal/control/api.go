@@ -45,14 +45,36 @@ const (
 // TOKEN", and nothing else. Certificate and token are read at each handshake and
 // request, so that they can be replaced.
 func ListenAPI(a API, handler Handler, log *slog.Logger) (*Server, error) {
-	if _, err := readToken(a.TokenFile); err != nil {
-		return nil, fmt.Errorf("offer the API: %w", err)
-	}
 	listener, err := net.Listen("tcp", a.Address)
 	if err != nil {
 		return nil, fmt.Errorf("offer the API: %w", err)
 	}
-	listener = crowded.Listen(listener, crowded.Limits{Most: MostConnections, PerSource: perSource, Full: a.Full})
+	return newAPI(listener, a, handler, log)
+}
+
+// Again makes a server with other settings at the same address. Both take
+// connections until the one before ends.
+func (s *Server) Again(a API) (*Server, error) {
+	tcp, ok := s.under.(*net.TCPListener)
+	if !ok {
+		return nil, errors.New("offer the API: it has no listener to go on with")
+	}
+	f, err := tcp.File()
+	if err != nil {
+		return nil, fmt.Errorf("offer the API: %w", err)
+	}
+	listener, err := net.FileListener(f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, fmt.Errorf("offer the API: %w", err)
+	}
+	return newAPI(listener, a, s.handler, s.log)
+}
+
+func newAPI(under net.Listener, a API, handler Handler, log *slog.Logger) (*Server, error) {
+	if _, err := readToken(a.TokenFile); err != nil {
+		return nil, errors.Join(fmt.Errorf("offer the API: %w", err), under.Close())
+	}
+	listener := crowded.Listen(under, crowded.Limits{Most: MostConnections, PerSource: perSource, Full: a.Full})
 	if a.Cert != "" {
 		if _, err := tls.LoadX509KeyPair(a.Cert, a.Key); err != nil {
 			return nil, errors.Join(fmt.Errorf("offer the API: read the certificate: %w", err), listener.Close())
@@ -67,6 +89,7 @@ func ListenAPI(a API, handler Handler, log *slog.Logger) (*Server, error) {
 	}
 	s := newServer(listener, handler, log)
 	s.greeting, s.remember = greeting, rememberConn
+	s.under = under
 	s.routes = func(work context.Context) http.Handler {
 		var mux routes
 		mux.route("POST", "/revoke", answer(s, work, handler.Revoke))

@@ -88,8 +88,8 @@ func (c *Conn) Confirm(ctx context.Context) error {
 }
 
 // Down asks the daemon to remove its table and end.
-func (c *Conn) Down(ctx context.Context) error {
-	return c.do(ctx, http.MethodPost, "/down", nil, &struct{}{})
+func (c *Conn) Down(ctx context.Context, q DownRequest) error {
+	return c.do(ctx, http.MethodPost, "/down", q, &struct{}{})
 }
 
 // NotRunning tells whether an error of a Conn says that no daemon listens.

@@ -38,9 +38,9 @@ type fake struct {
 
 func (f *fake) fail(err error) { f.err = err }
 
-func (f *fake) Status(context.Context) (Status, error) { return Status{Version: "v1"}, f.err }
-func (f *fake) Down(context.Context) error             { return f.err }
-func (f *fake) Confirm(context.Context) error          { return f.err }
+func (f *fake) Status(context.Context) (Status, error)              { return Status{Version: "v1"}, f.err }
+func (f *fake) Down(context.Context, DownRequest) (struct{}, error) { return struct{}{}, f.err }
+func (f *fake) Confirm(context.Context) error                       { return f.err }
 func (f *fake) Reload(ctx context.Context, _ ReloadRequest) (ReloadAnswer, error) {
 	if f.asked == nil {
 		return ReloadAnswer{}, f.err
@@ -118,7 +118,7 @@ func TestQuestionsAndAnswers(t *testing.T) {
 	if a, err := c.Revoke(t.Context(), revoke); err != nil || a.Cut != 2 || f.revoked != revoke {
 		t.Errorf("revoke: %+v, %v, arrived as %+v", a, err, f.revoked)
 	}
-	if err := errors.Join(c.Reload(t.Context()), c.Down(t.Context())); err != nil {
+	if err := errors.Join(c.Reload(t.Context()), c.Down(t.Context(), DownRequest{})); err != nil {
 		t.Error(err)
 	}
 }

@@ -29,6 +29,7 @@ type ReloadAnswer struct {
 	Opens       []Listener      `json:"opens"`       // ports that are closed now
 	Ends        []event.Grant   `json:"ends"`        // grants in force that end
 	Connections []Connection    `json:"connections"` // to ports that close: they go on, and new ones need a grant
+	Waiting     []string        `json:"waiting"`     // settings that a restart brings into force
 	Warnings    []string        `json:"warnings"`
 	Lockout     string          `json:"lockout,omitempty"` // why the asker would have no way in
 }

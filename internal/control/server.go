@@ -32,6 +32,7 @@ type Server struct {
 	handler  Handler
 	log      *slog.Logger
 	listener net.Listener
+	under    net.Listener // of the API, without limits and TLS
 	routes   func(work context.Context) http.Handler
 	grace    time.Duration
 	greeting time.Duration // for the header of a request, and a handshake before it
@@ -120,7 +121,7 @@ func (s *Server) everything(work context.Context) http.Handler {
 	mux.route("POST", "/revoke", answer(s, work, h.Revoke))
 	mux.route("POST", "/reload", answer(s, work, h.Reload))
 	mux.route("POST", "/confirm", answer(s, work, func(ctx context.Context, _ struct{}) (struct{}, error) { return struct{}{}, h.Confirm(ctx) }))
-	mux.route("POST", "/down", answer(s, work, func(ctx context.Context, _ struct{}) (struct{}, error) { return struct{}{}, h.Down(ctx) }))
+	mux.route("POST", "/down", answer(s, work, h.Down))
 	mux.route("GET", "/bans", answer(s, work, func(ctx context.Context, _ struct{}) ([]event.Ban, error) { return h.Bans(ctx) }))
 	mux.route("POST", "/ban", answer(s, work, h.Ban))
 	mux.route("POST", "/unban", answer(s, work, h.Unban))

@@ -7,7 +7,7 @@
 //	POST /revoke   end grants: RevokeRequest, answered by RevokeAnswer
 //	POST /reload   read the configuration again, or tell what would change: ReloadRequest, answered by ReloadAnswer
 //	POST /confirm  keep the configuration that is on trial
-//	POST /down     open everything: remove the firewall table and end the daemon
+//	POST /down     open everything: remove the firewall table and end the daemon: DownRequest
 //	GET  /bans     who is banned: a list of gate.Ban
 //	POST /ban      keep a source out: BanRequest, answered by a gate.Ban
 //	POST /unban    end a ban: UnbanRequest
@@ -132,6 +132,11 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return err
 }
 
+// DownRequest asks to remove the table and to end the daemon.
+type DownRequest struct {
+	Forget bool `json:"forget,omitempty"` // what was in force, too: a later start with a broken configuration closes nothing
+}
+
 // Handler does what is asked for. Its methods may be called at the same time.
 // Their context ends when the server stops, not when the asker hangs up.
 type Handler interface {
@@ -140,7 +145,7 @@ type Handler interface {
 	Revoke(context.Context, RevokeRequest) (RevokeAnswer, error)
 	Reload(context.Context, ReloadRequest) (ReloadAnswer, error)
 	Confirm(context.Context) error
-	Down(context.Context) error
+	Down(context.Context, DownRequest) (struct{}, error)
 	Bans(context.Context) ([]event.Ban, error)
 	Ban(context.Context, BanRequest) (event.Ban, error)
 	Unban(context.Context, UnbanRequest) (struct{}, error)

@@ -25,6 +25,11 @@ type actor struct {
 	queue  chan order
 	wake   chan struct{} // the next end of a grant may have become an earlier one
 
+	around
+}
+
+// around is what the actor reaches of the daemon.
+type around struct {
 	secrets func() *secrets
 	memory  func() *memory
 	answers func() bool         // whether the configuration allows acknowledgements
@@ -41,9 +46,8 @@ type order struct {
 	decision gate.Decision
 }
 
-func newActor(book *grant.Book, events *events) *actor {
-	return &actor{book: book, events: events, queue: make(chan order, 1024), wake: make(chan struct{}, 1), opened: func(time.Duration) {}, ended: func([]event.Grant) {}, misused: func(time.Time, gate.Decision) {}, banned: func(netip.Addr, time.Time) bool { return false },
-		cut: func(func(event.Owner) bool) {}, pardon: func(time.Time, gate.Decision) {}}
+func newActor(book *grant.Book, events *events, around around) *actor {
+	return &actor{book: book, events: events, queue: make(chan order, 1024), wake: make(chan struct{}, 1), around: around}
 }
 
 // decided takes a decision from the pump and never blocks.

@@ -34,12 +34,9 @@ const (
 // address. A packet that anybody could have sent in another's name never leads
 // here. Its methods may be called by several goroutines at once.
 type bans struct {
-	kernel interface {
-		Ban(source netip.Prefix, until, now time.Time) error
-		Unban(source netip.Prefix) error
-	}
-	put func(event.Event)
-	own func() []netip.Addr // the host's addresses
+	kernel banKeeper
+	put    func(event.Event)
+	own    func() []netip.Addr // the host's addresses
 
 	mu      sync.Mutex
 	ban     config.Ban
@@ -50,8 +47,14 @@ type bans struct {
 	failed  time.Time // when it was last reported that a source could not be banned
 }
 
-func newBans(put func(event.Event)) *bans {
-	return &bans{put: put, suspect: make(map[netip.Prefix]*suspicion), list: newBanList(maxBanned)}
+// banKeeper is where bans are in force.
+type banKeeper interface {
+	Ban(source netip.Prefix, until, now time.Time) error
+	Unban(source netip.Prefix) error
+}
+
+func newBans(put func(event.Event), kernel banKeeper, own func() []netip.Addr) *bans {
+	return &bans{put: put, kernel: kernel, own: own, suspect: make(map[netip.Prefix]*suspicion), list: newBanList(maxBanned)}
 }
 
 func (b *bans) configure(cfg *config.Config) {

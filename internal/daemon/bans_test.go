@@ -31,10 +31,9 @@ func (k *kernelBans) Unban(p netip.Prefix) error { delete(k.until, p); return k.
 func newTestBans(enabled bool) (*bans, *kernelBans, *[]event.Event) {
 	var told []event.Event
 	k := &kernelBans{until: make(map[netip.Prefix]time.Time)}
-	b := newBans(func(e event.Event) { told = append(told, e) })
-	b.kernel, b.own = k, func() []netip.Addr {
+	b := newBans(func(e event.Event) { told = append(told, e) }, k, func() []netip.Addr {
 		return []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}
-	}
+	})
 	b.configure(&config.Config{Ban: config.Ban{Enabled: enabled, For: time.Hour, Tries: 3}, Gate: config.Gate{Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}})
 	return b, k, &told
 }

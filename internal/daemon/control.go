@@ -98,19 +98,25 @@ func (d *Daemon) Reload(ctx context.Context, q control.ReloadRequest) (control.R
 	return a, err
 }
 
-// Down removes the table, which opens everything, and ends the daemon.
-func (d *Daemon) Down(context.Context) error {
+// Down removes the table, which opens everything, and ends the daemon. What was
+// in force is forgotten only if the operator says so.
+func (d *Daemon) Down(_ context.Context, q control.DownRequest) (struct{}, error) {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
 	if d.isDown() {
-		return nil
+		return struct{}{}, nil
+	}
+	if q.Forget {
+		if err := d.kept.Forget(); err != nil {
+			return struct{}{}, err
+		}
 	}
 	if err := d.firewall.Down(); err != nil {
-		return err
+		return struct{}{}, err
 	}
 	if err := d.moat.remove(); err != nil {
 		d.log.Warn("the moat could not be taken off all interfaces", "error", err)
 	}
 	close(d.down)
-	return nil
+	return struct{}{}, nil
 }

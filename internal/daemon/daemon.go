@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -30,6 +31,7 @@ import (
 	"sallyport/internal/gate"
 	"sallyport/internal/grant"
 	"sallyport/internal/hook"
+	"sallyport/internal/inforce"
 	"sallyport/internal/journal"
 	"sallyport/internal/key"
 	"sallyport/internal/metrics"
@@ -50,9 +52,12 @@ type Options struct {
 // Daemon is a running server.
 type Daemon struct {
 	opts     Options
+	system   system
 	log      *slog.Logger
 	notifier notifier
 	started  time.Time
+	kept     inforce.Store
+	list     []part // all of it; see parts
 
 	config   atomic.Pointer[config.Config]
 	events   *events
@@ -63,11 +68,11 @@ type Daemon struct {
 	hooks    *hook.Runner
 	metrics  *metrics.Metrics
 	webhooks *webhook.Sender
-	firewall *firewall.Firewall
+	firewall table
 	book     *grant.Book
 	register *grant.Register
 	sessions *sessions
-	source   *capture.Live
+	source   captured
 	pump     *pump
 	moat     *keeper
 	sampling sampling
@@ -80,81 +85,111 @@ type Daemon struct {
 	memory   atomic.Pointer[memory]  // nil if nothing needs it and it could not be opened
 	keys     key.Keyring             // the server keys in use
 
-	trial     atomic.Pointer[record] // nil: there has never been one
-	tried     chan struct{}          // a trial has begun
-	reloading sync.Mutex             // held while the configuration changes; guards old and files
-	old       *config.Config         // what a trial goes back to
-	files     snapshot               // what the configuration in force was made of
-	restored  chan struct{}          // closed when the grants of an earlier time are in the book
-	down      chan struct{}          // closed by sallyport down
-	hangups   chan os.Signal         // SIGHUP: reload
-}
+	scrapes, apis, decoys, logins *services
+	api                           atomic.Pointer[control.Server] // the one that runs; nil: none has
 
-// task is something that runs as long as the daemon does.
-type task struct {
-	name string
-	run  func(context.Context) error
+	trial     atomic.Pointer[inforce.Record] // nil: nothing is known to have been in force
+	tried     chan struct{}                  // a trial has begun
+	reloading sync.Mutex                     // held while the configuration changes; guards all below but the channels
+	old       *config.Config                 // what a trial goes back to
+	files     inforce.Snapshot               // what the configuration in force was made of
+	restored  chan struct{}                  // closed when the grants of an earlier time are in the book
+	down      chan struct{}                  // closed by sallyport down
+	hangups   chan os.Signal                 // SIGHUP: reload
 }
 
 // Run guards the doors until the context ends or sallyport down is asked for.
 // When it returns, the doors are closed (but after down) and no goroutine of
 // its own is left. An error means that it could not start, or that a task
 // failed.
-func Run(ctx context.Context, opts Options) error {
-	d := &Daemon{
+func Run(ctx context.Context, opts Options) error { return run(ctx, opts, linux()) }
+
+func run(ctx context.Context, opts Options, s system) error {
+	d := newDaemon(opts, s)
+	// Before anybody may be told that we are ready: until then, and without a
+	// handler, SIGHUP would end us.
+	signal.Notify(d.hangups, syscall.SIGHUP)
+	defer signal.Stop(d.hangups)
+	if err := d.start(ctx); err != nil {
+		return err
+	}
+	defer d.close()
+	return d.run(ctx)
+}
+
+func newDaemon(opts Options, s system) *Daemon {
+	return &Daemon{
 		opts:     opts,
+		system:   s,
 		log:      opts.Log,
 		notifier: newNotifier(opts.Getenv),
 		started:  time.Now(),
+		kept:     inforce.Open(opts.Getenv),
 		events:   newEvents(opts.Log),
 		restored: make(chan struct{}),
 		down:     make(chan struct{}),
 		tried:    make(chan struct{}, 1),
 		hangups:  make(chan os.Signal, 1),
 	}
-	defer d.close()
-	// Before anybody may be told that we are ready: until then, and without a
-	// handler, SIGHUP would end us.
-	signal.Notify(d.hangups, syscall.SIGHUP)
-	defer signal.Stop(d.hangups)
-	if err := d.start(); err != nil {
-		return err
-	}
-	return d.run(ctx)
 }
 
-// start does everything that can fail for a reason the administrator can
-// remove. The doors are closed before anything listens to knocks.
-func (d *Daemon) start() error {
+// start closes the doors, before anything listens to knocks and after
+// everything has succeeded that can fail: a start that fails changes nothing.
+// But where doors were closed before, it closes those, as a restart of the
+// machine must not open them.
+func (d *Daemon) start(ctx context.Context) error {
 	chosen, err := d.choose()
 	if err != nil {
 		return err
 	}
-	cfg := chosen.config
-	d.config.Store(cfg)
+	if d.firewall, err = d.system.firewall(d.log, firewall.Options{Unowned: d.opts.Unowned}); err != nil {
+		return err
+	}
+	d.make(chosen.config)
+	c := &change{to: chosen.config, reason: event.ByReload}
+	if err := d.bring(ctx, c, func(cfg *config.Config) error { return d.installFirst(chosen, cfg) }); err != nil {
+		return errors.Join(err, d.closeAgain(), d.firewall.Close())
+	}
+	if chosen.settle {
+		d.settle(chosen.config, d.files)
+	}
+	if banned, err := d.firewall.Bans(time.Now()); err != nil {
+		d.failed("bans", "read back who is banned: "+err.Error())
+	} else {
+		d.bans.recall(banned)
+	}
+	d.events.put(event.Event{Time: d.started, Kind: event.KindStart, Detail: fmt.Sprintf("%d doors closed", len(chosen.config.Doors))})
+	d.noteForeign(chosen.config)
+	d.tellAmiss(chosen.amiss)
+	return nil
+}
+
+// make puts the daemon together for its first configuration. It touches
+// nothing that is there already.
+func (d *Daemon) make(cfg *config.Config) {
 	d.journal = journal.New(cfg.Journal.Path, journalOptions(cfg), d.log)
 	d.uses = newUses(d.events.put)
 	d.hooks = hook.New(d.events.put)
-	d.hooks.Set(cfg.Hooks)
 	d.metrics = metrics.New(d.opts.Version, d.state, d.log)
-	host, _ := os.Hostname() // without a name if the kernel does not tell
-	d.webhooks = webhook.New(filepath.Join(cfg.Daemon.StateDir, "webhooks"), siem.Product{Version: d.opts.Version, Host: host}, d.events.put, d.log)
-	d.webhooks.Set(cfg.Webhooks)
-	d.watchman = newWatchman(d.found, d.events.put, cfg)
-	d.watchman.exposed = d.exposure.found
-	d.bans = newBans(d.events.put)
-	d.bans.configure(cfg)
-	d.events.sinks = append(d.events.sinks, d.watchman.heard, d.bans.heard, d.journal.Put, d.uses.heard, d.hooks.Put, d.metrics.Put, d.webhooks.Put)
-	if d.control, err = control.Listen(cfg.Daemon.Socket, d, d.log); err != nil {
-		return err
+	name, _ := os.Hostname() // without a name if the kernel does not say
+	d.webhooks = webhook.New(filepath.Join(cfg.Daemon.StateDir, "webhooks"), siem.Product{Version: d.opts.Version, Host: name}, d.events.put, d.log)
+	d.watchman = newWatchman(d.found, d.events.put, d.exposure.found, cfg)
+	d.bans = newBans(d.events.put, d.firewall, func() []netip.Addr { return d.host.own().Addresses })
+	d.moat = newKeeper(d.log, d.system.moat)
+	for _, s := range []**services{&d.scrapes, &d.apis, &d.decoys, &d.logins} {
+		*s = newServices(d.failed, d.problems.clear)
 	}
-	if d.firewall, err = firewall.New(d.log, firewall.Options{Unowned: d.opts.Unowned}); err != nil {
-		return err
+	d.list = d.parts()
+	for _, p := range d.list {
+		if p.hear != nil {
+			d.events.sinks = append(d.events.sinks, p.hear)
+		}
 	}
-	switch {
-	case chosen.settle:
-		d.settle(cfg, d.files)
-	case chosen.begin:
+}
+
+// installFirst closes the doors of the first configuration.
+func (d *Daemon) installFirst(chosen choice, cfg *config.Config) error {
+	if chosen.begin {
 		if err := d.startTrial(cfg); err != nil {
 			return err
 		}
@@ -162,63 +197,42 @@ func (d *Daemon) start() error {
 	if err := d.install(cfg); err != nil {
 		return fmt.Errorf("close the doors: %w", err)
 	}
-	banned, err := d.firewall.Bans(time.Now())
-	if err != nil {
-		return err
-	}
-	d.bans.kernel, d.bans.own = d.firewall, func() []netip.Addr { return d.host.own().Addresses }
-	d.bans.recall(banned)
-	return d.startGate(cfg)
-}
-
-func (d *Daemon) startGate(cfg *config.Config) error {
-	if err := d.remember(cfg); err != nil { // before anything else is put into state_dir
-		return err
-	}
-	d.keepOwners(cfg)
-	d.book.Expect()
-	d.actor = newActor(d.book, d.events)
-	d.actor.secrets = d.secrets.Load
-	d.actor.memory = d.memory.Load
-	d.actor.opened = d.metrics.Opened
-	d.actor.ended, d.actor.cut = d.ended, d.sessions.order
-	d.actor.misused, d.actor.banned, d.actor.pardon = d.misused, d.bans.has, d.bans.pardon
-	d.actor.answers = func() bool { return d.config.Load().SPA.Ack }
-
-	if err := d.host.read(); err != nil {
-		return err
-	}
-	s, err := d.spaOf(cfg)
-	if err != nil {
-		return err
-	}
-	d.keys = s.Keys
-	d.moat = newKeeper(d.log)
-	d.moat.configure(cfg, s.Keys)
-	g := gate.New(cfg, s, d.host.gate(), time.Now())
-	if m := d.memory.Load(); m != nil {
-		g.Remember(m.guard, time.Now())
-	}
-	if d.source, err = capture.Open(capture.Options{Filter: d.filter(g, cfg)}); err != nil {
-		return err
-	}
-	d.pump = newPump(d.source, g, d.actor.decided)
-	d.countContacts(cfg)
-	d.moat.tell(d.moatHost(g, cfg))
-	d.events.put(event.Event{Time: d.started, Kind: event.KindStart, Detail: fmt.Sprintf("%d doors closed", len(cfg.Doors))})
 	return nil
 }
 
-// run runs all tasks until one fails or the daemon is to stop.
+// closeAgain closes what was closed before a start that has failed. Where the
+// table is there it needs nothing.
+func (d *Daemon) closeAgain() error {
+	if there, err := d.firewall.Present(); err != nil || there {
+		return err
+	}
+	cfg, err := d.kept.Closed(d.opts.ConfigPath)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // nothing was
+	}
+	if err == nil {
+		err = d.firewall.Apply(cfg)
+	}
+	if err != nil {
+		return fmt.Errorf("close what was closed before: %w", err)
+	}
+	d.log.Warn("the daemon cannot start: what was closed before is closed, and nobody but trusted sources gets in")
+	return nil
+}
+
+// run runs all parts until one fails or the daemon is to stop.
 func (d *Daemon) run(ctx context.Context) error {
 	defer d.keepJournal()()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	group, ctx := errgroup.WithContext(ctx)
-	for _, t := range d.tasks() {
+	for _, p := range d.list {
+		if p.run == nil {
+			continue
+		}
 		group.Go(func() error {
-			if err := t.run(ctx); err != nil {
-				return fmt.Errorf("%s: %w", t.name, err)
+			if err := p.run(ctx); err != nil {
+				return fmt.Errorf("%s: %w", p.name, err)
 			}
 			return nil
 		})
@@ -231,44 +245,13 @@ func (d *Daemon) run(ctx context.Context) error {
 		}
 		return nil
 	})
-	d.notify("READY=1")
+	d.notify("READY=1", d.statusLine())
 	err := group.Wait()
 	d.notify("STOPPING=1")
 	d.events.put(event.Event{Time: time.Now(), Kind: event.KindStop, Detail: d.stopDetail(err)})
 	d.events.flush()
 	d.webhooks.Close()
 	return err
-}
-
-func (d *Daemon) tasks() []task {
-	return []task{
-		{"gate", d.runPump},
-		{"trial", d.watchTrial},
-		{"grants of an earlier time", d.restore},
-		{"grants", d.actor.Run},
-		{"events", d.events.Run},
-		{"hooks", d.hooks.Run},
-		{"metrics", d.serveMetrics},
-		{"API", d.serveAPI},
-		{"webhooks", d.webhooks.Run},
-		{"control socket", d.control.Run},
-		{"host addresses", d.watchAddresses},
-		{"listening ports", d.watchListeners},
-		{"firewall", d.watchFirewall},
-		{"signals", d.watchSignals},
-		{"capture drops", d.watchDrops},
-		{"connections", d.watchUses},
-		{"connections to be cut", d.sessions.Run},
-		{"findings", d.watchman.Run},
-		{"contacts", d.settleContacts},
-		{"logins", d.watchLogins},
-		{"decoys", d.watchDecoys},
-		{"rotating sequences", d.watchSteps},
-		{"moat", d.watchMoat},
-		{"exposure", d.watchExposure},
-		{"sampling", d.watchRate},
-		{"watchdog", d.watchdog},
-	}
 }
 
 func (d *Daemon) stopDetail(err error) string {
@@ -292,21 +275,33 @@ func (d *Daemon) isDown() bool {
 
 // close releases what start got hold of. The table stays.
 func (d *Daemon) close() {
-	var errs []error
-	if d.source != nil {
-		errs = append(errs, d.source.Close())
-	}
-	if d.firewall != nil {
-		errs = append(errs, d.firewall.Close())
-	}
-	if d.control != nil {
-		errs = append(errs, d.control.Close())
-	}
-	errs = append(errs, d.moat.close(), d.secrets.Load().close(), d.memory.Load().close(), d.register.Close(), d.sessions.close())
-	if err := errors.Join(errs...); err != nil {
+	if err := d.closeAll(); err != nil {
 		d.log.Warn("stop", "error", err)
 	}
 }
+
+func (d *Daemon) closeFirewall() error { return d.firewall.Close() }
+
+func (d *Daemon) closeCapture() error { return d.source.Close() }
+
+// prepareControl makes the control socket, at the start only.
+func (d *Daemon) prepareControl(_ context.Context, c *change) (step, error) {
+	if c.from != nil {
+		return step{}, nil
+	}
+	s, err := control.Listen(c.to.Daemon.Socket, d, d.log)
+	if err != nil {
+		return step{}, err
+	}
+	return step{
+		commit: func() { d.control = s },
+		abort:  func() { _ = s.Close() }, // nobody has used it
+	}, nil
+}
+
+func (d *Daemon) runControl(ctx context.Context) error { return d.control.Run(ctx) }
+
+func (d *Daemon) closeControl() error { return d.control.Close() }
 
 func (d *Daemon) notify(state ...string) {
 	if err := d.notifier.send(state...); err != nil {
@@ -348,8 +343,8 @@ func (d *Daemon) watchdog(ctx context.Context) error {
 
 // filter returns the capture filter that lets through what the gate watches,
 // and all that touches closed ports where that is counted here.
-func (d *Daemon) filter(g *gate.Gate, cfg *config.Config) capture.Filter {
-	f := capture.Filter{SPAPort: cfg.SPA.Port, SPALengths: spaLengths(d.keys)}
+func (d *Daemon) filter(g *gate.Gate, cfg *config.Config, keys key.Keyring) capture.Filter {
+	f := capture.Filter{SPAPort: cfg.SPA.Port, SPALengths: spaLengths(keys)}
 	f.TCP, f.UDP = filterOf(g.Watches)
 	none := capture.Ports{}
 	d.sampling.allow(f.TCP == none && f.UDP == none)

@@ -245,10 +245,25 @@ func (broken) Grant(event.Grant, time.Time) error         { return errors.New("n
 func (broken) Renew(event.Grant, time.Time) (bool, error) { return false, nil }
 func (broken) Revoke(event.Grant) error                   { return nil }
 
+// alone is an actor's surroundings in which nothing hears of anything.
+func alone(m *memory) around {
+	return around{
+		secrets: func() *secrets { return nil },
+		memory:  func() *memory { return m },
+		answers: func() bool { return false },
+		opened:  func(time.Duration) {},
+		ended:   func([]event.Grant) {},
+		misused: func(time.Time, gate.Decision) {},
+		banned:  func(netip.Addr, time.Time) bool { return false },
+		cut:     func(func(event.Owner) bool) {},
+		pardon:  func(time.Time, gate.Decision) {},
+	}
+}
+
 func TestFailedGrantIsAnEvent(t *testing.T) {
 	var log bytes.Buffer
 	e := newEvents(slog.New(slog.NewTextHandler(&log, nil)))
-	a := newActor(grant.New(broken{}, nil), e)
+	a := newActor(grant.New(broken{}, nil), e, alone(nil))
 	a.carryOut(order{start, gate.Decision{Kind: event.KindGrant, Reason: event.BySequence, Source: alice,
 		Grants: []event.Grant{{Door: "ssh", Source: alice, Until: start.Add(time.Minute)}}}})
 	e.flush()
@@ -260,7 +275,7 @@ func TestFailedGrantIsAnEvent(t *testing.T) {
 // A queue that is full loses a grant and says so; the pump goes on.
 func TestPumpNeverWaitsForTheFirewall(t *testing.T) {
 	e := newEvents(slog.New(slog.DiscardHandler))
-	a := newActor(grant.New(broken{}, nil), e)
+	a := newActor(grant.New(broken{}, nil), e, alone(nil))
 	for range cap(a.queue) + 5 {
 		a.decided(start, gate.Decision{Kind: event.KindGrant, Source: alice})
 	}

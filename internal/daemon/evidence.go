@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"sync"
 	"time"
 
 	"sallyport/internal/decoy"
@@ -53,23 +52,8 @@ func (s *suspicion) add(now time.Time, e evidence) bool {
 
 func (s *suspicion) enough(tries int) bool { return s.strong > 0 && s.strong+s.weak >= tries }
 
-// watchDecoys listens on the decoys, and ends bans.
-func (d *Daemon) watchDecoys(ctx context.Context) error {
-	var all sync.WaitGroup
-	defer all.Wait()
-	if cfg := d.config.Load(); cfg.Ban.Enabled {
-		for _, port := range cfg.Ban.Decoys {
-			l, err := decoy.Listen(port)
-			if err != nil {
-				d.problems.note("decoy "+port.String(), err.Error())
-				d.events.put(event.Event{Time: time.Now(), Kind: event.KindFailure, Detail: err.Error()})
-				continue
-			}
-			all.Go(func() {
-				decoy.Serve(ctx, l, func(from netip.Addr, said decoy.Said) { d.bans.hold(time.Now(), from, touched(port, said)) })
-			})
-		}
-	}
+// watchBans ends bans.
+func (d *Daemon) watchBans(ctx context.Context) error {
 	every := time.NewTicker(time.Second)
 	defer every.Stop()
 	for {
@@ -80,6 +64,26 @@ func (d *Daemon) watchDecoys(ctx context.Context) error {
 			d.bans.expire(now)
 		}
 	}
+}
+
+// decoyServices are the ports at which nothing is but what catches those who
+// try them.
+func (d *Daemon) decoyServices(c *change) (list []service) {
+	if !c.to.Ban.Enabled {
+		return nil
+	}
+	for _, port := range c.to.Ban.Decoys {
+		name := "decoy " + port.String()
+		heard := func(from netip.Addr, said decoy.Said) { d.bans.hold(time.Now(), from, touched(port, said)) }
+		list = append(list, service{subject: name, key: name, open: func() (serving, error) {
+			l, err := decoy.Listen(port)
+			if err != nil {
+				return serving{}, err
+			}
+			return serving{run: func(ctx context.Context) error { decoy.Serve(ctx, l, heard); return nil }, close: l.Close}, nil
+		}})
+	}
+	return list
 }
 
 // touched is the evidence of a connection to a decoy.

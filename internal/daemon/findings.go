@@ -32,8 +32,8 @@ type watchman struct {
 	lost     atomic.Uint64 // events for which the queue had no room
 }
 
-func newWatchman(found func(event.Finding, bool), put func(event.Event), cfg *config.Config) *watchman {
-	return &watchman{found: found, put: put, queue: make(chan event.Event, 8192), settings: make(chan *config.Config, 1), config: cfg}
+func newWatchman(found func(event.Finding, bool), put func(event.Event), exposed func() []detect.Exposure, cfg *config.Config) *watchman {
+	return &watchman{found: found, put: put, exposed: exposed, queue: make(chan event.Event, 8192), settings: make(chan *config.Config, 1), config: cfg}
 }
 
 // heard is the sink.
@@ -123,20 +123,27 @@ func (d *Daemon) found(f event.Finding, news bool) {
 	}
 }
 
-// watchLogins tells who logs in behind the doors, where the configuration says
+// loginServices tell who logs in behind the doors, where the configuration says
 // what has it.
-func (d *Daemon) watchLogins(ctx context.Context) error {
+func (d *Daemon) loginServices(c *change) []service {
+	path := c.to.Detect.SSHLog
+	if path == "" {
+		return nil
+	}
 	troubled := func(err error) {
 		d.events.put(event.Event{Time: time.Now(), Kind: event.KindFailure, Detail: err.Error()})
 	}
-	switch path := d.config.Load().Detect.SSHLog; path {
-	case "":
-	case config.SSHJournal:
-		journald.Follow(ctx, d.logged, troubled)
-	default:
-		sshlog.Follow(ctx, path, d.events.hostileEvent, troubled)
+	follow := func(ctx context.Context) error {
+		if path == config.SSHJournal {
+			journald.Follow(ctx, d.logged, troubled)
+		} else {
+			sshlog.Follow(ctx, path, d.events.hostileEvent, troubled)
+		}
+		return nil
 	}
-	return nil
+	return []service{{subject: "ssh_log", key: "logins in " + path, open: func() (serving, error) {
+		return serving{run: follow, close: func() error { return nil }}, nil
+	}}}
 }
 
 // logged takes an entry of the journal of systemd. Everybody may write to it,

@@ -23,18 +23,20 @@ import (
 func (d *Daemon) dryRun(q control.ReloadRequest) (control.ReloadAnswer, error) {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
-	cfg, _, err := d.load()
+	cfg, _, waiting, err := d.load()
 	if err != nil {
 		return control.ReloadAnswer{}, err
 	}
-	return d.foresee(cfg, q), nil
+	a := d.foresee(cfg, q)
+	a.Waiting = waiting
+	return a, nil
 }
 
 // foresee tells what a configuration would change, and for whom.
 func (d *Daemon) foresee(cfg *config.Config, q control.ReloadRequest) control.ReloadAnswer {
 	old, now := d.config.Load(), time.Now()
 	a := control.ReloadAnswer{Changes: append([]config.Change{}, config.Compare(old, cfg)...),
-		Closes: []control.Listener{}, Opens: []control.Listener{}, Ends: []event.Grant{}, Connections: []control.Connection{}, Warnings: []string{}}
+		Closes: []control.Listener{}, Opens: []control.Listener{}, Ends: []event.Grant{}, Connections: []control.Connection{}, Warnings: []string{}, Waiting: []string{}}
 	programs := d.programs()
 	closes := make(map[packet.Port]bool)
 	for _, p := range concerned(old, cfg, programs) {

@@ -109,26 +109,27 @@ func (d *Daemon) watchListeners(ctx context.Context) error {
 func (d *Daemon) updateHost(ctx context.Context) {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
-	var err error
 	var changed moat.Host
-	told := d.pump.do(ctx, func() {
+	err := d.pump.do(ctx, func() {
 		d.pump.gate.SetHost(d.host.gate())
-		changed, err = d.look(d.config.Load())
+		changed = d.look(d.config.Load())
 	})
-	if told != nil {
-		return
+	if err == nil {
+		d.moat.tell(changed)
 	}
-	if err != nil {
-		d.log.Warn("change the capture filter", "error", err)
-	}
-	d.moat.tell(changed)
 }
 
 // look tells the capture, and whoever counts contacts, which packets are of
-// interest now. It runs on the pump's goroutine, and returns what remains to be
-// told to the moat, which may take longer.
-func (d *Daemon) look(cfg *config.Config) (moat.Host, error) {
-	err := d.source.SetFilter(d.filter(d.pump.gate, cfg))
+// interest now. It runs on the pump's goroutine, or before there is one, and
+// returns what remains to be told to the moat, which may take longer. A filter
+// that the kernel has no memory for leaves the one before; the next look, within
+// seconds of any change of the host, tries again.
+func (d *Daemon) look(cfg *config.Config) moat.Host {
+	if err := d.source.SetFilter(d.filter(d.pump.gate, cfg, d.keys)); err != nil {
+		d.failed("capture", "change the capture filter: "+err.Error())
+	} else {
+		d.problems.clear("capture")
+	}
 	d.countContacts(cfg)
-	return d.moatHost(d.pump.gate, cfg), err
+	return d.moatHost(d.pump.gate, cfg)
 }

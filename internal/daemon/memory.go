@@ -37,23 +37,26 @@ func needsMemory(cfg *config.Config) bool {
 	return cfg.Rotates()
 }
 
-// remember opens the memory, if it is not open yet. It does so at the start
-// even if nothing needs it: a memory that has always been there has lost
-// nothing when it is needed.
-func (d *Daemon) remember(cfg *config.Config) error {
-	if d.memory.Load() != nil {
-		return nil
+// prepareMemory opens the memory, if it is not open yet. It does so at the start
+// even if nothing needs it, and before anything else is put into state_dir: a
+// memory that has always been there has lost nothing when it is needed.
+func (d *Daemon) prepareMemory(_ context.Context, c *change) (step, error) {
+	if c.memory = d.memory.Load(); c.memory != nil {
+		return step{}, nil
 	}
-	m, err := d.openMemory(cfg)
-	if err != nil && needsMemory(cfg) {
-		return err
+	m, err := d.openMemory(c.to)
+	if err != nil && needsMemory(c.to) {
+		return step{}, err
 	}
 	if err != nil {
 		d.log.Debug("the memory of used sequences", "error", err)
-		return nil
+		return step{}, nil
 	}
-	d.memory.Store(m)
-	return nil
+	c.memory = m
+	return step{
+		commit: func() { d.memory.Store(m) },
+		abort:  func() { _ = m.close() }, // nobody has used it
+	}, nil
 }
 
 func (d *Daemon) openMemory(cfg *config.Config) (*memory, error) {
@@ -75,8 +78,10 @@ func (d *Daemon) openMemory(cfg *config.Config) (*memory, error) {
 	store, guard, notices := spent.Open(files, sequence.StepAt(now)+1)
 	m := &memory{files, store, guard}
 	if needsMemory(cfg) {
+		until := time.Unix((guard.Floor()+1)*int64(sequence.Period/time.Second), 0)
 		for _, n := range notices {
-			d.failed("spent", "the memory of used sequences: "+n+": the rotating sequences of the next minute are refused, and of a minute after the clock is set forward")
+			d.failed("spent", fmt.Sprintf("the memory of used sequences: %s: rotating sequences of before %s are refused, and of a minute after the clock is set forward",
+				n, until.Format(time.TimeOnly)))
 		}
 	}
 	if guard.Damaged() {

@@ -84,10 +84,11 @@ func TestMemoryOfTheFirstStart(t *testing.T) {
 			t.Fatal(err)
 		}
 		d := newMemoryDaemon()
-		if err := d.remember(cfg); err != nil {
+		starting := &change{to: cfg}
+		if _, err := d.prepareMemory(t.Context(), starting); err != nil {
 			t.Fatal(err)
 		}
-		m := d.memory.Load()
+		m := starting.memory
 		if used := m.guard.Used(spent.Step("bob", "ssh", sequence.StepAt(time.Now()))); used != c.floor {
 			t.Errorf("%s start: used %v", c.name, used)
 		}
@@ -104,16 +105,16 @@ func TestMemoryThatCannotBeOpened(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg := rotatingConfig(file)
-	if err := newMemoryDaemon().remember(cfg); err == nil {
+	if _, err := newMemoryDaemon().prepareMemory(t.Context(), &change{to: cfg}); err == nil {
 		t.Error("a daemon without memory starts")
 	}
 	cfg.Clients = nil
 	d := newMemoryDaemon()
-	if err := d.remember(cfg); err != nil || d.memory.Load() != nil {
+	if s, err := d.prepareMemory(t.Context(), &change{to: cfg}); err != nil || s.commit != nil {
 		t.Errorf("a daemon that needs none: %v", err)
 	}
 	cfg.Doors[0].SequencesFile = "/etc/list"
-	if err := d.remember(cfg); err == nil {
+	if _, err := d.prepareMemory(t.Context(), &change{from: cfg, to: cfg}); err == nil {
 		t.Error("a reload that needs one is taken")
 	}
 }
@@ -129,8 +130,7 @@ func (unwritable) Sync() error                         { return nil }
 func TestNothingOpensUnrecorded(t *testing.T) {
 	store, guard, _ := spent.Open(unwritable{}, 1)
 	d := newMemoryDaemon()
-	a := newActor(nil, d.events) // a book would be used by any grant
-	a.memory = func() *memory { return &memory{store: store, guard: guard} }
+	a := newActor(nil, d.events, alone(&memory{store: store, guard: guard})) // a book would be used by any grant
 	record := spent.Step("bob", "ssh", 7)
 	a.carryOut(order{time.Now(), gate.Decision{Kind: event.KindGrant, Reason: event.ByRotating, Door: "ssh", Client: "bob", Authenticated: true,
 		Source: netip.MustParseAddr("192.0.2.7"), Spent: &record, Grants: []event.Grant{{Door: "ssh"}}}})
@@ -149,8 +149,7 @@ func TestRefusalsAreRecorded(t *testing.T) {
 	defer files.Close()
 	store, guard, _ := spent.Open(files, 1)
 	d := newMemoryDaemon()
-	a := newActor(nil, d.events)
-	a.memory = func() *memory { return &memory{store: store, guard: guard} }
+	a := newActor(nil, d.events, alone(&memory{store: store, guard: guard}))
 	record := spent.Step("bob", "ssh", 7)
 	a.decided(time.Now(), gate.Decision{Kind: event.KindRefusal, Reason: event.OutOfHours, Door: "ssh",
 		Source: netip.MustParseAddr("192.0.2.7"), Spent: &record})

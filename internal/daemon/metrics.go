@@ -6,26 +6,22 @@ import (
 	"context"
 	"time"
 
-	"sallyport/internal/event"
 	"sallyport/internal/metrics"
 )
 
-// serveMetrics answers Prometheus, where the configuration says so. That it
-// cannot keeps no door from opening.
-func (d *Daemon) serveMetrics(ctx context.Context) error {
-	at := d.config.Load().Metrics.Listen
+// metricsServices answer Prometheus, where the configuration says so.
+func (d *Daemon) metricsServices(c *change) []service {
+	at := c.to.Metrics.Listen
 	if at == "" {
 		return nil
 	}
-	listener, err := metrics.Listen(at)
-	if err == nil {
-		err = d.metrics.Serve(ctx, listener)
-	}
-	if err != nil {
-		d.problems.note("metrics", err.Error())
-		d.events.put(event.Event{Time: time.Now(), Kind: event.KindFailure, Detail: err.Error()})
-	}
-	return nil
+	return []service{{subject: "metrics", key: "metrics at " + at, open: func() (serving, error) {
+		l, err := metrics.Listen(at)
+		if err != nil {
+			return serving{}, err
+		}
+		return serving{run: func(ctx context.Context) error { return d.metrics.Serve(ctx, l) }, close: l.Close}, nil
+	}}}
 }
 
 // state is what Prometheus is told. Grants are counted in the book: asking the

@@ -42,9 +42,9 @@ type keeper struct {
 	covers atomic.Bool // contacts are counted in the kernel
 }
 
-func newKeeper(log *slog.Logger) *keeper {
+func newKeeper(log *slog.Logger, open func(*slog.Logger) (*moat.Moat, error)) *keeper {
 	k := &keeper{log: log, changed: make(chan struct{}, 1)}
-	m, err := moat.New(moat.DefaultDir, log)
+	m, err := open(log)
 	if err != nil {
 		k.problem = err.Error()
 		log.Info("moat: off", "reason", err)

@@ -6,21 +6,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"strings"
 	"time"
 
+	"sallyport/internal/capture"
 	"sallyport/internal/config"
 	"sallyport/internal/control"
 	"sallyport/internal/event"
 	"sallyport/internal/gate"
-	"sallyport/internal/moat"
+	"sallyport/internal/inforce"
 )
 
 // reload reads the configuration again and carries it everywhere, or nowhere.
 // Grants of doors that still exist go on, and so do sequences in progress.
 func (d *Daemon) reload(ctx context.Context, q control.ReloadRequest) (control.ReloadAnswer, error) {
 	d.notify(reloading()...)
-	defer d.notify("READY=1")
+	defer func() { d.notify("READY=1", d.statusLine()) }()
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
 	ev := event.Event{Time: time.Now(), Kind: event.KindReload}
@@ -33,6 +34,9 @@ func (d *Daemon) reload(ctx context.Context, q control.ReloadRequest) (control.R
 		if !a.Until.IsZero() {
 			ev.Detail += ", on trial until " + a.Until.Format(time.TimeOnly)
 		}
+		if len(a.Waiting) > 0 {
+			ev.Detail += "; " + waitingFor(a.Waiting)
+		}
 	}
 	d.events.put(ev)
 	return a, err
@@ -44,120 +48,163 @@ func (d *Daemon) change(ctx context.Context, q control.ReloadRequest) (*config.C
 	if err := d.mayTry(confirm); err != nil {
 		return nil, control.ReloadAnswer{}, err
 	}
-	cfg, files, err := d.load()
+	cfg, files, waiting, err := d.load()
 	if err != nil {
+		d.noteAmiss("the configuration on disk cannot be used (" + inLine(err) + "): the one before is in force")
 		return nil, control.ReloadAnswer{}, err
 	}
-	r := d.trial.Load()
-	if r != nil && !r.Ended.IsZero() && q.Implied {
-		return nil, control.ReloadAnswer{}, &control.Error{Text: "the configuration on disk is not the one in force: it was rolled back at " + r.Ended.Format(time.DateTime),
-			Remedy: "mend it, or bring it into force, with sallyport reload --confirm 60s; then try again"}
-	}
-	if r != nil && !r.Ended.IsZero() && r.Tried == files.digest() && confirm == 0 && !q.Force {
-		return nil, control.ReloadAnswer{}, &control.Error{Text: "this very configuration was rolled back, and has not changed since",
-			Remedy: "mend it, or try it again: sallyport reload --confirm 60s"}
+	if err := d.mayBring(q, files); err != nil {
+		return nil, control.ReloadAnswer{}, err
 	}
 	a := d.foresee(cfg, q)
+	a.Waiting = waiting
 	if a.Lockout != "" && !q.Force {
 		return nil, a, &control.Error{Text: a.Lockout, Remedy: "give yourself a way in, put your address into trusted, or use --force; reload --confirm 60s makes it safe to try"}
 	}
 	if confirm != 0 {
 		err = d.try(ctx, cfg, files, confirm)
-	} else if err = d.apply(ctx, cfg, d.firewall.Apply, event.ByReload); err == nil {
+	} else if err = d.apply(ctx, cfg, event.ByReload, true, d.firewall.Apply); err == nil {
 		d.settle(cfg, files)
 	}
 	if err != nil {
+		d.noteAmiss("the configuration on disk cannot be used (" + inLine(err) + "): the one before is in force")
 		return nil, a, err
 	}
+	d.noteAmiss("")
+	d.noteWaiting(waiting)
 	a.Applied = true
-	if r := d.trial.Load(); r.pending() {
+	if r := d.trial.Load(); r.Pending() {
 		a.Until = r.Until
 	}
 	return cfg, a, nil
 }
 
-// load reads the configuration and refuses what cannot change under way.
-func (d *Daemon) load() (*config.Config, snapshot, error) {
-	cfg, files, err := loadConfig(d.opts.ConfigPath)
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := d.fixed(cfg); err != nil {
-		return nil, nil, err
-	}
-	return cfg, files, nil
-}
-
-// fixed refuses changes of what cannot change under way.
-func (d *Daemon) fixed(cfg *config.Config) error {
-	if cfg.Daemon != d.config.Load().Daemon {
-		return errors.New("[daemon] has changed: state_dir and socket need a restart (systemctl restart sallyport; no grant is lost)")
-	}
-	if old := d.config.Load().Journal.Path; cfg.Journal.Path != old {
-		return fmt.Errorf("[journal] path has changed from %q: it needs a restart (systemctl restart sallyport; no grant is lost)", old)
-	}
-	if old := d.config.Load(); cfg.Metrics != old.Metrics || cfg.API != old.API {
-		return errors.New("[metrics] or [api] has changed: that needs a restart (systemctl restart sallyport; no grant is lost)")
-	}
-	if old := d.config.Load().Ban; cfg.Ban.Enabled != old.Enabled || !slices.Equal(cfg.Ban.Decoys, old.Decoys) {
-		return errors.New("[ban] enabled or decoys has changed: that needs a restart (systemctl restart sallyport; no grant is lost)")
-	}
-	if old := d.config.Load().Detect.SSHLog; cfg.Detect.SSHLog != old {
-		return fmt.Errorf("[detect] ssh_log has changed from %q: it needs a restart (systemctl restart sallyport; no grant is lost)", old)
+// mayBring refuses what was rolled back, unless somebody means it.
+func (d *Daemon) mayBring(q control.ReloadRequest, files inforce.Snapshot) error {
+	r := d.trial.Load()
+	switch {
+	case r == nil || r.Ended.IsZero():
+	case q.Implied:
+		return &control.Error{Text: "the configuration on disk is not the one in force: it was rolled back at " + r.Ended.Format(time.DateTime),
+			Remedy: "mend it, or bring it into force, with sallyport reload --confirm 60s; then try again"}
+	case r.Tried == files.Digest() && q.Confirm == 0 && !q.Force:
+		return &control.Error{Text: "this very configuration was rolled back, and has not changed since",
+			Remedy: "mend it, or try it again: sallyport reload --confirm 60s"}
 	}
 	return nil
 }
 
-// apply takes a new configuration into use. The firewall comes first: what is
-// new is closed before anything can open it.
-func (d *Daemon) apply(ctx context.Context, cfg *config.Config, install func(*config.Config) error, reason event.Reason) error {
-	s, err := d.spaOf(cfg)
+// load reads the configuration as it can be in force now, and names what of it
+// waits for a restart.
+func (d *Daemon) load() (*config.Config, inforce.Snapshot, []string, error) {
+	cfg, files, err := inforce.Load(d.opts.ConfigPath)
 	if err != nil {
-		return err
+		return nil, nil, nil, err
 	}
-	if err := d.remember(cfg); err != nil {
-		return err
+	held, waiting := d.hold(cfg)
+	return held, files, waiting, nil
+}
+
+// waitingFor says what a restart brings into force.
+func waitingFor(waiting []string) string {
+	verb := "waits"
+	if len(waiting) > 1 {
+		verb = "wait"
 	}
-	old, oldKeys := d.config.Load(), d.keys
-	if err := install(cfg); err != nil {
-		return fmt.Errorf("change the firewall: %w", err)
+	return fmt.Sprintf("%s %s for a restart (systemctl restart sallyport; no grant is lost)", strings.Join(waiting, " and "), verb)
+}
+
+func (d *Daemon) noteWaiting(waiting []string) {
+	if len(waiting) == 0 {
+		d.problems.clear("restart")
+		return
 	}
-	if err := d.reconfigure(ctx, cfg, s); err != nil {
-		s.Keys = oldKeys
-		return errors.Join(err, d.firewall.Apply(old), d.reconfigure(ctx, old, s))
+	d.problems.note("restart", "the rest of the configuration is in force; "+waitingFor(waiting))
+}
+
+// apply takes a new configuration into use.
+func (d *Daemon) apply(ctx context.Context, cfg *config.Config, reason event.Reason, strict bool, install func(*config.Config) error) error {
+	return d.bring(ctx, &change{from: d.config.Load(), to: cfg, reason: reason, strict: strict}, install)
+}
+
+// prepareGate makes the gate at the start, with a capture that takes nothing
+// yet; later it makes what the capture lacks.
+func (d *Daemon) prepareGate(ctx context.Context, c *change) (step, error) {
+	if c.from == nil {
+		return d.prepareFirstGate(c)
 	}
-	d.config.Store(cfg)
-	d.tellKeys(oldKeys)
-	d.journal.Configure(journalOptions(cfg))
-	if err := d.uses.reconfigure(cfg); err != nil {
-		d.log.Warn("connections to new doors are not told", "error", err)
+	var err error
+	// Fails by itself only when the daemon stops.
+	if told := d.pump.do(ctx, func() { err = d.source.Prepare(capture.Filter{SPAPort: c.to.SPA.Port}) }); told != nil {
+		return step{}, told
 	}
-	d.sessions.configure(cfg)
-	d.watchman.configure(cfg)
-	d.bans.configure(cfg)
-	d.endOrphans(cfg, old, reason)
-	return nil
+	if err != nil {
+		return step{}, err
+	}
+	return step{commit: func() { d.reconfigure(ctx, c) }}, nil
+}
+
+func (d *Daemon) prepareFirstGate(c *change) (step, error) {
+	if err := d.system.host(&d.host); err != nil {
+		return step{}, err
+	}
+	g := gate.New(c.to, c.spa, d.host.gate(), time.Now())
+	if c.memory != nil {
+		g.Remember(c.memory.guard, time.Now())
+	}
+	source, err := d.system.capture(capture.Options{})
+	if err != nil {
+		return step{}, err
+	}
+	if err := source.Prepare(capture.Filter{SPAPort: c.to.SPA.Port}); err != nil {
+		return step{}, errors.Join(err, source.Close())
+	}
+	return step{
+		commit: func() {
+			d.source, d.pump = source, newPump(source, g, d.actor.decided)
+			c.moat = d.look(c.to)
+		},
+		abort: func() { _ = source.Close() }, // nobody has used it
+	}, nil
 }
 
 // reconfigure changes gate and capture filter between two packets.
-func (d *Daemon) reconfigure(ctx context.Context, cfg *config.Config, s gate.SPA) error {
-	d.keys = s.Keys
-	var err error
-	var host moat.Host
+func (d *Daemon) reconfigure(ctx context.Context, c *change) {
 	live := d.book.Live(time.Now()) // what is given from here on the gate knows by itself
-	told := d.pump.do(ctx, func() {
-		if m := d.memory.Load(); m != nil {
-			d.pump.gate.Remember(m.guard, time.Now())
+	// Fails only when the daemon stops.
+	_ = d.pump.do(ctx, func() {
+		if c.memory != nil {
+			d.pump.gate.Remember(c.memory.guard, time.Now())
 		}
-		d.pump.gate.Reconfigure(cfg, s, time.Now())
+		d.pump.gate.Reconfigure(c.to, c.spa, time.Now())
 		d.pump.gate.Began(live)
-		host, err = d.look(cfg)
+		c.moat = d.look(c.to)
 	})
-	if told == nil {
-		d.moat.configure(cfg, s.Keys)
-		d.moat.tell(host)
+}
+
+// prepareMoat hands the moat the keys and what the gate watches. Whatever goes
+// wrong with it stops nothing.
+func (d *Daemon) prepareMoat(_ context.Context, c *change) (step, error) {
+	return step{commit: func() {
+		d.moat.configure(c.to, c.spa.Keys)
+		d.moat.tell(c.moat)
+	}}, nil
+}
+
+// prepareGrants ends what a new configuration does not allow any more. At the
+// start, restore does.
+func (d *Daemon) prepareGrants(_ context.Context, c *change) (step, error) {
+	if c.from == nil {
+		return step{}, nil
 	}
-	return errors.Join(told, err)
+	return step{commit: func() { d.endOrphans(c.to, c.from, c.reason) }}, nil
+}
+
+// reconfigureUses carries new doors to the kernel's filter of connections.
+func (d *Daemon) reconfigureUses(cfg *config.Config) {
+	if err := d.uses.reconfigure(cfg); err != nil {
+		d.log.Warn("connections to new doors are not told", "error", err)
+	}
 }
 
 // endOrphans ends the grants that the configuration no longer allows, or shortens

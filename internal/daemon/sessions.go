@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -28,6 +29,30 @@ type sessions struct {
 	watching chan struct{}   // closed when the kernel tells of connections
 	orders   chan func(event.Owner) bool
 }
+
+// prepareOwners makes the book and the actor at the start: after the memory of used
+// sequences, which must see whether anything has been put into state_dir.
+func (d *Daemon) prepareOwners(_ context.Context, c *change) (step, error) {
+	if c.from != nil {
+		return step{commit: func() { d.sessions.configure(c.to) }}, nil
+	}
+	d.keepOwners(c.to)
+	d.book.Expect()
+	d.actor = newActor(d.book, d.events, around{
+		secrets: d.secrets.Load,
+		memory:  d.memory.Load,
+		answers: func() bool { return d.config.Load().SPA.Ack },
+		opened:  d.metrics.Opened,
+		ended:   d.ended,
+		cut:     d.sessions.order,
+		misused: d.misused,
+		banned:  d.bans.has,
+		pardon:  d.bans.pardon,
+	})
+	return step{abort: func() { _ = d.closeOwners() }}, nil // nobody has used them
+}
+
+func (d *Daemon) closeOwners() error { return errors.Join(d.register.Close(), d.sessions.close()) }
 
 // keepOwners opens what is kept of owners, and the book.
 func (d *Daemon) keepOwners(cfg *config.Config) {

@@ -3,6 +3,7 @@
 package daemon
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -35,24 +36,32 @@ type secrets struct {
 	seed   [2]uint64
 }
 
-// spaOf returns what the gate needs for the SPA part of a configuration. The
+// prepareSPA makes what the gate needs for the SPA part of a configuration. The
 // server key is read each time, so that a reload takes a rotated one into use.
-func (d *Daemon) spaOf(cfg *config.Config) (gate.SPA, error) {
-	if cfg.SPA.Port == 0 {
-		return gate.SPA{}, nil
+func (d *Daemon) prepareSPA(_ context.Context, c *change) (step, error) {
+	if c.to.SPA.Port == 0 {
+		return step{commit: func() { d.keys = key.Keyring{} }}, nil
 	}
-	ring, made, err := d.serverKey(cfg)
+	ring, made, err := d.serverKey(c.to)
 	if err != nil {
-		return gate.SPA{}, err
+		return step{}, err
 	}
+	var done step
 	s := d.secrets.Load()
 	if s == nil {
-		if s, err = d.openSecrets(cfg, made); err != nil {
-			return gate.SPA{}, err
+		if s, err = d.openSecrets(c.to, made); err != nil {
+			return step{}, err
 		}
-		d.secrets.Store(s)
+		done.abort = func() { _ = s.close() } // nobody has used it
 	}
-	return gate.SPA{Keys: ring, Guard: s.guard, Seed: s.seed}, nil
+	c.spa = gate.SPA{Keys: ring, Guard: s.guard, Seed: s.seed}
+	done.commit = func() {
+		before := d.keys
+		d.secrets.Store(s)
+		d.keys = ring
+		d.tellKeys(before)
+	}
+	return done, nil
 }
 
 // serverKey reads the server key, and makes one at the first start.
@@ -106,7 +115,7 @@ func (d *Daemon) openSecrets(cfg *config.Config, made bool) (*secrets, error) {
 		d.problems.note("replay", text)
 		d.events.put(event.Event{Time: time.Now(), Kind: event.KindFailure, Detail: text})
 	}
-	if s.sender, err = ack.Open(); err != nil {
+	if s.sender, err = d.system.answers(); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	var seed [16]byte

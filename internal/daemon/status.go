@@ -34,6 +34,13 @@ func (p *problems) note(subject, text string) {
 	p.all[subject] = text
 }
 
+// get returns what was noted of a subject, or "".
+func (p *problems) get(subject string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.all[subject]
+}
+
 func (p *problems) list() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -11,6 +11,7 @@ import (
 	"sallyport/internal/config"
 	"sallyport/internal/control"
 	"sallyport/internal/event"
+	"sallyport/internal/inforce"
 )
 
 // A configuration on trial is in force until its deadline unless it has been
@@ -33,50 +34,59 @@ const rollbackAgain = time.Second
 // choice is what a daemon runs from its start on.
 type choice struct {
 	config *config.Config
-	begin  bool // with a trial
-	settle bool // it is in force for good
+	begin  bool   // with a trial
+	settle bool   // it is in force for good
+	amiss  string // why it is not that of the files
 }
 
 // choose decides at the start which configuration to run: that of the files,
-// unless it was on trial and has not been confirmed.
+// unless it was on trial and has not been confirmed, or cannot be read.
 func (d *Daemon) choose() (choice, error) {
-	disk, files, err := loadConfig(d.opts.ConfigPath)
+	r, broken := d.kept.Read()
+	disk, files, err := inforce.Load(d.opts.ConfigPath)
 	if err != nil {
-		return choice{}, fmt.Errorf("load configuration: %w", err)
+		return d.fallBack(err, r, broken)
 	}
 	d.files = files
-	r, err := readRecord(disk.Daemon.StateDir)
-	if err != nil {
-		d.failed("trial", err.Error()+": the configuration on disk is in force")
+	if broken != nil {
+		d.failed("trial", broken.Error()+": the configuration on disk is in force")
 	}
 	if r == nil || r.Path != disk.Path {
-		return choice{disk, d.opts.Confirm != 0, d.opts.Confirm == 0}, nil
+		return choice{config: disk, begin: d.opts.Confirm != 0, settle: d.opts.Confirm == 0}, nil
 	}
-	now := files.digest()
-	if r.pending() && (r.left() == 0 || r.Tried != now) {
-		r = d.giveUp(disk.Daemon.StateDir, r, now)
+	now := files.Digest()
+	if r.Pending() && (left(r) == 0 || r.Tried != now) {
+		r = d.giveUp(r, now)
 	}
 	d.trial.Store(r)
 	switch {
-	case r.pending(): // goes on
+	case r.Pending(): // goes on
+		if d.old, err = d.before(r, disk); err != nil {
+			return d.fallBack(err, r, nil)
+		}
 		d.tellTrial(r)
-		d.old, err = d.before(r, disk)
-		return choice{config: disk}, err
+		return choice{config: disk}, nil
 	case r.Tried == now:
+		cfg, err := d.before(r, disk)
+		if err != nil {
+			return d.fallBack(err, r, nil)
+		}
 		d.tellRolledBack(r)
 		d.files = r.Good
-		cfg, err := d.before(r, disk)
-		return choice{config: cfg}, err
+		return choice{config: cfg}, nil
 	}
-	begin := d.opts.Confirm != 0 && (r.Good == nil || r.Good.digest() != now)
-	return choice{disk, begin, !begin}, nil
+	begin := d.opts.Confirm != 0 && (r.Good == nil || r.Good.Digest() != now)
+	return choice{config: disk, begin: begin, settle: !begin}, nil
 }
+
+// left is how much time is left to confirm a trial.
+func left(r *inforce.Record) time.Duration { return r.Left(bootID(), boottime()) }
 
 // startTrial begins the trial of what a daemon runs from its start on.
 func (d *Daemon) startTrial(cfg *config.Config) error {
 	r := d.trial.Load()
 	if r == nil {
-		r = &record{Path: cfg.Path}
+		r = &inforce.Record{Path: cfg.Path}
 		if there, err := d.firewall.Present(); err != nil || there {
 			return errors.Join(err, errors.New("the doors are closed already, by a daemon that was started without --confirm: start it without, and use sallyport reload --confirm"))
 		}
@@ -86,14 +96,14 @@ func (d *Daemon) startTrial(cfg *config.Config) error {
 		return err
 	}
 	d.old = old
-	return d.begin(cfg, r.Good, d.files.digest(), d.opts.Confirm)
+	return d.begin(cfg, r.Good, r.Since, d.files.Digest(), d.opts.Confirm)
 }
 
 // before returns the configuration that was in force before a trial. If there
 // was none, it is one that closes nothing.
-func (d *Daemon) before(r *record, disk *config.Config) (*config.Config, error) {
+func (d *Daemon) before(r *inforce.Record, disk *config.Config) (*config.Config, error) {
 	if r.Good != nil {
-		return r.Good.remake(r.Path)
+		return r.Good.Remake(r.Path)
 	}
 	empty := *disk
 	empty.Gate = config.Gate{Policy: config.PolicyDoors, Closed: config.ClosedDrop}
@@ -102,9 +112,9 @@ func (d *Daemon) before(r *record, disk *config.Config) (*config.Config, error) 
 }
 
 // begin writes down that a trial begins.
-func (d *Daemon) begin(cfg *config.Config, good snapshot, tried string, within time.Duration) error {
-	r := &record{Path: cfg.Path, Good: good, Tried: tried, Boot: bootID(), Deadline: boottime() + within, Until: time.Now().Add(within)}
-	if err := r.write(cfg.Daemon.StateDir); err != nil {
+func (d *Daemon) begin(cfg *config.Config, good inforce.Snapshot, since time.Time, tried string, within time.Duration) error {
+	r := &inforce.Record{Path: cfg.Path, Good: good, Since: since, Tried: tried, Boot: bootID(), Deadline: boottime() + within, Until: time.Now().Add(within)}
+	if err := d.kept.Write(r); err != nil {
 		return err
 	}
 	d.trial.Store(r)
@@ -113,7 +123,7 @@ func (d *Daemon) begin(cfg *config.Config, good snapshot, tried string, within t
 }
 
 // tellTrial says that a trial is under way, and has its end watched.
-func (d *Daemon) tellTrial(r *record) {
+func (d *Daemon) tellTrial(r *inforce.Record) {
 	d.problems.note("trial", fmt.Sprintf("the configuration is on trial until %s: sallyport confirm keeps it, else it is rolled back", r.Until.Format(time.TimeOnly)))
 	select {
 	case d.tried <- struct{}{}:
@@ -124,34 +134,32 @@ func (d *Daemon) tellTrial(r *record) {
 // install closes what a configuration says: for good, or on trial.
 func (d *Daemon) install(cfg *config.Config) error {
 	r := d.trial.Load()
-	if !r.pending() || d.old == nil {
+	if !r.Pending() || d.old == nil {
 		return d.firewall.Apply(cfg)
 	}
 	// Without time left the rollback is under way.
-	return d.firewall.Try(d.old, cfg, max(r.left(), time.Millisecond))
+	return d.firewall.Try(d.old, cfg, max(left(r), time.Millisecond))
 }
 
-// settle writes down that a configuration is in force for good, if there has
-// ever been a trial.
-func (d *Daemon) settle(cfg *config.Config, files snapshot) {
+// settle writes down that a configuration is in force for good.
+func (d *Daemon) settle(cfg *config.Config, files inforce.Snapshot) {
 	d.files, d.old = files, nil
 	d.problems.clear("trial")
-	if d.trial.Load() == nil && d.opts.Confirm == 0 {
-		return
-	}
-	r := &record{Path: cfg.Path, Good: files}
-	if err := r.write(cfg.Daemon.StateDir); err != nil {
-		d.failed("trial", err.Error())
+	r, err := d.kept.Keep(cfg, files, time.Now())
+	if err != nil {
+		d.failed("kept", err.Error()+": if the configuration cannot be read at the next start, what was in force before this one is")
+	} else {
+		d.problems.clear("kept")
 	}
 	d.trial.Store(r)
 }
 
 // giveUp writes down that a trial is over, and that what is on disk now is not
 // to be used. If that fails, the next start finds it out again.
-func (d *Daemon) giveUp(stateDir string, r *record, tried string) *record {
+func (d *Daemon) giveUp(r *inforce.Record, tried string) *inforce.Record {
 	ended := *r
 	ended.Tried, ended.Ended = tried, time.Now()
-	if err := ended.write(stateDir); err != nil {
+	if err := d.kept.Write(&ended); err != nil {
 		d.log.Error("the rollback", "error", err)
 	}
 	d.trial.Store(&ended)
@@ -159,7 +167,7 @@ func (d *Daemon) giveUp(stateDir string, r *record, tried string) *record {
 }
 
 // tellRolledBack says loudly that the files are not what is in force.
-func (d *Daemon) tellRolledBack(r *record) {
+func (d *Daemon) tellRolledBack(r *inforce.Record) {
 	what := "the configuration before it is in force"
 	if r.Good == nil {
 		what = "there was none before it, so nothing is closed"
@@ -182,10 +190,10 @@ func (d *Daemon) watchTrial(ctx context.Context) error {
 		case <-timer.C:
 		}
 		r := d.trial.Load()
-		if !r.pending() {
+		if !r.Pending() {
 			continue
 		}
-		if left := r.left(); left > 0 {
+		if left := left(r); left > 0 {
 			timer.Reset(left)
 			continue
 		}
@@ -201,15 +209,16 @@ func (d *Daemon) rollback(ctx context.Context) error {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
 	r := d.trial.Load()
-	if !r.pending() || r.left() > 0 || d.isDown() {
+	if !r.Pending() || left(r) > 0 || d.isDown() {
 		return nil // confirmed meanwhile, or begun anew
 	}
-	old := d.old
-	if err := d.apply(ctx, old, d.firewall.Apply, event.ByRollback); err != nil {
+	old, waiting := d.hold(d.old)
+	if err := d.apply(ctx, old, event.ByRollback, false, d.firewall.Apply); err != nil {
 		return err
 	}
 	d.old, d.files = nil, r.Good
-	d.tellRolledBack(d.giveUp(old.Daemon.StateDir, r, r.Tried))
+	d.noteWaiting(waiting)
+	d.tellRolledBack(d.giveUp(r, r.Tried))
 	d.problems.clear("rollback")
 	d.events.put(event.Event{Time: time.Now(), Kind: event.KindReload, Reason: event.ByRollback,
 		Detail: fmt.Sprintf("not confirmed in time: back to %d doors, %d clients", len(old.Doors), len(old.Clients))})
@@ -225,9 +234,9 @@ func (d *Daemon) Confirm(context.Context) error {
 	case r != nil && !r.Ended.IsZero():
 		return &control.Error{Text: fmt.Sprintf("the trial has ended: the configuration was rolled back at %s", r.Ended.Format(time.DateTime)),
 			Remedy: "try again: sallyport reload --confirm 60s"}
-	case !r.pending():
+	case !r.Pending():
 		return &control.Error{Text: "no configuration is on trial", Remedy: "sallyport reload --confirm 60s begins a trial"}
-	case r.left() == 0:
+	case left(r) == 0:
 		return &control.Error{Text: "it is too late: the configuration is being rolled back"}
 	}
 	cfg := d.config.Load()
@@ -244,23 +253,26 @@ func (d *Daemon) mayTry(confirm time.Duration) error {
 	switch {
 	case confirm != 0 && (confirm < minTrial || confirm > maxTrial):
 		return wrong(fmt.Sprintf("want %s to %s", minTrial, maxTrial), "cannot try a configuration for %s", confirm)
-	case confirm == 0 && d.trial.Load().pending():
+	case confirm == 0 && d.trial.Load().Pending():
 		return errors.New("a configuration is on trial: keep it with sallyport confirm, wait until it is rolled back, or begin anew with sallyport reload --confirm 60s")
 	}
 	return nil
 }
 
 // try brings a configuration into force on trial.
-func (d *Daemon) try(ctx context.Context, cfg *config.Config, files snapshot, within time.Duration) error {
-	was, old, good := d.trial.Load(), d.old, d.files
-	if was.pending() {
+func (d *Daemon) try(ctx context.Context, cfg *config.Config, files inforce.Snapshot, within time.Duration) error {
+	was, old, good, since := d.trial.Load(), d.old, d.files, time.Time{}
+	if was != nil {
+		since = was.Since
+	}
+	if was.Pending() {
 		good = was.Good // a trial that is begun anew goes back as far
 	} else {
 		d.old = d.config.Load()
 	}
-	err := d.begin(cfg, good, files.digest(), within)
+	err := d.begin(cfg, good, since, files.Digest(), within)
 	if err == nil {
-		err = d.apply(ctx, cfg, d.install, event.ByReload)
+		err = d.apply(ctx, cfg, event.ByReload, true, d.install)
 	}
 	if err == nil {
 		d.files = files
@@ -270,9 +282,9 @@ func (d *Daemon) try(ctx context.Context, cfg *config.Config, files snapshot, wi
 	d.trial.Store(was)
 	d.problems.clear("trial")
 	if was == nil {
-		was = &record{Path: cfg.Path, Good: d.files}
+		was = &inforce.Record{Path: cfg.Path, Good: d.files}
 	}
-	return errors.Join(err, was.write(cfg.Daemon.StateDir), d.install(d.config.Load()))
+	return errors.Join(err, d.kept.Write(was), d.install(d.config.Load()))
 }
 
 // clear removes what has been noted of a subject.

@@ -3,110 +3,183 @@
 package daemon
 
 import (
-	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
-	"sallyport/internal/config"
+	"sallyport/internal/control"
+	"sallyport/internal/event"
 )
 
-// A configuration can be made again from the copy, whatever has become of its
-// files.
-func TestSnapshot(t *testing.T) {
-	dir := t.TempDir()
-	main := filepath.Join(dir, "sallyport.toml")
-	for name, text := range map[string]string{
-		main:                                "[[door]]\nname = \"ssh\"\nports = [\"tcp/22\"]\nsequences_file = \"" + dir + "/once\"\n",
-		filepath.Join(dir, "once"):          "tcp/7000 udp/8000\n",
-		filepath.Join(dir, "conf.d/b.toml"): "[[door]]\nname = \"web\"\nports = [\"tcp/443\"]\n",
-		filepath.Join(dir, "conf.d/a.toml"): "[[door]]\nname = \"db\"\nports = [\"tcp/5432\"]\nsequence = [\"tcp/7001\", \"udp/8001\"]\n",
-	} {
-		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+// A trial that nobody confirms ends with what was before, in every part.
+func TestRollback(t *testing.T) {
+	h := newHouse(t)
+	h.configure(doorSSH)
+	h.start()
+	h.configure(doorWeb + "[ban]\nenabled = true\ntries = 7\n")
+	a, err := h.daemon.Reload(t.Context(), control.ReloadRequest{Confirm: control.Duration(minTrial), Force: true})
+	if err != nil || a.Until.IsZero() {
+		t.Fatalf("%+v %v", a, err)
 	}
-	first, files, err := loadConfig(main)
-	if err != nil {
+	h.guards("tcp/443")
+	if _, err := h.daemon.Reload(t.Context(), reloadNow); err == nil {
+		t.Error("a reload during a trial is taken")
+	}
+	h.eventually("the rollback", func() bool { return h.kernel.closed() == "tcp/22" })
+	h.eventually("it is said", func() bool { return strings.Contains(h.daemon.problems.get("trial"), "was rolled back") })
+	if h.tries() == 7 {
+		t.Error("bans have the configuration that was rolled back")
+	}
+	if err := h.daemon.Confirm(t.Context()); err == nil {
+		t.Error("confirmed after its end")
+	}
+	h.restart() // the file is still the one that was rolled back
+	h.guards("tcp/22")
+	if _, err := h.daemon.Reload(t.Context(), control.ReloadRequest{Force: true}); err != nil {
 		t.Fatal(err)
 	}
-	_, again, err := loadConfig(main)
-	if err != nil || again.digest() != files.digest() {
-		t.Errorf("the same files, another digest: %v", err)
-	}
-	text, err := json.Marshal(files)
-	if err != nil {
+	h.guards("tcp/443")
+}
+
+func TestConfirm(t *testing.T) {
+	h := newHouse(t)
+	h.configure(doorSSH)
+	h.start()
+	h.configure(doorWeb)
+	if _, err := h.daemon.Reload(t.Context(), control.ReloadRequest{Confirm: control.Duration(maxTrial), Force: true}); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Remove(filepath.Join(dir, "conf.d/a.toml")); err != nil {
+	if h.kernel.before == nil {
+		t.Error("the kernel would not go back")
+	}
+	h.end()
+	h.start() // the trial goes on
+	h.guards("tcp/443")
+	if err := h.daemon.Confirm(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, changed, err := loadConfig(main); err != nil || changed.digest() == files.digest() {
-		t.Errorf("other files, the same digest: %v", err)
+	if h.kernel.before != nil || h.daemon.problems.get("trial") != "" {
+		t.Error("the trial goes on")
 	}
-	var kept snapshot
-	if err := json.Unmarshal(text, &kept); err != nil {
-		t.Fatal(err)
+	os.Remove(h.main)
+	h.restart() // with what was confirmed
+	h.guards("tcp/443")
+}
+
+// A trial that fails leaves what was before, and no trace.
+func TestTrialThatCannotBegin(t *testing.T) {
+	h := newHouse(t)
+	h.configure(doorSSH)
+	h.start()
+	h.write("state/server.key", "garbage\n")
+	h.configure(spaOn + doorWeb)
+	if _, err := h.daemon.Reload(t.Context(), control.ReloadRequest{Confirm: control.Duration(maxTrial), Force: true}); err == nil {
+		t.Fatal("a trial with a server key that is none")
 	}
-	second, err := kept.remake(main)
-	if err != nil {
-		t.Fatal(err)
+	h.guards("tcp/22")
+	if r, err := h.daemon.kept.Read(); err != nil || r.Pending() {
+		t.Errorf("%+v %v", r, err)
 	}
-	if changes := config.Compare(first, second); len(changes) != 0 || len(second.Doors) != 3 || second.Doors[1].Name != "db" || len(second.Doors[0].OneTime) != 1 {
-		t.Errorf("made again: %+v, different in %+v", second.Doors, changes)
-	}
-	if kept.digest() != files.digest() {
-		t.Error("another digest after it was on disk")
-	}
-	delete(kept, filepath.Join(dir, "once")[1:])
-	if cfg, err := kept.remake(main); err == nil {
-		t.Errorf("made of a copy with a file missing: %+v", cfg)
+	h.configure(doorWeb)
+	if _, err := h.daemon.Reload(t.Context(), reloadNow); err != nil {
+		t.Errorf("no reload after it: %v", err)
 	}
 }
 
-func TestRecordOfATrial(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "state")
-	if r, err := readRecord(dir); r != nil || err != nil || r.pending() {
-		t.Errorf("%+v %v", r, err)
-	}
-	r := &record{Path: "/etc/s.toml", Good: snapshot{"etc/s.toml": {Mode: 0o600, Data: []byte("x")}}, Tried: "abc", Boot: bootID(), Deadline: boottime() + time.Hour, Until: time.Now().Round(0)}
-	if err := r.write(dir); err != nil {
-		t.Fatal(err)
-	}
-	got, err := readRecord(dir)
-	if err != nil || !got.pending() || got.left() < time.Hour-time.Minute || got.left() > time.Hour {
-		t.Fatalf("%+v %v", got, err)
-	}
-	if diff := cmp.Diff(r, got, cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) })); diff != "" {
-		t.Error(diff)
-	}
-	if info, err := os.Stat(recordPath(dir)); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("%v %v: it holds secrets", info, err)
-	}
-	got.Boot = "another"
-	if got.left() != 0 {
-		t.Error("a trial outlives the machine")
-	}
-	got.Ended = time.Now()
-	if got.pending() {
-		t.Error("pending though it has ended")
-	}
-	for _, text := range []string{"", "{", "[]", `{"good": 7}`} {
-		if err := os.WriteFile(recordPath(dir), []byte(text), 0o600); err != nil {
+// What another program has removed comes back, but for single grants, which may
+// have been used.
+func TestRepair(t *testing.T) {
+	h := newHouse(t)
+	h.configure(doorSSH + strings.Replace(doorWeb, "ports", "single = true\nports", 1))
+	h.start()
+	for _, door := range []string{"ssh", "web"} {
+		if _, err := h.daemon.Open(t.Context(), openFor(door)); err != nil {
 			t.Fatal(err)
 		}
-		if r, err := readRecord(dir); err == nil {
-			t.Errorf("%q is read as %+v", text, r)
+	}
+	h.kernel.mu.Lock()
+	h.kernel.table = nil
+	clear(h.kernel.grants)
+	h.kernel.mu.Unlock()
+	h.kernel.changed <- struct{}{}
+	h.eventually("the table is back", func() bool { return h.kernel.closed() == "tcp/22 tcp/443" })
+	h.eventually("it is said", func() bool {
+		return strings.Contains(h.daemon.problems.get("firewall"), "1 single grants ended; put back, 1 grants go on")
+	})
+	if list, _ := h.kernel.Grants(time.Now()); len(list) != 1 || list[0].Door != "ssh" {
+		t.Errorf("grants %+v", list)
+	}
+}
+
+// A restart takes up the grants that the kernel has, and ends those of clients
+// that are gone.
+func TestRestoreEndsWhatIsNotAllowed(t *testing.T) {
+	h := newHouse(t)
+	h.configure(spaOn + doorSSH + client("alice"))
+	until := time.Now().Add(time.Hour)
+	for _, name := range []string{"alice", "bob"} {
+		g := event.Grant{Door: "ssh", Client: name, Source: alice, Until: until}
+		if name == "bob" {
+			g.Source = alice.Next()
+		}
+		if err := h.kernel.Grant(g, time.Now()); err != nil {
+			t.Fatal(err)
 		}
 	}
-	// What cannot be written says so, and leaves what there was.
-	if err := (&record{}).write("/proc/none"); err == nil {
-		t.Error("written into /proc")
+	h.start()
+	h.eventually("bob's grant ends", func() bool {
+		list, _ := h.kernel.Grants(time.Now())
+		return len(list) == 1 && list[0].Client == "alice"
+	})
+}
+
+// The API takes another token, and another address, without a restart; the
+// connections of the one before are not refused meanwhile.
+func TestAPIIsReloaded(t *testing.T) {
+	h := newHouse(t)
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
 	}
+	address := free.Addr().String()
+	free.Close()
+	token := func(name string) string { return strings.Repeat(name, 40) }
+	section := func(name string) string {
+		h.write(name, token(name)+"\n")
+		return fmt.Sprintf("[api]\nlisten = %q\ntoken_file = %q\n", address, filepath.Join(h.dir, name))
+	}
+	ask := func(name string) int {
+		q, err := http.NewRequestWithContext(t.Context(), "POST", "http://"+address+"/revoke", strings.NewReader(`{"all": true}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.Close = true
+		q.Header.Set("Authorization", "Bearer "+token(name))
+		a, err := http.DefaultClient.Do(q)
+		if err != nil {
+			return 0
+		}
+		a.Body.Close()
+		return a.StatusCode
+	}
+	reload := func(text string) {
+		t.Helper()
+		h.configure(doorSSH + text)
+		if _, err := h.daemon.Reload(t.Context(), reloadNow); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.configure(doorSSH)
+	h.start()
+	reload(section("a"))
+	h.eventually("the API answers", func() bool { return ask("a") == http.StatusOK })
+	reload(section("b"))
+	h.eventually("the new token is known", func() bool { return ask("b") == http.StatusOK && ask("a") == http.StatusUnauthorized })
+	reload("")
+	h.eventually("the API is gone", func() bool { return ask("b") == 0 })
 }

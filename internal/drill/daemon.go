@@ -60,7 +60,7 @@ func (d *drill) start() (*daemon, error) {
 	defer ready.Close()
 	var log bytes.Buffer
 	cmd := d.lab.Gate.Command(context.Background(), d.opts.Executable, "serve", "-c", d.config())
-	cmd.Env = append(append(os.Environ(), d.opts.Env...), "NOTIFY_SOCKET="+path)
+	cmd.Env = append(append(os.Environ(), d.opts.Env...), "NOTIFY_SOCKET="+path, "STATE_DIRECTORY="+filepath.Join(d.dir, "state"))
 	cmd.Stderr = &log
 	if d.opts.Log != nil {
 		cmd.Stderr = d.opts.Log
