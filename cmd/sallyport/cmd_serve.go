@@ -12,7 +12,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/internal/build"
+	"sallyport/internal/config"
 	"sallyport/internal/daemon"
+	"sallyport/internal/inforce"
 )
 
 func newServe(std stdio) *cobra.Command {
@@ -24,7 +26,11 @@ func newServe(std stdio) *cobra.Command {
 
 When it stops, or is killed, the doors stay closed and grants end on time: both are
 the kernel's work. SIGHUP (or sallyport reload) applies a changed configuration.
-Needs CAP_NET_ADMIN and CAP_NET_RAW, and no other right.
+Needs CAP_NET_ADMIN and CAP_NET_RAW, and no other right. Started by root, it becomes the
+user to whom state_dir belongs.
+
+If the configuration cannot be read at the start, the last good one is in force; if there
+is no copy of that either, what was closed is closed for everybody but trusted sources.
 
 With --confirm, a configuration that is not the one last in force is on trial: unless
 "sallyport confirm" comes in time, the one before is in force again, and at the first
@@ -44,6 +50,10 @@ start everything is open again. The kernel sees to it, even if the daemon is kil
 		absolute, err := filepath.Abs(*path)
 		if err != nil {
 			return fmt.Errorf("find the configuration: %w", err)
+		}
+		cfg, _ := config.Load(os.DirFS("/"), absolute) // the daemon says what is wrong with it
+		if err := becomeDaemon(cfg, inforce.Open(os.Getenv)); err != nil {
+			return err
 		}
 		log, queue := newLog(std.err, *debug, *jsonLog)
 		go queue.run()

@@ -14,6 +14,7 @@ import (
 	"strconv"
 
 	"sallyport/internal/config"
+	"sallyport/internal/inforce"
 	"sallyport/internal/inspect"
 	"sallyport/internal/lint"
 	"sallyport/internal/netstate"
@@ -48,6 +49,7 @@ func gather(cfg *config.Config) (facts *lint.Facts, notes []string) {
 	try(err)
 	facts.OneTimeLeft, err = oneTimeLeft(cfg)
 	try(err)
+	facts.Unusable = unusable(cfg, inforce.Open(os.Getenv))
 	return facts, notes
 }
 
@@ -147,11 +149,17 @@ func rights(path string, info fs.FileInfo, us []uint32, secret bool) lint.File {
 		f.Mode &^= 0o022 // nobody can replace what is another's
 	}
 	if uid, ok := ownerOf(info); ok {
-		f.Owner = strconv.Itoa(int(uid))
-		if u, err := user.LookupId(f.Owner); err == nil {
-			f.Owner = u.Username
-		}
+		f.Owner = userName(uid)
 		f.Strange = !slices.Contains(us, uid)
 	}
 	return f
+}
+
+// userName is the name of a user, or its number.
+func userName(uid uint32) string {
+	id := strconv.Itoa(int(uid))
+	if u, err := user.LookupId(id); err == nil {
+		return u.Username
+	}
+	return id
 }

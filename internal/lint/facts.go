@@ -33,6 +33,8 @@ type Facts struct {
 	NotRunnable []string // of the programs
 	Busy        []string // addresses to listen at that other programs have
 
+	Unusable []Unusable // what the daemon needs, and could not use
+
 	// OneTimeLeft is how many one-time sequences of a door have not been used,
 	// by its name.
 	OneTimeLeft map[string]int
@@ -80,6 +82,14 @@ type Bridge struct {
 type Guard struct {
 	Name  string // such as "fail2ban"
 	Where string // such as `chain "f2b-sshd" of table ip "filter"`
+}
+
+// Unusable is a file or folder that would keep the daemon from starting, or from
+// recording what it must.
+type Unusable struct {
+	Path   string
+	Text   string // what is wrong with it
+	Remedy string
 }
 
 // File is one that decides who gets in.

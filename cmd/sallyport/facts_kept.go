@@ -1,0 +1,69 @@
+//go:build linux && !client_only
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"sallyport/internal/config"
+	"sallyport/internal/inforce"
+	"sallyport/internal/inspect"
+	"sallyport/internal/keyfile"
+	"sallyport/internal/lint"
+)
+
+// unusable looks at what the daemon keeps: a start must not find out first that
+// it cannot be used. What this user may not see is left out.
+func unusable(cfg *config.Config, store inforce.Store) (list []lint.Unusable) {
+	if cfg.SPA.Port != 0 {
+		_, err := keyfile.Load(cfg.SPA.ServerKey)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+			list = append(list, lint.Unusable{Path: cfg.SPA.ServerKey, Text: err.Error(),
+				Remedy: "restore it from a backup; without one remove it, and give the new key to every client"})
+		}
+	}
+	seen := make(map[string]bool)
+	for _, dir := range []string{cfg.Daemon.StateDir, store.Dir()} {
+		if seen[dir] {
+			continue
+		}
+		seen[dir] = true
+		info, err := os.Stat(dir)
+		switch {
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission): // it is made at the start; root sees more
+		case err != nil:
+			list = append(list, lint.Unusable{Path: dir, Text: "the daemon keeps things there, and it cannot be used: " + err.Error(), Remedy: "name a folder in state_dir"})
+		case !info.IsDir():
+			list = append(list, lint.Unusable{Path: dir, Text: "the daemon keeps things there, and it is no folder", Remedy: "remove it, or name a folder in state_dir"})
+		default:
+			list = append(list, foreign(dir, cfg.SPA.ServerKey)...)
+		}
+	}
+	return list
+}
+
+// foreign names what in a folder of the daemon does not belong to the folder's
+// owner, who cannot use it.
+func foreign(dir, key string) []lint.Unusable {
+	owner, names := inspect.Foreign(dir, key)
+	if len(names) == 0 {
+		return nil
+	}
+	name := userName(owner)
+	return []lint.Unusable{{Path: dir, Text: fmt.Sprintf("the folder belongs to %s, the daemon's user, and not what is in it: %s", name, some(names)),
+		Remedy: fmt.Sprintf("chown -R %s: %s", name, dir)}}
+}
+
+// some names the first of a list.
+func some(names []string) string {
+	const most = 3
+	text := strings.Join(names[:min(len(names), most)], ", ")
+	if more := len(names) - most; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
