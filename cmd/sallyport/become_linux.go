@@ -3,7 +3,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -29,12 +28,13 @@ var daemonRights = []int{unix.CAP_NET_ADMIN, unix.CAP_NET_RAW, unix.CAP_BPF, uni
 // the journal, and what was used, without which nothing opens. Where the files
 // are root's, root remains. It returns only if there is nothing to become, or
 // with an error.
-func becomeDaemon(cfg *config.Config, store inforce.Store) error {
+func becomeDaemon(path string, store inforce.Store) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
 	dirs := []string{store.Dir()}
-	if cfg != nil { // else the configuration cannot be read
+	cfg, err := config.Load(os.DirFS("/"), path)
+	if err == nil { // else the daemon says what is wrong with it
 		dirs = append([]string{cfg.Daemon.StateDir}, dirs...)
 	}
 	owner := func() *syscall.Stat_t {
@@ -48,13 +48,11 @@ func becomeDaemon(cfg *config.Config, store inforce.Store) error {
 	if owner == nil || owner.Uid == 0 {
 		return nil
 	}
-	if cfg != nil {
-		dirs = append(dirs, filepath.Dir(cfg.Daemon.Socket))
-	}
 	for _, dir := range dirs {
-		if err := makeFor(dir, owner); err != nil {
-			return err
-		}
+		makeFor(dir, 0o700, owner)
+	}
+	if err == nil {
+		makeFor(filepath.Dir(cfg.Daemon.Socket), 0o750, owner)
 	}
 	if err := becomeUser(int(owner.Uid), int(owner.Gid)); err != nil {
 		return hinted{fmt.Errorf("become the user to whom %s belongs (%s): %w", dirs[0], userName(owner.Uid), err),
@@ -63,16 +61,12 @@ func becomeDaemon(cfg *config.Config, store inforce.Store) error {
 	return nil
 }
 
-// makeFor makes a folder that only root could make.
-func makeFor(dir string, owner *syscall.Stat_t) error {
-	err := os.Mkdir(dir, 0o750)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
+// makeFor makes a folder that only root could make. If it cannot, the daemon
+// says what it misses.
+func makeFor(dir string, mode fs.FileMode, owner *syscall.Stat_t) {
+	if os.Mkdir(dir, mode) == nil {
+		_ = os.Lchown(dir, int(owner.Uid), int(owner.Gid))
 	}
-	if err != nil {
-		return err
-	}
-	return os.Lchown(dir, int(owner.Uid), int(owner.Gid))
 }
 
 // becomeUser starts this program again, in the same process, as another user.

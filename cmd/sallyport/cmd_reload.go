@@ -72,9 +72,7 @@ func printReload(w io.Writer, a control.ReloadAnswer, now time.Time) {
 	for _, text := range a.Warnings {
 		fmt.Fprintf(w, "! %s\n", text)
 	}
-	for _, name := range a.Waiting {
-		fmt.Fprintf(w, "! %s waits for a restart: systemctl restart sallyport, which loses no grant\n", name)
-	}
+	printWaiting(w, a)
 	switch {
 	case !a.Until.IsZero():
 		fmt.Fprintf(w, "reloaded, on trial: it is rolled back in %s unless you run sallyport confirm\n", remaining(a.Until, now))
@@ -105,6 +103,13 @@ func printReload(w io.Writer, a control.ReloadAnswer, now time.Time) {
 	}
 	for _, c := range a.Connections {
 		fmt.Fprintf(w, "goes on: the connection of %s to %s; its next one needs a grant\n", c.Source, c.Port)
+	}
+}
+
+// printWaiting names what a restart brings into force.
+func printWaiting(w io.Writer, a control.ReloadAnswer) {
+	for _, name := range a.Waiting {
+		fmt.Fprintf(w, "! %s waits for a restart: systemctl restart sallyport, which loses no grant\n", name)
 	}
 }
 

@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/internal/build"
-	"sallyport/internal/config"
 	"sallyport/internal/daemon"
 	"sallyport/internal/inforce"
 )
@@ -51,8 +50,7 @@ start everything is open again. The kernel sees to it, even if the daemon is kil
 		if err != nil {
 			return fmt.Errorf("find the configuration: %w", err)
 		}
-		cfg, _ := config.Load(os.DirFS("/"), absolute) // the daemon says what is wrong with it
-		if err := becomeDaemon(cfg, inforce.Open(os.Getenv)); err != nil {
+		if err := becomeDaemon(absolute, inforce.Open(os.Getenv)); err != nil {
 			return err
 		}
 		log, queue := newLog(std.err, *debug, *jsonLog)

@@ -41,6 +41,7 @@ func reloadWith(ctx context.Context, w io.Writer, cfg *config.Config, q control.
 		for _, text := range a.Warnings {
 			fmt.Fprintf(w, "! %s\n", text)
 		}
+		printWaiting(w, a)
 		if a.Until.IsZero() {
 			fmt.Fprintln(w, "the daemon has taken it into use")
 		} else {
@@ -63,10 +64,11 @@ func dial(path string) (*control.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the configuration: %w", err)
 	}
-	if _, err := config.Load(os.DirFS("/"), absolute); err != nil {
+	socket, known := config.Socket(os.DirFS("/"), absolute)
+	if !known {
 		// It may be where the daemon's copy of an earlier file says.
-		if socket := inforce.Open(os.Getenv).Socket(absolute); socket != "" {
-			return control.Dial(socket), nil
+		if kept := inforce.Open(os.Getenv).Socket(absolute); kept != "" {
+			return control.Dial(kept), nil
 		}
 	}
 	if absolute != defaultConfig {
@@ -74,7 +76,7 @@ func dial(path string) (*control.Conn, error) {
 			return nil, fmt.Errorf("find the daemon by its configuration: %w", advise(err))
 		}
 	}
-	return control.Dial(config.Socket(os.DirFS("/"), absolute)), nil
+	return control.Dial(socket), nil
 }
 
 // readable returns an error if a file is not there, or cannot be read.

@@ -66,17 +66,19 @@ func Load(fsys fs.FS, absolute string) (*Config, error) {
 
 // Socket returns the control socket that a configuration names, as far as it
 // can be read at all: what else is wrong with it must not keep anybody from
-// reaching the daemon.
-func Socket(fsys fs.FS, absolute string) string {
+// reaching the daemon. known reports whether all files could be read: else
+// what names the socket may be in one of those that could not.
+func Socket(fsys fs.FS, absolute string) (socket string, known bool) {
 	l := newLoader(absolute)
 	if path.IsAbs(absolute) {
-		root, _ := l.read(fsys)
+		var root *table
+		root, known = l.read(fsys)
 		l.document(root)
 	}
 	if l.config.Daemon.Socket == "" {
-		return DefaultSocket
+		return DefaultSocket, known
 	}
-	return l.config.Daemon.Socket
+	return l.config.Daemon.Socket, known
 }
 
 // read merges the trees of all files. It reports whether all were readable.

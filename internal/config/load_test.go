@@ -229,11 +229,11 @@ func TestSocketIsFoundInABrokenConfiguration(t *testing.T) {
 		"none named":         {"", DefaultSocket},
 	} {
 		fsys := fstest.MapFS{"etc/s.toml": &fstest.MapFile{Data: []byte(c.text), Mode: 0o600}}
-		if got := Socket(fsys, "/etc/s.toml"); got != c.want {
+		if got, _ := Socket(fsys, "/etc/s.toml"); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
-	if got := Socket(fstest.MapFS{}, "/etc/none.toml"); got != DefaultSocket {
+	if got, known := Socket(fstest.MapFS{}, "/etc/none.toml"); got != DefaultSocket || known {
 		t.Errorf("no file: %q", got)
 	}
 }
