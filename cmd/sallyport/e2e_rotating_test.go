@@ -129,7 +129,11 @@ func TestUsedStepsSurviveKilling(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, _, notices := spent.Open(files, 0)
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, _, notices := spent.Open(files, strings.TrimSpace(string(boot)), 0)
 	if len(notices) > 0 {
 		t.Errorf("after a kill: %q", notices)
 	}

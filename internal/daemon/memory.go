@@ -75,7 +75,7 @@ func (d *Daemon) openMemory(cfg *config.Config) (*memory, error) {
 		}
 	}
 	now := time.Now()
-	store, guard, notices := spent.Open(files, sequence.StepAt(now)+1)
+	store, guard, notices := spent.Open(files, bootID(), sequence.StepAt(now)+1)
 	m := &memory{files, store, guard}
 	if needsMemory(cfg) {
 		until := time.Unix((guard.Floor()+1)*int64(sequence.Period/time.Second), 0)

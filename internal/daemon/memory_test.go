@@ -128,7 +128,7 @@ func (unwritable) WriteAt(string, []byte, int64) error { return errors.New("no s
 func (unwritable) Sync() error                         { return nil }
 
 func TestNothingOpensUnrecorded(t *testing.T) {
-	store, guard, _ := spent.Open(unwritable{}, 1)
+	store, guard, _ := spent.Open(unwritable{}, bootID(), 1)
 	d := newMemoryDaemon()
 	a := newActor(nil, d.events, alone(&memory{store: store, guard: guard})) // a book would be used by any grant
 	record := spent.Step("bob", "ssh", 7)
@@ -147,7 +147,7 @@ func TestRefusalsAreRecorded(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer files.Close()
-	store, guard, _ := spent.Open(files, 1)
+	store, guard, _ := spent.Open(files, bootID(), 1)
 	d := newMemoryDaemon()
 	a := newActor(nil, d.events, alone(&memory{store: store, guard: guard}))
 	record := spent.Step("bob", "ssh", 7)

@@ -4,9 +4,10 @@
 //
 // Numbers only grow: once a client has used a step for a door, that step and
 // all earlier ones are used, whatever the clock says later. What the Store
-// could not record must open nothing. What it has recorded is on the disk, so that a
-// loss of power takes nothing; where the file is lost or damaged, a floor takes the place
-// of the records: every step up to it is used, and it rises when the clock is set forward.
+// could not record must open nothing. A step is recorded by a plain write, which survives any
+// death of the process, below a ceiling that is on the disk before: after a loss of power every
+// step up to it is used. Where the file is lost or damaged, a floor takes the place of the
+// records: every step up to it is used, and it rises when the clock is set forward.
 //
 // What remains: a file replaced by an older copy of itself is believed, and after the loss
 // of the file a clock that is late and runs on comes to the steps of before.

@@ -30,10 +30,12 @@ const FileName = "spent"
 // number grows. So it does not grow with use, and a write never touches what
 // another record needs.
 //
-//	header  magic 8 · zero 8 · floor 8 · sum 8
+//	header  magic 8 · boot 8 · floor 8 · sum 8
 //	slot    key 16 · number 8 · sum 8
 //
-// A sum is the beginning of the SHA-256 of what is before it.
+// A sum is the beginning of the SHA-256 of what is before it. The boot is that in
+// which records may have been written that are not on the disk yet; zero: none.
+// One slot holds the ceiling: a step that none of these records is above.
 const (
 	fileName = FileName
 	magic    = "SPSPENT1"
@@ -41,15 +43,25 @@ const (
 	sumAt    = slotSize - 8
 )
 
+// ceilingAhead is how many steps the ceiling is raised ahead of a step that is
+// recorded: so many are not waited for.
+const ceilingAhead = 3
+
+// ceilingKey is the key of the slot that holds the ceiling.
+var ceilingKey = hash("ceiling")
+
 // Store records what has been used. It is safe for concurrent use.
 type Store struct {
-	mu     sync.Mutex
-	files  Files
-	header [slotSize]byte
-	slots  map[[16]byte]int64 // offsets
-	next   int64              // where the next slot goes
-	begun  bool               // the file says that there may be records
-	closed bool
+	mu      sync.Mutex
+	files   Files
+	boot    [8]byte
+	crashed bool // of another boot, records may be missing
+	floor   int64
+	ceiling int64              // on the disk; no step above it has been recorded
+	slots   map[[16]byte]int64 // offsets
+	next    int64              // where the next slot goes
+	begun   bool               // the file says that there may be records
+	closed  bool
 }
 
 // Create makes an empty store where there is none, for a host on which nothing
@@ -59,19 +71,21 @@ func Create(files Files) error {
 	if _, err := files.Read(fileName); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	header := makeHeader(0)
+	header := makeHeader([8]byte{}, 0)
 	if err := files.Replace(fileName, header[:]); err != nil {
 		return fmt.Errorf("make the store of used sequences: %w", err)
 	}
 	return nil
 }
 
-// Open reads the store and returns it with the guard that it fills.
-// Where records may be missing, a notice says why and every step up to floor is
+// Open reads the store and returns it with the guard that it fills. bootID
+// tells this boot of the machine from others; the empty one is like no other.
+// After a loss of power every step up to the ceiling is used, whatever the clock
+// says: it may be late. Where records may be missing, a notice says why and every step up to floor is
 // used; that is remembered. A store that cannot be written is none: Write says
 // so each time.
-func Open(files Files, floor int64) (s *Store, g *Guard, notices []string) {
-	s = &Store{files: files, slots: make(map[[16]byte]int64), next: slotSize}
+func Open(files Files, bootID string, floor int64) (s *Store, g *Guard, notices []string) {
+	s = &Store{files: files, boot: hashBoot(bootID), slots: make(map[[16]byte]int64), next: slotSize}
 	g = &Guard{highest: make(map[[16]byte]int64)}
 	data, err := files.Read(fileName)
 	if err != nil {
@@ -86,8 +100,12 @@ func Open(files Files, floor int64) (s *Store, g *Guard, notices []string) {
 		}
 		g.floor = max(g.floor, floor)
 	}
+	if ceiling := g.highest[ceilingKey]; s.crashed && ceiling > g.floor {
+		g.floor = ceiling
+		notices = append(notices, "the machine went down without warning")
+	}
 	g.lost = g.floor != 0
-	s.header = makeHeader(g.floor)
+	s.floor = g.floor
 	if err := s.begin(); err != nil {
 		notices = append(notices, fmt.Sprintf("it cannot be written (%v)", err))
 	}
@@ -110,6 +128,8 @@ func (s *Store) read(g *Guard, data []byte) (notices []string) {
 		return []string{"it is damaged (no header)"}
 	}
 	g.floor = int64(binary.BigEndian.Uint64(data[16:]))
+	was := [8]byte(data[8:16])
+	s.crashed = was != [8]byte{} && (was != s.boot || s.boot == [8]byte{})
 	// Less than a slot at the end, or zeros, is a record that had no room, or was
 	// not yet on the disk when the machine went down: of something that was
 	// therefore not used.
@@ -130,7 +150,9 @@ func (s *Store) read(g *Guard, data []byte) (notices []string) {
 	return notices
 }
 
-// begin makes the file ready for records: compact and sound.
+// begin makes the file ready for records: compact, sound, and marked as in use
+// by this boot. That must survive a loss of power, or the next boot would
+// believe that nothing is missing.
 func (s *Store) begin() error {
 	if s.begun {
 		return nil
@@ -139,7 +161,8 @@ func (s *Store) begin() error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	next := append(make([]byte, 0, s.next), s.header[:]...)
+	header := makeHeader(s.boot, s.floor)
+	next := append(make([]byte, 0, s.next), header[:]...)
 	slots := make(map[[16]byte]int64, len(s.slots))
 	for key, at := range s.slots {
 		if at+slotSize > int64(len(data)) {
@@ -159,10 +182,10 @@ func (s *Store) begin() error {
 }
 
 // Write records that something has been used. When it has returned nil, it
-// stays used whatever happens to the process, and if the machine loses power: then
-// no clock must be relied on, which may be late at the next start. After an error the
-// caller must open nothing; as soon as there is room again, later records are
-// written.
+// stays used whatever happens to the process, and if the machine loses power: a
+// step, because the ceiling is on the disk before; a one-time sequence, because
+// it is itself. After an error the caller must open nothing; as soon as there is
+// room again, later records are written.
 func (s *Store) Write(r Record) error {
 	if err := s.write(r); err != nil {
 		return fmt.Errorf("record that it has been used: %w", err)
@@ -179,15 +202,34 @@ func (s *Store) write(r Record) error {
 	if err := s.begin(); err != nil {
 		return err
 	}
+	raised := !r.once && r.number > s.ceiling
+	if raised {
+		if err := s.put(Record{key: ceilingKey, number: r.number + ceilingAhead}); err != nil {
+			return err
+		}
+	}
+	if err := s.put(r); err != nil {
+		return err
+	}
+	if raised || r.once {
+		if err := s.files.Sync(); err != nil {
+			return err
+		}
+	}
+	if raised {
+		s.ceiling = r.number + ceilingAhead
+	}
+	return nil
+}
+
+// put overwrites the slot of a key, or makes one.
+func (s *Store) put(r Record) error {
 	at, known := s.slots[r.key]
 	if !known {
 		at = s.next
 	}
 	slot := makeSlot(r)
 	if err := s.files.WriteAt(fileName, slot[:], at); err != nil {
-		return err
-	}
-	if err := s.files.Sync(); err != nil {
 		return err
 	}
 	if !known {
@@ -197,16 +239,42 @@ func (s *Store) write(r Record) error {
 	return nil
 }
 
-// Close makes Write refuse everything from now on.
+// Close makes sure that everything recorded survives a loss of power, and says
+// so in the file. Write refuses everything from now on.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed || !s.begun {
+		s.closed = true
+		return nil
+	}
 	s.closed = true
+	header := makeHeader([8]byte{}, s.floor)
+	err := s.files.Sync()
+	if err == nil {
+		err = s.files.WriteAt(fileName, header[:], 0)
+	}
+	if err == nil {
+		err = s.files.Sync()
+	}
+	if err != nil {
+		return fmt.Errorf("close the store of used sequences: %w", err)
+	}
 	return nil
 }
 
-func makeHeader(floor int64) (h [slotSize]byte) {
+// hashBoot is how a boot stands in the header: zero only for the empty one.
+func hashBoot(id string) (b [8]byte) {
+	if id == "" {
+		return b
+	}
+	sum := sha256.Sum256([]byte(id))
+	return [8]byte(sum[:8])
+}
+
+func makeHeader(boot [8]byte, floor int64) (h [slotSize]byte) {
 	copy(h[:], magic)
+	copy(h[8:], boot[:])
 	binary.BigEndian.PutUint64(h[16:], uint64(floor))
 	seal(&h)
 	return h
