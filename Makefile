@@ -8,7 +8,7 @@ FUZZTIME ?= 20s
 SEED     ?= 1
 ARCH     ?= $(shell $(GO) env GOARCH)
 
-.PHONY: build demo test peers long fuzz bench bench-peers bench-detect lint generate package clean
+.PHONY: build demo test peers long fuzz bench bench-peers bench-detect lint generate package release clean
 
 build: ## the program, in bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/sallyport ./cmd/sallyport
@@ -46,6 +46,10 @@ generate: ## files made from others
 
 package: ## the Debian and the RPM package, in dist/, e.g. make package ARCH=arm64
 	$(GO) -C packaging run ./build -arch $(ARCH)
+
+release: ## everything of a version, in dist/, e.g. make release VERSION=v1.2.3; TARGETS="linux_mips" for some
+	rm -rf dist
+	$(GO) -C packaging run ./build -release -version '$(VERSION)' $(TARGETS)
 
 clean:
 	rm -rf bin dist bench/out

@@ -3,6 +3,7 @@ package main
 import (
 	"io/fs"
 	"path/filepath"
+	"strings"
 
 	"github.com/goreleaser/nfpm/v2"
 	"github.com/goreleaser/nfpm/v2/files"
@@ -18,8 +19,8 @@ door, for one source address, for a short time, and the kernel closes it again.`
 func (s source) info(kind, stage string) *nfpm.Info {
 	scripts := filepath.Join(s.root, "packaging", "scripts")
 	info := &nfpm.Info{
-		Name:          "sallyport",
-		Arch:          s.arch,
+		Name:          s.name(),
+		Arch:          s.packageArch(),
 		Platform:      "linux",
 		Version:       s.version,
 		VersionSchema: "none",
@@ -50,7 +51,49 @@ func (s source) info(kind, stage string) *nfpm.Info {
 		info.Recommends = []string{"openssh-client"}
 		info.Deb.Compression = "xz"
 	}
+	s.relate(kind, info)
 	return nfpm.WithDefaults(info)
+}
+
+// relate says how the package and that of the client alone go together: the whole
+// program takes the client's place, but nobody loses a server by installing a client.
+func (s source) relate(kind string, info *nfpm.Info) {
+	if s.client {
+		info.Scripts, info.Depends = nfpm.Scripts{}, nil
+		info.Contents = s.contentsOfClient(info.Contents)
+		info.Conflicts = []string{"sallyport"}
+		return
+	}
+	info.Provides, info.Conflicts = []string{"sallyport-client"}, []string{"sallyport-client"}
+	if kind == "deb" {
+		info.Replaces = []string{"sallyport-client"}
+	}
+}
+
+// contentsOfClient are those that do not belong to a server.
+func (s source) contentsOfClient(all files.Contents) (list files.Contents) {
+	for _, f := range all {
+		f.Destination = strings.Replace(f.Destination, "/doc/sallyport/", "/doc/sallyport-client/", 1)
+		switch {
+		case strings.Contains(f.Source, filepath.Join(s.root, "internal")), strings.Contains(f.Source, filepath.Join(s.root, "packaging")):
+		case strings.Contains(f.Destination, "/docs/"):
+		default:
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+// minimal is what fits on a router.
+func (s source) minimal(stage string) files.Contents {
+	file := func(from, to string, mode fs.FileMode) *files.Content {
+		return &files.Content{Source: from, Destination: to, FileInfo: &files.ContentFileInfo{Owner: "root", Group: "root", Mode: mode, MTime: s.date}}
+	}
+	list := files.Contents{file(filepath.Join(stage, "sallyport"), "/usr/bin/sallyport", 0o755)}
+	if !s.client {
+		list = append(list, file(filepath.Join(s.root, "packaging", "service", "procd"), "/etc/init.d/sallyport", 0o755))
+	}
+	return list
 }
 
 // contents lists the files of a package.
@@ -82,6 +125,9 @@ func (s source) contents(kind, stage string) files.Contents {
 		file(made("copyright"), share+"doc/sallyport/copyright", 0o644),
 		file(made("changelog.gz"), share+"doc/sallyport/changelog.gz", 0o644),
 		file(made("man", "*.1.gz"), share+"man/man1/", 0o644),
+	}
+	for _, name := range []string{"openrc", "procd", "runit"} {
+		list = append(list, file(ours("packaging", "service", name), share+"doc/sallyport/examples/service/"+name, 0o755))
 	}
 	for _, name := range []string{"FINDINGS.md", "LINT.md", "METRICS.md", "OPERATIONS.md", "PERFORMANCE.md", "PROTOCOL.md", "THREATS.md"} {
 		list = append(list, file(ours("docs", name), share+"doc/sallyport/docs/"+name, 0o644))

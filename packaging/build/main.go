@@ -1,4 +1,5 @@
-// Command build makes the Debian and the RPM package. The same source gives
+// Command build makes the Debian and the RPM package, or with -release everything
+// that a version consists of, for every system. The same source gives
 // the same bytes: all times are that of the commit, or SOURCE_DATE_EPOCH.
 //
 // It is a module of its own, so that what it takes to build packages is no
@@ -29,20 +30,25 @@ func main() {
 		out     = flag.String("out", "../dist", "`FOLDER` for the packages")
 		arch    = flag.String("arch", runtime.GOARCH, "processor, in Go's `WORD`")
 		version = flag.String("version", "", "`VERSION` (default: from the last tag)")
+		all     = flag.Bool("release", false, "everything of a release, or what is for the targets named as arguments, such as linux_mips")
 	)
 	flag.Parse()
-	if err := run(context.Background(), *root, *out, *arch, *version); err != nil {
+	s, err := newSource(context.Background(), *root, *arch, *version)
+	if err == nil {
+		err = run(context.Background(), s, *out, *all, flag.Args())
+	}
+	if err != nil {
 		fmt.Fprintf(os.Stderr, "build packages: %v\n", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, root, out, arch, version string) error {
-	s, err := newSource(ctx, root, arch, version)
-	if err != nil {
-		return err
+func run(ctx context.Context, s source, out string, all bool, targets []string) error {
+	make := s.packages
+	if all {
+		make = func(ctx context.Context, out string) ([]string, error) { return s.release(ctx, out, named(targets)) }
 	}
-	names, err := s.packages(ctx, out)
+	names, err := make(ctx, out)
 	for _, name := range names {
 		fmt.Println(name)
 	}
@@ -52,14 +58,23 @@ func run(ctx context.Context, root, out, arch, version string) error {
 // source is what packages are made of.
 type source struct {
 	root    string // of the source tree
-	arch    string // in Go's word
 	version string // such as 1.2.3
 	date    time.Time
+	target
+	client bool // the client alone
+}
+
+// name is that of the package.
+func (s source) name() string {
+	if s.client {
+		return "sallyport-client"
+	}
+	return "sallyport"
 }
 
 // newSource asks git what it is not told.
 func newSource(ctx context.Context, root, arch, version string) (source, error) {
-	s := source{root: root, arch: arch, version: version}
+	s := source{root: root, version: version, target: target{os: "linux", arch: arch}}
 	epoch := os.Getenv("SOURCE_DATE_EPOCH")
 	if epoch == "" {
 		var err error
@@ -105,12 +120,16 @@ func (s source) packages(ctx context.Context, out string) (names []string, err e
 }
 
 // pack writes one package.
-func (s source) pack(kind, stage, out string) (name string, err error) {
+func (s source) pack(kind, stage, out string) (string, error) {
+	return s.write(kind, s.info(kind, stage), out)
+}
+
+// write writes the package that was described.
+func (s source) write(kind string, info *nfpm.Info, out string) (name string, err error) {
 	packager, err := nfpm.Get(kind)
 	if err != nil {
 		return "", err
 	}
-	info := s.info(kind, stage)
 	if err := nfpm.PrepareForPackager(info, kind); err != nil {
 		return "", err
 	}

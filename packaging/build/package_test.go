@@ -23,7 +23,7 @@ func testSource(version string) source {
 	if err != nil {
 		panic(err)
 	}
-	return source{root: root, arch: runtime.GOARCH, version: version, date: time.Unix(1_700_000_000, 0).UTC()}
+	return source{root: root, target: target{os: "linux", arch: runtime.GOARCH}, version: version, date: time.Unix(1_700_000_000, 0).UTC()}
 }
 
 // packed makes a package of some version.
