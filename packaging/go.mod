@@ -4,6 +4,8 @@ go 1.26.0
 
 require github.com/goreleaser/nfpm/v2 v2.45.2
 
+require github.com/google/go-cmp v0.7.0 // indirect
+
 require (
 	github.com/google/go-containerregistry v0.22.1
 	github.com/opencontainers/go-digest v1.0.0 // indirect
