@@ -8,15 +8,18 @@ FUZZTIME ?= 20s
 SEED     ?= 1
 ARCH     ?= $(shell $(GO) env GOARCH)
 
-.PHONY: build demo test peers long fuzz bench bench-peers bench-detect lint generate package release clean
+.PHONY: need-go build demo test peers long fuzz bench bench-peers bench-detect lint generate package release clean
 
-build: ## the program, in bin/
+need-go:
+	@GO=$(GO) scripts/need-go
+
+build: need-go ## the program, in bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/sallyport ./cmd/sallyport
 
 demo: build ## a closed door, a knock, an open door, closed again
 	bin/sallyport demo
 
-test: peers ## all tests
+test: need-go peers ## all tests
 	$(GO) test ./...
 	$(GO) -C packaging test ./...
 
