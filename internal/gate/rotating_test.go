@@ -23,7 +23,7 @@ func (f *noFiles) Replace(_ string, data []byte) error { f.data = data; return n
 func (f *noFiles) WriteAt(string, []byte, int64) error { return nil }
 func (f *noFiles) Sync() error                         { return nil }
 func newGuard(floor int64) (guard *spent.Guard) {
-	_, guard, _ = spent.Open(&noFiles{}, floor)
+	_, guard, _ = spent.Open(&noFiles{}, "this boot", floor)
 	return guard
 }
 func secretOf(n byte) sequence.Secret                  { return sequence.NewSecret([20]byte{n}) }
