@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"time"
 
+	"sallyport/internal/daemon/hub"
 	"sallyport/internal/event"
 	"sallyport/internal/gate"
 	"sallyport/internal/grant"
@@ -21,7 +22,7 @@ var errBanned = errors.New("the source is banned: sallyport ban remove ends that
 // answer of the kernel holds up no packet.
 type actor struct {
 	book   *grant.Book
-	events *events
+	events *hub.Hub
 	queue  chan order
 	wake   chan struct{} // the next end of a grant may have become an earlier one
 
@@ -46,20 +47,20 @@ type order struct {
 	decision gate.Decision
 }
 
-func newActor(book *grant.Book, events *events, around around) *actor {
+func newActor(book *grant.Book, events *hub.Hub, around around) *actor {
 	return &actor{book: book, events: events, queue: make(chan order, 1024), wake: make(chan struct{}, 1), around: around}
 }
 
 // decided takes a decision from the pump and never blocks.
 func (a *actor) decided(now time.Time, d gate.Decision) {
 	if d.Kind != event.KindGrant && d.Reason != event.Intercepted && d.Answer == nil && d.Spent == nil {
-		a.events.decided(now, d)
+		a.events.Decided(now, d)
 		return
 	}
 	select {
 	case a.queue <- order{now, d}:
 	default:
-		a.events.put(event.Event{Time: now, Kind: event.KindOverload, Source: d.Source, Door: d.Door, Client: d.Client, Reason: event.NotOpened, Detail: "too many grants are waiting for the firewall"})
+		a.events.Put(event.Event{Time: now, Kind: event.KindOverload, Source: d.Source, Door: d.Door, Client: d.Client, Reason: event.NotOpened, Detail: "too many grants are waiting for the firewall"})
 	}
 }
 
@@ -106,11 +107,11 @@ func (a *actor) carryOut(o order) {
 // may be using them.
 func (a *actor) intercepted(o order) {
 	d := o.decision
-	a.events.decided(o.at, d)
+	a.events.Decided(o.at, d)
 	sent := func(owner event.Owner) bool { return owner.Sent(d.Client, d.Message) }
 	_, err := a.revoke(o.at, event.Intercepted, func(g event.Grant) bool { return sent(g.Owner()) })
 	if err != nil {
-		a.events.put(event.Event{Time: o.at, Kind: event.KindFailure, Client: d.Client, Reason: event.Intercepted, Detail: err.Error()})
+		a.events.Put(event.Event{Time: o.at, Kind: event.KindFailure, Client: d.Client, Reason: event.Intercepted, Detail: err.Error()})
 	}
 	a.cut(sent)
 }
@@ -119,13 +120,13 @@ func (a *actor) intercepted(o order) {
 func (a *actor) open(now time.Time, g event.Grant, d gate.Decision) (event.Grant, error) {
 	ev := event.Event{Time: now, Kind: event.KindGrant, Door: g.Door, Client: g.Client, Source: g.Source, Reason: d.Reason, Authenticated: d.Authenticated, Bound: d.Bound}
 	if a.banned(g.Source, now) {
-		a.events.decided(now, gate.Decision{Kind: event.KindRefusal, Reason: event.Banned, Source: g.Source, Door: g.Door, Client: g.Client, Authenticated: d.Authenticated, Bound: d.Bound})
+		a.events.Decided(now, gate.Decision{Kind: event.KindRefusal, Reason: event.Banned, Source: g.Source, Door: g.Door, Client: g.Client, Authenticated: d.Authenticated, Bound: d.Bound})
 		return event.Grant{}, errBanned
 	}
 	opened, err := a.book.Open(g, now)
 	if err != nil {
 		ev.Kind, ev.Reason, ev.Detail = event.KindFailure, event.NotOpened, err.Error()
-		a.events.put(ev)
+		a.events.Put(ev)
 		if !a.book.Has(g, now) { // from before
 			a.ended([]event.Grant{g})
 		}
@@ -136,7 +137,7 @@ func (a *actor) open(now time.Time, g event.Grant, d gate.Decision) (event.Grant
 	if opened.Prefix != 0 {
 		ev.Detail += fmt.Sprintf(", to all of %s", opened.From())
 	}
-	a.events.put(ev)
+	a.events.Put(ev)
 	a.rouse()
 	return opened, nil
 }
@@ -159,7 +160,7 @@ func (a *actor) expire(now time.Time) time.Time {
 // tell puts an event for each grant that has ended.
 func (a *actor) tell(now time.Time, kind event.Kind, reason event.Reason, ended []event.Grant) {
 	for _, g := range ended {
-		a.events.put(event.Event{Time: now, Kind: kind, Door: g.Door, Client: g.Client, Source: g.Source, Reason: reason})
+		a.events.Put(event.Event{Time: now, Kind: kind, Door: g.Door, Client: g.Client, Source: g.Source, Reason: reason})
 	}
 }
 

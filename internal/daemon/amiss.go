@@ -64,7 +64,7 @@ func (d *Daemon) tellAmiss(text string) {
 		return
 	}
 	d.noteAmiss(text)
-	d.events.put(event.Event{Time: d.started, Kind: event.KindFailure, Detail: text})
+	d.events.Put(event.Event{Time: d.started, Kind: event.KindFailure, Detail: text})
 	sum := sha256.Sum256([]byte("not-in-force " + d.opts.ConfigPath))
 	d.found(event.Finding{
 		ID: hex.EncodeToString(sum[:4]), Rule: "not-in-force", Severity: event.High,

@@ -17,7 +17,7 @@ func (a *actor) message(o order) {
 	s := a.secrets()
 	if err := s.store.Append(d.Answer.Record); err != nil {
 		d.Kind, d.Reason, d.Grants, d.Detail = event.KindRefusal, event.NoRecord, nil, err.Error()
-		a.events.decided(o.at, d)
+		a.events.Decided(o.at, d)
 		return
 	}
 	reply := spa.Ack{Time: o.at, Source: d.Source}
@@ -43,7 +43,7 @@ func (a *actor) message(o order) {
 		}
 	default:
 		// Refused, and not told so: silence is all that a stolen key gets.
-		a.events.decided(o.at, d)
+		a.events.Decided(o.at, d)
 		a.misused(o.at, d)
 		return
 	}
@@ -59,6 +59,6 @@ func (a *actor) answer(s *secrets, to *gate.Answer, reply spa.Ack) {
 		err = s.sender.Send(to.From, to.To, to.In, datagram)
 	}
 	if err != nil {
-		a.events.put(event.Event{Time: time.Now(), Kind: event.KindFailure, Source: reply.Source, Detail: err.Error()})
+		a.events.Put(event.Event{Time: time.Now(), Kind: event.KindFailure, Source: reply.Source, Detail: err.Error()})
 	}
 }

@@ -42,7 +42,7 @@ func (d *Daemon) Ban(_ context.Context, q control.BanRequest) (event.Ban, error)
 	if err := b.keepOut(now, ban.Source, length); err != nil {
 		return event.Ban{}, err
 	}
-	d.events.put(event.Event{Time: now, Kind: event.KindBan, Source: source, Reason: event.ByOperator, Detail: fmt.Sprintf("%s for %s", ban.Source, length)})
+	d.events.Put(event.Event{Time: now, Kind: event.KindBan, Source: source, Reason: event.ByOperator, Detail: fmt.Sprintf("%s for %s", ban.Source, length)})
 	return ban, nil
 }
 
@@ -62,6 +62,6 @@ func (d *Daemon) Unban(_ context.Context, q control.UnbanRequest) (struct{}, err
 	case !was:
 		return struct{}{}, &control.Error{Text: fmt.Sprintf("%s is not banned", source), Remedy: "sallyport ban list tells who is"}
 	}
-	d.events.put(banEnded(now, as, source, event.ByOperator))
+	d.events.Put(banEnded(now, as, source, event.ByOperator))
 	return struct{}{}, nil
 }

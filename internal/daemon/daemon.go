@@ -26,6 +26,7 @@ import (
 	"sallyport/internal/capture"
 	"sallyport/internal/config"
 	"sallyport/internal/control"
+	"sallyport/internal/daemon/hub"
 	"sallyport/internal/event"
 	"sallyport/internal/firewall"
 	"sallyport/internal/gate"
@@ -57,10 +58,11 @@ type Daemon struct {
 	notifier notifier
 	started  time.Time
 	kept     inforce.Store
-	list     []part // all of it; see parts
+	list     []part     // all of it; see parts
+	sinks    []hub.Sink // of those in the list that hear events
 
 	config   atomic.Pointer[config.Config]
-	events   *events
+	events   *hub.Hub
 	journal  *journal.Journal
 	uses     *uses
 	watchman *watchman
@@ -125,7 +127,7 @@ func newDaemon(opts Options, s system) *Daemon {
 		notifier: newNotifier(opts.Getenv),
 		started:  time.Now(),
 		kept:     inforce.Open(opts.Getenv),
-		events:   newEvents(opts.Log),
+		events:   hub.New(),
 		restored: make(chan struct{}),
 		down:     make(chan struct{}),
 		tried:    make(chan struct{}, 1),
@@ -158,7 +160,7 @@ func (d *Daemon) start(ctx context.Context) error {
 	} else {
 		d.bans.recall(banned)
 	}
-	d.events.put(event.Event{Time: d.started, Kind: event.KindStart, Detail: fmt.Sprintf("%d doors closed", len(chosen.config.Doors))})
+	d.events.Put(event.Event{Time: d.started, Kind: event.KindStart, Detail: fmt.Sprintf("%d doors closed", len(chosen.config.Doors))})
 	d.noteForeign(chosen.config)
 	d.tellAmiss(chosen.amiss)
 	return nil
@@ -168,13 +170,13 @@ func (d *Daemon) start(ctx context.Context) error {
 // nothing that is there already.
 func (d *Daemon) make(cfg *config.Config) {
 	d.journal = journal.New(cfg.Journal.Path, journalOptions(cfg), d.log)
-	d.uses = newUses(d.events.put)
-	d.hooks = hook.New(d.events.put)
+	d.uses = newUses(d.events.Put)
+	d.hooks = hook.New(d.events.Put)
 	d.metrics = metrics.New(d.opts.Version, d.state, d.log)
 	name, _ := os.Hostname() // without a name if the kernel does not say
-	d.webhooks = webhook.New(filepath.Join(cfg.Daemon.StateDir, "webhooks"), siem.Product{Version: d.opts.Version, Host: name}, d.events.put, d.log)
-	d.watchman = newWatchman(d.found, d.events.put, d.exposure.found, cfg)
-	d.bans = newBans(d.events.put, d.firewall, func() []netip.Addr { return d.host.own().Addresses })
+	d.webhooks = webhook.New(filepath.Join(cfg.Daemon.StateDir, "webhooks"), siem.Product{Version: d.opts.Version, Host: name}, d.events.Put, d.log)
+	d.watchman = newWatchman(d.found, d.events.Put, d.exposure.found, cfg)
+	d.bans = newBans(d.events.Put, d.firewall, func() []netip.Addr { return d.host.own().Addresses })
 	d.moat = newKeeper(d.log, d.system.moat)
 	for _, s := range []**services{&d.scrapes, &d.apis, &d.decoys, &d.logins} {
 		*s = newServices(d.failed, d.problems.clear)
@@ -182,7 +184,7 @@ func (d *Daemon) make(cfg *config.Config) {
 	d.list = d.parts()
 	for _, p := range d.list {
 		if p.hear != nil {
-			d.events.sinks = append(d.events.sinks, p.hear)
+			d.sinks = append(d.sinks, p.hear)
 		}
 	}
 }
@@ -248,8 +250,8 @@ func (d *Daemon) run(ctx context.Context) error {
 	d.notify("READY=1", d.statusLine())
 	err := group.Wait()
 	d.notify("STOPPING=1")
-	d.events.put(event.Event{Time: time.Now(), Kind: event.KindStop, Detail: d.stopDetail(err)})
-	d.events.flush()
+	d.events.Put(event.Event{Time: time.Now(), Kind: event.KindStop, Detail: d.stopDetail(err)})
+	d.events.Flush(d.sinks)
 	d.webhooks.Close()
 	return err
 }

@@ -114,7 +114,7 @@ func (d *Daemon) watchExposure(ctx context.Context) error {
 		if text := strings.Join(d.exposure.list(), "; "); text != last {
 			last = text
 			if text != "" {
-				d.events.put(event.Event{Time: time.Now(), Kind: event.KindFailure, Detail: text})
+				d.events.Put(event.Event{Time: time.Now(), Kind: event.KindFailure, Detail: text})
 			}
 		}
 		select {

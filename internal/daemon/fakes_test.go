@@ -24,10 +24,17 @@ import (
 	"sallyport/internal/ack"
 	"sallyport/internal/capture"
 	"sallyport/internal/config"
+	"sallyport/internal/daemon/hub"
 	"sallyport/internal/event"
 	"sallyport/internal/firewall"
 	"sallyport/internal/moat"
 )
+
+// heard takes out what has been put in.
+func heard(h *hub.Hub) (list []event.Event) {
+	h.Flush([]hub.Sink{func(e event.Event) { list = append(list, e) }})
+	return list
+}
 
 // fakeKernel is a firewall, and a capture to which nothing arrives. It outlives
 // daemons, as the kernel does.

@@ -118,7 +118,7 @@ func (w *watchman) tell(list []event.Finding, news bool) {
 func (d *Daemon) found(f event.Finding, news bool) {
 	d.journal.PutFinding(f)
 	if news {
-		d.events.put(event.Event{Time: f.Last, Kind: event.KindFinding, Door: f.Door, Client: f.Client, Source: f.Source, Finding: &f,
+		d.events.Put(event.Event{Time: f.Last, Kind: event.KindFinding, Door: f.Door, Client: f.Client, Source: f.Source, Finding: &f,
 			Detail: fmt.Sprintf("%s (%s): %s", f.Rule, f.Severity, f.Explanation)})
 	}
 }
@@ -131,13 +131,13 @@ func (d *Daemon) loginServices(c *change) []service {
 		return nil
 	}
 	troubled := func(err error) {
-		d.events.put(event.Event{Time: time.Now(), Kind: event.KindFailure, Detail: err.Error()})
+		d.events.Put(event.Event{Time: time.Now(), Kind: event.KindFailure, Detail: err.Error()})
 	}
 	follow := func(ctx context.Context) error {
 		if path == config.SSHJournal {
 			journald.Follow(ctx, d.logged, troubled)
 		} else {
-			sshlog.Follow(ctx, path, d.events.hostileEvent, troubled)
+			sshlog.Follow(ctx, path, d.events.PutUnauthenticated, troubled)
 		}
 		return nil
 	}
@@ -150,7 +150,7 @@ func (d *Daemon) loginServices(c *change) []service {
 // under any name; sshd runs as root.
 func (d *Daemon) logged(e journald.Entry) {
 	if ev, ok := sshlog.Said(time.Now(), e.Identifier, e.Message); ok && e.UID == "0" {
-		d.events.hostileEvent(ev)
+		d.events.PutUnauthenticated(ev)
 	}
 }
 
@@ -170,7 +170,7 @@ func (d *Daemon) countContacts(cfg *config.Config) {
 		d.pump.contacts = nil
 		return
 	case d.pump.contacts == nil:
-		d.pump.contacts = newContacts(d.events.hostileEvent)
+		d.pump.contacts = newContacts(d.events.PutUnauthenticated)
 	}
 	d.pump.contacts.settle(time.Now().Add(time.Second))
 	d.pump.contacts.each = uint64(d.sampling.factor())

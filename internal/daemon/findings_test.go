@@ -3,15 +3,15 @@
 package daemon
 
 import (
-	"log/slog"
 	"testing"
 
+	"sallyport/internal/daemon/hub"
 	"sallyport/internal/journald"
 )
 
 // In the journal of systemd anybody may call himself sshd.
 func TestOnlyRootLogsForSSHD(t *testing.T) {
-	d := &Daemon{events: newEvents(slog.New(slog.DiscardHandler))}
+	d := &Daemon{events: hub.New()}
 	const text = "Failed password for root from 192.0.2.1 port 22 ssh2"
 	for _, e := range []journald.Entry{
 		{UID: "1000", Identifier: "sshd", Message: text},
@@ -22,10 +22,11 @@ func TestOnlyRootLogsForSSHD(t *testing.T) {
 	} {
 		d.logged(e)
 	}
-	if n := len(d.events.hostile); n != 1 {
-		t.Fatalf("%d logins, want 1", n)
+	list := heard(d.events)
+	if len(list) != 1 {
+		t.Fatalf("%d logins, want 1", len(list))
 	}
-	if e := <-d.events.hostile; e.Source.String() != "192.0.2.1" || e.Detail != `ssh as "root" with password` {
+	if e := list[0]; e.Source.String() != "192.0.2.1" || e.Detail != `ssh as "root" with password` {
 		t.Errorf("%+v", e)
 	}
 }

@@ -16,7 +16,7 @@ import (
 func (d *Daemon) watchFirewall(ctx context.Context) error {
 	return d.firewall.Watch(ctx, func() {
 		if err := d.repair(); err != nil {
-			d.events.put(event.Event{Time: time.Now(), Kind: event.KindFailure, Detail: "the firewall table was changed and could not be put back: " + err.Error()})
+			d.events.Put(event.Event{Time: time.Now(), Kind: event.KindFailure, Detail: "the firewall table was changed and could not be put back: " + err.Error()})
 		}
 	})
 }
@@ -56,6 +56,6 @@ func (d *Daemon) repair() error {
 		}
 	}
 	d.problems.note("firewall", ev.Detail+" at "+now.Format(time.DateTime))
-	d.events.put(ev)
+	d.events.Put(ev)
 	return nil
 }

@@ -114,7 +114,7 @@ func (m *memory) burn(cfg *config.Config) string {
 // failed notes a problem and tells about it.
 func (d *Daemon) failed(subject, text string) {
 	d.problems.note(subject, text)
-	d.events.put(event.Event{Time: time.Now(), Kind: event.KindFailure, Detail: text})
+	d.events.Put(event.Event{Time: time.Now(), Kind: event.KindFailure, Detail: text})
 }
 
 func (m *memory) close() error {
@@ -132,7 +132,7 @@ func (a *actor) spend(o order) {
 		d.Kind, d.Reason, d.Grants, d.Detail = event.KindRefusal, event.NoRecord, nil, err.Error()
 	}
 	if d.Kind == event.KindRefusal {
-		a.events.decided(o.at, d)
+		a.events.Decided(o.at, d)
 		return
 	}
 	for _, g := range d.Grants {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"sallyport/internal/config"
+	"sallyport/internal/daemon/hub"
 	"sallyport/internal/event"
 	"sallyport/internal/gate"
 	"sallyport/internal/packet"
@@ -60,7 +61,7 @@ func TestWatchSteps(t *testing.T) {
 
 func newMemoryDaemon() *Daemon {
 	log := slog.New(slog.DiscardHandler)
-	return &Daemon{log: log, events: newEvents(log)}
+	return &Daemon{log: log, events: hub.New()}
 }
 
 func TestMemoryOfTheFirstStart(t *testing.T) {
@@ -134,7 +135,7 @@ func TestNothingOpensUnrecorded(t *testing.T) {
 	record := spent.Step("bob", "ssh", 7)
 	a.carryOut(order{time.Now(), gate.Decision{Kind: event.KindGrant, Reason: event.ByRotating, Door: "ssh", Client: "bob", Authenticated: true,
 		Source: netip.MustParseAddr("192.0.2.7"), Spent: &record, Grants: []event.Grant{{Door: "ssh"}}}})
-	e := <-d.events.queue
+	e := heard(d.events)[0]
 	if e.Kind != event.KindRefusal || e.Reason != event.NoRecord || !strings.Contains(e.Detail, "no space left") {
 		t.Errorf("%+v", e)
 	}
@@ -154,7 +155,7 @@ func TestRefusalsAreRecorded(t *testing.T) {
 	a.decided(time.Now(), gate.Decision{Kind: event.KindRefusal, Reason: event.OutOfHours, Door: "ssh",
 		Source: netip.MustParseAddr("192.0.2.7"), Spent: &record})
 	a.carryOut(<-a.queue)
-	if e := <-d.events.hostile; e.Kind != event.KindRefusal || e.Reason != event.OutOfHours {
+	if e := heard(d.events)[0]; e.Kind != event.KindRefusal || e.Reason != event.OutOfHours {
 		t.Errorf("%+v", e)
 	}
 	data, err := files.Read(spent.FileName)

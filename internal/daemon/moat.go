@@ -192,10 +192,10 @@ func (d *Daemon) tellContacts(now time.Time) {
 		return
 	}
 	for _, c := range list {
-		d.events.hostileEvent(contactsOf(c.Source, c.Contacts))
+		d.events.PutUnauthenticated(contactsOf(c.Source, c.Contacts))
 	}
 	if rest.Packets > 0 {
-		d.events.hostileEvent(restOf(rest))
+		d.events.PutUnauthenticated(restOf(rest))
 	}
 }
 

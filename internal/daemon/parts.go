@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"sallyport/internal/config"
+	"sallyport/internal/daemon/hub"
 	"sallyport/internal/event"
 	"sallyport/internal/gate"
 	"sallyport/internal/moat"
@@ -30,7 +31,7 @@ type part struct {
 	// prepare does everything that can fail, and changes nothing that others see.
 	prepare func(context.Context, *change) (step, error)
 
-	hear  sink                        // takes every event
+	hear  hub.Sink                    // takes every event
 	run   func(context.Context) error // lives as long as the daemon
 	close func() error                // releases what was got hold of, in the end
 }
@@ -80,7 +81,8 @@ func (d *Daemon) guarding() []part {
 // watching are the parts that look at what happens.
 func (d *Daemon) watching() []part {
 	return []part{
-		{name: "events", run: d.events.Run},
+		{name: "log", hear: hub.NewLogbook(d.log).Write},
+		{name: "events", run: func(ctx context.Context) error { return d.events.Run(ctx, d.sinks) }},
 		{name: "findings", claims: []string{"Detect", "Gate.RotationDue"}, prepare: committing(d.watchman.configure), hear: d.watchman.heard, run: d.watchman.Run},
 		{name: "bans", claims: []string{"Ban", "Gate.Trusted"}, prepare: committing(d.bans.configure), hear: d.bans.heard, run: d.watchBans},
 		{name: "decoys", claims: []string{"Ban.Enabled", "Ban.Decoys"}, prepare: serves(d.decoys, d.decoyServices), run: d.decoys.Run, close: d.decoys.Close},

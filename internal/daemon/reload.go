@@ -38,7 +38,7 @@ func (d *Daemon) reload(ctx context.Context, q control.ReloadRequest) (control.R
 			ev.Detail += "; " + waitingFor(a.Waiting)
 		}
 	}
-	d.events.put(ev)
+	d.events.Put(ev)
 	return a, err
 }
 
@@ -216,6 +216,6 @@ func (d *Daemon) endOrphans(cfg, old *config.Config, reason event.Reason) {
 	d.actor.early(now, reason, gone)
 	longest := gate.Longest(cfg, old)
 	if err := d.actor.trim(now, reason, func(g event.Grant) time.Time { return longest(g, now) }); err != nil {
-		d.events.put(event.Event{Time: now, Kind: event.KindFailure, Reason: reason, Detail: err.Error()})
+		d.events.Put(event.Event{Time: now, Kind: event.KindFailure, Reason: reason, Detail: err.Error()})
 	}
 }

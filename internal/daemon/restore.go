@@ -22,7 +22,7 @@ func (d *Daemon) restore(ctx context.Context) error {
 	now := time.Now()
 	grants, err := d.firewall.Grants(now)
 	if err != nil {
-		d.events.put(event.Event{Time: now, Kind: event.KindFailure, Detail: "read back the grants in force: " + err.Error()})
+		d.events.Put(event.Event{Time: now, Kind: event.KindFailure, Detail: "read back the grants in force: " + err.Error()})
 		return nil
 	}
 	ended, err := d.book.Restore(grants, now)
@@ -30,11 +30,11 @@ func (d *Daemon) restore(ctx context.Context) error {
 	d.actor.tell(now, event.KindRevocation, event.ByOperator, ended)
 	d.endOrphans(d.config.Load(), nil, event.ByReload) // the configuration may have changed while we were away
 	if err != nil {
-		d.events.put(event.Event{Time: now, Kind: event.KindFailure, Detail: "restore grants: " + err.Error()})
+		d.events.Put(event.Event{Time: now, Kind: event.KindFailure, Detail: "restore grants: " + err.Error()})
 	}
 	d.actor.rouse()
 	if n := len(grants) - len(ended); n > 0 {
-		d.events.put(event.Event{Time: time.Now(), Kind: event.KindStart, Detail: fmt.Sprintf("%d grants of an earlier time go on", n)})
+		d.events.Put(event.Event{Time: time.Now(), Kind: event.KindStart, Detail: fmt.Sprintf("%d grants of an earlier time go on", n)})
 	}
 	return nil
 }

@@ -73,7 +73,7 @@ func (d *Daemon) serverKey(cfg *config.Config) (ring key.Keyring, made bool, err
 	if ring, err = keyfile.Create(cfg.SPA.ServerKey, key.Hybrid); err != nil {
 		return ring, false, err
 	}
-	d.events.put(event.Event{Time: time.Now(), Kind: event.KindKey, Detail: "made the server key " + ring.Current().Public().Fingerprint()})
+	d.events.Put(event.Event{Time: time.Now(), Kind: event.KindKey, Detail: "made the server key " + ring.Current().Public().Fingerprint()})
 	return ring, true, nil
 }
 
@@ -84,7 +84,7 @@ func (d *Daemon) tellKeys(before key.Keyring) {
 	}
 	was, is := before.Current().Public().Fingerprint(), d.keys.Current().Public().Fingerprint()
 	if was != is {
-		d.events.put(event.Event{Time: time.Now(), Kind: event.KindKey, Detail: fmt.Sprintf("the server key is %s from now on; it was %s", is, was)})
+		d.events.Put(event.Event{Time: time.Now(), Kind: event.KindKey, Detail: fmt.Sprintf("the server key is %s from now on; it was %s", is, was)})
 	}
 }
 
@@ -113,7 +113,7 @@ func (d *Daemon) openSecrets(cfg *config.Config, made bool) (*secrets, error) {
 		}
 		text := fmt.Sprintf("the replay store is %s: messages %s are refused (%s)", n.Trouble, refused, n.Detail)
 		d.problems.note("replay", text)
-		d.events.put(event.Event{Time: time.Now(), Kind: event.KindFailure, Detail: text})
+		d.events.Put(event.Event{Time: time.Now(), Kind: event.KindFailure, Detail: text})
 	}
 	if s.sender, err = d.system.answers(); err != nil {
 		return nil, errors.Join(err, s.close())

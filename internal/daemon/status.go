@@ -71,7 +71,7 @@ func (d *Daemon) Status(ctx context.Context) (control.Status, error) {
 		Version: d.opts.Version, Config: cfg.Path, Started: d.started,
 		Policy: string(cfg.Gate.Policy), Closed: string(cfg.Gate.Closed),
 		Doors: make([]control.Door, 0, len(cfg.Doors)), Grants: grants,
-		Refusals: d.events.refused(), Dropped: refused.Total, Elsewhere: d.pump.gate.Elsewhere(), Goroutines: runtime.NumGoroutine(),
+		Refusals: d.events.Refused(), Dropped: refused.Total, Elsewhere: d.pump.gate.Elsewhere(), Goroutines: runtime.NumGoroutine(),
 		Capture: make(map[string]control.Ring), Problems: slices.Concat(d.problems.list(), d.hostProblems(cfg), d.sequenceProblems(ctx, cfg)),
 	}
 	s.Moat = d.moat.status()
@@ -142,7 +142,7 @@ func (d *Daemon) watchDrops(ctx context.Context) error {
 			}
 			for name, ring := range stats {
 				if n := ring.Lost - lost[name]; n > 0 {
-					d.events.overload(now, name, n)
+					d.events.Overload(now, name, n)
 				}
 				lost[name] = ring.Lost
 			}

@@ -220,7 +220,7 @@ func (d *Daemon) rollback(ctx context.Context) error {
 	d.noteWaiting(waiting)
 	d.tellRolledBack(d.giveUp(r, r.Tried))
 	d.problems.clear("rollback")
-	d.events.put(event.Event{Time: time.Now(), Kind: event.KindReload, Reason: event.ByRollback,
+	d.events.Put(event.Event{Time: time.Now(), Kind: event.KindReload, Reason: event.ByRollback,
 		Detail: fmt.Sprintf("not confirmed in time: back to %d doors, %d clients", len(old.Doors), len(old.Clients))})
 	return nil
 }
@@ -244,7 +244,7 @@ func (d *Daemon) Confirm(context.Context) error {
 		return &control.Error{Text: fmt.Sprintf("keep the configuration: %v", err), Remedy: "the trial goes on: try again"}
 	}
 	d.settle(cfg, d.files)
-	d.events.put(event.Event{Time: time.Now(), Kind: event.KindReload, Detail: "the configuration on trial was confirmed"})
+	d.events.Put(event.Event{Time: time.Now(), Kind: event.KindReload, Detail: "the configuration on trial was confirmed"})
 	return nil
 }
 

@@ -1,6 +1,6 @@
 //go:build linux
 
-package daemon
+package hub
 
 import (
 	"bytes"
@@ -21,15 +21,15 @@ import (
 	"sallyport/internal/lab/labtest"
 )
 
-// logged is what others read: each source tells what it has done. Bound are the
+// whatOthersRead is what others read: each source tells what it has done. Bound are the
 // sources that are true, anybody's are those that anybody can write.
-func logged() (text string, bound, anybody []string) {
+func whatOthersRead() (text string, bound, anybody []string) {
 	var b bytes.Buffer
-	l := newLogbook(slog.New(slog.NewTextHandler(&b, nil)))
+	l := NewLogbook(slog.New(slog.NewTextHandler(&b, nil)))
 	host := func(n byte) netip.Addr { return netip.AddrFrom4([4]byte{198, 51, 100, n}) }
 	put := func(e event.Event) {
 		e.Time = time.Now()
-		l.write(e)
+		l.Write(e)
 	}
 	n := byte(1)
 	for _, r := range []event.Reason{event.ForbiddenDoor, event.ForbiddenFrom, event.KeyExpired, event.UnknownDoor, event.OutOfHours, event.TooMany} {
@@ -90,10 +90,10 @@ func journaled(t *testing.T, text string) (path string) {
 // the journal of systemd, where our jail looks, and in a file.
 func TestFail2ban(t *testing.T) {
 	labtest.Need(t, "peers", "fail2ban-regex", journalRemote)
-	text, bound, anybody := logged()
+	text, bound, anybody := whatOthersRead()
 	for _, from := range []string{writeLog(t, text), "systemd-journal[journalfiles=" + journaled(t, text) + "]"} {
 		for mode, want := range map[string][]string{"bound": bound, "any": append(slices.Clone(bound), anybody...)} {
-			out, err := exec.Command("fail2ban-regex", "-o", "ip", from, "../../packaging/fail2ban/filter.d/sallyport.conf[mode="+mode+"]").Output()
+			out, err := exec.Command("fail2ban-regex", "-o", "ip", from, "../../../packaging/fail2ban/filter.d/sallyport.conf[mode="+mode+"]").Output()
 			if err != nil {
 				t.Fatalf("%s, %s: %v\n%s", from, mode, err, out)
 			}
@@ -112,7 +112,7 @@ func TestFail2ban(t *testing.T) {
 // address that is true, and no others.
 func TestCrowdSec(t *testing.T) {
 	labtest.Need(t, "peers", "crowdsec", "cscli")
-	text, bound, _ := logged()
+	text, bound, _ := whatOthersRead()
 	slices.Sort(bound)
 	var journal strings.Builder // as journalctl shows it
 	for line := range strings.Lines(text) {
@@ -144,7 +144,7 @@ func TestCrowdSec(t *testing.T) {
 func crowdSec(t *testing.T) (path string) {
 	t.Helper()
 	dir := t.TempDir()
-	ours, theirs := "../../packaging/crowdsec/", "/etc/crowdsec/"
+	ours, theirs := "../../../packaging/crowdsec/", "/etc/crowdsec/"
 	for _, file := range [][2]string{
 		{ours + "parsers/sallyport-logs.yaml", "parsers/s01-parse/sallyport-logs.yaml"},
 		{ours + "scenarios/sallyport-misuse.yaml", "scenarios/sallyport-misuse.yaml"},

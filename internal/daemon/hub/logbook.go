@@ -1,6 +1,6 @@
 //go:build linux
 
-package daemon
+package hub
 
 import (
 	"context"
@@ -18,8 +18,8 @@ const (
 	refusalEvery = 10 * time.Second
 )
 
-// logbook is the sink that writes events to the daemon's log.
-type logbook struct {
+// Logbook is the sink that writes events to the daemon's log.
+type Logbook struct {
 	log      *slog.Logger
 	forged   allowance // for what comes from any address that its sender likes to write
 	bound    allowance // for what comes from where it says: no forger uses that up
@@ -32,11 +32,13 @@ type allowance struct {
 	refilled time.Time // when left last grew
 }
 
-func newLogbook(log *slog.Logger) *logbook {
-	return &logbook{log: log, forged: allowance{left: refusalBurst}, bound: allowance{left: refusalBurst}}
+// NewLogbook returns a logbook that writes to a log.
+func NewLogbook(log *slog.Logger) *Logbook {
+	return &Logbook{log: log, forged: allowance{left: refusalBurst}, bound: allowance{left: refusalBurst}}
 }
 
-func (l *logbook) write(ev event.Event) {
+// Write is the sink.
+func (l *Logbook) Write(ev event.Event) {
 	if limited(ev) && !l.admit(ev) {
 		return
 	}
@@ -54,7 +56,7 @@ func limited(e event.Event) bool {
 }
 
 // admit reports whether one more may be written.
-func (l *logbook) admit(e event.Event) bool {
+func (l *Logbook) admit(e event.Event) bool {
 	a := &l.forged
 	if e.Bound {
 		a = &l.bound
