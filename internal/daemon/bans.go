@@ -3,313 +3,89 @@
 package daemon
 
 import (
+	"context"
+	"errors"
 	"fmt"
-	"maps"
 	"net/netip"
-	"slices"
-	"sync"
 	"time"
 
-	"sallyport/internal/config"
+	"sallyport/internal/control"
+	"sallyport/internal/daemon/ban"
+	"sallyport/internal/daemon/decoy"
 	"sallyport/internal/event"
-	"sallyport/internal/gate"
 )
 
 const (
-	banWindow  = 10 * time.Minute // in which evidence adds up
-	provenFor  = 24 * time.Hour   // for which a grant protects its source
-	maxSuspect = 4096             // sources against whom there is some evidence
-	maxProven  = 65_536
-	maxBanned  = 65_536
-
-	// neighbours is how many networks of a wider one are banned before it is
-	// banned as a whole: whoever has many /64 has the /56 or /48 around them.
-	neighbours = 16
-
-	failureEvery = time.Minute // between two reports that a source could not be banned
+	leastBan = time.Second
+	longBan  = 720 * time.Hour
 )
 
-// bans keeps sources out, on evidence that cannot be forged: a completed
-// TCP handshake, or a message that its sender has signed together with his
-// address. A packet that anybody could have sent in another's name never leads
-// here. Its methods may be called by several goroutines at once.
-type bans struct {
-	kernel banKeeper
-	put    func(event.Event)
-	own    func() []netip.Addr // the host's addresses
+// Bans lists who is banned, as the kernel has it.
+func (d *Daemon) Bans(context.Context) ([]event.Ban, error) { return d.firewall.Bans(time.Now()) }
 
-	mu      sync.Mutex
-	ban     config.Ban
-	trusted []netip.Prefix
-	suspect map[netip.Prefix]*suspicion
-	proven  proven
-	list    banList
-	failed  time.Time // when it was last reported that a source could not be banned
-}
-
-// banKeeper is where bans are in force.
-type banKeeper interface {
-	Ban(source netip.Prefix, until, now time.Time) error
-	Unban(source netip.Prefix) error
-}
-
-func newBans(put func(event.Event), kernel banKeeper, own func() []netip.Addr) *bans {
-	return &bans{put: put, kernel: kernel, own: own, suspect: make(map[netip.Prefix]*suspicion), list: newBanList(maxBanned)}
-}
-
-func (b *bans) configure(cfg *config.Config) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.ban, b.trusted = cfg.Ban, cfg.Gate.Trusted
-}
-
-// heard is a sink: whoever opens a door is not banned.
-func (b *bans) heard(e event.Event) {
-	if e.Kind != event.KindGrant || !e.Source.IsValid() {
-		return
+// Ban bans a source because an operator says so.
+func (d *Daemon) Ban(_ context.Context, q control.BanRequest) (event.Ban, error) {
+	source, now := q.Source.Unmap(), time.Now()
+	if !source.IsValid() || source.IsUnspecified() || source.IsMulticast() || source.Zone() != "" {
+		return event.Ban{}, wrong("give an address", "%q is no source", q.Source)
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.proven.note(event.BannedAs(e.Source), e.Time)
-}
-
-// proven is when somebody last opened a door from where, in two generations:
-// the older one is forgotten as a whole when the younger one is full or a day
-// old. So a flood of grants makes none of them dearer.
-type proven struct {
-	young, old map[netip.Prefix]time.Time
-	since      time.Time // of the young one
-}
-
-func (p *proven) note(as netip.Prefix, at time.Time) {
-	if p.young == nil || len(p.young) >= maxProven/2 || at.Sub(p.since) >= provenFor {
-		p.old, p.young, p.since = p.young, make(map[netip.Prefix]time.Time), at
+	length := time.Duration(q.For)
+	if length == 0 {
+		length = d.config.Load().Ban.For
 	}
-	p.young[as] = at
-}
-
-// last returns the latest time, zero if none is known.
-func (p *proven) last(as netip.Prefix) time.Time {
-	if at, ok := p.young[as]; ok {
-		return at
+	if length < leastBan || length > longBan {
+		return event.Ban{}, wrong(fmt.Sprintf("want %s to %s", leastBan, longBan), "cannot ban for %s", length)
 	}
-	return p.old[as]
+	b, err := d.bans.Order(now, source, length)
+	if spared := (*ban.Spared)(nil); errors.As(err, &spared) {
+		return event.Ban{}, &control.Error{Text: spared.Error(), Remedy: "to end its grants, use sallyport revoke --source " + source.String()}
+	}
+	return b, err
 }
 
-// any reports whether a door was opened from anywhere within a prefix since a
-// time.
-func (p *proven) any(within netip.Prefix, since time.Time) bool {
-	for _, some := range []map[netip.Prefix]time.Time{p.young, p.old} {
-		for as, at := range some {
-			if within.Overlaps(as) && at.After(since) {
-				return true
-			}
+// Unban ends a ban.
+func (d *Daemon) Unban(_ context.Context, q control.UnbanRequest) (struct{}, error) {
+	source, now := q.Source.Unmap(), time.Now()
+	if !source.IsValid() {
+		return struct{}{}, wrong("give an address", "%q is no source", q.Source)
+	}
+	was, err := d.bans.Lift(now, source)
+	if err == nil && !was {
+		err = &control.Error{Text: fmt.Sprintf("%s is not banned", source), Remedy: "sallyport ban list tells who is"}
+	}
+	return struct{}{}, err
+}
+
+// watchBans ends bans.
+func (d *Daemon) watchBans(ctx context.Context) error {
+	every := time.NewTicker(time.Second)
+	defer every.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case now := <-every.C:
+			d.bans.Expire(now)
 		}
 	}
-	return false
 }
 
-// spares says why a source is never banned; "" if it can be.
-func (b *bans) spares(source netip.Addr, now time.Time) string {
-	as := event.BannedAs(source)
-	if why := b.near(as); why != "" {
-		return why
-	}
-	if at := b.proven.last(as); !at.IsZero() && now.Sub(at) < provenFor {
-		return "it has opened a door within a day"
-	}
-	return ""
-}
-
-// near says why a prefix that is the host's own or a friend's is never banned.
-func (b *bans) near(as netip.Prefix) string {
-	switch {
-	case as.Addr().IsLoopback() || slices.ContainsFunc(b.own(), as.Contains):
-		return "it is an address of this host, or as near"
-	case slices.ContainsFunc(b.trusted, as.Overlaps):
-		return "it is trusted"
-	}
-	return ""
-}
-
-// hold holds evidence against a source, and bans it when there is enough.
-func (b *bans) hold(now time.Time, source netip.Addr, e evidence) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !b.ban.Enabled || b.spares(source, now) != "" {
-		return
-	}
-	if _, already := b.list.covers(source, now); already {
-		return
-	}
-	as := event.BannedAs(source)
-	s := b.suspect[as]
-	if s == nil || now.Sub(s.since) >= banWindow {
-		s = &suspicion{since: now}
-	}
-	if !s.add(now, e) {
-		return
-	}
-	if !s.enough(b.ban.Tries) {
-		b.suspects(now, as, s)
-		return
-	}
-	delete(b.suspect, as)
-	why := e.what
-	if wide := b.widest(now, as); wide != as {
-		as, why = wide, fmt.Sprintf("%d of its networks were banned: %s", neighbours, e.what)
-	}
-	if err := b.keepOut(now, as, b.ban.For); err != nil {
-		b.tellFailure(now, source, err)
-		return
-	}
-	b.put(event.Event{Time: now, Kind: event.KindBan, Source: source, Reason: event.Banned, Bound: true, Detail: fmt.Sprintf("%s for %s: %s", as, b.ban.For, why)})
-}
-
-// widest returns what is banned with a prefix that is to be banned: itself, or
-// the network around it of which much is banned already and nobody is spared.
-func (b *bans) widest(now time.Time, as netip.Prefix) netip.Prefix {
-	for _, wide := range event.BanLevels(as.Addr()) {
-		if wide.Bits() >= as.Bits() {
-			continue
-		}
-		if b.list.within(wide)+1 < neighbours || b.near(wide) != "" || b.proven.any(wide, now.Add(-provenFor)) {
-			break
-		}
-		as = wide
-	}
-	return as
-}
-
-// tellFailure reports that a source could not be banned, once in a while: what
-// leads here is in the hand of strangers.
-func (b *bans) tellFailure(now time.Time, source netip.Addr, err error) {
-	if since := now.Sub(b.failed); since >= 0 && since < failureEvery {
-		return
-	}
-	b.failed = now
-	b.put(event.Event{Time: now, Kind: event.KindFailure, Source: source, Reason: event.Banned, Detail: err.Error()})
-}
-
-func (b *bans) suspects(now time.Time, as netip.Prefix, s *suspicion) {
-	if len(b.suspect) >= maxSuspect {
-		maps.DeleteFunc(b.suspect, func(_ netip.Prefix, s *suspicion) bool { return now.Sub(s.since) >= banWindow })
-	}
-	if len(b.suspect) < maxSuspect {
-		b.suspect[as] = s
-	}
-}
-
-// keepOut bans a prefix. In a full list the ban that ends first makes room, and
-// what lies within the prefix needs none of its own.
-func (b *bans) keepOut(now time.Time, as netip.Prefix, length time.Duration) error {
-	until := now.Add(length)
-	for b.list.full(as) {
-		first := b.list.dropFirst()
-		if err := b.kernel.Unban(first); err != nil {
-			return err
-		}
-		e := banEnded(now, first, first.Addr(), "")
-		e.Detail += " before its time: the list is full"
-		b.put(e)
-	}
-	if err := b.kernel.Ban(as, until, now); err != nil {
-		return err
-	}
-	b.list.add(as, until)
-	if as == event.BannedAs(as.Addr()) {
+// decoyServices are the ports at which nothing is but what catches those who
+// try them.
+func (d *Daemon) decoyServices(c *change) (list []service) {
+	if !c.to.Ban.Enabled {
 		return nil
 	}
-	for _, narrower := range b.list.inside(as) {
-		b.list.remove(narrower)
-		if err := b.kernel.Unban(narrower); err != nil {
-			return err
-		}
+	for _, port := range c.to.Ban.Decoys {
+		name := "decoy " + port.String()
+		heard := func(from netip.Addr, said decoy.Said) { d.bans.Accuse(time.Now(), from, ban.Touched(port, said)) }
+		list = append(list, service{subject: name, key: name, open: func() (serving, error) {
+			l, err := decoy.Listen(port)
+			if err != nil {
+				return serving{}, err
+			}
+			return serving{run: func(ctx context.Context) error { decoy.Serve(ctx, l, heard); return nil }, close: l.Close}, nil
+		}})
 	}
-	return nil
-}
-
-// has reports whether a source is banned.
-func (b *bans) has(source netip.Addr, now time.Time) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	_, banned := b.list.covers(source, now)
-	return banned
-}
-
-// release ends the ban that covers a source, and reports whether there was one.
-func (b *bans) release(now time.Time, source netip.Addr) (bool, error) {
-	as, banned := b.list.covers(source, now)
-	if !banned {
-		return false, nil
-	}
-	if err := b.kernel.Unban(as); err != nil {
-		return true, err
-	}
-	b.list.remove(as)
-	return true, nil
-}
-
-// pardon ends the ban of an address that a client has signed together with a
-// message that opens a door: no evidence is better.
-func (b *bans) pardon(now time.Time, d gate.Decision) {
-	if !d.Authenticated || !d.Bound {
-		return
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	as, _ := b.list.covers(d.Source, now)
-	switch was, err := b.release(now, d.Source); {
-	case err != nil:
-		b.tellFailure(now, d.Source, err)
-	case was:
-		e := banEnded(now, as, d.Source, event.BySPA)
-		e.Client, e.Authenticated = d.Client, true
-		b.put(e)
-	}
-}
-
-// count returns how many sources are banned.
-func (b *bans) count(now time.Time) int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.list.count(now)
-}
-
-// recall takes in what the kernel has from an earlier time.
-func (b *bans) recall(list []event.Ban) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, ban := range list {
-		b.list.add(ban.Source, ban.Until)
-	}
-}
-
-// restore bans again who was banned before the table was removed.
-func (b *bans) restore(now time.Time) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for as, until := range b.list.until {
-		if until.Sub(now) < time.Millisecond {
-			continue
-		}
-		if err := b.kernel.Ban(as, until, now); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// expire reports which bans have ended by themselves.
-func (b *bans) expire(now time.Time) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, as := range b.list.expire(now) {
-		b.put(banEnded(now, as, as.Addr(), ""))
-	}
-}
-
-// banEnded is the event of a ban that is over, and why if not by itself.
-func banEnded(now time.Time, as netip.Prefix, source netip.Addr, why event.Reason) event.Event {
-	return event.Event{Time: now, Kind: event.KindBan, Source: source, Reason: why, Ended: true, Detail: fmt.Sprintf("%s: ended", as)}
+	return list
 }

@@ -9,7 +9,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/control"
-	"sallyport/internal/decoy"
+	"sallyport/internal/daemon/decoy"
 	"sallyport/internal/metrics"
 	"sallyport/internal/unit"
 )

@@ -26,6 +26,8 @@ import (
 	"sallyport/internal/capture"
 	"sallyport/internal/config"
 	"sallyport/internal/control"
+	"sallyport/internal/daemon/ban"
+	"sallyport/internal/daemon/firstuse"
 	"sallyport/internal/daemon/hub"
 	"sallyport/internal/event"
 	"sallyport/internal/firewall"
@@ -64,9 +66,9 @@ type Daemon struct {
 	config   atomic.Pointer[config.Config]
 	events   *hub.Hub
 	journal  *journal.Journal
-	uses     *uses
+	uses     *firstuse.Uses
 	watchman *watchman
-	bans     *bans
+	bans     *ban.Bans
 	hooks    *hook.Runner
 	metrics  *metrics.Metrics
 	webhooks *webhook.Sender
@@ -158,7 +160,7 @@ func (d *Daemon) start(ctx context.Context) error {
 	if banned, err := d.firewall.Bans(time.Now()); err != nil {
 		d.failed("bans", "read back who is banned: "+err.Error())
 	} else {
-		d.bans.recall(banned)
+		d.bans.Recall(banned)
 	}
 	d.events.Put(event.Event{Time: d.started, Kind: event.KindStart, Detail: fmt.Sprintf("%d doors closed", len(chosen.config.Doors))})
 	d.noteForeign(chosen.config)
@@ -170,13 +172,13 @@ func (d *Daemon) start(ctx context.Context) error {
 // nothing that is there already.
 func (d *Daemon) make(cfg *config.Config) {
 	d.journal = journal.New(cfg.Journal.Path, journalOptions(cfg), d.log)
-	d.uses = newUses(d.events.Put)
+	d.uses = firstuse.New(d.events.Put)
 	d.hooks = hook.New(d.events.Put)
 	d.metrics = metrics.New(d.opts.Version, d.state, d.log)
 	name, _ := os.Hostname() // without a name if the kernel does not say
 	d.webhooks = webhook.New(filepath.Join(cfg.Daemon.StateDir, "webhooks"), siem.Product{Version: d.opts.Version, Host: name}, d.events.Put, d.log)
 	d.watchman = newWatchman(d.found, d.events.Put, d.exposure.found, cfg)
-	d.bans = newBans(d.events.Put, d.firewall, func() []netip.Addr { return d.host.own().Addresses })
+	d.bans = ban.New(d.events.Put, d.firewall, func() []netip.Addr { return d.host.own().Addresses })
 	d.moat = newKeeper(d.log, d.system.moat)
 	for _, s := range []**services{&d.scrapes, &d.apis, &d.decoys, &d.logins} {
 		*s = newServices(d.failed, d.problems.clear)

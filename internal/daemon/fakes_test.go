@@ -24,6 +24,7 @@ import (
 	"sallyport/internal/ack"
 	"sallyport/internal/capture"
 	"sallyport/internal/config"
+	"sallyport/internal/daemon/ban"
 	"sallyport/internal/daemon/hub"
 	"sallyport/internal/event"
 	"sallyport/internal/firewall"
@@ -185,6 +186,8 @@ type house struct {
 	status *lines
 	daemon *Daemon
 	stop   func() error
+
+	accused int // sources, by tries
 }
 
 // lines gathers what is written to it.
@@ -301,9 +304,17 @@ func client(name string) string {
 	return fmt.Sprintf("[[client]]\nname = %q\ndoors = [\"ssh\"]\nkey = %q\n", name, strings.TrimSpace(string(ssh.MarshalAuthorizedKey(public))))
 }
 
-// tries is what the bans have of the configuration.
+// tries is how much evidence the bans want before they keep a source out, found
+// out with one that has done nothing so far.
 func (h *house) tries() int {
-	h.daemon.bans.mu.Lock()
-	defer h.daemon.bans.mu.Unlock()
-	return h.daemon.bans.ban.Tries
+	b, now := h.daemon.bans, time.Now()
+	h.accused++
+	source := netip.AddrFrom4([4]byte{198, 51, 100, byte(h.accused)})
+	for n := 1; n <= 100; n++ {
+		b.Accuse(now, source, ban.Evidence{What: "test"})
+		if b.Has(source, now) {
+			return n
+		}
+	}
+	return 0
 }

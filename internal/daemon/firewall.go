@@ -46,7 +46,7 @@ func (d *Daemon) repair() error {
 	if err := d.firewall.GrantAll(kept, now); err != nil {
 		return err
 	}
-	if err := d.bans.restore(now); err != nil {
+	if err := d.bans.Restore(now); err != nil {
 		return err
 	}
 	ev.Detail += fmt.Sprintf("; put back, %d grants go on", len(kept))

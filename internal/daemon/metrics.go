@@ -35,7 +35,7 @@ func (d *Daemon) state() metrics.State {
 		Grants:   d.book.Count(),
 		Rings:    make(map[string]metrics.Ring),
 		Dropped:  make(map[string]uint64),
-		Bans:     d.bans.count(time.Now()),
+		Bans:     d.bans.Count(time.Now()),
 		Moat:     make(map[string]uint64),
 		Journal:  metrics.Journal{Waiting: stats.Queued, Lag: stats.Lag, Lost: stats.Lost},
 		Problems: len(d.problems.list()) + len(d.hostProblems(cfg)),

@@ -200,13 +200,6 @@ func (d *Daemon) prepareGrants(_ context.Context, c *change) (step, error) {
 	return step{commit: func() { d.endOrphans(c.to, c.from, c.reason) }}, nil
 }
 
-// reconfigureUses carries new doors to the kernel's filter of connections.
-func (d *Daemon) reconfigureUses(cfg *config.Config) {
-	if err := d.uses.reconfigure(cfg); err != nil {
-		d.log.Warn("connections to new doors are not told", "error", err)
-	}
-}
-
 // endOrphans ends the grants that the configuration no longer allows, or shortens
 // them to what it does. Those whose door is gone, or no longer as wide, have left
 // the kernel already. Old is the configuration before, nil after a start.

@@ -14,6 +14,7 @@ import (
 	"sallyport/internal/config"
 	"sallyport/internal/conntrack"
 	"sallyport/internal/control"
+	"sallyport/internal/daemon/firstuse"
 	"sallyport/internal/event"
 	"sallyport/internal/grant"
 	"sallyport/internal/packet"
@@ -45,9 +46,9 @@ func (d *Daemon) prepareOwners(_ context.Context, c *change) (step, error) {
 		opened:  d.metrics.Opened,
 		ended:   d.ended,
 		cut:     d.sessions.order,
-		misused: d.misused,
-		banned:  d.bans.has,
-		pardon:  d.bans.pardon,
+		misused: d.bans.Misused,
+		banned:  d.bans.Has,
+		pardon:  d.bans.Pardon,
 	})
 	return step{abort: func() { _ = d.closeOwners() }}, nil // nobody has used them
 }
@@ -108,7 +109,7 @@ func (s *sessions) owners(f conntrack.Flow, now time.Time) []event.Owner {
 	if door == nil {
 		return nil
 	}
-	return s.book.Owners(f.Source, door.Name, door.Widen(f.Source.BitLen()), earlyFor, now)
+	return s.book.Owners(f.Source, door.Name, door.Widen(f.Source.BitLen()), firstuse.EarlyFor, now)
 }
 
 // configure is called when other doors are watched: who is connected there has

@@ -14,6 +14,8 @@ import (
 	"sallyport/internal/packet"
 )
 
+var sshPort = packet.Port{Proto: packet.TCP, Number: 22}
+
 func doorsOfTest() *config.Config {
 	return &config.Config{
 		Gate:  config.Gate{Trusted: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}},

@@ -1,6 +1,6 @@
 //go:build linux
 
-package daemon
+package firstuse
 
 import (
 	"net/netip"
@@ -13,13 +13,18 @@ import (
 	"sallyport/internal/packet"
 )
 
+var (
+	start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	alice = netip.MustParseAddr("192.0.2.10")
+)
+
 var sshPort = packet.Port{Proto: packet.TCP, Number: 22}
 
 // using returns a tracker for one door, and what it tells.
-func using() (*uses, *[]event.Event) {
+func using() (*Uses, *[]event.Event) {
 	var told []event.Event
-	u := newUses(func(e event.Event) { told = append(told, e) })
-	u.configure(&config.Config{Doors: []config.Door{{Name: "ssh", Ports: []packet.Port{sshPort}}}})
+	u := New(func(e event.Event) { told = append(told, e) })
+	u.Configure(&config.Config{Doors: []config.Door{{Name: "ssh", Ports: []packet.Port{sshPort}}}})
 	return u, &told
 }
 
@@ -64,9 +69,9 @@ func TestUses(t *testing.T) {
 					now = now.Add(what)
 				case event.Event:
 					what.Time = now
-					u.heard(what)
+					u.Heard(what)
 				case conntrack.Flow:
-					u.flow(now, what)
+					u.Flow(now, what)
 				}
 			}
 			if len(*told) != len(tt.want) {
@@ -84,10 +89,10 @@ func TestUses(t *testing.T) {
 // A carrier may give the connection another address than the knock.
 func TestUsesOfAWideGrant(t *testing.T) {
 	u, told := using()
-	u.configure(&config.Config{Doors: []config.Door{{Name: "ssh", Ports: []packet.Port{sshPort}, Widen4: 24}}})
-	u.heard(grantTo(alice))
-	u.flow(start, conntrack.Flow{ID: 1, Source: netip.MustParseAddr("198.18.0.1"), Port: sshPort})
-	u.flow(start, conntrack.Flow{ID: 2, Source: alice.Next(), Port: sshPort})
+	u.Configure(&config.Config{Doors: []config.Door{{Name: "ssh", Ports: []packet.Port{sshPort}, Widen4: 24}}})
+	u.Heard(grantTo(alice))
+	u.Flow(start, conntrack.Flow{ID: 1, Source: netip.MustParseAddr("198.18.0.1"), Port: sshPort})
+	u.Flow(start, conntrack.Flow{ID: 2, Source: alice.Next(), Port: sshPort})
 	if len(*told) != 1 || (*told)[0].Source != alice || (*told)[0].Detail != "first connection, to tcp/22, from "+alice.Next().String() {
 		t.Errorf("told %+v", *told)
 	}
@@ -97,10 +102,10 @@ func TestUsesAreBounded(t *testing.T) {
 	u, _ := using()
 	for i := range 2 * maxWaiting {
 		source := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
-		u.heard(grantTo(source))
-		u.flow(start, conntrack.Flow{ID: uint32(i), Source: source, Port: sshPort})
-		u.flow(start, conntrack.Flow{ID: uint32(i), Source: source, Port: sshPort}) // nobody's
-		u.heard(grantTo(alice.Next()))
+		u.Heard(grantTo(source))
+		u.Flow(start, conntrack.Flow{ID: uint32(i), Source: source, Port: sshPort})
+		u.Flow(start, conntrack.Flow{ID: uint32(i), Source: source, Port: sshPort}) // nobody's
+		u.Heard(grantTo(alice.Next()))
 	}
 	if len(u.under) > maxUnder || len(u.early) > maxEarly || len(u.waiting) > maxWaiting {
 		t.Errorf("%d under way, %d early, %d waiting", len(u.under), len(u.early), len(u.waiting))

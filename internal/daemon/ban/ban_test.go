@@ -1,6 +1,6 @@
 //go:build linux
 
-package daemon
+package ban
 
 import (
 	"errors"
@@ -28,13 +28,13 @@ func (k *kernelBans) Ban(p netip.Prefix, until, _ time.Time) error {
 
 func (k *kernelBans) Unban(p netip.Prefix) error { delete(k.until, p); return k.err }
 
-func newTestBans(enabled bool) (*bans, *kernelBans, *[]event.Event) {
+func newTestBans(enabled bool) (*Bans, *kernelBans, *[]event.Event) {
 	var told []event.Event
 	k := &kernelBans{until: make(map[netip.Prefix]time.Time)}
-	b := newBans(func(e event.Event) { told = append(told, e) }, k, func() []netip.Addr {
+	b := New(func(e event.Event) { told = append(told, e) }, k, func() []netip.Addr {
 		return []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}
 	})
-	b.configure(&config.Config{Ban: config.Ban{Enabled: enabled, For: time.Hour, Tries: 3}, Gate: config.Gate{Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}})
+	b.Configure(&config.Config{Ban: config.Ban{Enabled: enabled, For: time.Hour, Tries: 3}, Gate: config.Gate{Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}})
 	return b, k, &told
 }
 
@@ -61,14 +61,14 @@ func TestWhoIsBanned(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b, k, told := newTestBans(!c.off)
-			b.heard(event.Event{Time: start, Kind: event.KindGrant, Source: proven})
+			b.Heard(event.Event{Time: start, Kind: event.KindGrant, Source: proven})
 			source := netip.MustParseAddr(c.source)
 			now := start
 			for range c.tries {
-				b.hold(now, source, evidence{what: "test"})
+				b.Accuse(now, source, Evidence{What: "test"})
 				now = now.Add(c.apart)
 			}
-			if got := b.has(source, now); got != c.want || got != (len(k.until) == 1) || got != (len(*told) == 1) {
+			if got := b.Has(source, now); got != c.want || got != (len(k.until) == 1) || got != (len(*told) == 1) {
 				t.Errorf("banned: %v, in the kernel: %v, told: %v", got, k.until, *told)
 			}
 		})
@@ -80,18 +80,18 @@ func TestBansEndAndComeBack(t *testing.T) {
 	start := time.Now()
 	mole := netip.MustParseAddr("203.0.113.1")
 	for range 3 {
-		b.hold(start, mole, evidence{what: "test"})
+		b.Accuse(start, mole, Evidence{What: "test"})
 	}
 	clear(k.until) // somebody removed the table
-	if err := b.restore(start.Add(time.Minute)); err != nil || !k.until[event.BannedAs(mole)].Equal(start.Add(time.Hour)) {
+	if err := b.Restore(start.Add(time.Minute)); err != nil || !k.until[event.BannedAs(mole)].Equal(start.Add(time.Hour)) {
 		t.Errorf("%v %v", err, k.until)
 	}
-	b.expire(start.Add(59 * time.Minute))
-	if len(*told) != 1 || !b.has(mole, start.Add(59*time.Minute)) {
+	b.Expire(start.Add(59 * time.Minute))
+	if len(*told) != 1 || !b.Has(mole, start.Add(59*time.Minute)) {
 		t.Errorf("ended early: %v", *told)
 	}
-	b.expire(start.Add(time.Hour))
-	if len(*told) != 2 || b.has(mole, start.Add(time.Hour)) {
+	b.Expire(start.Add(time.Hour))
+	if len(*told) != 2 || b.Has(mole, start.Add(time.Hour)) {
 		t.Errorf("did not end: %v", *told)
 	}
 }
@@ -102,13 +102,13 @@ func TestBanThatTheKernelRefuses(t *testing.T) {
 	k.err = errors.New("no")
 	mole, start := netip.MustParseAddr("203.0.113.1"), time.Now()
 	for range 300 {
-		b.hold(start, mole, evidence{what: "test"})
+		b.Accuse(start, mole, Evidence{What: "test"})
 	}
-	if b.has(mole, start) || len(*told) != 1 || (*told)[0].Kind != event.KindFailure {
+	if b.Has(mole, start) || len(*told) != 1 || (*told)[0].Kind != event.KindFailure {
 		t.Errorf("%d events: %v", len(*told), *told)
 	}
 	for range 3 {
-		b.hold(start.Add(time.Minute), mole, evidence{what: "test"})
+		b.Accuse(start.Add(time.Minute), mole, Evidence{What: "test"})
 	}
 	if len(*told) != 2 {
 		t.Errorf("%d events after a minute, want 2", len(*told))
@@ -119,26 +119,26 @@ func TestBanThatTheKernelRefuses(t *testing.T) {
 // page says so only beside something else.
 func TestEvidence(t *testing.T) {
 	start, reader := time.Now(), netip.MustParseAddr("203.0.113.1")
-	decoy := func(name string, weak bool) evidence { return evidence{what: name, once: name, weak: weak} }
+	decoy := func(name string, weak bool) Evidence { return Evidence{What: name, Once: name, Weak: weak} }
 	for _, c := range []struct {
 		name string
-		held []evidence
+		held []Evidence
 		each time.Duration
 		want bool
 	}{
-		{"three decoys", []evidence{decoy("a", false), decoy("b", false), decoy("c", false)}, 0, true},
-		{"three connections to one decoy", []evidence{decoy("a", false), decoy("a", false), decoy("a", false)}, 0, false},
-		{"one decoy in three minutes", []evidence{decoy("a", false), decoy("a", false), decoy("a", false)}, time.Minute, true},
-		{"three pictures of a page", []evidence{decoy("a", true), decoy("b", true), decoy("c", true)}, 0, false},
-		{"a page that is open for minutes", []evidence{decoy("a", true), decoy("a", true), decoy("a", true), decoy("a", true)}, time.Minute, false},
-		{"a scanner that speaks HTTP, too", []evidence{decoy("a", true), decoy("b", true), decoy("c", false)}, 0, true},
-		{"signed messages", []evidence{{what: "x"}, {what: "x"}, {what: "x"}}, 0, true},
+		{"three decoys", []Evidence{decoy("a", false), decoy("b", false), decoy("c", false)}, 0, true},
+		{"three connections to one decoy", []Evidence{decoy("a", false), decoy("a", false), decoy("a", false)}, 0, false},
+		{"one decoy in three minutes", []Evidence{decoy("a", false), decoy("a", false), decoy("a", false)}, time.Minute, true},
+		{"three pictures of a page", []Evidence{decoy("a", true), decoy("b", true), decoy("c", true)}, 0, false},
+		{"a page that is open for minutes", []Evidence{decoy("a", true), decoy("a", true), decoy("a", true), decoy("a", true)}, time.Minute, false},
+		{"a scanner that speaks HTTP, too", []Evidence{decoy("a", true), decoy("b", true), decoy("c", false)}, 0, true},
+		{"signed messages", []Evidence{{What: "x"}, {What: "x"}, {What: "x"}}, 0, true},
 	} {
 		b, _, _ := newTestBans(true)
 		for i, e := range c.held {
-			b.hold(start.Add(time.Duration(i)*c.each), reader, e)
+			b.Accuse(start.Add(time.Duration(i)*c.each), reader, e)
 		}
-		if got := b.has(reader, start.Add(5*time.Minute)); got != c.want {
+		if got := b.Has(reader, start.Add(5*time.Minute)); got != c.want {
 			t.Errorf("%s: banned is %v", c.name, got)
 		}
 	}
@@ -155,13 +155,13 @@ func TestWideBans(t *testing.T) {
 	ban := func(from, to int) {
 		for n := from; n < to; n++ {
 			for range 3 {
-				b.hold(start, mole(n), evidence{what: "test"})
+				b.Accuse(start, mole(n), Evidence{What: "test"})
 			}
 		}
 	}
 	ban(0, neighbours)
 	wide := netip.MustParsePrefix("2001:db8:7::/56")
-	if _, banned := k.until[wide]; !banned || len(k.until) != 1 || !b.has(mole(200), start) || b.has(mole(256), start) {
+	if _, banned := k.until[wide]; !banned || len(k.until) != 1 || !b.Has(mole(200), start) || b.Has(mole(256), start) {
 		t.Errorf("after %d of a /56: %v", neighbours, k.until)
 	}
 	ban(0, 65_536)
@@ -173,9 +173,9 @@ func TestWideBans(t *testing.T) {
 	}
 
 	b, k, _ = newTestBans(true)
-	b.heard(event.Event{Time: start, Kind: event.KindGrant, Source: mole(200)})
+	b.Heard(event.Event{Time: start, Kind: event.KindGrant, Source: mole(200)})
 	ban(0, 100)
-	if len(k.until) != 100 || b.has(mole(200), start) {
+	if len(k.until) != 100 || b.Has(mole(200), start) {
 		t.Errorf("beside somebody who has opened a door: %d bans", len(k.until))
 	}
 }
@@ -188,15 +188,15 @@ func TestFullListOfBans(t *testing.T) {
 	source := func(n int) netip.Addr { return netip.AddrFrom4([4]byte{203, byte(n >> 16), byte(n >> 8), byte(n)}) }
 	for n := range 3000 {
 		for range 3 {
-			b.hold(start.Add(time.Duration(n)*time.Millisecond), source(n), evidence{what: "test"})
+			b.Accuse(start.Add(time.Duration(n)*time.Millisecond), source(n), Evidence{What: "test"})
 		}
 	}
-	if len(b.list.until) != 1000 || len(k.until) != 1000 || b.has(source(1999), start) || !b.has(source(2000), start) || len(b.list.ends) > 2100 {
+	if len(b.list.until) != 1000 || len(k.until) != 1000 || b.Has(source(1999), start) || !b.Has(source(2000), start) || len(b.list.ends) > 2100 {
 		t.Errorf("%d in the list, %d in the kernel, %d waiting for their end", len(b.list.until), len(k.until), len(b.list.ends))
 	}
-	b.expire(start.Add(2 * time.Hour))
-	if b.count(start) != 0 || len(b.list.ends) != 0 {
-		t.Errorf("%d left", b.count(start))
+	b.Expire(start.Add(2 * time.Hour))
+	if b.Count(start) != 0 || len(b.list.ends) != 0 {
+		t.Errorf("%d left", b.Count(start))
 	}
 }
 
@@ -212,15 +212,15 @@ func TestPardon(t *testing.T) {
 		{"bound", gate.Decision{Source: mole, Client: "alice", Authenticated: true, Bound: true}, false},
 		{"unbound", gate.Decision{Source: mole, Client: "alice", Authenticated: true}, true},
 		{"a sequence", gate.Decision{Source: mole}, true},
-		{"from elsewhere", gate.Decision{Source: alice, Client: "alice", Authenticated: true, Bound: true}, true},
+		{"from elsewhere", gate.Decision{Source: netip.MustParseAddr("192.0.2.10"), Client: "alice", Authenticated: true, Bound: true}, true},
 	} {
 		b, k, told := newTestBans(true)
 		for range 3 {
-			b.hold(start, mole, evidence{what: "test"})
+			b.Accuse(start, mole, Evidence{What: "test"})
 		}
-		b.pardon(start, c.decision)
-		if b.has(mole, start) != c.want || (len(k.until) == 1) != c.want || (len(*told) == 1) != c.want {
-			t.Errorf("%s: banned is %v, in the kernel %v, events %v", c.name, b.has(mole, start), k.until, *told)
+		b.Pardon(start, c.decision)
+		if b.Has(mole, start) != c.want || (len(k.until) == 1) != c.want || (len(*told) == 1) != c.want {
+			t.Errorf("%s: banned is %v, in the kernel %v, events %v", c.name, b.Has(mole, start), k.until, *told)
 		}
 	}
 }
@@ -228,7 +228,7 @@ func TestPardon(t *testing.T) {
 func TestSuspectsAreBounded(t *testing.T) {
 	b, _, _ := newTestBans(true)
 	for n := range 100_000 {
-		b.hold(time.Now(), netip.AddrFrom4([4]byte{1, byte(n >> 16), byte(n >> 8), byte(n)}), evidence{what: "test"})
+		b.Accuse(time.Now(), netip.AddrFrom4([4]byte{1, byte(n >> 16), byte(n >> 8), byte(n)}), Evidence{What: "test"})
 	}
 	if len(b.suspect) > maxSuspect {
 		t.Errorf("%d suspects", len(b.suspect))
@@ -242,7 +242,7 @@ func TestProvenAreBounded(t *testing.T) {
 	source := func(n int) netip.Addr { return netip.AddrFrom4([4]byte{203, byte(n >> 16), byte(n >> 8), byte(n)}) }
 	const n = 3 * maxProven
 	for i := range n {
-		b.heard(event.Event{Time: start, Kind: event.KindGrant, Source: source(i)})
+		b.Heard(event.Event{Time: start, Kind: event.KindGrant, Source: source(i)})
 	}
 	if held := len(b.proven.young) + len(b.proven.old); held > maxProven {
 		t.Errorf("%d are held, want at most %d", held, maxProven)
@@ -263,6 +263,6 @@ func BenchmarkHeard(b *testing.B) {
 	for b.Loop() {
 		n++
 		e.Source = netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)})
-		bans.heard(e)
+		bans.Heard(e)
 	}
 }
