@@ -43,7 +43,7 @@ func (d *Daemon) Open(_ context.Context, q control.OpenRequest) (event.Grant, er
 		return event.Grant{}, wrong(fmt.Sprintf("want 1s to %s", maxOpen), "cannot open for %s", duration)
 	}
 	now := time.Now()
-	return d.actor.open(now, event.Grant{Door: door.Name, Source: source, Until: now.Add(duration), Single: door.Single, Holder: event.Operator}, gate.Decision{Reason: event.ByOperator})
+	return d.actor.Open(now, event.Grant{Door: door.Name, Source: source, Until: now.Add(duration), Single: door.Single, Holder: event.Operator}, gate.Decision{Reason: event.ByOperator})
 }
 
 func doorNames(cfg *config.Config) []string {
@@ -70,7 +70,7 @@ func (d *Daemon) Revoke(_ context.Context, q control.RevokeRequest) (control.Rev
 	if q.Cut { // what has begun just now is still known by its grant
 		d.sessions.reread(now)
 	}
-	ended, err := d.actor.revoke(now, event.ByOperator, fits)
+	ended, err := d.actor.Revoke(now, event.ByOperator, fits)
 	answer := control.RevokeAnswer{Grants: append([]event.Grant{}, ended...)} // never null
 	if q.Cut {
 		done, problem := d.sessions.cut(asked(cfg, q, source, ended))

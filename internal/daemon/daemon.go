@@ -26,6 +26,7 @@ import (
 	"sallyport/internal/capture"
 	"sallyport/internal/config"
 	"sallyport/internal/control"
+	"sallyport/internal/daemon/actor"
 	"sallyport/internal/daemon/ban"
 	"sallyport/internal/daemon/firstuse"
 	"sallyport/internal/daemon/hub"
@@ -80,7 +81,7 @@ type Daemon struct {
 	pump     *pump
 	moat     *keeper
 	sampling sampling
-	actor    *actor
+	actor    *actor.Actor
 	control  *control.Server
 	host     host
 	exposure exposure

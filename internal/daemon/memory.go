@@ -124,23 +124,6 @@ func (m *memory) close() error {
 	return errors.Join(m.store.Close(), m.files.Close())
 }
 
-// spend carries out a decision on a sequence that opens once: recorded first, so
-// that it never works again, then obeyed.
-func (a *actor) spend(o order) {
-	d := o.decision
-	if err := a.memory().store.Write(*d.Spent); err != nil {
-		d.Kind, d.Reason, d.Grants, d.Detail = event.KindRefusal, event.NoRecord, nil, err.Error()
-	}
-	if d.Kind == event.KindRefusal {
-		a.events.Decided(o.at, d)
-		return
-	}
-	for _, g := range d.Grants {
-		// The error is an event; nobody waits for an answer.
-		_, _ = a.open(o.at, g, d)
-	}
-}
-
 // watchSteps gives the gate a new plan whenever another step of the rotating
 // sequences begins, and within a second of a change of the clock or of the
 // ports in use. The plan is made here, so that no packet waits for it.

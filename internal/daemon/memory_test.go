@@ -4,12 +4,9 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"net/netip"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -17,10 +14,8 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/daemon/hub"
-	"sallyport/internal/event"
 	"sallyport/internal/gate"
 	"sallyport/internal/packet"
-	"sallyport/internal/replay/disk"
 	"sallyport/internal/sequence"
 	"sallyport/internal/spent"
 )
@@ -117,49 +112,5 @@ func TestMemoryThatCannotBeOpened(t *testing.T) {
 	cfg.Doors[0].SequencesFile = "/etc/list"
 	if _, err := d.prepareMemory(t.Context(), &change{from: cfg, to: cfg}); err == nil {
 		t.Error("a reload that needs one is taken")
-	}
-}
-
-// unwritable is a store whose disk is full.
-type unwritable struct{}
-
-func (unwritable) Read(string) ([]byte, error)         { return nil, nil }
-func (unwritable) Replace(string, []byte) error        { return errors.New("no space left") }
-func (unwritable) WriteAt(string, []byte, int64) error { return errors.New("no space left") }
-func (unwritable) Sync() error                         { return nil }
-
-func TestNothingOpensUnrecorded(t *testing.T) {
-	store, guard, _ := spent.Open(unwritable{}, bootID(), 1)
-	d := newMemoryDaemon()
-	a := newActor(nil, d.events, alone(&memory{store: store, guard: guard})) // a book would be used by any grant
-	record := spent.Step("bob", "ssh", 7)
-	a.carryOut(order{time.Now(), gate.Decision{Kind: event.KindGrant, Reason: event.ByRotating, Door: "ssh", Client: "bob", Authenticated: true,
-		Source: netip.MustParseAddr("192.0.2.7"), Spent: &record, Grants: []event.Grant{{Door: "ssh"}}}})
-	e := heard(d.events)[0]
-	if e.Kind != event.KindRefusal || e.Reason != event.NoRecord || !strings.Contains(e.Detail, "no space left") {
-		t.Errorf("%+v", e)
-	}
-}
-
-// What a refused sequence has used is recorded too.
-func TestRefusalsAreRecorded(t *testing.T) {
-	files, err := disk.Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer files.Close()
-	store, guard, _ := spent.Open(files, bootID(), 1)
-	d := newMemoryDaemon()
-	a := newActor(nil, d.events, alone(&memory{store: store, guard: guard}))
-	record := spent.Step("bob", "ssh", 7)
-	a.decided(time.Now(), gate.Decision{Kind: event.KindRefusal, Reason: event.OutOfHours, Door: "ssh",
-		Source: netip.MustParseAddr("192.0.2.7"), Spent: &record})
-	a.carryOut(<-a.queue)
-	if e := heard(d.events)[0]; e.Kind != event.KindRefusal || e.Reason != event.OutOfHours {
-		t.Errorf("%+v", e)
-	}
-	data, err := files.Read(spent.FileName)
-	if err != nil || !spent.Read(data).Used(record) {
-		t.Errorf("not recorded: %v", err)
 	}
 }

@@ -161,7 +161,7 @@ func (d *Daemon) prepareFirstGate(c *change) (step, error) {
 	}
 	return step{
 		commit: func() {
-			d.source, d.pump = source, newPump(source, g, d.actor.decided)
+			d.source, d.pump = source, newPump(source, g, d.actor.Decided)
 			c.moat = d.look(c.to)
 		},
 		abort: func() { _ = source.Close() }, // nobody has used it
@@ -206,9 +206,9 @@ func (d *Daemon) prepareGrants(_ context.Context, c *change) (step, error) {
 func (d *Daemon) endOrphans(cfg, old *config.Config, reason event.Reason) {
 	now := time.Now()
 	gone := d.book.Forget(func(g event.Grant) bool { return !gate.Possible(cfg, g) }, now)
-	d.actor.early(now, reason, gone)
+	d.actor.EndedEarly(now, reason, gone)
 	longest := gate.Longest(cfg, old)
-	if err := d.actor.trim(now, reason, func(g event.Grant) time.Time { return longest(g, now) }); err != nil {
+	if err := d.actor.Trim(now, reason, func(g event.Grant) time.Time { return longest(g, now) }); err != nil {
 		d.events.Put(event.Event{Time: now, Kind: event.KindFailure, Reason: reason, Detail: err.Error()})
 	}
 }

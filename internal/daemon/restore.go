@@ -27,12 +27,12 @@ func (d *Daemon) restore(ctx context.Context) error {
 	}
 	ended, err := d.book.Restore(grants, now)
 	d.began(ctx, d.book.Live(now))
-	d.actor.tell(now, event.KindRevocation, event.ByOperator, ended)
+	d.actor.Report(now, event.KindRevocation, event.ByOperator, ended)
 	d.endOrphans(d.config.Load(), nil, event.ByReload) // the configuration may have changed while we were away
 	if err != nil {
 		d.events.Put(event.Event{Time: now, Kind: event.KindFailure, Detail: "restore grants: " + err.Error()})
 	}
-	d.actor.rouse()
+	d.actor.Wake()
 	if n := len(grants) - len(ended); n > 0 {
 		d.events.Put(event.Event{Time: time.Now(), Kind: event.KindStart, Detail: fmt.Sprintf("%d grants of an earlier time go on", n)})
 	}

@@ -14,6 +14,7 @@ import (
 	"sallyport/internal/config"
 	"sallyport/internal/conntrack"
 	"sallyport/internal/control"
+	"sallyport/internal/daemon/actor"
 	"sallyport/internal/daemon/firstuse"
 	"sallyport/internal/event"
 	"sallyport/internal/grant"
@@ -39,16 +40,8 @@ func (d *Daemon) prepareOwners(_ context.Context, c *change) (step, error) {
 	}
 	d.keepOwners(c.to)
 	d.book.Expect()
-	d.actor = newActor(d.book, d.events, around{
-		secrets: d.secrets.Load,
-		memory:  d.memory.Load,
-		answers: func() bool { return d.config.Load().SPA.Ack },
-		opened:  d.metrics.Opened,
-		ended:   d.ended,
-		cut:     d.sessions.order,
-		misused: d.bans.Misused,
-		banned:  d.bans.Has,
-		pardon:  d.bans.Pardon,
+	d.actor = actor.New(d.book, d.events, actor.Around{
+		Recorder: recorder{d}, Bans: d.bans, Answer: d.answer, Opened: d.metrics.Opened, Ended: d.ended, Cut: d.sessions.order,
 	})
 	return step{abort: func() { _ = d.closeOwners() }}, nil // nobody has used them
 }

@@ -144,6 +144,29 @@ func (s *secrets) close() error {
 	return err
 }
 
+// recorder is the daemon's, on this machine's disk.
+type recorder struct{ d *Daemon }
+
+// Record implements actor.Recorder.
+func (r recorder) Record(what gate.Record) error {
+	if what.Message != nil {
+		return r.d.secrets.Load().store.Append(*what.Message)
+	}
+	return r.d.memory.Load().store.Write(*what.Sequence)
+}
+
+// answer sends an acknowledgement, if the configuration allows any.
+func (d *Daemon) answer(to *gate.Reply, reply spa.Ack) error {
+	if !d.config.Load().SPA.Ack {
+		return nil
+	}
+	datagram, err := to.Message.SealAck(reply)
+	if err != nil {
+		return err
+	}
+	return d.secrets.Load().sender.Send(to.From, to.To, to.In, datagram)
+}
+
 // spaLengths are the lengths that messages to these keys can have.
 func spaLengths(ring key.Keyring) []capture.Span {
 	var list []capture.Span

@@ -31,7 +31,7 @@ func (g *Gate) completed(now time.Time, source netip.Addr, w *way) {
 	d := Decision{Kind: event.KindGrant, Reason: w.reason, Source: source, Door: w.name()}
 	reason, detail := g.refuses(now, source, w)
 	if w.reason != event.BySequence && reason != event.KeyExpired && g.spent.Use(w.record) {
-		d.Spent = &w.record
+		d.Record.Sequence = &w.record
 	}
 	var refused []Decision
 	if reason == "" {
@@ -41,7 +41,7 @@ func (g *Gate) completed(now time.Time, source netip.Addr, w *way) {
 		}
 	}
 	if reason != "" {
-		// The client is told in the detail only: whoever has overheard a
+		// The client is named in the detail only: an eavesdropper who has overheard a
 		// sequence can cause this, so it must not count as authenticated.
 		if w.client != nil {
 			detail = fmt.Sprintf("client %q: %s", w.client.Name, detail)
@@ -56,7 +56,7 @@ func (g *Gate) completed(now time.Time, source netip.Addr, w *way) {
 	for _, r := range refused {
 		g.decide(r)
 	}
-	if w.reason == event.ByOneTime && d.Spent != nil {
+	if w.reason == event.ByOneTime && d.Record.Sequence != nil {
 		g.oneTimeUsed(source, w.door)
 	}
 }
@@ -71,7 +71,7 @@ func (g *Gate) oneTimeUsed(source netip.Addr, door *config.Door) {
 	}
 }
 
-// refuses tells why a complete sequence opens nothing, leaving aside what its
+// refuses returns why a complete sequence opens nothing, leaving aside what its
 // doors and client may have; no reason: it does.
 func (g *Gate) refuses(now time.Time, source netip.Addr, w *way) (event.Reason, string) {
 	if !w.until.IsZero() && !now.Before(w.until) {

@@ -12,6 +12,7 @@ import (
 	"sallyport/internal/config"
 	"sallyport/internal/event"
 	"sallyport/internal/packet"
+	"sallyport/internal/replay"
 	"sallyport/internal/sequence"
 	"sallyport/internal/spent"
 )
@@ -29,13 +30,24 @@ type Decision struct {
 	Right  int           // of a broken sequence: right knocks in a row
 	Of     int           // of a broken sequence: its length
 	Detail string        // for people
-	Answer *Answer       // of an authenticated message: to be done before the grants
-	Spent  *spent.Record // of a sequence that opens once, which is used by that: to be written, on disk, before the grants
+	Record Record        // to be kept, on disk, before anything else is done
+	Reply  *Reply        // to whom to report what came of it; nil: to nobody
 
 	Authenticated bool          // as of an event: a client has signed what led to this
 	Bound         bool          // as of an event: the source is part of what was signed
 	Message       event.Message // what has led to this, or what it is a copy of, once that is authenticated
 }
+
+// Record is what a decision uses up: the message or the sequence that led to it
+// never works again once that is on disk. At most one of the two is there; the zero
+// Record has nothing to keep.
+type Record struct {
+	Message  *replay.Record
+	Sequence *spent.Record
+}
+
+// IsZero reports whether there is nothing to keep.
+func (r Record) IsZero() bool { return r == Record{} }
 
 // Event describes the decision, for everything but each grant of its own.
 func (d Decision) Event(now time.Time) event.Event {
@@ -161,17 +173,17 @@ func (g *Gate) setNeutral() portSet {
 	return g.neutral
 }
 
-// Watches tells whether a packet to this port can be a knock, so that the
+// Watches reports whether a packet to this port can be a knock, so that the
 // capture can leave out all others. The SPA port is not among them.
 func (g *Gate) Watches(p packet.Port) bool {
 	return len(g.plan.ways) > 0 && !g.neutral.has(p)
 }
 
-// Closed tells whether nothing is to be had at this port: it is neither a door
+// Closed reports whether nothing is to be had at this port: it is neither a door
 // nor public, and nothing listens.
 func (g *Gate) Closed(p packet.Port) bool { return !g.neutral.has(p) }
 
-// Touches tells whether a packet tries a closed port of the host.
+// Touches reports whether a packet tries a closed port of the host.
 func (g *Gate) Touches(p *packet.Packet) bool {
 	return isKnock(p) && g.Closed(p.Port()) && g.isHere(p.Dst)
 }
@@ -227,11 +239,11 @@ func (g *Gate) observeKnock(now time.Time, p *packet.Packet) {
 }
 
 func (g *Gate) observeMessage(now time.Time, p *packet.Packet) {
-	g.decide(g.messages.observe(now, p))
-	for _, d := range g.messages.partly {
+	d, partly := g.messages.observe(now, p)
+	g.decide(d)
+	for _, d := range partly {
 		g.decide(d)
 	}
-	g.messages.partly = nil
 }
 
 func (g *Gate) decide(d Decision) { g.decisions = append(g.decisions, d) }

@@ -52,7 +52,7 @@ func TestOverheardWhileItOpenedNothing(t *testing.T) {
 			}
 			knocks := c.knocks(s)
 			d := one(t, s.send(knocks))
-			if d.Kind != event.KindRefusal || d.Reason != c.reason || d.Spent == nil || d.Client != "" || len(d.Grants) > 0 {
+			if d.Kind != event.KindRefusal || d.Reason != c.reason || d.Record.Sequence == nil || d.Client != "" || len(d.Grants) > 0 {
 				t.Errorf("%+v, want a refusal for %s, to be recorded", d, c.reason)
 			}
 			s.passes(c.wait)
@@ -62,7 +62,7 @@ func TestOverheardWhileItOpenedNothing(t *testing.T) {
 				}
 			}
 			s.src = netip.MustParseAddr("198.51.100.66")
-			if d := one(t, s.send(knocks)); d.Reason != event.UsedStep || d.Spent != nil {
+			if d := one(t, s.send(knocks)); d.Reason != event.UsedStep || d.Record.Sequence != nil {
 				t.Errorf("overheard: %+v", d)
 			}
 		})
@@ -72,7 +72,7 @@ func TestOverheardWhileItOpenedNothing(t *testing.T) {
 // Whoever holds a secret that is not in force any more cannot use up steps.
 func TestReplacedSecretUsesNothing(t *testing.T) {
 	s := newRotating(func(c *config.Config) { c.Clients[0].Rotating.PreviousUntil = start })
-	if d := one(t, s.send(s.derive(2, 1))); d.Reason != event.KeyExpired || d.Spent != nil || !strings.Contains(d.Detail, "replaced") {
+	if d := one(t, s.send(s.derive(2, 1))); d.Reason != event.KeyExpired || d.Record.Sequence != nil || !strings.Contains(d.Detail, "replaced") {
 		t.Errorf("%+v", d)
 	}
 	if d := one(t, s.send(s.derive(1, 0))); d.Kind != event.KindGrant {

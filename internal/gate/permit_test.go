@@ -95,7 +95,7 @@ func TestGroupsByRotatingSequence(t *testing.T) {
 		c.Clients[0].Groups = []string{"office"}
 	})
 	knocks := spell(sequence.NewRotation(secretOf(1), s.config.Rotating.Shape).Knocks("office", s.step()))
-	if d := one(t, s.send(knocks)); d.Kind != event.KindGrant || d.Door != "office" || len(d.Grants) != 2 || d.Spent == nil {
+	if d := one(t, s.send(knocks)); d.Kind != event.KindGrant || d.Door != "office" || len(d.Grants) != 2 || d.Record.Sequence == nil {
 		t.Errorf("%+v", d)
 	}
 	for _, d := range s.send(knocks) {
@@ -125,12 +125,12 @@ func TestHoursCutGrants(t *testing.T) {
 	} {
 		g := newSPAGate(t, inUTC(func(cfg *config.Config) { cfg.Clients[0].MaxOpen = time.Hour; c.change(cfg) }))
 		list := g.all(start, g.alice, nil)
-		if list[0].Reason != c.reason || granted(list[0]) != c.want || list[0].Answer == nil || list[0].Client != "alice" {
+		if list[0].Reason != c.reason || granted(list[0]) != c.want || list[0].Record.Message == nil || list[0].Client != "alice" {
 			t.Errorf("%s: %+v, want %s", name, list[0], c.want)
 		}
 		var shut []string
 		for _, d := range list[1:] {
-			if d.Kind != event.KindRefusal || d.Reason != event.OutOfHours || d.Client != "alice" || d.Answer != nil {
+			if d.Kind != event.KindRefusal || d.Reason != event.OutOfHours || d.Client != "alice" || d.Record.Message != nil {
 				t.Errorf("%s: %+v", name, d)
 			}
 			shut = append(shut, d.Door)
@@ -163,7 +163,7 @@ func TestMaxGrants(t *testing.T) {
 	}
 	expect := func(what string, d Decision, want event.Reason) {
 		t.Helper()
-		if d.Reason != want || d.Client != "alice" || d.Answer == nil {
+		if d.Reason != want || d.Client != "alice" || d.Record.Message == nil {
 			t.Errorf("%s: %+v, want %s", what, d, want)
 		}
 	}

@@ -60,8 +60,8 @@ func TestRotatingGrants(t *testing.T) {
 	if d.Kind != event.KindGrant || d.Reason != event.ByRotating || d.Client != "alice" || len(d.Grants) != 1 || d.Grants[0] != want {
 		t.Errorf("%+v, want %+v", d, want)
 	}
-	if d.Spent == nil || *d.Spent != spent.Step("alice", "ssh", s.step()) {
-		t.Errorf("to be recorded: %+v", d.Spent)
+	if d.Record.Sequence == nil || *d.Record.Sequence != spent.Step("alice", "ssh", s.step()) {
+		t.Errorf("to be recorded: %+v", d.Record.Sequence)
 	}
 }
 
@@ -246,7 +246,7 @@ func TestWithoutMemory(t *testing.T) {
 	if all := s.send(s.derive(1, 0) + " tcp/1500 tcp/1400"); len(all) != 0 {
 		t.Errorf("%+v", all)
 	}
-	if d := one(t, s.send("tcp/7000 udp/8000 tcp/9000")); d.Reason != event.BySequence || d.Spent != nil {
+	if d := one(t, s.send("tcp/7000 udp/8000 tcp/9000")); d.Reason != event.BySequence || d.Record.Sequence != nil {
 		t.Errorf("a static sequence: %+v", d)
 	}
 }
@@ -275,7 +275,7 @@ func TestOneTime(t *testing.T) {
 		d.OneTime = []config.OneTime{{Knocks: ports(first)}, {Knocks: ports(second)}, {Knocks: ports(third)}}
 	})
 	d := one(t, s.send(first))
-	if d.Kind != event.KindGrant || d.Reason != event.ByOneTime || d.Spent == nil || *d.Spent != spent.Sequence("ssh", ports(first)) || d.Client != "" {
+	if d.Kind != event.KindGrant || d.Reason != event.ByOneTime || d.Record.Sequence == nil || *d.Record.Sequence != spent.Sequence("ssh", ports(first)) || d.Client != "" {
 		t.Errorf("%+v", d)
 	}
 	if d := one(t, s.send(first)); d.Reason != event.UsedStep {

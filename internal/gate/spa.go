@@ -38,11 +38,8 @@ type SPA struct {
 	Seed  [2]uint64     // random and secret, for the budget
 }
 
-// Answer is what remains to be done about an authenticated message: record
-// it, on disk, before anything is opened; then, if it was obeyed, tell the client
-// what came of it.
-type Answer struct {
-	Record  replay.Record
+// Reply is where the sender of an authenticated message waits for an answer.
+type Reply struct {
 	Message *spa.Message
 	From    netip.AddrPort // the gate's address and port, as the client knows them
 	To      netip.AddrPort
@@ -58,7 +55,6 @@ type messages struct {
 	clients   clients
 	doors     map[[4]byte][]*config.Door // of a door or group, by its id
 	permit    *permit
-	partly    []Decision // doors that stay shut though others open
 	recent    recent
 	diagnosed time.Time
 }
@@ -84,34 +80,35 @@ func (m *messages) reconfigure(cfg *config.Config, s SPA) {
 	}
 }
 
-// observe judges one datagram to the SPA port, the cheapest check first.
-func (m *messages) observe(now time.Time, p *packet.Packet) Decision {
-	d := Decision{Kind: event.KindRefusal, Source: p.Src}
+// observe judges one datagram to the SPA port, the cheapest check first. Where some
+// doors open, partly are the refusals of the others.
+func (m *messages) observe(now time.Time, p *packet.Packet) (d Decision, partly []Decision) {
+	d = Decision{Kind: event.KindRefusal, Source: p.Src}
 	if len(p.Payload) != p.Length { // captured in part, so longer than any message
 		d.Reason = event.BadLength
-		return d
+		return d, nil
 	}
 	tagged, reason := m.opener.Check(now, p.Payload)
 	if reason == spa.BadTag {
-		return m.diagnose(now, p, d)
+		return m.diagnose(now, p, d), nil
 	}
 	if reason != "" {
 		d.Reason = event.Reason(reason)
-		return d
+		return d, nil
 	}
 	if c, ok := m.recent.find(p.Payload, p.Src); ok {
 		if v := m.seen(c.id, now); v == replay.Repeated || v == replay.Intercepted {
-			return again(d, c, v)
+			return again(d, c, v), nil
 		}
 	}
 	if !m.budget.Allow(now, p.Src) {
 		d.Reason = event.OverBudget
-		return d
+		return d, nil
 	}
 	message, reason := tagged.Open()
 	if reason != "" {
 		d.Reason = event.Reason(reason)
-		return d
+		return d, nil
 	}
 	return m.judge(now, p, message, d)
 }
@@ -151,34 +148,34 @@ func clockDetail(stamped, now time.Time) string {
 
 // judge decides about a message that was sealed for this server. Until its
 // proof has been verified, everything in it is only claimed.
-func (m *messages) judge(now time.Time, p *packet.Packet, message *spa.Message, d Decision) Decision {
+func (m *messages) judge(now time.Time, p *packet.Packet, message *spa.Message, d Decision) (Decision, []Decision) {
 	h := message.Header
 	client := m.clients.byKey(h.Client)
 	if client == nil {
 		d.Reason = event.UnknownClient
-		return d
+		return d, nil
 	}
 	d.Client = client.Name
 	if !h.Fresh(now, m.config.SPA.ClockSkew) {
 		d.Reason, d.Detail = event.StaleTime, clockDetail(h.Time, now)
-		return d
+		return d, nil
 	}
 	id := replay.Message{Client: h.Client, R: message.Nonce, Mark: mark(p.Payload), Stamped: h.Time, Source: p.Src}
 	c := copied{client.Name, id, h.Bound}
 	if v := m.seen(id, now); v == replay.Repeated || v == replay.Intercepted {
-		return again(d, c, v)
+		return again(d, c, v), nil
 	}
 	if len(message.Proof) > ed25519Proofs && client.Key.Type() != ssh.KeyAlgoRSA {
 		m.budget.Spend(slowProof)
 	}
 	if sshauth.Verify(client.Key, message.Signed(p.Src), message.Proof) != nil {
 		d.Reason = event.BadProof
-		return d
+		return d, nil
 	}
 	m.budget.Good(now, p.Src)
 	record, v := m.Guard.Admit(id, now)
 	if v != replay.Fresh {
-		return again(d, c, v)
+		return again(d, c, v), nil
 	}
 	m.recent.keep(p.Payload, client.Name, id, h.Bound)
 	d.Authenticated, d.Bound, d.Message = true, h.Bound, event.Message(id.R)
@@ -229,14 +226,11 @@ func again(d Decision, c copied, v replay.Verdict) Decision {
 
 // obey decides about an authenticated message. It is recorded even if nothing
 // is opened.
-func (m *messages) obey(now time.Time, p *packet.Packet, message *spa.Message, client *config.Client, record replay.Record, d Decision) Decision {
+func (m *messages) obey(now time.Time, p *packet.Packet, message *spa.Message, client *config.Client, record replay.Record, d Decision) (Decision, []Decision) {
 	h := message.Header
-	d.Answer = &Answer{
-		Record:  record,
-		Message: message,
-		From:    netip.AddrPortFrom(p.Dst, p.DstPort),
-		To:      netip.AddrPortFrom(p.Src, p.SrcPort),
-		In:      p.In,
+	d.Record.Message = &record
+	if h.Ack {
+		d.Reply = &Reply{message, netip.AddrPortFrom(p.Dst, p.DstPort), netip.AddrPortFrom(p.Src, p.SrcPort), p.In}
 	}
 	doors, reason := m.wanted(client, h.Door)
 	switch {
@@ -249,38 +243,39 @@ func (m *messages) obey(now time.Time, p *packet.Packet, message *spa.Message, c
 	}
 	if reason != "" {
 		d.Reason = reason
-		return d
+		return d, nil
 	}
 	if h.Op == spa.Close {
 		d.Kind, d.Reason = event.KindRevocation, event.ByClient
 		for _, door := range doors {
 			d.Grants = append(d.Grants, event.Grant{Door: door.Name, Source: p.Src, Client: client.Name})
 		}
-		return d
+		return d, nil
 	}
 	return m.give(now, asked{source: p.Src, client: client, doors: doors, seconds: h.Seconds, single: h.Single}, d)
 }
 
-// give opens what may be opened now.
-func (m *messages) give(now time.Time, a asked, d Decision) Decision {
+// give opens what may be opened now, and refuses the rest.
+func (m *messages) give(now time.Time, a asked, d Decision) (Decision, []Decision) {
 	grants, refused := m.permit.give(now, a)
 	if len(grants) == 0 {
 		d.Reason, d.Detail = because(refused)
 		if len(refused) == 1 {
 			d.Door = refused[0].Door
 		}
-		return d
+		return d, nil
 	}
 	m.permit.hold(grants)
+	var partly []Decision
 	for i := range grants {
 		grants[i].Message = d.Message
 	}
 	for _, r := range refused {
 		r.Client, r.Authenticated, r.Bound = d.Client, d.Authenticated, d.Bound
-		m.partly = append(m.partly, r)
+		partly = append(partly, r)
 	}
 	d.Kind, d.Reason, d.Grants = event.KindGrant, event.BySPA, grants
-	return d
+	return d, partly
 }
 
 // wanted returns the doors that a client means.

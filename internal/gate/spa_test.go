@@ -142,7 +142,7 @@ func TestMessageGrants(t *testing.T) {
 		"single":                     {g.alice, func(h *spa.Header) { h.Door, h.Single = spa.DoorID("ssh"), true }, 1, 30 * time.Second, true},
 	} {
 		d := g.deliver(start, client, g.seal(c.from, netip.Addr{}, c.change))
-		if d.Kind != event.KindGrant || d.Reason != event.BySPA || len(d.Grants) != c.doors || d.Answer == nil || d.Client == "" {
+		if d.Kind != event.KindGrant || d.Reason != event.BySPA || len(d.Grants) != c.doors || d.Record.Message == nil || d.Client == "" {
 			t.Errorf("%s: %+v", name, d)
 			continue
 		}
@@ -192,7 +192,7 @@ func TestMessageRefusals(t *testing.T) {
 	} {
 		g := newSPAGate(t, c.config)
 		d := g.deliver(start, client, c.message(g))
-		if d.Kind != event.KindRefusal || d.Reason != c.reason || len(d.Grants) != 0 || (d.Answer != nil) != c.told {
+		if d.Kind != event.KindRefusal || d.Reason != c.reason || len(d.Grants) != 0 || (d.Record.Message != nil) != c.told {
 			t.Errorf("%s: %+v, want refused for %q", name, d, c.reason)
 		}
 		if d.Authenticated != c.told || d.Bound {
@@ -269,7 +269,7 @@ func TestReplays(t *testing.T) {
 		from netip.Addr
 		want event.Reason
 	}{{client, event.Replayed}, {client, event.Replayed}, {other, event.Intercepted}, {other, event.Replayed}, {client, event.Replayed}} {
-		if d := g.deliver(start.Add(time.Second), c.from, m); d.Kind != event.KindRefusal || d.Reason != c.want || d.Client != "alice" || d.Answer != nil {
+		if d := g.deliver(start.Add(time.Second), c.from, m); d.Kind != event.KindRefusal || d.Reason != c.want || d.Client != "alice" || d.Record.Message != nil {
 			t.Errorf("copy %d, from %s: %+v, want %q", i+1, c.from, d, c.want)
 		}
 	}
@@ -302,7 +302,7 @@ func TestClockFarOffIsDiagnosed(t *testing.T) {
 	g := newSPAGate(t, nil)
 	m := g.seal(g.alice, netip.Addr{}, func(h *spa.Header) { h.Time = start.Add(-3*time.Hour - 12*time.Minute) })
 	d := g.deliver(start, client, m)
-	if d.Kind != event.KindClock || d.Client != "alice" || d.Detail != "the clock of this source is 3h12m0s behind" || d.Answer != nil {
+	if d.Kind != event.KindClock || d.Client != "alice" || d.Detail != "the clock of this source is 3h12m0s behind" || d.Record.Message != nil {
 		t.Errorf("%+v", d)
 	}
 	if d := g.deliver(start, client, m); d.Kind != event.KindRefusal || d.Reason != event.BadTag {

@@ -1,0 +1,175 @@
+//go:build linux
+
+// Package actor carries out what the gate has decided: it has used messages and
+// sequences recorded, hands grants to the firewall, answers clients, and reports
+// when grants end. It runs beside the gate, so that a slow answer of the kernel or
+// of a disk holds up no packet.
+package actor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"sallyport/internal/daemon/hub"
+	"sallyport/internal/event"
+	"sallyport/internal/gate"
+	"sallyport/internal/grant"
+	"sallyport/internal/spa"
+)
+
+var errBanned = errors.New("the source is banned: sallyport ban remove ends that")
+
+// Actor carries decisions out. Its methods may be called by several goroutines at
+// once.
+type Actor struct {
+	book   *grant.Book
+	events *hub.Hub
+	around Around
+	queue  chan order
+	wake   chan struct{} // the next end of a grant may have become an earlier one
+}
+
+// Around is what the actor reaches of the daemon.
+type Around struct {
+	Recorder Recorder
+	Bans     Bans
+	Answer   func(*gate.Reply, spa.Ack) error   // does not wait for the client
+	Opened   func(time.Duration)                // takes how long each grant took
+	Ended    func([]event.Grant)                // takes the grants that ended early, or never began
+	Cut      func(whose func(event.Owner) bool) // ends the connections that owners' grants have let in; does not wait
+}
+
+// Recorder keeps what has been used, so that it never works again. When Record
+// returns nil that is on disk; with an error nothing is opened.
+//
+// The actor calls it for decisions that have something to keep, and for no others,
+// one after the other. A recorder that asks other machines as well, so that what was
+// used at one of them opens none of the rest, may take as long as a round trip: then
+// these decisions need a queue and a goroutine of their own, beside that of the
+// decisions without a record, which need not wait for them. Carrying out shares
+// nothing that is not locked, so two goroutines may do it.
+type Recorder interface {
+	Record(gate.Record) error
+}
+
+// Bans are the sources that are kept out.
+type Bans interface {
+	Has(source netip.Addr, now time.Time) bool
+	Pardon(now time.Time, d gate.Decision)  // d opens something
+	Misused(now time.Time, d gate.Decision) // d is a refusal
+}
+
+type order struct {
+	at       time.Time
+	decision gate.Decision
+}
+
+// New returns an actor, to be run by Run.
+func New(book *grant.Book, events *hub.Hub, around Around) *Actor {
+	return &Actor{book: book, events: events, queue: make(chan order, 1024), wake: make(chan struct{}, 1), around: around}
+}
+
+// Decided takes a decision from the pump and never blocks.
+func (a *Actor) Decided(now time.Time, d gate.Decision) {
+	if d.Kind != event.KindGrant && d.Reason != event.Intercepted && d.Record.IsZero() {
+		a.events.Decided(now, d)
+		return
+	}
+	select {
+	case a.queue <- order{now, d}:
+	default:
+		a.events.Put(event.Event{Time: now, Kind: event.KindOverload, Source: d.Source, Door: d.Door, Client: d.Client, Reason: event.NotOpened, Detail: "too many grants are waiting for the firewall"})
+	}
+}
+
+// Run carries out decisions until the context ends.
+func (a *Actor) Run(ctx context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case o := <-a.queue:
+			a.carryOut(o)
+		case <-a.wake:
+		case <-timer.C:
+		}
+		if next := a.expire(time.Now()); !next.IsZero() {
+			timer.Reset(time.Until(next))
+		}
+	}
+}
+
+// Open puts one grant that was decided into force and reports it.
+func (a *Actor) Open(now time.Time, g event.Grant, d gate.Decision) (event.Grant, error) {
+	ev := event.Event{Time: now, Kind: event.KindGrant, Door: g.Door, Client: g.Client, Source: g.Source, Reason: d.Reason, Authenticated: d.Authenticated, Bound: d.Bound}
+	if a.around.Bans.Has(g.Source, now) {
+		a.events.Decided(now, gate.Decision{Kind: event.KindRefusal, Reason: event.Banned, Source: g.Source, Door: g.Door, Client: g.Client, Authenticated: d.Authenticated, Bound: d.Bound})
+		return event.Grant{}, errBanned
+	}
+	opened, err := a.book.Open(g, now)
+	if err != nil {
+		ev.Kind, ev.Reason, ev.Detail = event.KindFailure, event.NotOpened, err.Error()
+		a.events.Put(ev)
+		if !a.book.Has(g, now) { // from before
+			a.around.Ended([]event.Grant{g})
+		}
+		return event.Grant{}, err
+	}
+	a.around.Opened(time.Since(now))
+	ev.Detail = fmt.Sprintf("for %s", opened.Until.Sub(now).Round(time.Millisecond))
+	if opened.Prefix != 0 {
+		ev.Detail += fmt.Sprintf(", to all of %s", opened.From())
+	}
+	a.events.Put(ev)
+	a.Wake()
+	return opened, nil
+}
+
+// Wake makes the actor recompute when the next grant ends.
+func (a *Actor) Wake() {
+	select {
+	case a.wake <- struct{}{}:
+	default:
+	}
+}
+
+// expire reports which grants have ended and returns when the next one does.
+func (a *Actor) expire(now time.Time) time.Time {
+	over, next := a.book.Expire(now)
+	a.Report(now, event.KindExpiry, "", over)
+	return next
+}
+
+// Report puts an event for each grant that has ended.
+func (a *Actor) Report(now time.Time, kind event.Kind, reason event.Reason, ended []event.Grant) {
+	for _, g := range ended {
+		a.events.Put(event.Event{Time: now, Kind: kind, Door: g.Door, Client: g.Client, Source: g.Source, Reason: reason})
+	}
+}
+
+// Revoke ends grants early and reports each.
+func (a *Actor) Revoke(now time.Time, reason event.Reason, match func(event.Grant) bool) ([]event.Grant, error) {
+	ended, err := a.book.Revoke(match, now)
+	a.EndedEarly(now, reason, ended)
+	return ended, err
+}
+
+// Trim has no grant last longer than until says, and reports each that ends
+// by that.
+func (a *Actor) Trim(now time.Time, reason event.Reason, until func(event.Grant) time.Time) error {
+	ended, err := a.book.Trim(until, now)
+	a.EndedEarly(now, reason, ended)
+	a.Wake()
+	return err
+}
+
+// EndedEarly takes grants that are out of the book before their time.
+func (a *Actor) EndedEarly(now time.Time, reason event.Reason, ended []event.Grant) {
+	a.Report(now, event.KindRevocation, reason, ended)
+	a.around.Ended(ended)
+}

@@ -1,0 +1,90 @@
+//go:build linux
+
+package actor
+
+import (
+	"time"
+
+	"sallyport/internal/event"
+	"sallyport/internal/gate"
+	"sallyport/internal/spa"
+)
+
+// carryOut records what a decision uses up, so that it never works again, then does
+// what it says, then answers.
+func (a *Actor) carryOut(o order) {
+	d := o.decision
+	if !d.Record.IsZero() {
+		if err := a.around.Recorder.Record(d.Record); err != nil {
+			d.Kind, d.Reason, d.Grants, d.Detail = event.KindRefusal, event.NoRecord, nil, err.Error()
+			a.events.Decided(o.at, d)
+			return
+		}
+	}
+	var reply spa.Ack
+	switch {
+	case d.Kind == event.KindGrant:
+		reply = a.give(o.at, d)
+	case d.Kind == event.KindRevocation:
+		reply = a.takeBack(o.at, d)
+	case d.Reason == event.Intercepted:
+		a.intercepted(o.at, d)
+		return
+	default:
+		// Refused, and without a reply: silence is all that a stolen key gets.
+		a.events.Decided(o.at, d)
+		a.around.Bans.Misused(o.at, d)
+		return
+	}
+	if d.Reply != nil {
+		a.answer(d.Reply, reply)
+	}
+}
+
+// give opens what was decided.
+func (a *Actor) give(now time.Time, d gate.Decision) spa.Ack {
+	reply := spa.Ack{Time: now, Source: d.Source, Status: spa.Opened}
+	a.around.Bans.Pardon(now, d)
+	for _, g := range d.Grants {
+		opened, err := a.Open(now, g, d) // the error is an event
+		if err != nil && d.Record.Message != nil {
+			return spa.Ack{Time: now, Source: d.Source, Status: spa.Refused, Reason: spa.NotOpened} // the client knocks again
+		}
+		if err == nil {
+			reply.Doors = append(reply.Doors, spa.AckDoor{
+				ID: spa.DoorID(g.Door), For: opened.Until.Sub(now).Truncate(time.Second), Single: opened.Single})
+		}
+	}
+	return reply
+}
+
+// takeBack ends the grants that a client gives back. What it has no grant for is
+// closed already.
+func (a *Actor) takeBack(now time.Time, d gate.Decision) spa.Ack {
+	reply := spa.Ack{Time: now, Source: d.Source, Status: spa.Closed}
+	for _, g := range d.Grants {
+		_, _ = a.Revoke(now, d.Reason, func(h event.Grant) bool { return h.Door == g.Door && h.Covers(g.Source) && h.Owner().Is(g.Client) })
+		reply.Doors = append(reply.Doors, spa.AckDoor{ID: spa.DoorID(g.Door)})
+	}
+	return reply
+}
+
+// intercepted ends the grants that a message has opened which has come from a
+// second source, and the connections that they have let in: an eavesdropper on the
+// way may be using them.
+func (a *Actor) intercepted(now time.Time, d gate.Decision) {
+	a.events.Decided(now, d)
+	sent := func(owner event.Owner) bool { return owner.Sent(d.Client, d.Message) }
+	_, err := a.Revoke(now, event.Intercepted, func(g event.Grant) bool { return sent(g.Owner()) })
+	if err != nil {
+		a.events.Put(event.Event{Time: now, Kind: event.KindFailure, Client: d.Client, Reason: event.Intercepted, Detail: err.Error()})
+	}
+	a.around.Cut(sent)
+}
+
+// answer replies to the client. If that fails, the client knocks again.
+func (a *Actor) answer(to *gate.Reply, reply spa.Ack) {
+	if err := a.around.Answer(to, reply); err != nil {
+		a.events.Put(event.Event{Time: time.Now(), Kind: event.KindFailure, Source: reply.Source, Detail: err.Error()})
+	}
+}
