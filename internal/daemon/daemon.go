@@ -23,16 +23,15 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"sallyport/internal/capture"
 	"sallyport/internal/config"
 	"sallyport/internal/control"
 	"sallyport/internal/daemon/actor"
 	"sallyport/internal/daemon/ban"
 	"sallyport/internal/daemon/firstuse"
 	"sallyport/internal/daemon/hub"
+	"sallyport/internal/daemon/pump"
 	"sallyport/internal/event"
 	"sallyport/internal/firewall"
-	"sallyport/internal/gate"
 	"sallyport/internal/grant"
 	"sallyport/internal/hook"
 	"sallyport/internal/inforce"
@@ -77,10 +76,9 @@ type Daemon struct {
 	book     *grant.Book
 	register *grant.Register
 	sessions *sessions
-	source   captured
-	pump     *pump
+	source   pump.Source
+	pump     *pump.Pump
 	moat     *keeper
-	sampling sampling
 	actor    *actor.Actor
 	control  *control.Server
 	host     host
@@ -339,23 +337,9 @@ func (d *Daemon) watchdog(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-every.C:
-			if d.pump.do(ctx, func() {}) == nil {
+			if d.pump.Alive(ctx) == nil {
 				d.notify("WATCHDOG=1")
 			}
 		}
 	}
-}
-
-// filter returns the capture filter that lets through what the gate watches,
-// and all that touches closed ports where that is counted here.
-func (d *Daemon) filter(g *gate.Gate, cfg *config.Config, keys key.Keyring) capture.Filter {
-	f := capture.Filter{SPAPort: cfg.SPA.Port, SPALengths: spaLengths(keys)}
-	f.TCP, f.UDP = filterOf(g.Watches)
-	none := capture.Ports{}
-	d.sampling.allow(f.TCP == none && f.UDP == none)
-	if d.countsContacts(cfg) {
-		f.TCP, f.UDP = filterOf(g.Closed)
-		f.Sample = d.sampling.factor()
-	}
-	return f
 }

@@ -3,7 +3,6 @@
 package daemon
 
 import (
-	"context"
 	"net"
 	"net/netip"
 	"os"
@@ -15,8 +14,6 @@ import (
 	"go.uber.org/goleak"
 
 	"sallyport/internal/capture"
-	"sallyport/internal/config"
-	"sallyport/internal/gate"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -67,23 +64,3 @@ func (s still) Wake() {
 }
 func (s still) Stats() (capture.Stats, error) { return nil, nil }
 func (s still) Close() error                  { return nil }
-
-func TestPumpDoesWhatItIsTold(t *testing.T) {
-	p := newPump(still{make(chan struct{}, 1)}, gate.New(&config.Config{}, gate.SPA{}, gate.Host{}, start), nil)
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error)
-	go func() { done <- p.Run(ctx) }()
-	for i := range 100 {
-		ran := false
-		if err := p.do(t.Context(), func() { ran = true }); err != nil || !ran {
-			t.Fatalf("command %d: ran %v, %v", i, ran, err)
-		}
-	}
-	stop()
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
-	if err := p.do(ctx, func() { t.Error("ran after the end") }); err == nil {
-		t.Error("no error after the end")
-	}
-}

@@ -26,6 +26,7 @@ import (
 	"sallyport/internal/config"
 	"sallyport/internal/daemon/ban"
 	"sallyport/internal/daemon/hub"
+	"sallyport/internal/daemon/pump"
 	"sallyport/internal/event"
 	"sallyport/internal/firewall"
 	"sallyport/internal/moat"
@@ -213,7 +214,7 @@ func newHouse(t *testing.T) *house {
 	h := &house{t: t, kernel: newFakeKernel(), dir: dir, main: filepath.Join(dir, "sallyport.toml"), status: &lines{}}
 	h.system = system{
 		firewall: func(*slog.Logger, firewall.Options) (table, error) { return h.kernel, nil },
-		capture:  func(capture.Options) (captured, error) { return h.kernel, nil },
+		capture:  func(capture.Options) (pump.Source, error) { return h.kernel, nil },
 		answers:  func() (*ack.Sender, error) { return nil, nil },
 		moat:     func(*slog.Logger) (*moat.Moat, error) { return nil, errors.New("there is none here") },
 		host:     func(h *host) error { h.ephemeral = [2]uint16{32768, 60999}; return nil },

@@ -154,26 +154,10 @@ func (d *Daemon) logged(e journald.Entry) {
 	}
 }
 
-// countsContacts tells whether packets to closed ports are counted by the
+// countsContacts reports whether packets to closed ports are counted by the
 // daemon, and not in the kernel.
 func (d *Daemon) countsContacts(cfg *config.Config) bool {
 	return cfg.Detect.Enabled && !d.moat.counts()
-}
-
-// countContacts starts or ends counting, on the pump's goroutine or before it runs.
-func (d *Daemon) countContacts(cfg *config.Config) {
-	switch {
-	case !d.countsContacts(cfg):
-		if d.pump.contacts != nil {
-			d.pump.contacts.settle(time.Now().Add(time.Second)) // what there is, is told now
-		}
-		d.pump.contacts = nil
-		return
-	case d.pump.contacts == nil:
-		d.pump.contacts = newContacts(d.events.PutUnauthenticated)
-	}
-	d.pump.contacts.settle(time.Now().Add(time.Second))
-	d.pump.contacts.each = uint64(d.sampling.factor())
 }
 
 // settleContacts passes on what was counted when no further packet does it.
@@ -185,12 +169,7 @@ func (d *Daemon) settleContacts(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case now := <-every.C:
-			err := d.pump.do(ctx, func() {
-				if d.pump.contacts != nil {
-					d.pump.contacts.settle(now)
-				}
-			})
-			if err != nil {
+			if d.pump.Settle(ctx, now) != nil {
 				return nil // the daemon stops
 			}
 		}

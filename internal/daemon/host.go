@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sallyport/internal/config"
+	"sallyport/internal/daemon/pump"
 	"sallyport/internal/gate"
 	"sallyport/internal/moat"
 	"sallyport/internal/netstate"
@@ -109,27 +110,60 @@ func (d *Daemon) watchListeners(ctx context.Context) error {
 func (d *Daemon) updateHost(ctx context.Context) {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
-	var changed moat.Host
-	err := d.pump.do(ctx, func() {
-		d.pump.gate.SetHost(d.host.gate())
-		changed = d.look(d.config.Load())
-	})
-	if err == nil {
-		d.moat.tell(changed)
+	cfg := d.config.Load()
+	if seen, err := d.pump.SetHost(ctx, d.host.gate(), d.view(cfg)); err == nil {
+		d.moat.tell(d.saw(cfg, seen))
 	}
 }
 
-// look tells the capture, and whoever counts contacts, which packets are of
-// interest now. It runs on the pump's goroutine, or before there is one, and
-// returns what remains to be told to the moat, which may take longer. A filter
-// that the kernel has no memory for leaves the one before; the next look, within
+// view says which packets are of interest to a configuration.
+func (d *Daemon) view(cfg *config.Config) pump.View {
+	return pump.View{
+		SPAPort: cfg.SPA.Port, SPALengths: spaLengths(d.keys),
+		Contacts: d.countsContacts(cfg),
+		Closed:   cfg.Detect.Enabled && d.moat.counts(),
+	}
+}
+
+// saw returns what remains to be told to the moat, which may take longer. A filter
+// that the kernel has no memory for leaves the one before; the next view, within
 // seconds of any change of the host, tries again.
-func (d *Daemon) look(cfg *config.Config) moat.Host {
-	if err := d.source.SetFilter(d.filter(d.pump.gate, cfg, d.keys)); err != nil {
-		d.failed("capture", "change the capture filter: "+err.Error())
+func (d *Daemon) saw(cfg *config.Config, seen pump.Seen) moat.Host {
+	if seen.Filter != nil {
+		d.failed("capture", "change the capture filter: "+seen.Filter.Error())
 	} else {
 		d.problems.clear("capture")
 	}
-	d.countContacts(cfg)
-	return d.moatHost(d.pump.gate, cfg)
+	return d.moatHost(cfg, seen.Closed)
+}
+
+// runPump runs the pump before everything else that wants the processor.
+func (d *Daemon) runPump(ctx context.Context) error {
+	if err := pump.RaisePriority(); err != nil {
+		d.log.Info("in a flood knocks may be lost where the processor is busy", "error", err)
+	}
+	return d.pump.Run(ctx)
+}
+
+// watchRate samples while very many packets arrive.
+func (d *Daemon) watchRate(ctx context.Context) error {
+	every := time.NewTicker(time.Second)
+	defer every.Stop()
+	received, at := uint64(0), time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case now := <-every.C:
+			stats, err := d.source.Stats()
+			if err != nil {
+				continue // watchDrops reports it
+			}
+			n := stats["knocks"].Received
+			if d.pump.Adapt(n-received, now.Sub(at)) {
+				d.updateHost(ctx)
+			}
+			received, at = n, now
+		}
+	}
 }

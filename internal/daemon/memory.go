@@ -13,7 +13,6 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/event"
-	"sallyport/internal/gate"
 	"sallyport/internal/replay/disk"
 	"sallyport/internal/sequence"
 	"sallyport/internal/spent"
@@ -126,7 +125,7 @@ func (m *memory) close() error {
 
 // watchSteps gives the gate a new plan whenever another step of the rotating
 // sequences begins, and within a second of a change of the clock or of the
-// ports in use. The plan is made here, so that no packet waits for it.
+// ports in use. The plan is made beside the pump, so that no packet waits for it.
 func (d *Daemon) watchSteps(ctx context.Context) error {
 	every := time.NewTicker(time.Second)
 	defer every.Stop()
@@ -139,12 +138,7 @@ func (d *Daemon) watchSteps(ctx context.Context) error {
 		if !d.config.Load().Rotates() {
 			continue
 		}
-		var work func() *gate.Plan
-		if err := d.pump.do(ctx, func() { work = d.pump.gate.Planning(time.Now()) }); err != nil || work == nil {
-			continue // the context has ended, or the step is the same
-		}
-		plan := work()
-		_ = d.pump.do(ctx, func() { d.pump.gate.Adopt(plan) })
+		_ = d.pump.Replan(ctx, time.Now()) // fails at the end only
 	}
 }
 
@@ -155,8 +149,7 @@ func (d *Daemon) sequenceProblems(ctx context.Context, cfg *config.Config) []str
 	for _, o := range cfg.Overdue(time.Now()) {
 		list = append(list, o.Place.String()+": "+o.String())
 	}
-	var left map[string]int
-	if err := d.pump.do(ctx, func() { left = d.pump.gate.OneTimeLeft() }); err == nil {
+	if left, err := d.pump.OneTimeLeft(ctx); err == nil {
 		for i := range cfg.Doors {
 			door := &cfg.Doors[i]
 			if n, has := left[door.Name]; has && n == 0 && len(door.OneTime) > 0 {

@@ -14,6 +14,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/control"
+	"sallyport/internal/daemon/pump"
 	"sallyport/internal/event"
 	"sallyport/internal/gate"
 	"sallyport/internal/key"
@@ -186,42 +187,34 @@ func (d *Daemon) watchMoat(ctx context.Context) error {
 
 // tellContacts passes on who has touched closed ports in the last second.
 func (d *Daemon) tellContacts(now time.Time) {
-	list, rest, err := d.moat.Contacts(now, maxContacts)
+	list, rest, err := d.moat.Contacts(now, pump.MaxContacts)
 	if err != nil {
 		d.log.Warn("contacts with closed ports are not counted", "error", err)
 		return
 	}
 	for _, c := range list {
-		d.events.PutUnauthenticated(contactsOf(c.Source, c.Contacts))
+		d.events.PutUnauthenticated(pump.ContactsOf(c.Source, c.Contacts))
 	}
 	if rest.Packets > 0 {
-		d.events.PutUnauthenticated(restOf(rest))
+		d.events.PutUnauthenticated(pump.RestOf(rest))
 	}
 }
 
-// moatHost is what the moat must know about the host. Call it on the pump's
-// goroutine, or before it runs.
-func (d *Daemon) moatHost(g *gate.Gate, cfg *config.Config) moat.Host {
+// moatHost is what the moat must know about the host. Closed is nil if it does not
+// count contacts.
+func (d *Daemon) moatHost(cfg *config.Config, closed func(packet.Port) bool) moat.Host {
 	own := d.host.own()
 	h := moat.Host{
 		Own:    own.Addresses,
 		To:     slices.Clone(own.Prefixes),
 		Silent: cfg.Gate.Policy == config.PolicyAll && cfg.Gate.Closed == config.ClosedDrop,
+		Closed: closed,
 	}
 	for _, door := range cfg.Doors {
 		h.To = append(h.To, door.To...)
 	}
 	slices.SortFunc(h.To, netip.Prefix.Compare)
 	h.To = slices.Compact(h.To)
-	if cfg.Detect.Enabled && d.moat.counts() {
-		tcp, udp := filterOf(g.Closed)
-		h.Closed = func(p packet.Port) bool {
-			if p.Proto == packet.TCP {
-				return tcp.Has(p.Number)
-			}
-			return udp.Has(p.Number)
-		}
-	}
 	return h
 }
 

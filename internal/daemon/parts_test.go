@@ -14,6 +14,7 @@ import (
 	"sallyport/internal/ack"
 	"sallyport/internal/capture"
 	"sallyport/internal/config"
+	"sallyport/internal/daemon/pump"
 )
 
 const (
@@ -82,7 +83,7 @@ func TestFailedStartClosesNothing(t *testing.T) {
 		"a file where state_dir is": func(h *house) { h.write("state", "") },
 		"no raw socket":             func(h *house) { h.system.answers = func() (*ack.Sender, error) { return nil, errors.New("EPERM") } },
 		"no capture": func(h *house) {
-			h.system.capture = func(capture.Options) (captured, error) { return nil, errors.New("EPERM") }
+			h.system.capture = func(capture.Options) (pump.Source, error) { return nil, errors.New("EPERM") }
 		},
 		"no view of the host":        func(h *house) { h.system.host = func(*host) error { return errors.New("no /proc/sys") } },
 		"a file where the socket is": func(h *house) { h.write("control.sock", "precious") },

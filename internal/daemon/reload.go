@@ -12,6 +12,7 @@ import (
 	"sallyport/internal/capture"
 	"sallyport/internal/config"
 	"sallyport/internal/control"
+	"sallyport/internal/daemon/pump"
 	"sallyport/internal/event"
 	"sallyport/internal/gate"
 	"sallyport/internal/inforce"
@@ -133,12 +134,7 @@ func (d *Daemon) prepareGate(ctx context.Context, c *change) (step, error) {
 	if c.from == nil {
 		return d.prepareFirstGate(c)
 	}
-	var err error
-	// Fails by itself only when the daemon stops.
-	if told := d.pump.do(ctx, func() { err = d.source.Prepare(capture.Filter{SPAPort: c.to.SPA.Port}) }); told != nil {
-		return step{}, told
-	}
-	if err != nil {
+	if err := d.pump.Prepare(ctx, capture.Filter{SPAPort: c.to.SPA.Port}); err != nil {
 		return step{}, err
 	}
 	return step{commit: func() { d.reconfigure(ctx, c) }}, nil
@@ -161,8 +157,8 @@ func (d *Daemon) prepareFirstGate(c *change) (step, error) {
 	}
 	return step{
 		commit: func() {
-			d.source, d.pump = source, newPump(source, g, d.actor.Decided)
-			c.moat = d.look(c.to)
+			d.source, d.pump = source, pump.New(source, g, d.actor.Decided, d.events.PutUnauthenticated)
+			c.moat = d.saw(c.to, d.pump.Look(time.Now(), d.view(c.to)))
 		},
 		abort: func() { _ = source.Close() }, // nobody has used it
 	}, nil
@@ -170,16 +166,14 @@ func (d *Daemon) prepareFirstGate(c *change) (step, error) {
 
 // reconfigure changes gate and capture filter between two packets.
 func (d *Daemon) reconfigure(ctx context.Context, c *change) {
-	live := d.book.Live(time.Now()) // what is given from here on the gate knows by itself
-	// Fails only when the daemon stops.
-	_ = d.pump.do(ctx, func() {
-		if c.memory != nil {
-			d.pump.gate.Remember(c.memory.guard, time.Now())
-		}
-		d.pump.gate.Reconfigure(c.to, c.spa, time.Now())
-		d.pump.gate.Began(live)
-		c.moat = d.look(c.to)
-	})
+	change := pump.Change{Config: c.to, SPA: c.spa, View: d.view(c.to),
+		Live: d.book.Live(time.Now())} // what is given from here on the gate knows by itself
+	if c.memory != nil {
+		change.Memory = c.memory.guard
+	}
+	if seen, err := d.pump.Configure(ctx, change); err == nil { // fails only when the daemon stops
+		c.moat = d.saw(c.to, seen)
+	}
 }
 
 // prepareMoat hands the moat the keys and what the gate watches. Whatever goes

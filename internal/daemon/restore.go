@@ -26,7 +26,7 @@ func (d *Daemon) restore(ctx context.Context) error {
 		return nil
 	}
 	ended, err := d.book.Restore(grants, now)
-	d.began(ctx, d.book.Live(now))
+	_ = d.pump.Began(ctx, d.book.Live(now)) // fails at the end only
 	d.actor.Report(now, event.KindRevocation, event.ByOperator, ended)
 	d.endOrphans(d.config.Load(), nil, event.ByReload) // the configuration may have changed while we were away
 	if err != nil {
@@ -104,16 +104,11 @@ func (d *Daemon) noteOwners() {
 	}
 }
 
-// began tells the gate which grants are in force that count.
-func (d *Daemon) began(ctx context.Context, grants []event.Grant) {
-	_ = d.pump.do(ctx, func() { d.pump.gate.Began(grants) }) // fails at the end only
-}
-
 // endedPatience is how long the end of a grant may wait for the gate. Without
 // it, the gate counts the grant until its time is over.
 const endedPatience = time.Second
 
-// ended tells the gate which grants have ended before their time.
+// ended informs the gate which grants have ended before their time.
 func (d *Daemon) ended(grants []event.Grant) {
 	cfg := d.config.Load()
 	counted := slices.ContainsFunc(cfg.Clients, func(c config.Client) bool {
@@ -124,5 +119,5 @@ func (d *Daemon) ended(grants []event.Grant) {
 	}
 	ctx, stop := context.WithTimeout(context.Background(), endedPatience)
 	defer stop()
-	_ = d.pump.do(ctx, func() { d.pump.gate.Ended(grants) })
+	_ = d.pump.Ended(ctx, grants)
 }

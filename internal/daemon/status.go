@@ -71,12 +71,12 @@ func (d *Daemon) Status(ctx context.Context) (control.Status, error) {
 		Version: d.opts.Version, Config: cfg.Path, Started: d.started,
 		Policy: string(cfg.Gate.Policy), Closed: string(cfg.Gate.Closed),
 		Doors: make([]control.Door, 0, len(cfg.Doors)), Grants: grants,
-		Refusals: d.events.Refused(), Dropped: refused.Total, Elsewhere: d.pump.gate.Elsewhere(), Goroutines: runtime.NumGoroutine(),
+		Refusals: d.events.Refused(), Dropped: refused.Total, Elsewhere: d.pump.Elsewhere(), Goroutines: runtime.NumGoroutine(),
 		Capture: make(map[string]control.Ring), Problems: slices.Concat(d.problems.list(), d.hostProblems(cfg), d.sequenceProblems(ctx, cfg)),
 	}
 	s.Moat = d.moat.status()
 	if d.countsContacts(cfg) {
-		s.Moat.Sampled = d.sampling.factor()
+		s.Moat.Sampled = d.pump.Sampled()
 	}
 	if s.Grants == nil {
 		s.Grants = []event.Grant{}

@@ -11,6 +11,7 @@ import (
 	"sallyport/internal/ack"
 	"sallyport/internal/capture"
 	"sallyport/internal/config"
+	"sallyport/internal/daemon/pump"
 	"sallyport/internal/event"
 	"sallyport/internal/firewall"
 	"sallyport/internal/grant"
@@ -20,7 +21,7 @@ import (
 // system is the machine as the daemon reaches it; a test has one of its own.
 type system struct {
 	firewall func(*slog.Logger, firewall.Options) (table, error)
-	capture  func(capture.Options) (captured, error)
+	capture  func(capture.Options) (pump.Source, error)
 	answers  func() (*ack.Sender, error)
 	moat     func(*slog.Logger) (*moat.Moat, error)
 	host     func(*host) error
@@ -30,7 +31,7 @@ type system struct {
 func linux() system {
 	return system{
 		firewall: func(log *slog.Logger, opts firewall.Options) (table, error) { return firewall.New(log, opts) },
-		capture:  func(opts capture.Options) (captured, error) { return capture.Open(opts) },
+		capture:  func(opts capture.Options) (pump.Source, error) { return capture.Open(opts) },
 		answers:  ack.Open,
 		moat:     func(log *slog.Logger) (*moat.Moat, error) { return moat.New(moat.DefaultDir, log) },
 		host:     (*host).read,
@@ -67,11 +68,4 @@ type banner interface {
 	Ban(source netip.Prefix, until, now time.Time) error
 	Unban(source netip.Prefix) error
 	Bans(now time.Time) ([]event.Ban, error)
-}
-
-// captured is where packets come from, and what says which.
-type captured interface {
-	capture.Source
-	Prepare(capture.Filter) error
-	SetFilter(capture.Filter) error
 }

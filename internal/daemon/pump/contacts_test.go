@@ -1,6 +1,6 @@
 //go:build linux
 
-package daemon
+package pump
 
 import (
 	"net/netip"
@@ -50,7 +50,7 @@ func TestContactsOfVeryManySourcesAreOneSum(t *testing.T) {
 		c.touched(start, p)
 	}
 	c.settle(start.Add(2 * time.Second))
-	if last := told[len(told)-1]; len(told) != maxContacts+1 || last.Source.IsValid() || last.Count.Packets != 100_000-maxContacts {
+	if last := told[len(told)-1]; len(told) != MaxContacts+1 || last.Source.IsValid() || last.Count.Packets != 100_000-MaxContacts {
 		t.Errorf("%d events, the last %+v", len(told), told[len(told)-1])
 	}
 	n := 0

@@ -1,6 +1,6 @@
 //go:build linux
 
-package daemon
+package pump
 
 import (
 	"errors"
@@ -15,7 +15,7 @@ func TestPriorityIsOfOneThread(t *testing.T) {
 	mine, other := 0, 0
 	raised := make(chan error)
 	go func() {
-		err := raisePriority()
+		err := RaisePriority()
 		mine = nice()
 		asked := make(chan struct{})
 		go func() { // on another thread, since that one has an owner

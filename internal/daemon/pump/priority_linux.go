@@ -1,4 +1,4 @@
-package daemon
+package pump
 
 import (
 	"fmt"
@@ -11,11 +11,11 @@ import (
 // (sched(7)), on a processor that is not enough for all.
 const pumpNice = -10
 
-// raisePriority gives the goroutine that calls it a thread of its own, until it
+// RaisePriority gives the goroutine that calls it a thread of its own, until it
 // ends, and lets that go before the others: in a flood the ring of packets is
 // full after some 20 ms without a turn. Needs CAP_SYS_NICE, or LimitNICE=-10 in the
 // unit; without, nothing changes but the thread.
-func raisePriority() error {
+func RaisePriority() error {
 	runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 
 	const thisThread = 0

@@ -1,9 +1,8 @@
 //go:build linux
 
-package daemon
+package pump
 
 import (
-	"context"
 	"math"
 	"math/bits"
 	"sync/atomic"
@@ -35,7 +34,7 @@ func (s *sampling) allow(yes bool) {
 	}
 }
 
-// adapt takes how many packets were captured in a time, and tells whether the
+// adapt takes how many packets were captured in a time, and reports whether the
 // factor has changed.
 func (s *sampling) adapt(captured uint64, passed time.Duration) bool {
 	if !s.allowed.Load() {
@@ -58,27 +57,4 @@ func nextSample(sample int, rate float64) int {
 		return sample / 2
 	}
 	return sample
-}
-
-// watchRate samples while very many packets arrive.
-func (d *Daemon) watchRate(ctx context.Context) error {
-	every := time.NewTicker(time.Second)
-	defer every.Stop()
-	received, at := uint64(0), time.Now()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case now := <-every.C:
-			stats, err := d.source.Stats()
-			if err != nil {
-				continue // watchDrops tells
-			}
-			n := stats["knocks"].Received
-			if d.sampling.adapt(n-received, now.Sub(at)) {
-				d.updateHost(ctx)
-			}
-			received, at = n, now
-		}
-	}
 }

@@ -1,6 +1,6 @@
 //go:build linux
 
-package daemon
+package pump
 
 import (
 	"fmt"
@@ -15,7 +15,7 @@ import (
 
 // contacts sums up, by source and second, who touches closed ports, on the
 // pump's goroutine. It costs a map access for each packet, and at most
-// maxContacts events a second; further sources of a second are one sum.
+// MaxContacts events a second; further sources of a second are one sum.
 type contacts struct {
 	put     func(event.Event)
 	sources map[netip.Addr]*contact
@@ -25,8 +25,8 @@ type contacts struct {
 	each    uint64 // packets for which each one stands: others are not captured
 }
 
-// maxContacts is how many sources are told apart in a second.
-const maxContacts = 2048
+// MaxContacts is how many sources are counted one by one in a second.
+const MaxContacts = 2048
 
 type contact struct {
 	event.Contacts
@@ -40,7 +40,7 @@ const (
 )
 
 func newContacts(put func(event.Event)) *contacts {
-	return &contacts{put: put, sources: make(map[netip.Addr]*contact, maxContacts), cells: make([]contact, 0, maxContacts), each: 1}
+	return &contacts{put: put, sources: make(map[netip.Addr]*contact, MaxContacts), cells: make([]contact, 0, MaxContacts), each: 1}
 }
 
 // touched takes a packet to a closed port.
@@ -79,31 +79,31 @@ func (t *contacts) settle(now time.Time) {
 	for i := range t.cells {
 		c := &t.cells[i]
 		c.Ports = distinct(c.ports)
-		t.tell(contactsOf(c.source, c.Contacts))
+		t.pass(ContactsOf(c.source, c.Contacts))
 	}
 	if t.rest.Packets > 0 {
-		t.tell(restOf(t.rest))
+		t.pass(RestOf(t.rest))
 	}
 	t.cells, t.rest = t.cells[:0], event.Contacts{}
 	clear(t.sources)
 }
 
-// tell passes an event on, and says if it is an estimate.
-func (t *contacts) tell(e event.Event) {
+// pass passes an event on, and says if it is an estimate.
+func (t *contacts) pass(e event.Event) {
 	if t.each > 1 {
 		e.Detail += fmt.Sprintf(", of which one in %d was looked at", t.each)
 	}
 	t.put(e)
 }
 
-// contactsOf is the event about what one source has touched.
-func contactsOf(source netip.Addr, c event.Contacts) event.Event {
+// ContactsOf is the event about what one source has touched.
+func ContactsOf(source netip.Addr, c event.Contacts) event.Event {
 	return event.Event{Time: c.Last, Kind: event.KindContacts, Source: source, Count: c,
 		Detail: fmt.Sprintf("%d packets to about %d closed ports", c.Packets, c.Ports)}
 }
 
-// restOf is the event about what all other sources have touched.
-func restOf(c event.Contacts) event.Event {
+// RestOf is the event about what all other sources have touched.
+func RestOf(c event.Contacts) event.Event {
 	return event.Event{Time: c.Last, Kind: event.KindContacts, Count: c,
 		Detail: fmt.Sprintf("%d packets to closed ports from further sources", c.Packets)}
 }
@@ -124,4 +124,19 @@ func distinct(ports [portWords]uint64) uint32 {
 		set += bits.OnesCount64(w)
 	}
 	return uint32(math.Round(-portBits * math.Log(1-float64(min(set, portBits-1))/portBits)))
+}
+
+// count starts or ends counting.
+func (p *Pump) count(now time.Time, on bool) {
+	if p.contacts != nil {
+		p.contacts.settle(now.Add(time.Second)) // what there is, is reported now
+	}
+	switch {
+	case !on:
+		p.contacts = nil
+		return
+	case p.contacts == nil:
+		p.contacts = newContacts(p.put)
+	}
+	p.contacts.each = uint64(p.sampling.factor())
 }

@@ -1,0 +1,72 @@
+//go:build linux
+
+package pump
+
+import (
+	"context"
+	"time"
+
+	"sallyport/internal/capture"
+	"sallyport/internal/event"
+	"sallyport/internal/gate"
+)
+
+// Alive returns once the pump has come by.
+func (p *Pump) Alive(ctx context.Context) error { return p.do(ctx, func() {}) }
+
+// Prepare gets hold of what a filter will need.
+func (p *Pump) Prepare(ctx context.Context, f capture.Filter) error {
+	var failed error
+	if err := p.do(ctx, func() { failed = p.source.Prepare(f) }); err != nil {
+		return err
+	}
+	return failed
+}
+
+// Replan gives the gate a new plan if it needs one. The plan is made on the
+// goroutine that asks, so that no packet waits for it.
+func (p *Pump) Replan(ctx context.Context, now time.Time) error {
+	var work func() *gate.Plan
+	if err := p.do(ctx, func() { work = p.gate.Planning(now) }); err != nil || work == nil {
+		return err // or the step is the same
+	}
+	plan := work()
+	return p.do(ctx, func() { p.gate.Adopt(plan) })
+}
+
+// OneTimeLeft asks the gate how many one-time sequences each door has left.
+func (p *Pump) OneTimeLeft(ctx context.Context) (left map[string]int, err error) {
+	err = p.do(ctx, func() { left = p.gate.OneTimeLeft() })
+	return left, err
+}
+
+// Began informs the gate which grants are in force that count.
+func (p *Pump) Began(ctx context.Context, grants []event.Grant) error {
+	return p.do(ctx, func() { p.gate.Began(grants) })
+}
+
+// Ended informs the gate which grants have ended before their time.
+func (p *Pump) Ended(ctx context.Context, grants []event.Grant) error {
+	return p.do(ctx, func() { p.gate.Ended(grants) })
+}
+
+// Settle passes on the contacts that were counted when no further packet does it.
+func (p *Pump) Settle(ctx context.Context, now time.Time) error {
+	return p.do(ctx, func() {
+		if p.contacts != nil {
+			p.contacts.settle(now)
+		}
+	})
+}
+
+// Elsewhere returns how many packets were for none of this host's addresses.
+func (p *Pump) Elsewhere() uint64 { return p.gate.Elsewhere() }
+
+// Sampled returns of how many packets to closed ports one is captured.
+func (p *Pump) Sampled() int { return p.sampling.factor() }
+
+// Adapt takes how many packets were captured in a time, and reports whether another
+// share of them is to be captured from the next Look on.
+func (p *Pump) Adapt(captured uint64, passed time.Duration) bool {
+	return p.sampling.adapt(captured, passed)
+}
