@@ -68,13 +68,13 @@ func (d *Daemon) Revoke(_ context.Context, q control.RevokeRequest) (control.Rev
 		return (q.Door == "" || g.Door == q.Door) && (!source.IsValid() || g.Covers(source)) && (q.Client == "" || g.Owner().Is(q.Client))
 	}
 	if q.Cut { // what has begun just now is still known by its grant
-		d.sessions.reread(now)
+		d.sessions.Reread(now)
 	}
 	ended, err := d.actor.Revoke(now, event.ByOperator, fits)
 	answer := control.RevokeAnswer{Grants: append([]event.Grant{}, ended...)} // never null
 	if q.Cut {
-		done, problem := d.sessions.cut(asked(cfg, q, source, ended))
-		answer.Cut, answer.BySource, answer.Others = len(done), bySource(done), others(done, q.Client)
+		cut, problem := d.sessions.Revoke(cfg, q, ended)
+		answer.Cut, answer.BySource, answer.Others = cut.Connections, cut.BySource, cut.Others
 		err = errors.Join(err, problem)
 	}
 	if unknown := !slices.ContainsFunc(cfg.Clients, func(c config.Client) bool { return c.Name == q.Client }); q.Client != "" && unknown && len(ended)+answer.Cut == 0 && err == nil {

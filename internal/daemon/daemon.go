@@ -30,6 +30,7 @@ import (
 	"sallyport/internal/daemon/firstuse"
 	"sallyport/internal/daemon/hub"
 	"sallyport/internal/daemon/pump"
+	"sallyport/internal/daemon/sessions"
 	"sallyport/internal/event"
 	"sallyport/internal/firewall"
 	"sallyport/internal/grant"
@@ -75,7 +76,7 @@ type Daemon struct {
 	firewall table
 	book     *grant.Book
 	register *grant.Register
-	sessions *sessions
+	sessions *sessions.Sessions
 	source   pump.Source
 	pump     *pump.Pump
 	moat     *keeper

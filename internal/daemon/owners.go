@@ -3,12 +3,19 @@
 package daemon
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os/user"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"sallyport/internal/config"
+	"sallyport/internal/daemon/actor"
+	"sallyport/internal/daemon/sessions"
+	"sallyport/internal/grant"
 	"sallyport/internal/inspect"
 )
 
@@ -35,4 +42,30 @@ func (d *Daemon) noteForeign(cfg *config.Config) {
 		d.failed("owner of "+dir, fmt.Sprintf("%s belongs to %s, and not what is in it (%s): what cannot be recorded there is refused; run as root: chown -R %s: %s, then restart the daemon",
 			dir, name, text, name, dir))
 	}
+}
+
+// prepareOwners makes the book and the actor at the start: after the memory of used
+// sequences, which must see whether anything has been put into state_dir.
+func (d *Daemon) prepareOwners(_ context.Context, c *change) (step, error) {
+	if c.from != nil {
+		return step{commit: func() { d.sessions.Configure(c.to) }}, nil
+	}
+	d.keepOwners(c.to)
+	d.book.Expect()
+	d.actor = actor.New(d.book, d.events, actor.Around{
+		Recorder: recorder{d}, Bans: d.bans, Answer: d.answer, Opened: d.metrics.Opened, Ended: d.ended, Cut: d.sessions.Order,
+	})
+	return step{abort: func() { _ = d.closeOwners() }}, nil // nobody has used them
+}
+
+func (d *Daemon) closeOwners() error { return errors.Join(d.register.Close(), d.sessions.Close()) }
+
+// keepOwners opens what is kept of owners, and the book.
+func (d *Daemon) keepOwners(cfg *config.Config) {
+	now, boot := time.Now(), bootID()
+	d.register = grant.OpenRegister(filepath.Join(cfg.Daemon.StateDir, grant.RegisterName), boot, boottime, now)
+	d.book = grant.New(d.firewall, d.register)
+	table := grant.OpenSessions(filepath.Join(cfg.Daemon.StateDir, grant.SessionsName), boot, boottime, now)
+	d.sessions = sessions.New(d.log, table, d.book, d.restored, cfg)
+	d.noteOwners()
 }

@@ -97,7 +97,7 @@ func inForce(book, kernel []event.Grant) []event.Grant {
 
 // noteOwners reports that owners are not kept for the next start.
 func (d *Daemon) noteOwners() {
-	for subject, err := range map[string]error{"owners": d.book.Problem(), "sessions": d.sessions.table.Problem()} {
+	for subject, err := range map[string]error{"owners": d.book.Problem(), "sessions": d.sessions.Problem()} {
 		if err != nil {
 			d.problems.note(subject, err.Error()+": after a restart, ending the grants of one ends those of others too")
 		}

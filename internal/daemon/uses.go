@@ -24,9 +24,9 @@ func (d *Daemon) watchUses(ctx context.Context) error {
 	d.watchman.configure(d.config.Load())
 	defer d.uses.SetWatcher(nil)
 	defer d.watchman.uses.Store(false)
-	close(d.sessions.watching)
-	if err := w.Run(ctx, d.flow, func() { d.sessions.reread(time.Now()) }); err != nil {
-		d.sessions.table.Lost()
+	d.sessions.Watching()
+	if err := w.Run(ctx, d.flow, func() { d.sessions.Reread(time.Now()) }); err != nil {
+		d.sessions.Lost()
 		d.log.Warn("the journal no longer tells which connections use a grant", "error", err)
 	}
 	return nil
@@ -35,7 +35,7 @@ func (d *Daemon) watchUses(ctx context.Context) error {
 // flow takes what the kernel reports of a connection.
 func (d *Daemon) flow(f conntrack.Flow) {
 	now := time.Now()
-	d.sessions.flow(now, f)
+	d.sessions.Flow(now, f)
 	d.uses.Flow(now, f)
 }
 

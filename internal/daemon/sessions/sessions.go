@@ -1,12 +1,14 @@
-package daemon
+//go:build linux
+
+// Package sessions follows the connections to doors: whose grants have let each of
+// them in, so that those of one client can be cut and no others.
+package sessions
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"net/netip"
-	"path/filepath"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -14,60 +16,41 @@ import (
 	"sallyport/internal/config"
 	"sallyport/internal/conntrack"
 	"sallyport/internal/control"
-	"sallyport/internal/daemon/actor"
 	"sallyport/internal/daemon/firstuse"
 	"sallyport/internal/event"
 	"sallyport/internal/grant"
 	"sallyport/internal/packet"
 )
 
-// sessions follows the connections to doors, and cuts them.
-type sessions struct {
+// Sessions follows the connections to doors, and cuts them.
+type Sessions struct {
 	log      *slog.Logger
 	table    *grant.Sessions
 	book     *grant.Book
 	doors    atomic.Pointer[map[packet.Port]*config.Door]
 	restored <-chan struct{} // closed when it is known which grants there are
-	watching chan struct{}   // closed when the kernel tells of connections
+	watching chan struct{}   // closed when the kernel reports connections
 	orders   chan func(event.Owner) bool
 }
 
-// prepareOwners makes the book and the actor at the start: after the memory of used
-// sequences, which must see whether anything has been put into state_dir.
-func (d *Daemon) prepareOwners(_ context.Context, c *change) (step, error) {
-	if c.from != nil {
-		return step{commit: func() { d.sessions.configure(c.to) }}, nil
-	}
-	d.keepOwners(c.to)
-	d.book.Expect()
-	d.actor = actor.New(d.book, d.events, actor.Around{
-		Recorder: recorder{d}, Bans: d.bans, Answer: d.answer, Opened: d.metrics.Opened, Ended: d.ended, Cut: d.sessions.order,
-	})
-	return step{abort: func() { _ = d.closeOwners() }}, nil // nobody has used them
+// New returns the sessions of a table. Whose a new connection is, the book knows;
+// restored is closed when it knows all.
+func New(log *slog.Logger, table *grant.Sessions, book *grant.Book, restored <-chan struct{}, cfg *config.Config) *Sessions {
+	s := &Sessions{log: log, table: table, book: book, restored: restored, watching: make(chan struct{}), orders: make(chan func(event.Owner) bool, 64)}
+	s.guard(cfg)
+	return s
 }
 
-func (d *Daemon) closeOwners() error { return errors.Join(d.register.Close(), d.sessions.close()) }
-
-// keepOwners opens what is kept of owners, and the book.
-func (d *Daemon) keepOwners(cfg *config.Config) {
-	now, boot := time.Now(), bootID()
-	d.register = grant.OpenRegister(filepath.Join(cfg.Daemon.StateDir, grant.RegisterName), boot, boottime, now)
-	d.book = grant.New(d.firewall, d.register)
-	table := grant.OpenSessions(filepath.Join(cfg.Daemon.StateDir, grant.SessionsName), boot, boottime, now)
-	d.sessions = &sessions{log: d.log, table: table, book: d.book, restored: d.restored, watching: make(chan struct{}), orders: make(chan func(event.Owner) bool, 64)}
-	d.sessions.guard(cfg)
-	d.noteOwners()
-}
-
-func (s *sessions) close() error {
+// Close writes what is left.
+func (s *Sessions) Close() error {
 	if s == nil {
 		return nil
 	}
 	return s.table.Close()
 }
 
-// flow takes what the kernel tells of a connection.
-func (s *sessions) flow(now time.Time, f conntrack.Flow) {
+// Flow takes what the kernel reports of a connection.
+func (s *Sessions) Flow(now time.Time, f conntrack.Flow) {
 	if f.Ended {
 		s.table.Ended(f)
 		return
@@ -78,7 +61,7 @@ func (s *sessions) flow(now time.Time, f conntrack.Flow) {
 }
 
 // guard takes the doors of a configuration.
-func (s *sessions) guard(cfg *config.Config) {
+func (s *Sessions) guard(cfg *config.Config) {
 	doors := doorsByPort(cfg)
 	s.doors.Store(&doors)
 }
@@ -94,10 +77,10 @@ func doorsByPort(cfg *config.Config) map[packet.Port]*config.Door {
 }
 
 // door is the door at a port, nil if there is none.
-func (s *sessions) door(p packet.Port) *config.Door { return (*s.doors.Load())[p] }
+func (s *Sessions) door(p packet.Port) *config.Door { return (*s.doors.Load())[p] }
 
 // owners returns whose grants let a connection in that has begun just now.
-func (s *sessions) owners(f conntrack.Flow, now time.Time) []event.Owner {
+func (s *Sessions) owners(f conntrack.Flow, now time.Time) []event.Owner {
 	door := s.door(f.Port)
 	if door == nil {
 		return nil
@@ -105,16 +88,16 @@ func (s *sessions) owners(f conntrack.Flow, now time.Time) []event.Owner {
 	return s.book.Owners(f.Source, door.Name, door.Widen(f.Source.BitLen()), firstuse.EarlyFor, now)
 }
 
-// configure is called when other doors are watched: who is connected there has
+// Configure is called when other doors are watched: who is connected there has
 // not come by a grant.
-func (s *sessions) configure(cfg *config.Config) {
+func (s *Sessions) Configure(cfg *config.Config) {
 	s.guard(cfg)
 	s.table.Lost()
-	s.reread(time.Now())
+	s.Reread(time.Now())
 }
 
-// reread asks the kernel which connections there are.
-func (s *sessions) reread(asked time.Time) {
+// Reread asks the kernel which connections there are.
+func (s *Sessions) Reread(asked time.Time) {
 	list, err := conntrack.List(func(p packet.Port) bool { return s.door(p) != nil })
 	if err != nil {
 		s.table.Lost()
@@ -125,9 +108,9 @@ func (s *sessions) reread(asked time.Time) {
 	s.table.Reread(list, asked, func(f conntrack.Flow) []event.Owner { return s.owners(f, now) }, now)
 }
 
-// order has the connections cut that an owner's grants have let in. It waits only
+// Order has the connections cut that an owner's grants have let in. It waits only
 // if so many are to be cut that there is no room to note it.
-func (s *sessions) order(whose func(event.Owner) bool) {
+func (s *Sessions) Order(whose func(event.Owner) bool) {
 	select {
 	case s.orders <- whose:
 	default:
@@ -137,7 +120,7 @@ func (s *sessions) order(whose func(event.Owner) bool) {
 
 // Run reads which connections there are, once it is known which grants are, and
 // carries orders out until the context ends.
-func (s *sessions) Run(ctx context.Context) error {
+func (s *Sessions) Run(ctx context.Context) error {
 	for _, known := range []<-chan struct{}{s.watching, s.restored} {
 		select {
 		case <-known:
@@ -145,7 +128,7 @@ func (s *sessions) Run(ctx context.Context) error {
 			return nil
 		}
 	}
-	s.reread(time.Now())
+	s.Reread(time.Now())
 	for {
 		select {
 		case <-ctx.Done():
@@ -156,8 +139,8 @@ func (s *sessions) Run(ctx context.Context) error {
 	}
 }
 
-func (s *sessions) cutOwned(whose func(event.Owner) bool) {
-	s.reread(time.Now())
+func (s *Sessions) cutOwned(whose func(event.Owner) bool) {
+	s.Reread(time.Now())
 	_, err := s.cut(func(f conntrack.Flow, known *grant.Session, _ bool) bool {
 		return known != nil && slices.ContainsFunc(known.Owners, whose)
 	})
@@ -166,13 +149,36 @@ func (s *sessions) cutOwned(whose func(event.Owner) bool) {
 	}
 }
 
+// Watching says that the kernel reports connections from now on. It is called once.
+func (s *Sessions) Watching() { close(s.watching) }
+
+// Lost says that connections may have begun or ended unseen.
+func (s *Sessions) Lost() { s.table.Lost() }
+
+// Problem returns why connections are not kept for the next start.
+func (s *Sessions) Problem() error { return s.table.Problem() }
+
+// Ended is what an operator's order to cut connections has ended.
+type Ended struct {
+	Connections int
+	BySource    int      // of these, the ones of which only the source was known
+	Others      []string // who owned some of these beside the client
+}
+
+// Revoke cuts the connections that an operator asks for; grants are those that he has
+// ended.
+func (s *Sessions) Revoke(cfg *config.Config, q control.RevokeRequest, grants []event.Grant) (Ended, error) {
+	done, err := s.cut(asked(cfg, q, q.Source.Unmap(), grants))
+	return Ended{len(done), bySource(done), others(done, q.Client)}, err
+}
+
 // chooser decides whether to cut a connection. Known is nil if it is not known
 // whose it is; complete says that it would be if a grant had let it in.
 type chooser func(f conntrack.Flow, known *grant.Session, complete bool) bool
 
 // cut ends the connections to doors that a chooser names, and returns whose they
 // were; nil stands for one that is not known.
-func (s *sessions) cut(choose chooser) ([]*grant.Session, error) {
+func (s *Sessions) cut(choose chooser) ([]*grant.Session, error) {
 	complete := s.table.Complete()
 	whose := make(map[conntrack.Flow]*grant.Session)
 	done, err := conntrack.Cut(func(f conntrack.Flow) bool {
@@ -241,11 +247,11 @@ func others(done []*grant.Session, client string) (names []string) {
 	return names
 }
 
-// expel cuts the connections that have begun while the table was away, and returns
+// Expel cuts the connections that have begun while the table was away, and returns
 // how many. With another table that tracks connections they would go on: to the
 // kernel they are established.
-func (s *sessions) expel(cfg *config.Config, own func(netip.Addr) bool) int {
-	s.reread(time.Now())
+func (s *Sessions) Expel(cfg *config.Config, own func(netip.Addr) bool) int {
+	s.Reread(time.Now())
 	done, err := s.cut(func(f conntrack.Flow, known *grant.Session, _ bool) bool { return stray(cfg, own, f, known, arrivesAt) })
 	if err != nil {
 		s.log.Warn("connections that have begun without the firewall table were to be cut", "error", err)

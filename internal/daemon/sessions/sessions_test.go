@@ -1,10 +1,9 @@
-package daemon
+package sessions
 
 import (
 	"net/netip"
 	"slices"
 	"testing"
-	"time"
 
 	"sallyport/internal/config"
 	"sallyport/internal/conntrack"
@@ -14,7 +13,10 @@ import (
 	"sallyport/internal/packet"
 )
 
-var sshPort = packet.Port{Proto: packet.TCP, Number: 22}
+var (
+	alice   = netip.MustParseAddr("192.0.2.10")
+	sshPort = packet.Port{Proto: packet.TCP, Number: 22}
+)
 
 func doorsOfTest() *config.Config {
 	return &config.Config{
@@ -103,21 +105,5 @@ func TestStray(t *testing.T) {
 		if got := stray(cfg, own, c.flow, c.known, func(netip.Addr) string { return "eth0" }); got != c.want {
 			t.Errorf("%s: %t, want %t", name, got, c.want)
 		}
-	}
-}
-
-// The book knows who asked for a grant to a prefix; the kernel, what is used up.
-func TestInForce(t *testing.T) {
-	until := start.Add(time.Minute)
-	masked, _ := alice.Prefix(24)
-	book := []event.Grant{
-		{Door: "ssh", Source: alice, Client: "alice", Until: until, Prefix: 24},
-		{Door: "ssh", Source: alice.Next(), Client: "bob", Until: until, Prefix: 24},
-		{Door: "web", Source: alice, Until: until, Single: true}, // used
-	}
-	unknown := event.Grant{Door: "db", Source: alice, Client: "carol", Until: until}
-	kernel := []event.Grant{{Door: "ssh", Source: masked.Addr(), Client: "alice", Until: until, Prefix: 24}, unknown}
-	if got, want := inForce(book, kernel), []event.Grant{book[0], book[1], unknown}; !slices.Equal(got, want) {
-		t.Errorf("%+v, want %+v", got, want)
 	}
 }

@@ -1,0 +1,27 @@
+//go:build linux
+
+package daemon
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"sallyport/internal/event"
+)
+
+// The book knows who asked for a grant to a prefix; the kernel, what is used up.
+func TestInForce(t *testing.T) {
+	until := start.Add(time.Minute)
+	masked, _ := alice.Prefix(24)
+	book := []event.Grant{
+		{Door: "ssh", Source: alice, Client: "alice", Until: until, Prefix: 24},
+		{Door: "ssh", Source: alice.Next(), Client: "bob", Until: until, Prefix: 24},
+		{Door: "web", Source: alice, Until: until, Single: true}, // used
+	}
+	unknown := event.Grant{Door: "db", Source: alice, Client: "carol", Until: until}
+	kernel := []event.Grant{{Door: "ssh", Source: masked.Addr(), Client: "alice", Until: until, Prefix: 24}, unknown}
+	if got, want := inForce(book, kernel), []event.Grant{book[0], book[1], unknown}; !slices.Equal(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
