@@ -114,7 +114,7 @@ func (d *Daemon) Down(_ context.Context, q control.DownRequest) (struct{}, error
 	if err := d.firewall.Down(); err != nil {
 		return struct{}{}, err
 	}
-	if err := d.moat.remove(); err != nil {
+	if err := d.moat.Remove(); err != nil {
 		d.log.Warn("the moat could not be taken off all interfaces", "error", err)
 	}
 	close(d.down)

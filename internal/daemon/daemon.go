@@ -39,6 +39,7 @@ import (
 	"sallyport/internal/journal"
 	"sallyport/internal/key"
 	"sallyport/internal/metrics"
+	"sallyport/internal/moat"
 	"sallyport/internal/siem"
 	"sallyport/internal/webhook"
 )
@@ -79,7 +80,7 @@ type Daemon struct {
 	sessions *sessions.Sessions
 	source   pump.Source
 	pump     *pump.Pump
-	moat     *keeper
+	moat     *moat.Keeper
 	actor    *actor.Actor
 	control  *control.Server
 	host     host
@@ -179,7 +180,7 @@ func (d *Daemon) make(cfg *config.Config) {
 	d.webhooks = webhook.New(filepath.Join(cfg.Daemon.StateDir, "webhooks"), siem.Product{Version: d.opts.Version, Host: name}, d.events.Put, d.log)
 	d.watchman = newWatchman(d.found, d.events.Put, d.exposure.found, cfg)
 	d.bans = ban.New(d.events.Put, d.firewall, func() []netip.Addr { return d.host.own().Addresses })
-	d.moat = newKeeper(d.log, d.system.moat)
+	d.moat = moat.NewKeeper(d.log, d.system.moat)
 	for _, s := range []**services{&d.scrapes, &d.apis, &d.decoys, &d.logins} {
 		*s = newServices(d.failed, d.problems.clear)
 	}

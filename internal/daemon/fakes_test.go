@@ -264,8 +264,9 @@ func (h *house) start() {
 	done := make(chan error, 1)
 	d := h.daemon
 	go func() {
-		defer d.close()
-		done <- d.run(ctx)
+		err := d.run(ctx)
+		d.close() // writes what is left: before the folder is removed
+		done <- err
 	}()
 	h.stop = sync.OnceValue(func() error { cancel(); return <-done })
 	h.t.Cleanup(func() { _ = h.stop() })

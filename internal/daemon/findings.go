@@ -157,7 +157,7 @@ func (d *Daemon) logged(e journald.Entry) {
 // countsContacts reports whether packets to closed ports are counted by the
 // daemon, and not in the kernel.
 func (d *Daemon) countsContacts(cfg *config.Config) bool {
-	return cfg.Detect.Enabled && !d.moat.counts()
+	return cfg.Detect.Enabled && !d.moat.Counts()
 }
 
 // settleContacts passes on what was counted when no further packet does it.

@@ -112,7 +112,7 @@ func (d *Daemon) updateHost(ctx context.Context) {
 	defer d.reloading.Unlock()
 	cfg := d.config.Load()
 	if seen, err := d.pump.SetHost(ctx, d.host.gate(), d.view(cfg)); err == nil {
-		d.moat.tell(d.saw(cfg, seen))
+		d.moat.Know(d.saw(cfg, seen))
 	}
 }
 
@@ -121,7 +121,7 @@ func (d *Daemon) view(cfg *config.Config) pump.View {
 	return pump.View{
 		SPAPort: cfg.SPA.Port, SPALengths: spaLengths(d.keys),
 		Contacts: d.countsContacts(cfg),
-		Closed:   cfg.Detect.Enabled && d.moat.counts(),
+		Closed:   cfg.Detect.Enabled && d.moat.Counts(),
 	}
 }
 

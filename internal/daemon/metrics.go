@@ -45,7 +45,7 @@ func (d *Daemon) state() metrics.State {
 			s.Rings[name] = metrics.Ring{Received: r.Received, Lost: r.Lost}
 		}
 	}
-	for reason, n := range d.moat.status().Dropped {
+	for reason, n := range d.moatStatus().Dropped {
 		s.Moat[string(reason)] = n
 	}
 	if refused, err := d.firewall.Counters(); err == nil {

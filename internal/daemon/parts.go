@@ -67,7 +67,7 @@ func (d *Daemon) guarding() []part {
 		{name: "owners", claims: []string{"Doors"}, prepare: d.prepareOwners, run: func(ctx context.Context) error { return d.sessions.Run(ctx) }, close: d.closeOwners},
 		{name: "messages", claims: []string{"SPA"}, prepare: d.prepareSPA, close: func() error { return d.secrets.Load().close() }},
 		{name: "gate", claims: []string{"Gate", "SPA", "Rotating", "Doors", "Groups", "Clients"}, prepare: d.prepareGate, run: d.runPump, close: d.closeCapture},
-		{name: "moat", claims: []string{"Moat", "SPA", "Doors.To"}, prepare: d.prepareMoat, run: d.watchMoat, close: func() error { return d.moat.close() }},
+		{name: "moat", claims: []string{"Moat", "SPA", "Doors.To"}, prepare: d.prepareMoat, run: d.watchMoat, close: func() error { return d.moat.Shut() }},
 		{name: "grants of an earlier time", run: d.restore},
 		{name: "trial", run: d.watchTrial},
 		{name: "host addresses", run: d.watchAddresses},

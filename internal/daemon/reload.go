@@ -180,8 +180,8 @@ func (d *Daemon) reconfigure(ctx context.Context, c *change) {
 // wrong with it stops nothing.
 func (d *Daemon) prepareMoat(_ context.Context, c *change) (step, error) {
 	return step{commit: func() {
-		d.moat.configure(c.to, c.spa.Keys)
-		d.moat.tell(c.moat)
+		d.moat.Configure(c.to, c.spa.Keys)
+		d.moat.Know(c.moat)
 	}}, nil
 }
 

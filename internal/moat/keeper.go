@@ -1,0 +1,185 @@
+//go:build linux
+
+package moat
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sallyport/internal/config"
+	"sallyport/internal/gate"
+	"sallyport/internal/key"
+	"sallyport/internal/packet"
+	"sallyport/internal/spa"
+)
+
+// Keeper keeps the filter in the kernel up to date. It is an accelerator: what
+// goes wrong with it is reported, and stops nothing.
+type Keeper struct {
+	*Moat   // nil where there is none
+	log     *slog.Logger
+	changed chan struct{} // the policy is another one
+
+	mu      sync.Mutex
+	mode    config.MoatMode
+	policy  Policy
+	opener  *spa.Opener // nil while SPA is off
+	port    uint16
+	skew    time.Duration
+	taken   bool // another program has a socket on the SPA port, who must get what is sent there
+	problem string
+
+	covers atomic.Bool // contacts are counted in the kernel
+}
+
+// NewKeeper returns a keeper of what open returns. Without a moat it does nothing.
+func NewKeeper(log *slog.Logger, open func(*slog.Logger) (*Moat, error)) *Keeper {
+	k := &Keeper{log: log, changed: make(chan struct{}, 1)}
+	m, err := open(log)
+	if err != nil {
+		k.problem = err.Error()
+		log.Info("moat: off", "reason", err)
+		return k
+	}
+	k.Moat = m
+	return k
+}
+
+// Configure takes a new configuration and the server keys of it.
+func (k *Keeper) Configure(cfg *config.Config, ring key.Keyring) {
+	k.mu.Lock()
+	k.mode = cfg.Moat.Mode
+	k.policy = Policy{
+		Off:        cfg.Moat.Mode == config.MoatOff,
+		Native:     cfg.Moat.Mode == config.MoatNative,
+		Generic:    cfg.Moat.Mode == config.MoatGeneric,
+		Interfaces: cfg.Moat.Interfaces,
+	}
+	k.port, k.skew, k.opener = cfg.SPA.Port, cfg.SPA.ClockSkew, nil
+	if cfg.SPA.Port != 0 && !ring.Current().IsZero() {
+		k.opener = spa.NewOpener(ring, cfg.SPA.ClockSkew)
+	}
+	k.mu.Unlock()
+	k.Refresh(time.Now())
+	select {
+	case k.changed <- struct{}{}:
+	default:
+	}
+}
+
+// Refresh hands the moat keys of a time, and of the time to come, to the kernel.
+func (k *Keeper) Refresh(now time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.Moat == nil {
+		return
+	}
+	keys := Keys{Port: k.port, Skew: k.skew, Rate: gate.OpensPerSecond}
+	if k.opener != nil && !k.taken {
+		keys.Keys = k.opener.MoatKeys(now.Add(-Margin), now.Add(Ahead+Margin))
+	}
+	k.note(k.SetKeys(now, keys))
+}
+
+// note keeps what went wrong last, and logs it once.
+func (k *Keeper) note(err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	if text != k.problem && text != "" {
+		k.log.Warn("the moat is not up to date", "error", err)
+	}
+	k.problem = text
+}
+
+// Know takes what has changed about the host.
+func (k *Keeper) Know(h Host) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.Moat != nil {
+		k.note(k.SetHost(h))
+	}
+}
+
+// State is how the moat is kept.
+type State struct {
+	Mode    config.MoatMode
+	Problem string // empty: none
+	Counts  bool   // contacts are counted in the kernel
+	There   bool   // else there is no moat
+}
+
+// State returns how the moat is kept.
+func (k *Keeper) State() State {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	s := State{k.mode, k.problem, k.Counts(), k.Moat != nil}
+	if k.taken && s.Problem == "" {
+		s.Problem = fmt.Sprintf("somebody has a socket on udp/%d: nothing is dropped", k.port)
+	}
+	return s
+}
+
+func (k *Keeper) wanted() Policy {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.policy
+}
+
+// Counts reports whether contacts are counted in the kernel. It never blocks.
+func (k *Keeper) Counts() bool { return k.covers.Load() }
+
+// Look finds out whether contacts are counted in the kernel from now on, and
+// reports whether that has changed.
+func (k *Keeper) Look() bool {
+	covers := k.Covers()
+	return k.covers.Swap(covers) != covers
+}
+
+// Occupied finds out whether another program has a socket on the SPA port. Where that is
+// in the range of outgoing connections, it can happen to any program.
+func (k *Keeper) Occupied(listeners []packet.Port) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	taken := k.port != 0 && slices.Contains(listeners, packet.Port{Proto: packet.UDP, Number: k.port})
+	if taken != k.taken {
+		k.log.Info("moat: another program uses the SPA port, and gets all that is sent there", "port", k.port, "is so", taken)
+	}
+	k.taken = taken
+}
+
+// Follow follows the interfaces until the context ends. Where they cannot be
+// watched, it tries again.
+func (k *Keeper) Follow(ctx context.Context) {
+	for ctx.Err() == nil {
+		if err := k.Run(ctx, k.wanted, k.changed); err != nil {
+			k.log.Warn("moat", "error", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Second):
+			}
+		}
+	}
+}
+
+// Remove detaches the program from all interfaces.
+func (k *Keeper) Remove() error {
+	if k.Moat == nil {
+		return nil
+	}
+	return k.Sync(Policy{Off: true})
+}
+
+// Shut releases the program; it stays attached.
+func (k *Keeper) Shut() error {
+	if k == nil || k.Moat == nil {
+		return nil
+	}
+	return k.Close()
+}
