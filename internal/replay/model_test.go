@@ -33,6 +33,7 @@ type machine struct {
 	now    time.Time
 	top    time.Time // latest that the clock has shown
 	safe   time.Time // from then on fresh messages must be accepted
+	latest time.Time // latest stamp that the store was asked to record
 	boot   int
 	lost   map[key]bool // records that a loss of power took
 	failed map[key]bool // messages that could not be recorded; they may stay seen
@@ -45,8 +46,14 @@ func (h *machine) start(t *rapid.T, trouble bool) {
 	if h.files.room < 0 && (len(notices) > 0) != trouble {
 		t.Fatalf("notices %v: trouble is %v", notices, trouble)
 	}
-	if until := h.now.Add(window + time.Millisecond); trouble && until.After(h.safe) {
-		h.safe = until
+	if !trouble {
+		return
+	}
+	// The barrier, and how far the disk's ceiling may be above what was recorded.
+	for _, until := range []time.Time{h.now.Add(window + time.Millisecond), h.latest.Add(reserve + time.Millisecond)} {
+		if until.After(h.safe) {
+			h.safe = until
+		}
 	}
 }
 
@@ -68,6 +75,9 @@ func (h *machine) arrive(t *rapid.T, m Message) {
 	}
 	if got != Fresh {
 		return
+	}
+	if m.Stamped.After(h.latest) {
+		h.latest = m.Stamped
 	}
 	if err := h.store.Append(r); err != nil {
 		h.failed[k] = true
