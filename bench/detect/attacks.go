@@ -34,6 +34,13 @@ func (w *world) refuseEvery(n int, apart time.Duration, r event.Reason, from net
 	})
 }
 
+// forbid has a client, who has shown its key, ask for what it may not have.
+func (w *world) forbid(n int, r event.Reason, from netip.Addr) {
+	w.every(n, time.Second, func(int) {
+		w.event(event.Event{Kind: event.KindRefusal, Reason: r, Source: from, Client: "p3", Authenticated: true, Door: "ssh"})
+	})
+}
+
 func tcp(n int) packet.Port { return packet.Port{Proto: packet.TCP, Number: uint16(n)} }
 
 // guess knocks the first n knocks of a door right and one that is wrong.
@@ -102,10 +109,10 @@ var models = []model{
 		w.every(6, time.Minute, func(i int) { w.granted("ssh", "victim", []netip.Addr{owner, from}[i%2], event.BySPA) })
 	}},
 	{name: "a client tries other doors", rule: "forbidden-door", severity: event.Medium, lasts: time.Minute, run: func(w *world, from netip.Addr) {
-		w.refuseEvery(5+w.IntN(20), time.Second, event.ForbiddenDoor, from, "p3")
+		w.forbid(5+w.IntN(20), event.ForbiddenDoor, from)
 	}},
 	{name: "a client knocks from forbidden places", rule: "forbidden-place", severity: event.Medium, lasts: time.Minute, run: func(w *world, from netip.Addr) {
-		w.refuseEvery(5+w.IntN(20), time.Second, event.ForbiddenFrom, from, "p3")
+		w.forbid(5+w.IntN(20), event.ForbiddenFrom, from)
 	}},
 	{name: "in, and then passwords", rule: "failed-logins", severity: event.High, lasts: 10 * time.Minute, run: func(w *world, from netip.Addr) {
 		w.granted("ssh", "", from, event.BySequence)
