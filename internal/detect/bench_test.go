@@ -13,7 +13,9 @@ import (
 
 // hostile returns events in all of which the source is another one.
 func hostile(n int) event.Event {
-	e := event.Event{Source: netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, 0x0b000000+uint32(n)))), Time: noon.Add(time.Duration(n) * 3 * time.Microsecond)}
+	var source [4]byte
+	binary.BigEndian.PutUint32(source[:], 0x0b000000+uint32(n))
+	e := event.Event{Source: netip.AddrFrom4(source), Time: noon.Add(time.Duration(n) * 3 * time.Microsecond)}
 	switch n % 4 {
 	case 0, 1:
 		e.Kind, e.Count = event.KindContacts, event.Contacts{Packets: 1, Ports: 1, Seen: 1 << (n % 64)}
