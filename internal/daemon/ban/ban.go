@@ -47,6 +47,7 @@ type Bans struct {
 	proven  proven
 	list    banList
 	failed  time.Time // when it was last reported that a source could not be banned
+	swept   time.Time // when those were last looked for against whom there is no evidence any more
 }
 
 // Kernel is where bans are in force.
@@ -196,7 +197,8 @@ func (b *Bans) reportFailure(now time.Time, source netip.Addr, err error) {
 }
 
 func (b *Bans) suspects(now time.Time, as netip.Prefix, s *suspicion) {
-	if len(b.suspect) >= maxSuspect {
+	if len(b.suspect) >= maxSuspect && now.Sub(b.swept).Abs() >= time.Second { // strangers decide how often this is
+		b.swept = now
 		maps.DeleteFunc(b.suspect, func(_ netip.Prefix, s *suspicion) bool { return now.Sub(s.since) >= banWindow })
 	}
 	if len(b.suspect) < maxSuspect {
