@@ -8,7 +8,7 @@ FUZZTIME ?= 20s
 SEED     ?= 1
 ARCH     ?= $(shell $(GO) env GOARCH)
 
-.PHONY: need-go build demo test peers long fuzz bench bench-peers bench-detect lint generate package release clean
+.PHONY: need-go build demo test peers race long fuzz bench bench-peers bench-detect lint generate package release clean
 
 need-go:
 	@GO=$(GO) scripts/need-go
@@ -25,6 +25,9 @@ test: need-go peers ## all tests
 
 peers: ## the programs that tests use as real peers (Debian packages)
 	scripts/install-peers
+
+race: peers ## all tests once, with the race detector
+	$(GO) test -race -timeout 30m ./...
 
 long: peers ## more rounds, and with the race detector
 	SALLYPORT_LONG=1 $(GO) test -race -count=3 -timeout 60m ./...

@@ -22,7 +22,7 @@ import (
 const (
 	banWindow  = 10 * time.Minute // in which evidence adds up
 	provenFor  = 24 * time.Hour   // for which a grant protects its source
-	maxSuspect = 4096             // sources against whom there is some Evidence
+	maxSuspect = 4096             // sources against whom there is some evidence
 	maxProven  = 65_536
 	maxBanned  = 65_536
 
