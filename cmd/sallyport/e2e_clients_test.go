@@ -51,21 +51,21 @@ const (
 [[door]]
 name     = "tcp"
 ports    = ["tcp/22"]
-open_for = "1s"
+open_for = "1h"
 sequence = ["tcp/7001", "tcp/8001", "tcp/9001"]
 within   = "1m"
 
 [[door]]
 name     = "udp"
 ports    = ["tcp/23"]
-open_for = "1s"
+open_for = "1h"
 sequence = ["udp/7002", "udp/8002", "udp/9002"]
 within   = "1m"
 
 [[door]]
 name     = "mixed"
 ports    = ["tcp/24"]
-open_for = "1s"
+open_for = "1h"
 sequence = ["tcp/7003", "udp/8003", "tcp/9003"]
 within   = "1m"
 `
@@ -116,16 +116,16 @@ func TestSSHThroughTheDoor(t *testing.T) {
 	w.configure(sshDoor)
 	w.start()
 
-	ssh := func(command string) *lab.Cmd {
+	ssh := func(patience, command string) *lab.Cmd {
 		return w.Client.Command(t.Context(), "ssh", "-F", "none", "-i", filepath.Join(dir, "user"), "-o", "IdentitiesOnly=yes",
-			"-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "ConnectTimeout=1",
+			"-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "ConnectTimeout="+patience,
 			w.Client.Gate4.String(), command)
 	}
-	if out, err := ssh("true").CombinedOutput(); err == nil {
+	if out, err := ssh("1", "true").CombinedOutput(); err == nil {
 		t.Fatalf("ssh got in through a closed door\n%s", out)
 	}
 	w.knock(w.Client, w.Client.Gate4, sshKnocks...)
-	session := ssh("read line; echo got $line")
+	session := ssh("30", "read line; echo got $line")
 	in, err := session.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -136,7 +136,7 @@ func TestSSHThroughTheDoor(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.eventually("the session is there", func() bool { return len(w.status().Grants) == 1 && w.established() })
-	w.closes(w.Client, "tcp", at(w.Client, 22))
+	w.ends(w.Client, "tcp", at(w.Client, 22))
 	if _, err := in.Write([]byte("through\n")); err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ import (
 
 func TestReloadWithABrokenFileChangesNothing(t *testing.T) {
 	t.Parallel()
-	w := newGuarded(t, strings.Replace(sshDoor, `"2s"`, `"1h"`, 1))
+	w := newGuarded(t, sshDoor)
 	w.knock(w.Client, w.Client.Gate4, sshKnocks...)
 	w.open(w.Client, "tcp", at(w.Client, 22))
 	before := w.status()
@@ -39,11 +39,11 @@ func TestReloadWithABrokenFileChangesNothing(t *testing.T) {
 
 func TestReloadKeepsGrantsAndSequencesInProgress(t *testing.T) {
 	t.Parallel()
-	w := newGuarded(t, strings.Replace(sshDoor, `"2s"`, `"1h"`, 1))
+	w := newGuarded(t, sshDoor)
 	w.knock(w.Client, w.Client.Gate4, sshKnocks...)
 	w.open(w.Client, "tcp", at(w.Client, 22))
 	w.knock(w.Attacker, w.Attacker.Gate4, sshKnocks[:2]...)
-	w.configure(strings.Replace(sshDoor, `"2s"`, `"1h"`, 1) + `
+	w.configure(sshDoor + `
 [[door]]
 name     = "more"
 ports    = ["tcp/23"]
@@ -58,7 +58,7 @@ sequence = ["udp/1001", "udp/1003", "udp/1002"]
 
 func TestReloadThatRemovesADoorEndsItsGrants(t *testing.T) {
 	t.Parallel()
-	w := newGuarded(t, strings.Replace(sshDoor, `"2s"`, `"1h"`, 1))
+	w := newGuarded(t, sshDoor)
 	w.knock(w.Client, w.Client.Gate4, sshKnocks...)
 	w.open(w.Client, "tcp", at(w.Client, 22))
 	w.configure(strings.ReplaceAll(sshDoor, `"ssh"`, `"other"`))
@@ -71,7 +71,7 @@ func TestReloadThatRemovesADoorEndsItsGrants(t *testing.T) {
 
 func TestManyReloadsUnderTraffic(t *testing.T) {
 	t.Parallel()
-	w := newGuarded(t, strings.Replace(sshDoor, `"2s"`, `"1m"`, 1))
+	w := newGuarded(t, sshDoor)
 	done, daemon := make(chan struct{}), w.daemon.Process // the world forgets it when the test fails
 	go func() {
 		defer close(done)

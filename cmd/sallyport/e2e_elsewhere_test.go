@@ -56,7 +56,7 @@ func TestLoadBalancerOfACluster(t *testing.T) {
 	}
 	w.knock(w.Client, balancer.Addr(), sshKnocks...)
 	w.open(w.Client, "tcp", balancer)
-	w.closes(w.Client, "tcp", balancer)
+	w.ends(w.Client, "tcp", balancer)
 }
 
 // A port that leads to a door's service is a way around it.
@@ -97,7 +97,7 @@ func TestAddressByRoute(t *testing.T) {
 			w.knock(w.Client, own.Addr(), sshKnocks...)
 			return w.probe(w.Client, "tcp", own) == lab.Open
 		})
-		w.closes(w.Client, "tcp", own)
+		w.ends(w.Client, "tcp", own)
 	}
 }
 

@@ -18,9 +18,6 @@ import (
 	"sallyport/internal/spa"
 )
 
-// soon is how long a finding may take once there is evidence enough for it.
-const soon = 2 * time.Second
-
 // findings asks for all findings, each as rule, severity and whom it is about.
 func (w *world) findings() []string {
 	w.t.Helper()
@@ -40,19 +37,14 @@ func (w *world) findings() []string {
 	return briefs
 }
 
-// finds requires that exactly these findings are there soon after now.
+// finds requires that exactly these findings are there in the end.
 func (w *world) finds(want ...string) {
 	w.t.Helper()
-	began := time.Now()
 	var got []string
-	w.eventually(fmt.Sprintf("findings %q", want), func() bool {
-		got = w.findings()
-		return slices.Equal(got, want) || time.Since(began) > patience-time.Second
-	})
-	if took := time.Since(began); !slices.Equal(got, want) {
-		w.t.Errorf("findings %q, want %q", got, want)
-	} else if took > soon+time.Second { // reading them takes a while on a busy machine, too
-		w.t.Errorf("findings %q came after %s", want, took)
+	for deadline := time.Now().Add(patience); !slices.Equal(got, want); got = w.findings() {
+		if time.Now().After(deadline) {
+			w.t.Fatalf("findings %q, want %q", got, want)
+		}
 	}
 }
 

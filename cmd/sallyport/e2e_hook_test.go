@@ -19,7 +19,7 @@ func TestHooksOfADoor(t *testing.T) {
 	t.Parallel()
 	out := t.TempDir()
 	script := `n=$(cat); printf '%s\n' "$n" >` + out + `/$SALLYPORT_KIND.new && mv ` + out + `/$SALLYPORT_KIND.new ` + out + `/$SALLYPORT_KIND`
-	w := newGuarded(t, sshDoor+fmt.Sprintf(`
+	w := newGuarded(t, briefly(sshDoor)+fmt.Sprintf(`
 [[hook]]
 on = ["open"]
 command = ["/bin/sleep", "1000"]
@@ -32,10 +32,7 @@ on = ["open", "close"]
 doors = ["ssh"]
 command = ["/bin/sh", "-c", %q]
 `, script))
-	w.closed(w.Client, "tcp", at(w.Client, 22))
-	w.knock(w.Client, w.Client.Gate4, sshKnocks...)
-	w.open(w.Client, "tcp", at(w.Client, 22))
-	w.closes(w.Client, "tcp", at(w.Client, 22))
+	w.expires(w.Client, "tcp", at(w.Client, 22), func() { w.knock(w.Client, w.Client.Gate4, sshKnocks...) })
 	for _, kind := range []event.Kind{event.KindGrant, event.KindExpiry} {
 		var ev event.Event
 		w.eventually("the hook has run for "+string(kind), func() bool {

@@ -41,7 +41,7 @@ func TestBrokenConfigurationAfterReboot(t *testing.T) {
 	}
 	w.knock(w.Client, w.Client.Gate4, sshKnocks...)
 	w.open(w.Client, "tcp", at(w.Client, 22))
-	w.closes(w.Client, "tcp", at(w.Client, 22))
+	w.ends(w.Client, "tcp", at(w.Client, 22))
 
 	if err := os.WriteFile(filepath.Join(state, "in-force.json"), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)

@@ -18,7 +18,7 @@ const journaledDoor = `
 [[door]]
 name = "ssh"
 ports = ["tcp/22"]
-open_for = "2s"
+open_for = "1h"
 sequence = ["tcp/7000", "udp/8000", "tcp/9000"]
 `
 
@@ -45,12 +45,9 @@ func TestJournalOfADay(t *testing.T) {
 	w.journaled("1 doors closed", "--kind", "start")
 	w.must(w.Gate, "open", "ssh", "-c", w.config, "--source", w.Client.IP4.String())
 	w.journaled("operator", "--kind", "grant", "--source", w.Client.IP4.String())
-	conn, err := w.Client.Dial(t.Context(), "tcp", at(w.Client, 22).String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
+	w.connect(w.Client, at(w.Client, 22))
 	w.journaled("first connection, to tcp/22", "--kind", "use", "--source", w.Client.IP4.String())
+	w.must(w.Gate, "open", "ssh", "-c", w.config, "--source", w.Attacker.IP4.String(), "--for", "1s")
 	w.journaled("expiry", "--door", "ssh")
 	w.must(w.Gate, "reload", "-c", w.config)
 	w.journaled("1 doors", "--kind", "reload")
@@ -96,11 +93,7 @@ func TestGateGoesOnWithoutItsJournal(t *testing.T) {
 		}
 	}
 	w.must(w.Gate, "open", "ssh", "-c", w.config, "--source", w.Client.IP4.String())
-	if conn, err := w.Client.Dial(t.Context(), "tcp", at(w.Client, 22).String()); err != nil {
-		t.Errorf("the door does not open without a journal: %v", err)
-	} else {
-		conn.Close()
-	}
+	w.open(w.Client, "tcp", at(w.Client, 22))
 	if status := w.stop(); status != 0 {
 		t.Errorf("status %d", status)
 	}
@@ -191,7 +184,7 @@ func TestGateGoesOnWithoutItsLog(t *testing.T) {
 	w.closed(w.Client, "tcp", at(w.Client, 22))
 	w.knock(w.Client, w.Client.Gate4, "tcp/7000", "udp/8000", "tcp/9000")
 	w.open(w.Client, "tcp", at(w.Client, 22))
-	w.closes(w.Client, "tcp", at(w.Client, 22))
+	w.ends(w.Client, "tcp", at(w.Client, 22))
 	w.journaled("first connection, to tcp/22", "--kind", "use")
 	if status := w.stop(); status != 0 {
 		t.Errorf("status %d", status)

@@ -28,8 +28,6 @@ func TestGrantsEndWithTheirClient(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			edit(regexp.MustCompile(`"2s"`), `"1h"`)
-			w.must(w.Gate, "reload", "-c", w.config)
 			w.closed(w.Client, "tcp", door)
 			w.opensFor(w.Client, w.Client.Gate4)
 			w.open(w.Client, "tcp", door)

@@ -29,15 +29,14 @@ func (w *world) onGate() *http.Client {
 // end, in order, also of what happened before the daemon was killed.
 func TestWebhookThatIsDown(t *testing.T) {
 	t.Parallel()
-	w := newGuarded(t, sshDoor+`
+	w := newGuarded(t, briefly(sshDoor)+`
 [[webhook]]
 url = "http://127.0.0.1:8099/hook"
 format = "ecs"
 on = ["grant", "expiry"]
 `)
-	w.knock(w.Client, w.Client.Gate4, sshKnocks...)
-	w.open(w.Client, "tcp", at(w.Client, 22)) // although nobody listens to the webhook
-	w.closes(w.Client, "tcp", at(w.Client, 22))
+	// Although nobody listens to the webhook.
+	w.expires(w.Client, "tcp", at(w.Client, 22), func() { w.knock(w.Client, w.Client.Gate4, sshKnocks...) })
 	w.eventually("both messages wait", func() bool { return strings.Count(w.log.String(), "msg=expiry") == 1 && w.waiting() == 2 })
 	w.kill()
 	told := w.listenForWebhooks("127.0.0.1:8099")

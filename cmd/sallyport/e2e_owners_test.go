@@ -15,7 +15,6 @@ import (
 
 	"sallyport/internal/control"
 	"sallyport/internal/lab/labtest"
-	"sallyport/internal/spa"
 )
 
 // cutOff waits until a session is reset.
@@ -68,14 +67,16 @@ func TestCutAClientWhoseGrantIsOver(t *testing.T) {
 	w := newSPAWorld(t, "")
 	w.closed(w.Client, "tcp", at(w.Client, 22))
 	other := func() *session {
-		w.must(w.Gate, "open", "ssh", "-c", w.config, "--source", w.Client.IP4.String(), "--for", "1s")
-		s := w.connect(w.Client, at(w.Client, 22))
+		s := w.enter(w.Client, at(w.Client, 22), func() {
+			w.must(w.Gate, "open", "ssh", "-c", w.config, "--source", w.Client.IP4.String(), "--for", "2s")
+		})
 		w.eventually("the operator's grant ends", func() bool { return w.opened() == "" })
 		return s
 	}()
 	hers := func() *session {
-		w.ask(w.Client, w.Client.Gate4, w.seal(w.alice, netip.Addr{}, nil))
-		return w.connect(w.Client, at(w.Client, 22))
+		return w.enter(w.Client, at(w.Client, 22), func() {
+			w.ask(w.Client, w.Client.Gate4, w.seal(w.alice, netip.Addr{}, briefOpen))
+		})
 	}
 	first := hers()
 	w.eventually("her grant ends", func() bool { return w.opened() == "" })
@@ -143,8 +144,9 @@ func TestRemoveAClientAndCut(t *testing.T) {
 	}
 	w.must(w.Gate, "client", "add", "bob", "-c", w.config, "--door", "ssh", "--key", key)
 	w.closed(w.Client, "tcp", at(w.Client, 22))
-	w.ask(w.Client, w.Client.Gate4, w.seal(bob, netip.Addr{}, nil))
-	s := w.connect(w.Client, at(w.Client, 22))
+	s := w.enter(w.Client, at(w.Client, 22), func() {
+		w.ask(w.Client, w.Client.Gate4, w.seal(bob, netip.Addr{}, briefOpen))
+	})
 	w.eventually("his grant ends", func() bool { return w.opened() == "" })
 	if out := w.must(w.Gate, "client", "remove", "bob", "-c", w.config, "--cut"); !strings.Contains(out, "1 connection cut") {
 		t.Errorf("printed %q", out)
@@ -158,11 +160,10 @@ func TestInterceptionEndsWhatTheMessageLetIn(t *testing.T) {
 	t.Parallel()
 	w := newSPAWorld(t, "")
 	w.closed(w.Attacker, "tcp", at(w.Attacker, 22))
-	long := func(h *spa.Header) { h.Seconds = 2 }
-	copied := w.seal(w.alice, netip.Addr{}, long)
+	copied := w.seal(w.alice, netip.Addr{}, nil)
 	w.ask(w.Attacker, w.Attacker.Gate4, copied) // the thief is faster
 	thief := w.connect(w.Attacker, at(w.Attacker, 22))
-	w.ask(w.Client, w.Client.Gate4, w.seal(w.alice, netip.Addr{}, long))
+	w.ask(w.Client, w.Client.Gate4, w.seal(w.alice, netip.Addr{}, nil))
 	hers := w.connect(w.Client, at(w.Client, 22))
 	w.send(w.Client, w.Client.Gate4, copied.Datagram)
 	w.cutOff(thief, "an interception")
@@ -179,8 +180,9 @@ func TestWhoCameInWithoutTheTableGetsOut(t *testing.T) {
 	w.start()
 	w.nft("table inet other { chain input { type filter hook input priority 0; policy accept; ct state established,related accept; }\n}\n")
 	w.closed(w.Attacker, "tcp", at(w.Attacker, 22))
-	w.must(w.Gate, "open", "ssh", "-c", w.config, "--source", w.Client.IP4.String(), "--for", "1s")
-	old := w.connect(w.Client, at(w.Client, 22))
+	old := w.enter(w.Client, at(w.Client, 22), func() {
+		w.must(w.Gate, "open", "ssh", "-c", w.config, "--source", w.Client.IP4.String(), "--for", "2s")
+	})
 	w.eventually("the grant ends", func() bool { return w.opened() == "" })
 	if err := w.daemon.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)

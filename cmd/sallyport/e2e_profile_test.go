@@ -253,7 +253,7 @@ func TestAgentOpensTheDoor(t *testing.T) {
 	if _, errs, status := w.try("knock", "gate"); status != 1 || !strings.Contains(errs, "the ssh-agent holds no keys") {
 		t.Errorf("status %d\n%s", status, errs)
 	}
-	w.closes(w.Client, "tcp", at(w.Client, 22))
+	w.ends(w.Client, "tcp", at(w.Client, 22))
 }
 
 // The door is open for longer than one grant lasts, and closed afterwards.

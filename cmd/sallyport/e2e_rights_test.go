@@ -58,7 +58,7 @@ func TestRightsOfTheDaemon(t *testing.T) {
 	w.closed(w.Client, "tcp", at(w.Client, 22))
 	w.knock(w.Client, w.Client.Gate4, sshKnocks...)
 	w.open(w.Client, "tcp", at(w.Client, 22))
-	w.closes(w.Client, "tcp", at(w.Client, 22))
+	w.ends(w.Client, "tcp", at(w.Client, 22))
 }
 
 func copyFile(to, from string) error {

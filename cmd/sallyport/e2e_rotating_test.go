@@ -29,7 +29,7 @@ const (
 [[door]]
 name = "ssh"
 ports = ["tcp/22"]
-open_for = "1s"
+open_for = "1h"
 
 [[client]]
 name = "bob"
@@ -83,7 +83,7 @@ func TestRotatingSequencesOpen(t *testing.T) {
 			if grants := w.status().Grants; len(grants) != 1 || grants[0].Client != "bob" {
 				t.Errorf("grants %+v", grants)
 			}
-			w.closes(w.Client, "tcp", at(w.Client, 22))
+			w.ends(w.Client, "tcp", at(w.Client, 22))
 
 			w.knock(w.Client, w.Client.Gate4, knocks...)
 			w.refused("used-step")
@@ -104,7 +104,7 @@ func TestClockOfARotatingClient(t *testing.T) {
 	// Were the step to change between here and the gate, one before would be two.
 	w.knock(w.Client, w.Client.Gate4, derived(1, sequence.OnlyTCP)...)
 	w.open(w.Client, "tcp", at(w.Client, 22))
-	w.closes(w.Client, "tcp", at(w.Client, 22))
+	w.ends(w.Client, "tcp", at(w.Client, 22))
 }
 
 // What was used stays used when the daemon is killed, and when it was used
@@ -115,14 +115,14 @@ func TestUsedStepsSurviveKilling(t *testing.T) {
 	knocks := derived(0, sequence.OnlyTCP)
 	w.knock(w.Client, w.Client.Gate4, knocks...)
 	w.open(w.Client, "tcp", at(w.Client, 22))
-	w.closes(w.Client, "tcp", at(w.Client, 22))
+	w.ends(w.Client, "tcp", at(w.Client, 22))
 	w.kill()
 	w.start()
 	w.knock(w.Client, w.Client.Gate4, knocks...)
 	w.refused("used-step")
 	w.knock(w.Client, w.Client.Gate4, derived(1, sequence.OnlyTCP)...)
 	w.open(w.Client, "tcp", at(w.Client, 22))
-	w.closes(w.Client, "tcp", at(w.Client, 22))
+	w.ends(w.Client, "tcp", at(w.Client, 22))
 
 	w.kill()
 	files, err := disk.Open(filepath.Join(w.dir, "state", "spent"))
@@ -223,13 +223,13 @@ func TestOneTimeSequences(t *testing.T) {
 	first := []string{"tcp/7001", "udp/8001", "tcp/6001"}
 	second := append(first, "udp/5001", "tcp/9001")
 	write("# two for the journey\n" + strings.Join(first, " ") + "\n" + strings.Join(second, " ") + "\n")
-	w.configure(fmt.Sprintf("[[door]]\nname = \"ssh\"\nports = [\"tcp/22\"]\nopen_for = \"1s\"\nsequences_file = %q\n", list))
+	w.configure(fmt.Sprintf("[[door]]\nname = \"ssh\"\nports = [\"tcp/22\"]\nopen_for = \"1h\"\nsequences_file = %q\n", list))
 	w.start()
 	opens := func(knocks []string) {
 		t.Helper()
 		w.knock(w.Client, w.Client.Gate4, knocks...)
 		w.open(w.Client, "tcp", at(w.Client, 22))
-		w.closes(w.Client, "tcp", at(w.Client, 22))
+		w.ends(w.Client, "tcp", at(w.Client, 22))
 	}
 	w.closed(w.Client, "tcp", at(w.Client, 22))
 	opens(first)
@@ -275,7 +275,7 @@ func TestDamagedMemory(t *testing.T) {
 	w.start()
 	w.knock(w.Client, w.Client.Gate4, "tcp/7001", "udp/8001", "tcp/6001")
 	w.open(w.Client, "tcp", at(w.Client, 22))
-	w.closes(w.Client, "tcp", at(w.Client, 22))
+	w.ends(w.Client, "tcp", at(w.Client, 22))
 	w.stop()
 	name := filepath.Join(w.dir, "state", "spent", spent.FileName)
 	data, err := os.ReadFile(name)
@@ -305,7 +305,7 @@ func TestDamagedMemory(t *testing.T) {
 // works, and until it ends the old one does, too.
 func TestRotatingClientFromTheStart(t *testing.T) {
 	t.Parallel()
-	w := newGuarded(t, "[[door]]\nname = \"ssh\"\nports = [\"tcp/22\"]\nopen_for = \"1s\"\nsequence = [\"tcp/7000\", \"udp/8000\", \"tcp/9000\"]\n")
+	w := newGuarded(t, "[[door]]\nname = \"ssh\"\nports = [\"tcp/22\"]\nopen_for = \"1h\"\nsequence = [\"tcp/7000\", \"udp/8000\", \"tcp/9000\"]\n")
 	w.env = []string{"XDG_CONFIG_HOME=" + t.TempDir()}
 	profile := filepath.Join(w.dir, "gate.profile")
 	fetch := func(out string) {
@@ -320,7 +320,7 @@ func TestRotatingClientFromTheStart(t *testing.T) {
 		w.closed(w.Client, "tcp", at(w.Client, 22))
 		w.must(w.Client, append([]string{"knock"}, args...)...)
 		w.open(w.Client, "tcp", at(w.Client, 22))
-		w.closes(w.Client, "tcp", at(w.Client, 22))
+		w.ends(w.Client, "tcp", at(w.Client, 22))
 	}
 	gate := w.Client.Gate4.String()
 	fetch(w.must(w.Gate, "client", "add", "bob", "--rotating", "--door", "ssh", "--host", gate, "-c", w.config))
@@ -360,7 +360,7 @@ func TestRotatingClientFromTheStart(t *testing.T) {
 // Over both families the second gets the next step, so that both are open.
 func TestRotatingOverBothFamilies(t *testing.T) {
 	t.Parallel()
-	w := newGuarded(t, strings.Replace(bobsDoor, `"1s"`, `"20s"`, 1))
+	w := newGuarded(t, bobsDoor)
 	for _, to := range []netip.Addr{w.Client.Gate4, w.Client.Gate6} {
 		w.closed(w.Client, "tcp", netip.AddrPortFrom(to, 22))
 	}

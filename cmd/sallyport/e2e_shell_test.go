@@ -46,7 +46,7 @@ func TestShellClientInTheDocuments(t *testing.T) {
 				t.Errorf("%v: %s", err, out)
 			}
 			w.open(w.Client, "tcp", at(w.Client, 22))
-			w.closes(w.Client, "tcp", at(w.Client, 22))
+			w.ends(w.Client, "tcp", at(w.Client, 22))
 		})
 	}
 }

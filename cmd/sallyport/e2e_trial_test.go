@@ -42,11 +42,7 @@ func TestReloadDryRun(t *testing.T) {
 	t.Parallel()
 	w := newTried(t)
 	w.must(w.Gate, "open", "ssh", "-c", w.config, "--source", w.Client.IP4.String(), "--for", "1h")
-	session, err := w.Client.Dial(t.Context(), "tcp", at(w.Client, 80).String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer session.Close()
+	w.connect(w.Client, at(w.Client, 80))
 	w.configure(triedWeb + "widen4 = 24\n")
 	var a control.ReloadAnswer
 	if err := json.Unmarshal([]byte(w.must(w.Gate, "reload", "-c", w.config, "--dry-run", "--json")), &a); err != nil {
@@ -184,8 +180,9 @@ func TestTrialIsRolledBack(t *testing.T) {
 	w := newTried(t)
 	w.closed(w.Client, "tcp", at(w.Client, 22))
 	w.configure(triedWeb)
+	tried := w.watch(w.Client, "tcp", at(w.Client, 22), lab.Open)
 	w.must(w.Gate, "reload", "-c", w.config, "--confirm", "1s")
-	w.open(w.Client, "tcp", at(w.Client, 22))
+	tried()
 	w.open(w.Client, "tcp", at(w.Client, 80))
 	w.closes(w.Client, "tcp", at(w.Client, 22))
 	rolledBack := func(when string) {
@@ -225,8 +222,10 @@ func TestFirstStartOnTrial(t *testing.T) {
 		w.serve("tcp", 22)
 		w.configure(triedSSH)
 		w.command = []string{self, "serve", "-c", w.config, "--confirm", "1s"}
+		w.open(w.Client, "tcp", at(w.Client, 22))
+		closed := w.watch(w.Client, "tcp", at(w.Client, 22), lab.Silent)
 		w.start()
-		w.closed(w.Client, "tcp", at(w.Client, 22))
+		closed()
 		if killed {
 			w.kill()
 		}
