@@ -17,6 +17,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// machineRoot in the environment names the folder with the system of the
+// machines; without it they have this one. test/platforms/root makes such folders.
+const machineRoot = "SALLYPORT_MACHINE_ROOT"
+
 // actAsMachine in the environment makes the test binary boot the machine whose
 // folder it names.
 const actAsMachine = "SALLYPORT_TEST_MACHINE"
@@ -39,7 +43,15 @@ func withStage(m *testing.M) int {
 	return m.Run()
 }
 
-// machine is a copy of this system with a systemd and a network of its own.
+// system is the folder in which the system of the machines is.
+func system() string {
+	if dir := os.Getenv(machineRoot); dir != "" {
+		return dir
+	}
+	return "/"
+}
+
+// machine is a copy of this system, or of another one, with a systemd and a network of its own.
 // What happens in it stays in it: its disk is a layer in memory, its processes
 // end with the test.
 type machine struct {
@@ -50,7 +62,7 @@ type machine struct {
 // newMachine boots one.
 func newMachine(t *testing.T) machine {
 	t.Helper()
-	need(t, "systemctl", "dpkg", "nsenter", "nft", "rpm", "ip", "nc", "sshd")
+	need(t, "systemctl", "dpkg", "nft", "rpm", "ip", "nc", "sshd")
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -91,21 +103,34 @@ func newMachine(t *testing.T) machine {
 }
 
 // need skips the test, or fails it where SALLYPORT_REQUIRE names "peers",
-// unless these programs are there and this is root.
+// unless these programs are in the system of the machines and this is root.
 func need(t *testing.T, programs ...string) {
 	t.Helper()
 	give := t.Skipf
 	if slices.Contains(strings.Split(os.Getenv("SALLYPORT_REQUIRE"), ","), "peers") {
 		give = t.Fatalf
 	}
-	for _, name := range programs {
-		if _, err := exec.LookPath(name); err != nil {
-			give("a machine needs a program: %v", err)
-		}
+	if _, err := exec.LookPath("nsenter"); err != nil {
+		give("to enter a machine takes a program: %v", err)
 	}
 	if os.Getuid() != 0 {
 		give("only root can boot a machine in namespaces")
 	}
+	for _, name := range programs {
+		if !has(name) {
+			give("a machine needs %s, and %s has none", name, system())
+		}
+	}
+}
+
+// has reports whether the system of the machines has a program.
+func has(name string) bool {
+	for _, dir := range []string{"usr/bin", "usr/sbin", "bin", "sbin"} {
+		if _, err := os.Stat(filepath.Join(system(), dir, name)); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // try runs a command in the machine.
@@ -139,6 +164,17 @@ func (m machine) fails(args ...string) string {
 	return out
 }
 
+// version is that of the machine's systemd.
+func (m machine) version() int {
+	m.Helper()
+	fields := strings.Fields(m.must("systemctl", "--version"))
+	n, err := strconv.Atoi(fields[1])
+	if err != nil {
+		m.Fatalf("systemctl --version says %q", fields)
+	}
+	return n
+}
+
 // boot becomes the first process of a machine.
 func boot(dir string) error {
 	if err := mounts(dir); err != nil {
@@ -155,11 +191,16 @@ func boot(dir string) error {
 		return err
 	}
 	os.Remove("/usr/sbin/policy-rc.d")
+	for _, dir := range []string{"/etc/sallyport", "/var/lib/sallyport"} { // of a gate on this very host
+		if err := os.RemoveAll(dir); err != nil {
+			return err
+		}
+	}
 	os.Remove("/var/lib/man-db/auto-update") // or each package has all manual pages indexed anew, for a minute
 	return unix.Exec("/lib/systemd/systemd", []string{"systemd", "--unit=lab.target", "--show-status=no", "--crash-reboot=no"}, []string{"container=lab"})
 }
 
-// mounts lays the machine's root over that of this system.
+// mounts lays the machine's root over that of its system.
 func mounts(dir string) error {
 	at := func(name string) string { return filepath.Join(dir, "root", name) }
 	layer := filepath.Join(dir, "layer")
@@ -186,7 +227,7 @@ func mounts(dir string) error {
 			return err
 		}
 	}
-	if err := mount("overlay", at(""), "lowerdir=/,upperdir="+upper+",workdir="+work, 0); err != nil {
+	if err := mount("overlay", at(""), "lowerdir="+system()+",upperdir="+upper+",workdir="+work, 0); err != nil {
 		return err
 	}
 	for _, m := range []struct {
@@ -214,7 +255,7 @@ func mounts(dir string) error {
 	return devices(at("dev"))
 }
 
-// devices lends a machine the harmless ones of this system.
+// devices lends a machine the harmless ones of the host.
 func devices(dev string) error {
 	for _, name := range []string{"null", "zero", "full", "random", "urandom", "tty"} {
 		path := filepath.Join(dev, name)
