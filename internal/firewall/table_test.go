@@ -55,12 +55,38 @@ func TestRulesetIsReadable(t *testing.T) {
 		}
 		want, err := os.ReadFile(path)
 		if err != nil || got != string(want) {
-			t.Errorf("%s differs (%v); run go test -update and look at the difference:\n%s", path, err, got)
+			t.Errorf("%s differs (%v); run go test -update and look at the difference, first at %s", path, err, firstDifference(got, string(want)))
 		}
 		// nft takes its own listing, so that saving and loading a whole ruleset works.
 		w.do(func() error { return w.f.Down() })
+		if strings.Contains(got, flowLabel) && !w.takes(flowLabel) {
+			t.Logf("%s: this nft makes of a flow label what this kernel refuses", name)
+			continue
+		}
 		w.nft("-f", path)
 	}
+}
+
+// flowLabel is what the golden rulesets have of flow labels. Of it nft before 1.0.7
+// makes an expression (byteorder, of the size 2 for 4 bytes) that kernels refuse since they check it.
+const flowLabel = "@nh,0,32 set jhash @nh,64,256 . @th,0,32 mod 1048575 seed 0x1 offset 1610612737"
+
+// takes reports whether the kernel accepts what nft makes of a rule.
+func (w *world) takes(rule string) bool {
+	w.t.Helper()
+	w.nft("add table inet probe { chain c { }; }")
+	defer w.nft("delete table inet probe")
+	return w.Gate.Command(w.t.Context(), "nft", "add rule inet probe c meta nfproto ipv6 tcp flags rst "+rule).Run() == nil
+}
+
+// firstDifference shows the first lines of two texts that are not the same.
+func firstDifference(got, want string) string {
+	a, b := strings.Split(got, "\n"), strings.Split(want, "\n")
+	i := 0
+	for i < min(len(a), len(b))-1 && a[i] == b[i] {
+		i++
+	}
+	return fmt.Sprintf("line %d:\n%s\nwant:\n%s", i+1, a[i], b[i])
 }
 
 func TestApplyTwiceIsTheSame(t *testing.T) {
