@@ -58,7 +58,16 @@ type spaWorld struct {
 
 func newSPAWorld(t *testing.T, gate string) *spaWorld {
 	t.Helper()
-	w := &spaWorld{world: newWorld(t, lab.Options{}), alice: newProver(t)}
+	return newSPAWorldIn(t, "", newProver(t), gate)
+}
+
+// newSPAWorldIn is newSPAWorld with all files in a folder, which may have them from before.
+func newSPAWorldIn(t *testing.T, dir string, alice prover, gate string) *spaWorld {
+	t.Helper()
+	w := &spaWorld{world: newWorld(t, lab.Options{}), alice: alice}
+	if dir != "" {
+		w.dir, w.socket, w.config = dir, filepath.Join(dir, "control.sock"), filepath.Join(dir, "sallyport.toml")
+	}
 	w.serve("tcp", 22)
 	w.configure(fmt.Sprintf(`%s
 [spa]
