@@ -8,7 +8,7 @@ FUZZTIME ?= 20s
 SEED     ?= 1
 ARCH     ?= $(shell $(GO) env GOARCH)
 
-.PHONY: need-go build demo test peers race long fuzz bench bench-peers bench-detect lint generate package release clean
+.PHONY: need-go build demo test peers platforms race long fuzz bench bench-peers bench-detect lint generate package release clean
 
 need-go:
 	@GO=$(GO) scripts/need-go
@@ -31,6 +31,10 @@ race: peers ## all tests once, with the race detector
 
 long: peers ## more rounds, and with the race detector
 	SALLYPORT_LONG=1 $(GO) test -race -count=3 -timeout 60m ./...
+
+platforms: ## other kernels and other systemds, in docs/PLATFORMS.md; takes an hour
+	scripts/install-peers $$(test/platforms/packages)
+	SALLYPORT_REQUIRE=platforms test/platforms/all
 
 fuzz: ## each fuzz target for FUZZTIME
 	GO=$(GO) scripts/fuzz $(FUZZTIME)

@@ -1,0 +1,88 @@
+# Guests: kernels of Debian, and a root in memory. Sourced after lib.sh.
+limit=290 # seconds that a guest may run, unless LIMIT says otherwise
+
+declare -A of_release=([5.10]=bullseye [6.1]=bookworm [6.12]=trixie)
+
+# fetch prints the folder with kernel and modules of a version, of which Debian's latest is taken.
+fetch() {
+	local to=$cache/kernel-$1 name version parts
+	if [ ! -e "$to/complete" ]; then
+		{ lists && name=$(newest "$1") && [ -n "$name" ]; } || return
+		version=${name#linux-image-} parts=("$name")
+		# Since 7.0 image and modules are packages of their own.
+		kapt apt-cache show "linux-modules-$version" >/dev/null 2>&1 && parts+=("linux-binary-$version" "linux-modules-$version")
+		rm -rf "$to" && mkdir -p "$to/debs" "$to/x" || return
+		(cd "$to/debs" && kapt apt-get download -qq "${parts[@]}" >&2) || return
+		for deb in "$to"/debs/*.deb; do dpkg -x "$deb" "$to/x" || return; done
+		modules "$to" && rm -rf "$to/x" "$to/debs" && touch "$to/complete" || return
+	fi
+	echo "$to"
+}
+
+# newest prints the name of the package with the latest kernel of a version.
+newest() {
+	local v=${1/newest/[0-9]+.[0-9]+}
+	kapt apt-cache search --names-only "^linux-image-$v\.[0-9.-]*[0-9](\+deb[0-9]*)?(-[0-9]+)?-amd64$" |
+		awk '{ print $1 }' | grep -v '+deb11' | sort -V | tail -n 1
+}
+
+# modules lays out what of an unpacked kernel a gate can need.
+modules() {
+	local to=$1 from version d
+	cp "$(find "$to/x" -name 'vmlinuz*' -type f | head -n 1)" "$to/vmlinuz"
+	from=$(dirname "$(find "$to/x" -type d -path '*/modules/*/kernel' | head -n 1)")
+	version=$(basename "$from")
+	mkdir -p "$to/root/lib/modules/$version/kernel"
+	for d in net crypto lib arch/x86/crypto arch/x86/lib drivers/virtio drivers/block/virtio_blk.ko drivers/net/*.ko fs/ext4 fs/jbd2 fs/mbcache.ko; do
+		(cd "$from/kernel" && find $d* -name '*.ko*' 2>/dev/null | cpio -pdm --quiet "$to/root/lib/modules/$version/kernel") || return
+	done
+	(cd "$to/root/lib/modules/$version/kernel/net" && rm -rf bluetooth mac80211 wireless sunrpc ceph can tipc nfc batman-adv ieee802154 mac802154 rds smc rxrpc openvswitch)
+	find "$to/root" -name '*.xz' -exec xz -d {} +
+	find "$to/root" -name '*.zst' -exec zstd -q -d --rm {} +
+	find "$to/x" -name 'modules.builtin*' -o -name modules.order | xargs -r cp -t "$to/root/lib/modules/$version/"
+	depmod -b "$to/root" "$version"
+	echo "$version" >"$to/version"
+	(cd "$to/root" && find . | cpio -o -H newc --quiet >"$to/initrd") && rm -rf "$to/root"
+}
+
+# guest lays out a root: busybox, programs of this machine with their libraries, and sallyport.
+guest() {
+	local root=$1 p file
+	mkdir -p "$root"/{bin,sbin,usr/bin,proc,sys,dev,tmp,run,etc,root,src,var/lib,disk}
+	cp "$(command -v busybox)" "$root/bin/busybox"
+	for p in $(busybox --list); do ln -s busybox "$root/bin/$p" 2>/dev/null || true; done
+	for p in bash nft ip nc kmod; do
+		file=$(command -v $p)
+		rm -f "$root/bin/$p"
+		cp -L "$file" "$root/usr/bin/$p"
+		ldd "$file" | grep -o '/[^ ]*' | while read -r lib; do
+			mkdir -p "$root$(dirname "$lib")" && cp -L "$lib" "$root$lib"
+		done
+	done
+	ln -s ../usr/bin/kmod "$root/sbin/modprobe"
+	ln -s ../usr/bin/bash "$root/bin/bash"
+	echo root:x:0:0:root:/root:/bin/sh >"$root/etc/passwd"
+	echo root:x:0: >"$root/etc/group"
+	cp /etc/protocols /etc/services "$root/etc/" # how nft writes names
+	cp "$source/test/platforms/guest" "$root/init"
+	cp "$source"/test/platforms/knock "$root/"
+	(cd "$source" && CGO_ENABLED=0 go build -trimpath -o "$root/bin/sallyport" ./cmd/sallyport)
+}
+
+# program puts the tests of a package, with their data, where its source would be.
+program() {
+	local to=$2/src/internal/$1
+	mkdir -p "$to"
+	(cd "$source" && CGO_ENABLED=0 go test -c -o "$to/test" "./internal/$1")
+	cp -r "$source/internal/$1/testdata" "$to/" 2>/dev/null || true
+}
+
+# boot runs a guest until it ends, with words for its init and further arguments for QEMU.
+boot() {
+	local kernel=$1 root=$2 words=$3
+	shift 3
+	(cat "$kernel/initrd" && cd "$root" && find . | cpio -o -H newc --quiet) >"$root.initrd"
+	timeout --signal=KILL "${LIMIT:-$limit}" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 1536 -nographic -no-reboot -nic none \
+		-kernel "$kernel/vmlinuz" -initrd "$root.initrd" -pidfile "$root.pid" -append "console=ttyS0 panic=-1 quiet loglevel=3 mitigations=off limit=${LIMIT:-$limit} $words" "$@" \
+		-serial mon:stdio </dev/null 2>&1 | tr -d '\r'
+}
