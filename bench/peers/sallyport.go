@@ -69,7 +69,7 @@ func serve(ctx context.Context, site Site, program, name string, files map[strin
 	}
 	defer ready.Close()
 	begun := time.Now()
-	cmd, err := site.daemon(ctx, []string{"NOTIFY_SOCKET=" + in("notify.sock")}, program, about.Command[1:]...)
+	cmd, err := site.daemon(ctx, []string{"NOTIFY_SOCKET=" + in("notify.sock"), "STATE_DIRECTORY=" + in("state")}, program, about.Command[1:]...)
 	if err != nil {
 		return nil, err
 	}

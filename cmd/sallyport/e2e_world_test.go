@@ -40,6 +40,11 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	// What a test changes in this process belongs to no daemon of this machine.
+	state := filepath.Join(os.TempDir(), fmt.Sprintf("sallyport-tests-%d", os.Getuid()))
+	if err := errors.Join(os.MkdirAll(state, 0o700), os.Setenv("STATE_DIRECTORY", state)); err != nil {
+		panic(err)
+	}
 	// These tests mostly wait for doors to close: two processors can wait for eight.
 	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic(err)
