@@ -22,7 +22,7 @@ import (
 // daemon refuses is taken back.
 type alteration struct {
 	path    string // of the configuration
-	confirm dayFlag
+	confirm durationFlag
 	force   bool
 }
 

@@ -2,12 +2,7 @@
 
 package main
 
-import (
-	"fmt"
-	"net/netip"
-
-	"github.com/spf13/cobra"
-)
+import "github.com/spf13/cobra"
 
 func newBan(std stdio) *cobra.Command {
 	cmd := &cobra.Command{
@@ -25,13 +20,4 @@ door within a day are never banned. Of IPv6, the whole /64 is.`,
 	}
 	cmd.AddCommand(newBanAdd(std), newBanRemove(std), newBanList(std))
 	return cmd
-}
-
-// sourceArg reads the address that a command is about.
-func sourceArg(text string) (netip.Addr, error) {
-	a, err := netip.ParseAddr(text)
-	if err != nil {
-		return a, usageError{fmt.Errorf("%q is not an address", text)}
-	}
-	return a, nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/internal/control"
+	"sallyport/internal/phrase"
 )
 
 func newBanAdd(std stdio) *cobra.Command {
@@ -18,7 +19,7 @@ func newBanAdd(std stdio) *cobra.Command {
 		Args:    args(cobra.ExactArgs(1)),
 	}
 	path := configFlag(cmd)
-	length := cmd.Flags().Duration("for", 0, "how long (default: for in [ban])")
+	length := addDuration(cmd, "for", 0, "how long (default: for in [ban])")
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
 		source, err := sourceArg(list[0])
@@ -26,7 +27,7 @@ func newBanAdd(std stdio) *cobra.Command {
 			return err
 		}
 		if cmd.Flags().Changed("for") && *length <= 0 {
-			return usageError{fmt.Errorf("--for %s: want a time like 1h", *length)}
+			return usageError{fmt.Errorf("--for %s: want a time such as 1h", phrase.Duration(*length))}
 		}
 		conn, err := dial(*path)
 		if err != nil {

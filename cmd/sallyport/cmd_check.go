@@ -15,6 +15,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/lint"
+	"sallyport/internal/phrase"
 )
 
 type checkOptions struct {
@@ -146,7 +147,7 @@ func (c checked) print(w io.Writer) {
 	for _, note := range c.Notes {
 		fmt.Fprintf(w, "note: %s\n", note)
 	}
-	fmt.Fprintf(w, "%s: %s, %s: %s\n", c.Config, count(c.Doors, "door"), count(c.Clients, "client"), summary)
+	fmt.Fprintf(w, "%s: %s, %s: %s\n", c.Config, phrase.Count(c.Doors, "door"), phrase.Count(c.Clients, "client"), summary)
 }
 
 func (c checked) count(s lint.Severity) (n int) {
@@ -163,5 +164,5 @@ func counted(n int, s lint.Severity) string {
 	if s == lint.Info {
 		return fmt.Sprintf("%d info", n)
 	}
-	return count(n, string(s))
+	return phrase.Count(n, string(s))
 }

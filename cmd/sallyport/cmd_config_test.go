@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sallyport/internal/phrase"
 )
 
 const commented = `[spa]
@@ -187,11 +189,11 @@ func TestClientLabel(t *testing.T) {
 
 func TestDurationText(t *testing.T) {
 	for text, want := range map[string]string{"30s": "30s", "10m": "10m", "1h": "1h", "90m": "1h30m", "24h": "24h", "48h": "2d", "1h0m5s": "1h0m5s", "720h": "30d"} {
-		var d dayFlag
+		var d durationFlag
 		if err := d.Set(text); err != nil {
 			t.Fatal(err)
 		}
-		if got := durationText(time.Duration(d)); got != want {
+		if got := phrase.Duration(time.Duration(d)); got != want {
 			t.Errorf("%s is %s, want %s", text, got, want)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/client"
+	"sallyport/internal/phrase"
 	"sallyport/internal/sender"
 	"sallyport/internal/sequence"
 	"sallyport/internal/sntp"
@@ -86,7 +87,7 @@ func (d *doctor) examine(ctx context.Context, ntp string) {
 	if d.profile.ServerKey != "" {
 		d.key(ctx, addrs)
 	} else {
-		d.say("secret", fmt.Sprintf("rotating sequences of %s for %s", count(d.profile.Shape.Knocks, "knock"), strings.Join(d.profile.Doors, ", ")), nil)
+		d.say("secret", fmt.Sprintf("rotating sequences of %s for %s", phrase.Count(d.profile.Shape.Knocks, "knock"), strings.Join(d.profile.Doors, ", ")), nil)
 	}
 	switch {
 	case d.failed > 0:
@@ -168,7 +169,7 @@ func (d *doctor) sequence(ctx context.Context) {
 	}
 	well := make([]string, len(sent))
 	for i, s := range sent {
-		well[i] = fmt.Sprintf("sent %s to %s for door %q", count(s.Knocks, "knock"), s.Server, s.Door)
+		well[i] = fmt.Sprintf("sent %s to %s for door %q", phrase.Count(s.Knocks, "knock"), s.Server, s.Door)
 	}
 	d.say("knock", strings.Join(well, "; ")+". Nobody answers sequences: connect now to see whether the door is open", err)
 }
@@ -176,7 +177,7 @@ func (d *doctor) sequence(ctx context.Context) {
 func opened(r client.Result) string {
 	doors := make([]string, len(r.Grants))
 	for i, g := range r.Grants {
-		doors[i] = fmt.Sprintf("door %q is open for %s (%s)", g.Door, g.Source, g.For)
+		doors[i] = fmt.Sprintf("door %q is open for %s (%s)", g.Door, g.Source, phrase.Duration(g.For))
 	}
 	return strings.Join(doors, "; ")
 }
@@ -206,7 +207,7 @@ func (d *doctor) judgeClock(offset time.Duration) error {
 	if offset < 0 {
 		direction = "ahead"
 	}
-	return hinted{fmt.Errorf("this clock is %s %s, and the server tolerates %s", offset.Abs().Round(time.Second), direction, tolerance),
+	return hinted{fmt.Errorf("this clock is %s %s, and the server tolerates %s", phrase.Duration(offset.Abs().Round(time.Second)), direction, phrase.Duration(tolerance)),
 		"set the clock of this host; have it kept right by NTP"}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/packet"
+	"sallyport/internal/phrase"
 )
 
 func newDoorAdd(std stdio) *cobra.Command {
@@ -27,7 +28,7 @@ Nothing is written that the configuration would not accept.`,
 	}
 	var a alteration
 	a.flags(cmd)
-	openFor := dayFlag(30 * time.Second)
+	openFor := durationFlag(30 * time.Second)
 	cmd.Flags().Var(&openFor, "open-for", "how long it stays open to those who knocked")
 	single := cmd.Flags().Bool("single", false, "a grant lets in one connection only")
 	label := cmd.Flags().String("label", "", "a `TEXT` for people, shown beside the name")
@@ -48,7 +49,7 @@ Nothing is written that the configuration would not accept.`,
 		if *label != "" {
 			fmt.Fprintf(&b, "label    = %s\n", tomlString(*label))
 		}
-		fmt.Fprintf(&b, "ports    = [%s]\nopen_for = %s\n", quoted(ports), config.Quote(durationText(time.Duration(openFor))))
+		fmt.Fprintf(&b, "ports    = [%s]\nopen_for = %s\n", quoted(ports), config.Quote(phrase.Duration(time.Duration(openFor))))
 		if *single {
 			b.WriteString("single   = true\n")
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/internal/config"
+	"sallyport/internal/phrase"
 )
 
 func newDoorList(std stdio) *cobra.Command {
@@ -29,7 +30,7 @@ func newDoorList(std stdio) *cobra.Command {
 		table(std.out, func(row func(...any)) {
 			row("DOOR", "PORTS", "STAYS OPEN", "BY", "CLIENTS", "LABEL", "DEFINED AT")
 			for _, d := range list {
-				row(d.Name, strings.Join(d.Ports, " "), durationText(d.OpenFor), orDash(strings.Join(d.Ways, ", ")), orDash(strings.Join(d.Clients, " ")), orDash(d.Label), d.Place)
+				row(d.Name, strings.Join(d.Ports, " "), phrase.Duration(d.OpenFor), orDash(strings.Join(d.Ways, ", ")), orDash(strings.Join(d.Clients, " ")), orDash(d.Label), d.Place)
 			}
 		})
 		return nil

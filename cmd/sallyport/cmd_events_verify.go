@@ -13,6 +13,7 @@ import (
 
 	"sallyport/internal/inert"
 	"sallyport/internal/journal"
+	"sallyport/internal/phrase"
 )
 
 func newVerify(std stdio) *cobra.Command {
@@ -51,7 +52,7 @@ the printed number and hash elsewhere, and give them to --known later.`,
 		if *asJSON {
 			printJSON(std.out, v)
 		} else {
-			fmt.Fprintf(std.out, "%s checked, %d outside of the chain\n", count(int(v.Rows), "event"), v.Outside)
+			fmt.Fprintf(std.out, "%s checked, %d outside of the chain\n", phrase.Count(int(v.Rows), "event"), v.Outside)
 			for _, f := range v.Faults {
 				fmt.Fprintln(std.out, "! "+inert.Text(f))
 			}
@@ -60,7 +61,7 @@ the printed number and hash elsewhere, and give them to --known later.`,
 			}
 		}
 		if len(v.Faults) > 0 {
-			return fmt.Errorf("the journal was changed: %s", count(len(v.Faults), "fault"))
+			return fmt.Errorf("the journal was changed: %s", phrase.Count(len(v.Faults), "fault"))
 		}
 		return nil
 	}

@@ -13,6 +13,7 @@ import (
 
 	"sallyport/internal/event"
 	"sallyport/internal/inert"
+	"sallyport/internal/phrase"
 )
 
 var severityColors = map[event.Severity]string{event.Critical: "1;31", event.High: "31", event.Medium: "33", event.Low: "36", event.Info: "2"}
@@ -119,5 +120,5 @@ func span(f event.Finding) string {
 	if f.Count <= 1 || first == last {
 		return "at " + last
 	}
-	return fmt.Sprintf("%s from %s to %s", count(int(f.Count), "time"), first, last)
+	return fmt.Sprintf("%s from %s to %s", phrase.Count(int(f.Count), "time"), first, last)
 }

@@ -18,6 +18,7 @@ import (
 	"sallyport/internal/convert"
 	"sallyport/internal/inert"
 	"sallyport/internal/lint"
+	"sallyport/internal/phrase"
 )
 
 func newImport(std stdio) *cobra.Command {
@@ -63,7 +64,7 @@ func newImportOf(std stdio, use, short, example string, read func(string) (conve
 		if err := save(std.out, *out, importText(r)); err != nil {
 			return err
 		}
-		fmt.Fprintf(std.err, "%s imported; %s to read\n", count(r.Doors, "door"), count(len(r.Notes), "note"))
+		fmt.Fprintf(std.err, "%s imported; %s to read\n", phrase.Count(r.Doors, "door"), phrase.Count(len(r.Notes), "note"))
 		return nil
 	}
 	return cmd

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sallyport/internal/packet"
+	"sallyport/internal/phrase"
 	"sallyport/internal/setup"
 )
 
@@ -39,7 +40,7 @@ func ask(ctx context.Context, std stdio, to *setup.Setup) error {
 	for _, door := range s.Doors {
 		names = append(names, door.Name)
 	}
-	good, err := d.yes(fmt.Sprintf("Write %s with %s (%s)?", s.Config(), count(len(names), "door"), strings.Join(names, ", ")), true)
+	good, err := d.yes(fmt.Sprintf("Write %s with %s (%s)?", s.Config(), phrase.Count(len(names), "door"), strings.Join(names, ", ")), true)
 	if err == nil && !good {
 		err = errLeft
 	}
@@ -160,7 +161,7 @@ func (s proposal) chooseTime(text string) error {
 	if text == "" {
 		return nil
 	}
-	long, err := time.ParseDuration(text)
+	long, err := phrase.ParseDuration(text)
 	if err != nil || long < time.Second || long > 24*time.Hour {
 		return fmt.Errorf("%q is not a time from 1s to 24h", text)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"sallyport/client"
 	"sallyport/internal/packet"
+	"sallyport/internal/phrase"
 	"sallyport/internal/sender"
 )
 
@@ -40,9 +41,9 @@ Neither needs special rights.`,
 		Args: args(cobra.MinimumNArgs(1)),
 	}
 	flags := addAskFlags(cmd, std)
-	duration := cmd.Flags().Duration("for", 0, "how long to open (default: the door's open_for)")
+	duration := addDuration(cmd, "for", 0, "how long to open (default: the door's open_for)")
 	single := cmd.Flags().Bool("single", false, "let in one connection only")
-	gap := cmd.Flags().Duration("gap", sender.DefaultGap, "with ports: time between two knocks")
+	gap := addDuration(cmd, "gap", sender.DefaultGap, "with ports: time between two knocks")
 	rotating := cmd.Flags().Bool("rotating", false, "with a rotating sequence, even if the profile has a server key")
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
@@ -56,7 +57,7 @@ Neither needs special rights.`,
 			return err
 		}
 		if cmd.Flags().Changed("for") && (*duration < time.Second || *duration%time.Second != 0) {
-			return usageError{fmt.Errorf("--for %s: want whole seconds, such as 30s or 10m", *duration)}
+			return usageError{fmt.Errorf("--for %s: want whole seconds, such as 30s or 10m", phrase.Duration(*duration))}
 		}
 		profile, err := loadProfile(list[0])
 		if err != nil {
@@ -93,21 +94,9 @@ func knockMessage(ctx context.Context, std stdio, p *client.Profile, opts client
 func noteShorter(w io.Writer, asked time.Duration, r client.Result) {
 	for _, g := range r.Grants {
 		if g.For < asked-time.Second {
-			fmt.Fprintf(w, "note: asked for %s, and door %q is open for %s: the server lets this client have no more (max_open)\n", brief(asked), g.Door, brief(g.For))
+			fmt.Fprintf(w, "note: asked for %s, and door %q is open for %s: the server lets this client have no more (max_open)\n", phrase.Duration(asked), g.Door, phrase.Duration(g.For))
 		}
 	}
-}
-
-// brief writes a duration without the parts that are zero: "10m", "1h30m".
-func brief(d time.Duration) string {
-	s := d.Round(time.Second).String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
 }
 
 // isSequence tells ports from the names of doors.
@@ -160,7 +149,7 @@ func sendSequence(cmd *cobra.Command, w io.Writer, list []string, opts sender.Op
 
 func printAttempts(w io.Writer, attempts []sender.Attempt) {
 	for _, a := range attempts {
-		fmt.Fprintf(w, "%s: sent %s", a.Address, count(len(a.Sent), "knock"))
+		fmt.Fprintf(w, "%s: sent %s", a.Address, phrase.Count(len(a.Sent), "knock"))
 		if a.Problem != "" {
 			fmt.Fprintf(w, ", then stopped: %s", a.Problem)
 		}
@@ -189,7 +178,7 @@ func knockRotating(ctx context.Context, std stdio, p *client.Profile, opts clien
 	}
 	for _, s := range sent {
 		fmt.Fprintf(std.out, "%s: sent %s for door %q; the next sequence for it can be sent from %s on\n",
-			s.Server, count(s.Knocks, "knock"), s.Door, s.Again.Local().Format(time.TimeOnly))
+			s.Server, phrase.Count(s.Knocks, "knock"), s.Door, s.Again.Local().Format(time.TimeOnly))
 	}
 	return err
 }
@@ -204,7 +193,7 @@ func sendWhenUnused(ctx context.Context, w io.Writer, p *client.Profile, opts cl
 	}
 	wait := time.Until(used.Again)
 	fmt.Fprintf(w, "note: the sequence of this half minute has been sent to door %q already; waiting %s for the next (Ctrl-C ends it)\n",
-		used.Door, brief(max(wait, time.Second)))
+		used.Door, phrase.Duration(max(wait, time.Second)))
 	select {
 	case <-ctx.Done():
 		return sent, ctx.Err()

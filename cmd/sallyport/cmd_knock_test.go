@@ -32,17 +32,6 @@ func TestParseKnock(t *testing.T) {
 	}
 }
 
-func TestBrief(t *testing.T) {
-	for d, want := range map[time.Duration]string{
-		0: "0s", 1500 * time.Millisecond: "2s", 30 * time.Second: "30s", 10 * time.Minute: "10m", 90 * time.Second: "1m30s",
-		time.Hour: "1h", 90 * time.Minute: "1h30m", time.Hour + time.Second: "1h0m1s",
-	} {
-		if got := brief(d); got != want {
-			t.Errorf("%v: got %q, want %q", d, got, want)
-		}
-	}
-}
-
 // A grant that is shorter than what was asked for is said; one that a whole
 // second was cut from is not.
 func TestNoteShorter(t *testing.T) {

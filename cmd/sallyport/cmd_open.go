@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/internal/control"
+	"sallyport/internal/phrase"
 )
 
 func newOpen(std stdio) *cobra.Command {
@@ -21,14 +22,14 @@ func newOpen(std stdio) *cobra.Command {
 	}
 	path := configFlag(cmd)
 	source := sourceFlag(cmd)
-	duration := cmd.Flags().Duration("for", 0, "how long (default: the door's open_for)")
+	duration := addDuration(cmd, "for", 0, "how long (default: the door's open_for)")
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
 		if !source.IsValid() {
 			return usageError{hinted{fmt.Errorf("--source is missing"), "usage: " + cmd.UseLine()}}
 		}
 		if cmd.Flags().Changed("for") && *duration <= 0 {
-			return usageError{fmt.Errorf("--for %s: want a time like 30s or 10m", *duration)}
+			return usageError{fmt.Errorf("--for %s: want a time such as 30s or 10m", phrase.Duration(*duration))}
 		}
 		conn, err := dial(*path)
 		if err != nil {

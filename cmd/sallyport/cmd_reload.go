@@ -37,7 +37,7 @@ does it nevertheless.`,
 	var q control.ReloadRequest
 	cmd.Flags().BoolVar(&q.DryRun, "dry-run", false, "show what would change, and change nothing")
 	cmd.Flags().BoolVar(&q.Force, "force", false, "even if it locks this session's source out")
-	confirm := cmd.Flags().Duration("confirm", 0, "roll back unless it is confirmed in this time")
+	confirm := addDuration(cmd, "confirm", 0, "roll back unless it is confirmed in this time")
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
 	cmd.MarkFlagsMutuallyExclusive("dry-run", "confirm")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

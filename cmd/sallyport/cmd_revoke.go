@@ -12,6 +12,7 @@ import (
 
 	"sallyport/internal/control"
 	"sallyport/internal/inert"
+	"sallyport/internal/phrase"
 )
 
 func newRevoke(std stdio) *cobra.Command {
@@ -69,15 +70,15 @@ func printRevoked(w io.Writer, q control.RevokeRequest, a control.RevokeAnswer) 
 	for _, g := range a.Grants {
 		fmt.Fprintf(w, "door %q is closed for %s\n", g.Door, g.For())
 	}
-	fmt.Fprintf(w, "%s revoked", count(len(a.Grants), "grant"))
+	fmt.Fprintf(w, "%s revoked", phrase.Count(len(a.Grants), "grant"))
 	if q.Cut {
-		fmt.Fprintf(w, ", %s cut", count(a.Cut, "connection"))
+		fmt.Fprintf(w, ", %s cut", phrase.Count(a.Cut, "connection"))
 	}
 	fmt.Fprintln(w)
 	if q.Client != "" && len(a.Others) > 0 {
 		fmt.Fprintf(w, "what was cut was theirs too: %s\n", inert.Text(strings.Join(a.Others, ", ")))
 	}
 	if q.Client != "" && a.BySource > 0 {
-		fmt.Fprintf(w, "of %s it is not known whose they were: they came from the same sources\n", count(a.BySource, "connection"))
+		fmt.Fprintf(w, "of %s it is not known whose they were: they came from the same sources\n", phrase.Count(a.BySource, "connection"))
 	}
 }

@@ -40,7 +40,7 @@ start everything is open again. The kernel sees to it, even if the daemon is kil
 	path := configFlag(cmd)
 	debug := cmd.Flags().Bool("debug", false, "log more")
 	unowned := cmd.Flags().Bool("unowned", false, "let other programs change the firewall table, as before Linux 6.9; it is put back")
-	confirm := cmd.Flags().Duration("confirm", 0, "roll a changed configuration back unless it is confirmed in this time")
+	confirm := addDuration(cmd, "confirm", 0, "roll a changed configuration back unless it is confirmed in this time")
 	jsonLog := cmd.Flags().Bool("log-json", false, "log as JSON, one object a line")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if cmd.Flags().Changed("confirm") && (*confirm < time.Second || *confirm > time.Hour) {

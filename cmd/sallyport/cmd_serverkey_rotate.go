@@ -23,7 +23,7 @@ in which every client must get a new profile. Only one old key is: that of an ea
 		Args: args(cobra.NoArgs),
 	}
 	path := configFlag(cmd)
-	keep := dayFlag(defaultKeep)
+	keep := durationFlag(defaultKeep)
 	cmd.Flags().Var(&keep, "keep", "how long the old key is accepted, such as 12h or 30d")
 	suite := cmd.Flags().String("suite", "", "mlkem768-x25519 or x25519 (default: as before)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

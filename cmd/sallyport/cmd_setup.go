@@ -24,6 +24,7 @@ import (
 	"sallyport/internal/event"
 	"sallyport/internal/inspect"
 	"sallyport/internal/journal"
+	"sallyport/internal/phrase"
 	"sallyport/internal/setup"
 )
 
@@ -35,7 +36,7 @@ type setupCommand struct {
 	client   string
 	key      string // public key file; empty: the session's, or ask
 	host     string // by which the client reaches this server
-	wait     dayFlag
+	wait     durationFlag
 	paired   bool
 	enrolled enrolment
 }
@@ -56,7 +57,7 @@ The key is the one that your SSH session was authenticated with, if sshd reveals
 	var c setupCommand
 	c.init.Setup = setup.Setup{Dir: filepath.Dir(setup.DefaultConfig), State: setup.DefaultState, Socket: setup.DefaultSocket, OpenFor: "30s", Unit: true}
 	c.init.suite = "mlkem768-x25519"
-	c.wait = dayFlag(5 * time.Minute)
+	c.wait = durationFlag(5 * time.Minute)
 	cmd.Flags().StringVar(&c.init.Dir, "dir", c.init.Dir, "`FOLDER` of the configuration")
 	cmd.Flags().StringVar(&c.init.State, "state", c.init.State, "`FOLDER` of the state")
 	cmd.Flags().StringVar(&c.init.Socket, "socket", c.init.Socket, "`PATH` of the control socket")
@@ -67,8 +68,8 @@ The key is the one that your SSH session was authenticated with, if sshd reveals
 	cmd.Flags().Var(&c.wait, "wait", "how long to wait for the client to get in")
 	cmd.Flags().BoolVar(&c.paired, "paired", false, "the client has its profile already: do not wait for that")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if c.wait < dayFlag(10*time.Second) || c.wait > dayFlag(time.Hour) {
-			return usageError{fmt.Errorf("--wait %s: want 10s to 1h", durationText(time.Duration(c.wait)))}
+		if c.wait < durationFlag(10*time.Second) || c.wait > durationFlag(time.Hour) {
+			return usageError{fmt.Errorf("--wait %s: want 10s to 1h", phrase.Duration(time.Duration(c.wait)))}
 		}
 		return c.run(cmd.Context(), std)
 	}
@@ -233,7 +234,7 @@ func (c *setupCommand) try(ctx context.Context, std stdio) error {
 	defer trial.stop() // does nothing once it is kept
 	wait := time.Duration(c.wait)
 	fmt.Fprintf(std.out, "\nThe doors are closed, on trial for %s. This session goes on. In another terminal of your own machine:\n\n  sallyport ssh %s\n\n",
-		durationText(wait), client.SuggestName(c.host))
+		phrase.Duration(wait), client.SuggestName(c.host))
 	ctx, cancel := context.WithTimeout(ctx, wait-5*time.Second)
 	defer cancel()
 	use, err := c.gotIn(ctx, cfg, began)

@@ -17,6 +17,7 @@ import (
 	"sallyport/internal/control"
 	"sallyport/internal/event"
 	"sallyport/internal/packet"
+	"sallyport/internal/phrase"
 )
 
 // watchEvery is how often a watched status is asked for anew.
@@ -146,7 +147,7 @@ func printGrants(w io.Writer, grants []event.Grant, now time.Time) {
 }
 
 func printCounters(w io.Writer, s control.Status) {
-	fmt.Fprintf(w, "\nDropped at closed ports: %s.", count(int(s.Dropped), "packet"))
+	fmt.Fprintf(w, "\nDropped at closed ports: %s.", phrase.Count(int(s.Dropped), "packet"))
 	for _, name := range slices.Sorted(maps.Keys(s.Capture)) {
 		ring := s.Capture[name]
 		fmt.Fprintf(w, " Capture %s: %d seen, %d lost", name, ring.Received, ring.Lost)
@@ -157,7 +158,7 @@ func printCounters(w io.Writer, s control.Status) {
 	}
 	fmt.Fprintln(w)
 	if s.Elsewhere > 0 {
-		fmt.Fprintf(w, "Not counted as knocks, because they were not at an address of this host: %s.\n", count(int(s.Elsewhere), "packet"))
+		fmt.Fprintf(w, "Not counted as knocks, because they were not at an address of this host: %s.\n", phrase.Count(int(s.Elsewhere), "packet"))
 	}
 	if len(s.Refusals) == 0 {
 		return

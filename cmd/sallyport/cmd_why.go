@@ -18,6 +18,7 @@ import (
 	"sallyport/internal/event"
 	"sallyport/internal/inert"
 	"sallyport/internal/journal"
+	"sallyport/internal/phrase"
 	"sallyport/internal/report"
 )
 
@@ -195,13 +196,13 @@ func (w *why) print(out io.Writer, now time.Time) {
 		fmt.Fprintf(out, "  %s  %s\n", e.Time.Local().Format(time.DateTime), sentence(e))
 	}
 	if len(w.Reasons) == 0 && w.granted > 0 {
-		fmt.Fprintf(out, "\nEvery knock was granted (%s).\n", count(int(w.granted), "time"))
+		fmt.Fprintf(out, "\nEvery knock was granted (%s).\n", phrase.Count(int(w.granted), "time"))
 	}
 	if w.unused(now) {
 		fmt.Fprintln(out, unusedGrants)
 	}
 	for _, r := range w.Reasons {
-		fmt.Fprintf(out, "\n%s, %s, the last time at %s:\n  %s.\n", inert.Text(title(r)), count(int(r.Count), "time"), r.Last.Local().Format(time.DateTime),
+		fmt.Fprintf(out, "\n%s, %s, the last time at %s:\n  %s.\n", inert.Text(title(r)), phrase.Count(int(r.Count), "time"), r.Last.Local().Format(time.DateTime),
 			cmp.Or(capital(r.Meaning), inert.Text(r.Detail)))
 		if r.Advice != "" {
 			fmt.Fprintf(out, "  What to do: %s\n", r.Advice)

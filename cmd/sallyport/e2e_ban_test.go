@@ -127,7 +127,7 @@ func TestBanCommand(t *testing.T) {
 	if !strings.HasPrefix(out, "2001:db8:9::/64 is banned until ") {
 		t.Error(out)
 	}
-	for address, want := range map[string]string{"127.0.0.1": "an address of this host", "10.9.9.9": "trusted", "0.0.0.0": "no source", "x": "not an address"} {
+	for address, want := range map[string]string{"127.0.0.1": "an address of this host", "10.9.9.9": "trusted", "0.0.0.0": "no source", "x": "want an address"} {
 		if _, errs, status := w.run(w.Gate, "ban", "add", address, "-c", w.config); status == 0 || !strings.Contains(errs, want) {
 			t.Errorf("%s: status %d, %s", address, status, errs)
 		}

@@ -22,7 +22,7 @@ func addAskFlags(cmd *cobra.Command, std stdio) *askFlags {
 		only4:    cmd.Flags().BoolP("ipv4", "4", false, "IPv4 only"),
 		only6:    cmd.Flags().BoolP("ipv6", "6", false, "IPv6 only"),
 		identity: cmd.Flags().StringP("identity", "i", "", "SSH key to use: a `FILE`, or a fingerprint SHA256:..."),
-		timeout:  cmd.Flags().Duration("timeout", 0, "how long to wait for an answer (default: for eight tries, 7 to 15s)"),
+		timeout:  addDuration(cmd, "timeout", 0, "how long to wait for an answer (default: for eight tries, 7 to 15s)"),
 		ask:      askOnce(askPassphrase),
 	}
 	cmd.MarkFlagsMutuallyExclusive("ipv4", "ipv6")

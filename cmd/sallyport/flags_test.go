@@ -20,9 +20,9 @@ func TestWhen(t *testing.T) {
 	}
 }
 
-func TestDayFlag(t *testing.T) {
-	for in, want := range map[string]string{"30d": "30d", "12h": "12h0m0s", "48h": "2d", "0s": "0d", "4095d": "4095d"} {
-		var d dayFlag
+func TestDurationFlag(t *testing.T) {
+	for in, want := range map[string]string{"30d": "30d", "12h": "12h", "48h": "2d", "0s": "", "4095d": "4095d"} {
+		var d durationFlag
 		if err := d.Set(in); err != nil || d.String() != want {
 			t.Errorf("%s: %s, %v; want %s", in, d.String(), err, want)
 		}

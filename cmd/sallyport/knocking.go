@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sallyport/client"
+	"sallyport/internal/phrase"
 	"sallyport/internal/sender"
 )
 
@@ -18,7 +19,7 @@ func printOpened(w io.Writer, r client.Result) {
 			single = " for one connection"
 		}
 		fmt.Fprintf(w, "door %q is open for %s%s until %s (%s), answered in %s\n",
-			g.Door, g.Source, single, g.Until.Local().Format(time.TimeOnly), g.For, milliseconds(r.Took))
+			g.Door, g.Source, single, g.Until.Local().Format(time.TimeOnly), phrase.Duration(g.For.Round(time.Second)), milliseconds(r.Took))
 	}
 }
 
@@ -37,7 +38,7 @@ func warnOf(w io.Writer, p *client.Profile, r client.Result) {
 		skew = client.DefaultSkew
 	}
 	if r.Clock.Abs() > skew/2 {
-		fmt.Fprintf(w, "note: this clock and the server's differ by %s; knocks fail from %s on\n", r.Clock.Abs().Round(time.Second), skew)
+		fmt.Fprintf(w, "note: this clock and the server's differ by %s; knocks fail from %s on\n", phrase.Duration(r.Clock.Abs().Round(time.Second)), phrase.Duration(skew))
 	}
 }
 

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"sallyport/internal/build"
@@ -54,7 +52,7 @@ wrong.`,
 		SilenceUsage:  true,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usageError{hinted{fmt.Errorf("unknown command %q", args[0]), "sallyport --help lists the commands"}}
+				return unknownCommand(cmd, args[0])
 			}
 			return nil
 		},
@@ -64,28 +62,26 @@ wrong.`,
 	root.SetOut(std.out)
 	root.SetErr(std.err)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError{hinted{err, cmd.CommandPath() + " --help lists the flags"}}
+		return flagProblem(cmd, err)
 	})
 	root.AddGroup(&cobra.Group{ID: "server", Title: "On the server:"}, &cobra.Group{ID: "client", Title: "On the client:"}, &cobra.Group{ID: "other", Title: "Other:"})
 	root.SetHelpCommandGroupID("other")
 	root.SetCompletionCommandGroupID("other")
 	addCommands(root, std)
+	groupsHelp(root)
 	addDocs(root)
 	addCompletions(root)
 	return root
 }
 
-// args turns cobra's complaints about the number of arguments, and about flags
-// that do not go together, into usage errors.
-func args(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, list []string) error {
-		err := check(cmd, list)
-		if err == nil {
-			err = cmd.ValidateFlagGroups()
+// groupsHelp gives commands that only have subcommands something to do: alone
+// they print their help, and another word after them is an error.
+func groupsHelp(cmd *cobra.Command) {
+	for _, c := range cmd.Commands() {
+		if c.HasSubCommands() && !c.Runnable() {
+			c.Args = args(cobra.NoArgs)
+			c.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 		}
-		if err != nil {
-			return usageError{hinted{err, "usage: " + cmd.UseLine()}}
-		}
-		return nil
+		groupsHelp(c)
 	}
 }

@@ -20,14 +20,14 @@ import (
 // rotation is a change of one secret in the configuration.
 type rotation struct {
 	path string // of the configuration
-	keep dayFlag
+	keep durationFlag
 	now  time.Time
 }
 
 func (r *rotation) flags(cmd *cobra.Command, what string) {
 	cmd.Flags().StringVarP(&r.path, "config", "c", defaultConfig, "configuration `FILE`")
 	_ = cmd.MarkFlagFilename("config", "toml") // cannot fail: the flag has just been defined
-	r.keep = dayFlag(defaultOverlap)
+	r.keep = durationFlag(defaultOverlap)
 	cmd.Flags().Var(&r.keep, "keep", "how long the old "+what+" works too, such as 12h or 30d; 0s: not at all")
 }
 

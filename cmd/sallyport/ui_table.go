@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"text/tabwriter"
 	"time"
 
 	"golang.org/x/term"
+
+	"sallyport/internal/phrase"
 )
 
 // isTerminal tells whether a person reads along.
@@ -18,21 +19,13 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// remaining writes how long something still holds: "4s", "3m10s".
+// remaining writes how long something still holds: "4s", "3m10s", "10m".
 func remaining(until, now time.Time) string {
 	left := until.Sub(now)
 	if left < 0 {
 		left = 0
 	}
-	return left.Round(time.Second).String()
-}
-
-// count writes "1 door", "2 doors".
-func count(n int, word string) string {
-	if n == 1 {
-		return "1 " + word
-	}
-	return fmt.Sprintf("%d %ss", n, word)
+	return phrase.Duration(left.Round(time.Second))
 }
 
 // colored tells whether colours are welcome: on a terminal, unless the
@@ -53,22 +46,6 @@ func table(w io.Writer, rows func(row func(cells ...any))) {
 		fmt.Fprintln(t)
 	})
 	t.Flush()
-}
-
-// durationText writes a duration as people type it: "30s", "10m", "1h30m", "2d".
-func durationText(d time.Duration) string {
-	const day = 24 * time.Hour
-	if d >= 2*day && d%day == 0 {
-		return fmt.Sprintf("%dd", d/day)
-	}
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
 }
 
 // orDash fills an empty cell.

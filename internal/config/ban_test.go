@@ -22,7 +22,7 @@ func TestBan(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ toml, want string }{
-		{"ban.for='30s'", `:1: ban: for = "30s": want 1m to 720h`},
+		{"ban.for='30s'", `:1: ban: for = "30s": want 1m to 30d`},
 		{"ban.tries=0", `:1: ban: tries = 0: want a number, 1 to 100`},
 		{"ban.decoys=['udp/23']", `:1: ban: decoys: "udp/23" is not a TCP port: anybody can forge the source of a datagram`},
 		{"ban.decoys=['tcp/22']\n" + doors(aDoor), `:1: ban: decoys: tcp/22 belongs to door "ssh": want ports that nobody honest uses`},

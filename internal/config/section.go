@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/pelletier/go-toml/v2/unstable"
+
+	"sallyport/internal/phrase"
 )
 
 // section reads one table of known keys. Asking for a key makes it known, so
@@ -100,7 +102,7 @@ func (s *section) finish() {
 		if v.used {
 			continue
 		}
-		if near := nearest(key, s.known); near != "" {
+		if near := phrase.Nearest(key, s.known); near != "" {
 			s.errorf(v.place, "unknown key %q: did you mean %q?", abbreviate(key, maxShown), near)
 		} else {
 			s.errorf(v.place, "unknown key %q: want %s", abbreviate(key, maxShown), either(s.known))
@@ -110,16 +112,16 @@ func (s *section) finish() {
 
 // either lists alternatives: "a, b or c".
 func either[T ~string](list []T) string {
-	words := make([]string, len(list))
+	texts := make([]string, len(list))
 	for i, w := range list {
-		words[i] = string(w)
+		texts[i] = string(w)
 	}
-	slices.Sort(words)
-	last := len(words) - 1
+	slices.Sort(texts)
+	last := len(texts) - 1
 	if last == 0 {
-		return words[0]
+		return texts[0]
 	}
-	return strings.Join(words[:last], ", ") + " or " + words[last]
+	return strings.Join(texts[:last], ", ") + " or " + texts[last]
 }
 
 func (s *section) boolean(key string, otherwise bool) bool {
@@ -130,17 +132,17 @@ func (s *section) boolean(key string, otherwise bool) bool {
 	return v.text == "true"
 }
 
-func (s *section) choice(key string, words ...string) string {
-	quoted := make([]string, len(words))
-	for i, w := range words {
+func (s *section) choice(key string, known ...string) string {
+	quoted := make([]string, len(known))
+	for i, w := range known {
 		quoted[i] = strconv.Quote(w)
 	}
 	want := strings.Join(quoted, " or ")
 	v := s.scalar(key, unstable.String, want)
 	if v == nil {
-		return words[0]
+		return known[0]
 	}
-	if !slices.Contains(words, v.text) {
+	if !slices.Contains(known, v.text) {
 		s.bad(key, v, want)
 	}
 	return v.text
@@ -148,30 +150,18 @@ func (s *section) choice(key string, words ...string) string {
 
 // duration reads a duration between two limits, both allowed.
 func (s *section) duration(key string, otherwise, least, most time.Duration) time.Duration {
-	between := fmt.Sprintf("%s to %s", short(least), short(most))
+	between := fmt.Sprintf("%s to %s", phrase.Duration(least), phrase.Duration(most))
 	v := s.scalar(key, unstable.String, `a duration in quotes, such as "30s", `+between)
 	if v == nil {
 		return otherwise
 	}
-	d, err := time.ParseDuration(v.text)
+	d, err := phrase.ParseDuration(v.text)
 	if err != nil {
 		s.bad(key, v, `a duration such as "30s", `+between)
 	} else if d < least || d > most {
 		s.bad(key, v, between)
 	}
 	return d
-}
-
-// short writes a duration without the zeros that time.Duration appends.
-func short(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
 }
 
 // number reads an integer from 0 to most.
