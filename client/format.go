@@ -287,3 +287,21 @@ func quoted(s string) string {
 	}
 	return strconv.Quote(s)
 }
+
+// CheckHost says what is wrong with a text that should be the name or address
+// of a server, for a person.
+func CheckHost(host string) error {
+	switch {
+	case validHost(host):
+		return nil
+	case strings.Contains(host, "://"):
+		return errors.New("this is an address of the web: want the name or address alone, such as gate.example.org")
+	case strings.HasPrefix(host, "["):
+		return errors.New("want an IPv6 address without brackets and port, such as 2001:db8::7")
+	case strings.Count(host, ":") == 1:
+		return errors.New("want the name or address without a port: profiles have the port of the server")
+	case strings.ContainsFunc(host, func(r rune) bool { return r > 127 }):
+		return errors.New("want plain ASCII letters and digits; other names have a form that begins with xn-- (idn2 prints it)")
+	}
+	return errors.New("want the name or address of the server, such as gate.example.org or 2001:db8::7")
+}

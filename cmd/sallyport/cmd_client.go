@@ -55,6 +55,15 @@ func findClient(cfg *config.Config, name string) *config.Client {
 	return &cfg.Clients[i]
 }
 
+// noClient is a client that is not there.
+func noClient(cfg *config.Config, name string) error {
+	names := make([]string, len(cfg.Clients))
+	for i, c := range cfg.Clients {
+		names[i] = c.Name
+	}
+	return unknown("client", name, names, "sallyport client add adds one")
+}
+
 // makeProfile makes the profile of a client.
 func makeProfile(path, name, host string, port uint16) (*client.Profile, error) {
 	cfg, err := loadConfig(path)
@@ -63,7 +72,7 @@ func makeProfile(path, name, host string, port uint16) (*client.Profile, error) 
 	}
 	c := findClient(cfg, name)
 	if c == nil {
-		return nil, hinted{fmt.Errorf("there is no client %q", name), "sallyport client add adds one"}
+		return nil, noClient(cfg, name)
 	}
 	return profileOf(cfg, c, host, port)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/crypto/ssh"
 
+	"sallyport/client"
 	"sallyport/internal/config"
 	"sallyport/internal/sequence"
 )
@@ -57,6 +58,9 @@ it is shown as a QR code if standard error is a terminal.`,
 	cmd.Flags().BoolVar(&e.reuse, "reuse", false, "if a client has this key already, leave it as it is and print its profile")
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
 		e.name = list[0]
+		if err := e.sensible(*host, time.Now()); err != nil {
+			return err
+		}
 		if e.key == "" && !*rotating || len(e.doors) == 0 {
 			return usageError{hinted{errors.New("--key or --rotating, and --door, are needed"), "usage: " + cmd.UseLine()}}
 		}
@@ -114,7 +118,29 @@ func readKey(stdin io.Reader, name string) (string, error) {
 	if bytes.Contains(text, []byte("PRIVATE KEY")) {
 		return "", hinted{errors.New("this is a private key, which nobody else should have"), "give its public half: the file whose name ends in .pub"}
 	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		return "", hinted{fmt.Errorf("the public key file %s is empty", name), "ssh-add -L prints the keys of an agent; sallyport keygen makes one"}
+	}
 	return strings.TrimSpace(string(text)), nil
+}
+
+// sensible refuses what would make a client or a profile that is of no use, before
+// anything is written.
+func (e *enrolment) sensible(host string, now time.Time) error {
+	if host != "" {
+		if err := client.CheckHost(host); err != nil {
+			return usageError{fmt.Errorf("--host %q: %w", host, err)}
+		}
+	}
+	if e.expires == "" {
+		return nil
+	}
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if at, err := time.Parse(layout, e.expires); err == nil && !at.After(now) {
+			return usageError{hinted{fmt.Errorf("--expires %s is in the past: the client could never open anything", e.expires), "name a day to come, such as " + now.AddDate(1, 0, 0).Format(time.DateOnly)}}
+		}
+	}
+	return nil
 }
 
 // toml is the file that adds the client.
@@ -160,7 +186,10 @@ func (e *enrolment) add(ctx context.Context, w io.Writer, path string) error {
 		return hinted{fmt.Errorf("client %q is there already: %s", e.name, file), "sallyport client remove " + e.name + " removes it"}
 	}
 	if _, err := loadConfig(path); err != nil {
-		return hinted{advise(err), "the configuration must be good before a client can be added: sallyport check"}
+		if errors.As(err, new(interface{ Hint() string })) { // it is not there, or not readable
+			return err
+		}
+		return hinted{err, "the configuration must be good before a client can be added: sallyport check"}
 	}
 	text := e.toml()
 	cfg, err := loadWith(path, file, text)

@@ -4,8 +4,11 @@ package main
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"sallyport/client"
 )
 
 func newClientProfile(std stdio) *cobra.Command {
@@ -24,6 +27,9 @@ which is for clients only: whoever has it can make the server do work, though ne
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
 		if *host == "" {
 			return usageError{hinted{errors.New("--host is missing"), "usage: " + cmd.UseLine()}}
+		}
+		if err := client.CheckHost(*host); err != nil {
+			return usageError{fmt.Errorf("--host %q: %w", *host, err)}
 		}
 		p, err := makeProfile(*path, list[0], *host, *port)
 		if err != nil {

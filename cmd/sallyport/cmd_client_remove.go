@@ -142,5 +142,5 @@ func notHere(path, name string) error {
 	if c := findClient(cfg, name); c != nil {
 		return hinted{fmt.Errorf("client %q is defined at %s", name, c.Place), "remove it there, then: sallyport reload"}
 	}
-	return hinted{fmt.Errorf("there is no client %q", name), "sallyport client list shows them"}
+	return noClient(cfg, name)
 }

@@ -21,11 +21,12 @@ func newClientRotate(std stdio) *cobra.Command {
 		Use:   "rotate NAME",
 		Short: "Give a client a new secret for rotating sequences",
 		Long: `Writes a new secret where the client is defined, and has the daemon take it into use. The old one works
-for a while, in which the client must get its new profile. A client without a secret gets its first one.
-The client's SSH key stays as it is: the client replaces that itself.`,
+for a while, in which the client must get its new profile. A client that
+has only a key gets its first one with --rotating. The client's SSH key stays as it is: the client replaces that itself.`,
 		Example: "  sallyport client rotate alice --keep 7d\n  sallyport client profile alice --host gate.example.org --qr",
 		Args:    args(cobra.ExactArgs(1)),
 	}
+	rotating := cmd.Flags().Bool("rotating", false, "give a first secret to a client that has only a key: one more way in")
 	var r rotation
 	r.flags(cmd, "secret")
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
@@ -36,7 +37,11 @@ The client's SSH key stays as it is: the client replaces that itself.`,
 		}
 		c := findClient(cfg, list[0])
 		if c == nil {
-			return hinted{fmt.Errorf("there is no client %q", list[0]), "sallyport client list shows them"}
+			return noClient(cfg, list[0])
+		}
+		if c.Rotating.Current.IsZero() && !*rotating {
+			return hinted{fmt.Errorf("client %q has only an SSH key: a secret would be one more way in", c.Name),
+				"--rotating gives it one all the same; for another key: sallyport client remove " + c.Name + ", then add"}
 		}
 		if err := r.rotateClient(cmd.Context(), std.out, c); err != nil {
 			return fmt.Errorf("rotate the secret of client %q: %w", c.Name, err)

@@ -71,7 +71,7 @@ func (s *setting) findNamed(path string) (err error) {
 	case "client":
 		c := findClient(cfg, s.name)
 		if c == nil {
-			return hinted{fmt.Errorf("there is no client %q", s.name), "sallyport client list shows them"}
+			return noClient(cfg, s.name)
 		}
 		at = c.Place
 	case "group":

@@ -97,5 +97,5 @@ func noDoor(cfg *config.Config, name string) error {
 	for _, d := range cfg.Doors {
 		names = append(names, d.Name)
 	}
-	return hinted{fmt.Errorf("there is no door %q", name), "there are: " + strings.Join(names, ", ")}
+	return unknown("door", name, names, "sallyport door add adds one")
 }

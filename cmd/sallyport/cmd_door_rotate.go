@@ -35,7 +35,7 @@ opens the door too for a while, in which everybody who knocks must learn the new
 		}
 		d := cfg.Door(list[0])
 		if d == nil {
-			return hinted{fmt.Errorf("there is no door %q", list[0]), "sallyport status shows them"}
+			return noDoor(cfg, list[0])
 		}
 		if len(d.Sequence) == 0 {
 			return hinted{fmt.Errorf("door %q has no sequence, and a sequence would be one more way in", d.Name), fmt.Sprintf("if that is meant, write one at %s first", d.Place)}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -23,17 +24,23 @@ func newDown(std stdio) *cobra.Command {
 		GroupID: "server",
 		Long: `Removes the table that keeps the doors closed and the moat, and ends the daemon if it runs. What other
 firewall rules there are stays as it is. To end the daemon with the doors closed, stop it instead
-(systemctl stop sallyport).
+(systemctl stop sallyport). On a terminal it asks first.
 
 The next start closes the doors again, also where the configuration is gone or has a mistake by then: the daemon
 keeps what was in force. --forget removes that copy, too.`,
-		Example: "  sallyport down\n  sallyport down --forget",
+		Example: "  sallyport down\n  sallyport down --yes\n  sallyport down --forget",
 		Args:    args(cobra.NoArgs),
 	}
 	path := configFlag(cmd)
 	var q control.DownRequest
 	cmd.Flags().BoolVar(&q.Forget, "forget", false, "forget what was in force: a start with a broken configuration then closes nothing")
+	yes := cmd.Flags().BoolP("yes", "y", false, "ask nothing")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if std.asks() && !*yes {
+			if good, err := newDialog(cmd.Context(), std).yes("Open every door to everyone, and end the daemon?", false); err != nil || !good {
+				return err
+			}
+		}
 		conn, err := dial(*path)
 		if err != nil {
 			return err
@@ -49,9 +56,21 @@ keeps what was in force. --forget removes that copy, too.`,
 			return err
 		}
 		fmt.Fprintln(std.out, "the table is removed: doors are open")
+		if enabled(unitFolder) {
+			fmt.Fprintln(std.out, "the service is enabled: the next boot closes them again, unless you run systemctl disable sallyport")
+		}
 		return nil
 	}
 	return cmd
+}
+
+// unitFolder is where systemctl enable makes its links.
+const unitFolder = "/etc/systemd/system"
+
+// enabled reports whether systemd starts the service at the next boot.
+func enabled(folder string) bool {
+	links, _ := filepath.Glob(filepath.Join(folder, "*.wants", "sallyport.service")) // the pattern is good
+	return len(links) > 0
 }
 
 // removeTable removes the table without a daemon.

@@ -43,7 +43,7 @@ and what else should not be public.`,
 	}
 	var c initCommand
 	cmd.Flags().StringVar(&c.Dir, "dir", filepath.Dir(setup.DefaultConfig), "`FOLDER` of the configuration")
-	cmd.Flags().StringVar(&c.State, "state", setup.DefaultState, "`FOLDER` of the state")
+	cmd.Flags().StringVar(&c.State, "state", setup.DefaultState, "`FOLDER` of the state (with --dir: state in that folder)")
 	cmd.Flags().StringVar(&c.Socket, "socket", setup.DefaultSocket, "`PATH` of the control socket")
 	cmd.Flags().StringVar(&c.suite, "suite", key.Hybrid.String(), "of the server key: mlkem768-x25519, or x25519 for ECDSA and RSA keys")
 	cmd.Flags().BoolVar(&c.Sequences, "with-sequence", false, "give each door a random sequence too")
@@ -53,6 +53,9 @@ and what else should not be public.`,
 	noUnit := cmd.Flags().Bool("no-unit", false, "make no systemd unit")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		c.Unit = !*noUnit
+		if cmd.Flags().Changed("dir") && !cmd.Flags().Changed("state") {
+			c.State = filepath.Join(c.Dir, "state") // what is tried elsewhere leaves the usual place alone
+		}
 		c.talk = std.asks() && !*yes && len(c.doors) == 0
 		return c.run(cmd.Context(), std)
 	}
@@ -124,7 +127,11 @@ func printSetup(w io.Writer, s *setup.Setup, cfg *config.Config, public key.Publ
 	if s.Unit {
 		fmt.Fprintln(w, "wrote       /etc/systemd/system/sallyport.service")
 	}
-	fmt.Fprintf(w, "SPA port    udp/%d\nserver key  %s (%s)\n", cfg.SPA.Port, public.Fingerprint(), public.Suite())
+	kept := ""
+	if s.KeyKept {
+		kept = ", which was there already and stays"
+	}
+	fmt.Fprintf(w, "SPA port    udp/%d\nserver key  %s (%s)\n            %s%s\n", cfg.SPA.Port, public.Fingerprint(), public.Suite(), s.KeyPath(), kept)
 	for _, d := range cfg.Doors {
 		fmt.Fprintf(w, "door        %s: %s", d.Name, strings.Join(packet.Spell(d.Ports), " "))
 		if len(d.Sequence) > 0 {
@@ -148,6 +155,18 @@ and there, with that file:
   sallyport ssh %[4]s
 Then close the doors. The session you are in is not cut:
   sallyport check%[1]s
-  sallyport serve%[1]s   (or: systemctl enable --now sallyport)
-`, flag, cfg.Doors[0].Name, s.Address(), client.SuggestName(s.Address()))
+  %[5]s
+`, flag, cfg.Doors[0].Name, s.Address(), client.SuggestName(s.Address()), startWith(flag, setup.HasSystemd()))
+}
+
+// startWith is how the daemon is started: by systemd where that runs this host
+// and its unit fits the configuration.
+func startWith(flag string, systemd bool) string {
+	switch {
+	case flag != "":
+		return "sallyport serve" + flag
+	case systemd:
+		return "systemctl enable --now sallyport"
+	}
+	return "sallyport serve   (there is no systemd here: have your own init start it, before the network)"
 }

@@ -78,7 +78,7 @@ func TestInitChangesNothing(t *testing.T) {
 		message int
 	}{
 		{"a configuration", "etc/sallyport.toml", "mine", nil, "there already", exitFailed},
-		{"a server key", "var/server.key", "mine", nil, "there already", exitFailed},
+		{"a server key that is none", "var/server.key", "mine", nil, "read server key", exitFailed},
 		{"a broken snippet", "etc/conf.d/a.toml", "typo = 1\n", nil, "typo", exitFailed},
 		{"a snippet with the same door", "etc/conf.d/a.toml", "[[door]]\nname = \"ssh\"\nports = [\"tcp/23\"]\n", nil, "ssh", exitFailed},
 		{"a file for a folder", "etc", "mine", nil, "not a directory", exitFailed},

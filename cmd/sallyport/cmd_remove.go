@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/spf13/cobra"
 
@@ -16,7 +18,9 @@ func newRemove(std stdio) *cobra.Command {
 		Long:    `Forgets a profile. The server goes on knowing your key: "sallyport client remove" is said there.`,
 		Args:    args(cobra.ExactArgs(1)),
 		RunE: func(_ *cobra.Command, list []string) error {
-			if err := client.Remove(list[0]); err != nil {
+			if err := client.Remove(list[0]); errors.Is(err, fs.ErrNotExist) {
+				return noProfile(list[0])
+			} else if err != nil {
 				return err
 			}
 			fmt.Fprintf(std.out, "removed the profile %q\n", list[0])

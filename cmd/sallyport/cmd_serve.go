@@ -3,7 +3,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"sallyport/internal/build"
 	"sallyport/internal/daemon"
 	"sallyport/internal/inforce"
+	"sallyport/internal/phrase"
 )
 
 func newServe(std stdio) *cobra.Command {
@@ -44,7 +47,7 @@ start everything is open again. The kernel sees to it, even if the daemon is kil
 	jsonLog := cmd.Flags().Bool("log-json", false, "log as JSON, one object a line")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if cmd.Flags().Changed("confirm") && (*confirm < time.Second || *confirm > time.Hour) {
-			return usageError{fmt.Errorf("--confirm %s: want 1s to 1h", *confirm)}
+			return usageError{fmt.Errorf("--confirm %s: want 1s to 1h", phrase.Duration(*confirm))}
 		}
 		absolute, err := filepath.Abs(*path)
 		if err != nil {
@@ -56,7 +59,7 @@ start everything is open again. The kernel sees to it, even if the daemon is kil
 		log, queue := newLog(std.err, *debug, *jsonLog)
 		go queue.run()
 		defer queue.close()
-		return daemon.Run(cmd.Context(), daemon.Options{
+		err = daemon.Run(cmd.Context(), daemon.Options{
 			ConfigPath: absolute,
 			Version:    build.Version(),
 			Log:        log,
@@ -64,6 +67,10 @@ start everything is open again. The kernel sees to it, even if the daemon is kil
 			Confirm:    *confirm,
 			Unowned:    *unowned,
 		})
+		if errors.Is(err, fs.ErrNotExist) && !exists(absolute) {
+			return noConfig(absolute)
+		}
+		return advise(err)
 	}
 	return cmd
 }

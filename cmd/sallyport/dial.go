@@ -18,14 +18,6 @@ import (
 	"sallyport/internal/inspect"
 )
 
-// advise adds the usual remedy to a failure of the file system.
-func advise(err error) error {
-	if errors.Is(err, fs.ErrPermission) {
-		return hinted{err, "run it as root (sudo)"}
-	}
-	return err
-}
-
 // reloadIfRunning has a running daemon take the configuration into use, unless
 // that would bring back what was rolled back, or lock out who asks.
 func reloadIfRunning(ctx context.Context, w io.Writer, cfg *config.Config, force bool) error {
@@ -72,7 +64,9 @@ func dial(path string) (*control.Conn, error) {
 		}
 	}
 	if absolute != defaultConfig {
-		if err := readable(absolute); err != nil {
+		if err := readable(absolute); errors.Is(err, fs.ErrNotExist) {
+			return nil, noConfig(absolute)
+		} else if err != nil {
 			return nil, fmt.Errorf("find the daemon by its configuration: %w", advise(err))
 		}
 	}

@@ -21,10 +21,34 @@ func loadConfig(path string) (*config.Config, error) {
 		return nil, fmt.Errorf("find the configuration: %w", err)
 	}
 	cfg, err := config.Load(os.DirFS("/"), absolute)
-	if errors.Is(err, fs.ErrNotExist) && path == defaultConfig {
-		return nil, hinted{err, "name another file with -c"}
+	if errors.Is(err, fs.ErrNotExist) && !exists(absolute) {
+		return nil, noConfig(absolute)
 	}
-	return cfg, err
+	return cfg, advise(err)
+}
+
+// noConfig is a configuration that is not there: the usual one, because nobody
+// has made one yet; another, because of its name.
+func noConfig(path string) error {
+	hint := "sallyport init makes one, and asks what it should guard; -c FILE names another"
+	if path != defaultConfig {
+		hint = "look at the name after -c; without -c it is " + defaultConfig
+	}
+	return hinted{fmt.Errorf("there is no configuration %s", path), hint}
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil || !errors.Is(err, fs.ErrNotExist)
+}
+
+// advise adds the usual remedy to a failure of the file system, unless there is
+// one already.
+func advise(err error) error {
+	if errors.Is(err, fs.ErrPermission) && !errors.As(err, new(interface{ Hint() string })) {
+		return hinted{err, "run it as root (sudo)"}
+	}
+	return err
 }
 
 // defaultConfig is where the configuration is unless a flag says otherwise.

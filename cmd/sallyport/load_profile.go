@@ -60,11 +60,13 @@ func loadProfile(name string) (*client.Profile, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return p, err
 	}
-	hint := "sallyport add FILE adds one that the server printed (sallyport client profile), sallyport pair fetches it"
-	if names, _ := client.List(); len(names) > 0 {
-		hint = fmt.Sprintf("there is %s; %s", strings.Join(names, ", "), hint)
-	}
-	return nil, hinted{fmt.Errorf("there is no profile %q", name), hint}
+	return nil, noProfile(name)
+}
+
+// noProfile is a profile that is not there.
+func noProfile(name string) error {
+	names, _ := client.List()
+	return unknown("profile", name, names, "sallyport add FILE adds one that the server printed (sallyport client profile), sallyport pair fetches it")
 }
 
 // doorForSSH is the door that ssh goes through, as init calls it.

@@ -35,14 +35,16 @@ var interception = &rule{
 // whatever its source, so what others send from there does not count.
 func (d *Detector) observeReplay(e event.Event) {
 	counted := &d.sources.make(e.Source, d.at()).replays
-	if e.Client != "" {
-		counted = &d.ofClient(e.Client).replays
+	client := ""
+	if e.Reason == event.Replayed { // whoever has overheard a sequence could speak for its client
+		client = e.Client
+		counted = &d.ofClient(client).replays
 	}
 	severity := event.Info
 	if counted.add(d.at(), seconds(replayWindow)) >= d.limits.Replays {
 		severity = event.Medium
 	}
-	d.raise(subject{rule: replays, source: e.Source, client: e.Client}, severity, 1)
+	d.raise(subject{rule: replays, source: e.Source, client: client}, severity, 1)
 }
 
 func (d *Detector) observeInterception(e event.Event) {

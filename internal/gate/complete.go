@@ -41,15 +41,13 @@ func (g *Gate) completed(now time.Time, source netip.Addr, w *way) {
 		}
 	}
 	if reason != "" {
-		// The client is named in the detail only: an eavesdropper who has overheard a
-		// sequence can cause this, so it must not count as authenticated.
-		if w.client != nil {
-			detail = fmt.Sprintf("client %q: %s", w.client.Name, detail)
-		}
 		d.Kind, d.Reason, d.Detail = event.KindRefusal, reason, detail
 		refused = nil
-	} else if w.client != nil {
-		d.Client, d.Authenticated = w.client.Name, true // the secret of this step, which opens once
+	}
+	if w.client != nil {
+		// Whoever has overheard a sequence can cause a refusal in the name of
+		// its client; the secret of this step opens once.
+		d.Client, d.Authenticated = w.client.Name, reason == ""
 	}
 	g.permit.hold(d.Grants)
 	g.decide(d)

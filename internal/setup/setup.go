@@ -32,13 +32,15 @@ type Setup struct {
 	Doors              []Door
 	Sequences          bool     // each door has a sequence too
 	Unit               bool     // make the systemd unit
+	KeyKept            bool     // there is a server key already, which stays as it is
 	made               []string // folders and files, in the order of their making
 }
 
 // Config is where the configuration is going to be.
 func (s *Setup) Config() string { return filepath.Join(s.Dir, filepath.Base(DefaultConfig)) }
 
-func (s *Setup) keyPath() string { return filepath.Join(s.State, "server.key") }
+// KeyPath is where the server key is.
+func (s *Setup) KeyPath() string { return filepath.Join(s.State, "server.key") }
 
 // Clear makes the paths absolute, and returns an error if something would be
 // overwritten.
@@ -50,15 +52,27 @@ func (s *Setup) Clear() error {
 		}
 		*p = absolute
 	}
-	for _, p := range []string{s.Config(), s.keyPath()} {
-		if _, err := os.Lstat(p); !errors.Is(err, fs.ErrNotExist) {
-			if err == nil {
-				err = fmt.Errorf("%s is there already", p)
-			}
-			return &advised{err, "nothing was changed; move it away to start over"}
-		}
+	switch _, err := os.Lstat(s.Config()); {
+	case err == nil:
+		return &advised{fmt.Errorf("%s is there already", s.Config()), "nothing was changed; sallyport config edit changes it, or move it away to start over"}
+	case !errors.Is(err, fs.ErrNotExist):
+		return failed(err)
+	}
+	switch _, err := os.Lstat(s.KeyPath()); {
+	case err == nil:
+		s.KeyKept = true
+	case !errors.Is(err, fs.ErrNotExist):
+		return failed(err)
 	}
 	return nil
+}
+
+// failed says what to do about a place that cannot be looked at.
+func failed(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return &advised{err, "nothing was changed; run it as root (sudo)"}
+	}
+	return &advised{err, "nothing was changed; name another place with --dir and --state"}
 }
 
 // advised is an error with a remedy.

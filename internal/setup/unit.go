@@ -18,11 +18,17 @@ var unitPlaces = []string{"/etc/systemd/system", "/usr/lib/systemd/system", "/li
 // standardBins are where the unit finds the program.
 var standardBins = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin"}
 
+// HasSystemd reports whether systemd runs this host (sd_booted(3)).
+func HasSystemd() bool {
+	_, err := os.Stat("/run/systemd/system")
+	return err == nil
+}
+
 // NeedsUnit reports whether to make the unit and its user: as root, for
 // the usual folders, under systemd, where no package has done it.
 func (s *Setup) NeedsUnit() (bool, error) {
 	usual := s.Dir == filepath.Dir(DefaultConfig) && s.State == DefaultState && s.Socket == DefaultSocket
-	if _, err := os.Stat("/run/systemd/system"); err != nil || !usual || os.Getuid() != 0 {
+	if !HasSystemd() || !usual || os.Getuid() != 0 {
 		return false, nil
 	}
 	for _, dir := range unitPlaces {

@@ -40,10 +40,9 @@ func (s *Setup) Write(ctx context.Context, text []byte) (ring key.Keyring, err e
 	if err := s.folder(s.State, 0o700); err != nil {
 		return ring, err
 	}
-	if ring, err = keyfile.Create(s.keyPath(), s.Suite); err != nil {
+	if ring, err = s.serverKey(); err != nil {
 		return ring, err
 	}
-	s.made = append(s.made, s.keyPath())
 	err = s.makeStore("replay", func(d *disk.Dir) error { return replay.Create(d) })
 	if err == nil {
 		err = s.makeStore("spent", func(d *disk.Dir) error { return spent.Create(d) })
@@ -58,6 +57,19 @@ func (s *Setup) Write(ctx context.Context, text []byte) (ring key.Keyring, err e
 		return ring, err
 	}
 	return ring, s.hand()
+}
+
+// serverKey makes the key, or reads the one that is there: clients may have its
+// public half already.
+func (s *Setup) serverKey() (key.Keyring, error) {
+	if s.KeyKept {
+		return keyfile.Load(s.KeyPath())
+	}
+	ring, err := keyfile.Create(s.KeyPath(), s.Suite)
+	if err == nil {
+		s.made = append(s.made, s.KeyPath())
+	}
+	return ring, err
 }
 
 // folder makes a folder and those above it, unless they are there.
