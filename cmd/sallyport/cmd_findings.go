@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sallyport/internal/detect"
 	"sallyport/internal/event"
 	"sallyport/internal/inert"
 	"sallyport/internal/phrase"
@@ -20,7 +21,7 @@ var severityColors = map[event.Severity]string{event.Critical: "1;31", event.Hig
 
 func newFindings(std stdio) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "findings [--all] [--severity LEVEL]",
+		Use:     "findings [--all] [--severity LEVEL] [--rule RULE]",
 		Short:   "Show what is worth a look",
 		GroupID: "server",
 		Long: `Lists what the daemon has found in the stream of events: scans, guessing, replays, keys in other
@@ -28,6 +29,7 @@ hands. Each is raised once and counted. One that you have looked at is acknowled
 back only if it becomes more severe.`,
 		Example: `  sallyport findings
   sallyport findings --severity medium --json
+  sallyport findings --rule near-miss
   sallyport findings ack 3f2a91`,
 		Args: args(cobra.NoArgs),
 	}
@@ -35,11 +37,15 @@ back only if it becomes more severe.`,
 	place.journalFlags(cmd)
 	all := cmd.Flags().Bool("all", false, "acknowledged ones too")
 	severity := cmd.Flags().String("severity", string(event.Info), "only this `LEVEL` and above: info, low, medium, high or critical")
+	rule := cmd.Flags().String("rule", "", "only those of this `RULE`, such as near-miss")
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		least := event.Severity(*severity)
 		if least.Rank() < 0 {
 			return usageError{fmt.Errorf("--severity %q: want info, low, medium, high or critical", *severity)}
+		}
+		if *rule != "" && !slices.Contains(detect.Rules(), *rule) {
+			return usageError{hinted{fmt.Errorf("--rule %q is not known", *rule), didYouMean(*rule, detect.Rules(), "known are: "+strings.Join(detect.Rules(), ", "))}}
 		}
 		r, err := place.open()
 		if err != nil {
@@ -50,7 +56,7 @@ back only if it becomes more severe.`,
 		if err != nil {
 			return err
 		}
-		list = slices.DeleteFunc(list, func(f event.Finding) bool { return !f.Severity.AtLeast(least) })
+		list = slices.DeleteFunc(list, func(f event.Finding) bool { return !f.Severity.AtLeast(least) || *rule != "" && f.Rule != *rule })
 		if *asJSON {
 			if list == nil {
 				list = []event.Finding{}

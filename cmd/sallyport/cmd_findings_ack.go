@@ -3,31 +3,41 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"sallyport/internal/inert"
 	"sallyport/internal/journal"
+	"sallyport/internal/phrase"
 )
 
 func newAck(std stdio) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "ack ID ...",
 		Short:   "Mark findings as seen",
-		Example: "  sallyport findings ack 3f2a91",
+		Long:    "Marks findings as seen. The first letters of an ID do, as long as no other begins with them.",
+		Example: "  sallyport findings ack 3f2a91\n  sallyport findings ack 3f 7c",
 		Args:    args(cobra.MinimumNArgs(1)),
 	}
 	var place journalPlace
 	place.journalFlags(cmd)
+	cmd.ValidArgsFunction = names(ackNames).complete
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
 		path, err := place.path()
 		if err != nil {
 			return err
 		}
-		for _, id := range list {
+		for _, word := range list {
+			id, err := findingID(cmd.Context(), &place, word)
+			if err != nil {
+				return err
+			}
 			ok, err := journal.Acknowledge(cmd.Context(), path, id)
 			switch {
 			case errors.Is(err, os.ErrPermission):
@@ -42,4 +52,48 @@ func newAck(std stdio) *cobra.Command {
 		return nil
 	}
 	return cmd
+}
+
+// findingID returns the whole of an ID whose beginning is given.
+func findingID(ctx context.Context, place *journalPlace, begin string) (string, error) {
+	ids, err := findingIDs(ctx, place, true)
+	if err != nil || slices.Contains(ids, begin) {
+		return begin, err
+	}
+	var fit []string
+	for _, id := range ids {
+		if begin != "" && strings.HasPrefix(id, begin) {
+			fit = append(fit, id)
+		}
+	}
+	switch len(fit) {
+	case 0:
+		return "", hinted{fmt.Errorf("there is no finding %q", begin), "sallyport findings --all lists them"}
+	case 1:
+		return fit[0], nil
+	}
+	return "", hinted{fmt.Errorf("%s begin with %q", phrase.Count(len(fit), "finding"), begin), "they are: " + inert.Text(strings.Join(fit, ", "))}
+}
+
+// findingIDs are those of the findings; acknowledged ones only with all.
+func findingIDs(ctx context.Context, place *journalPlace, all bool) (ids []string, err error) {
+	r, err := place.open()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	list, err := r.Findings(ctx, all)
+	for _, f := range list {
+		ids = append(ids, f.ID)
+	}
+	return ids, err
+}
+
+// ackNames offers the IDs of findings that have not been seen.
+func ackNames(cmd *cobra.Command, _ []string) []string {
+	var place journalPlace
+	place.config, _ = cmd.Flags().GetString("config") // both flags are there
+	place.file, _ = cmd.Flags().GetString("journal")
+	ids, _ := findingIDs(context.Background(), &place, false)
+	return ids
 }

@@ -35,3 +35,35 @@ func TestFindingsCommand(t *testing.T) {
 		t.Errorf("acknowledge what is not there: status %d: %s", status, errs)
 	}
 }
+
+func TestFindingsByRuleAndPrefix(t *testing.T) {
+	now := time.Now()
+	finding := func(id, rule string) event.Finding {
+		return event.Finding{ID: id, Rule: rule, Severity: event.High, First: now, Last: now, Count: 1, Explanation: rule + " it is"}
+	}
+	path := keepEvents(t, nil, finding("059bff", "near-miss"), finding("05a1", "clock"), finding("7c", "replay"))
+	if out, _, _ := call(t, "", "findings", "--rule", "near-miss", "--journal", path); !strings.Contains(out, "near-miss it is") || strings.Contains(out, "clock") {
+		t.Errorf("--rule near-miss:\n%s", out)
+	}
+	if _, errs, status := call(t, "", "findings", "--rule", "near-mis", "--journal", path); status != exitUsage || !strings.Contains(errs, "did you mean near-miss?") {
+		t.Errorf("status %d: %s", status, errs)
+	}
+	if _, errs, status := call(t, "", "findings", "ack", "05", "--journal", path); status != exitFailed || !strings.Contains(errs, `2 findings begin with "05"`) {
+		t.Errorf("status %d: %s", status, errs)
+	}
+	if out, errs, status := call(t, "", "findings", "ack", "059b", "--journal", path); status != exitDone || out != "finding 059bff is acknowledged\n" {
+		t.Errorf("status %d: %s%s", status, out, errs)
+	}
+	if out, _, _ := call(t, "", "__complete", "findings", "ack", "--journal", path, ""); !strings.Contains(out, "05a1\n7c\n") || strings.Contains(out, "059bff") {
+		t.Errorf("offered:\n%s", out)
+	}
+	n := openFindings(t.Context(), newServer(t, oneDoor).config)
+	if n != nil {
+		t.Errorf("%v without a journal", n)
+	}
+	var line strings.Builder
+	findingCounts{event.High: 1, event.Info: 4}.print(&line)
+	if line.String() != "5 findings open, 1 high, 4 info: sallyport findings\n" {
+		t.Errorf("%q", line.String())
+	}
+}

@@ -46,10 +46,15 @@ func newStatus(std stdio) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		open := openFindings(cmd.Context(), *path)
 		if *asJSON {
-			printJSON(std.out, s)
+			printJSON(std.out, struct {
+				control.Status
+				Findings findingCounts `json:"findings"`
+			}{s, open})
 		} else {
 			printStatus(std.out, s, time.Now())
+			open.print(std.out)
 		}
 		return nil
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sallyport/internal/config"
 	"sallyport/internal/event"
 	"sallyport/internal/inert"
 	"sallyport/internal/journal"
@@ -31,13 +32,15 @@ const (
 
 func newWhy(std stdio) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "why SOURCE|CLIENT",
+		Use:     "why SOURCE|CLIENT|DOOR",
 		Short:   "Explain why somebody gets in, or does not",
 		GroupID: "server",
-		Long: `Tells in plain words what lately came from an address (or a prefix) or from a client, what was
-decided and why, and what that person should do.`,
+		Long: `Says in plain words what lately came from an address (or a prefix), from a client, or to a door; what
+was decided and why; and what that person should do. "me" is where this SSH session comes from.`,
 		Example: `  sallyport why 192.0.2.7
-  sallyport why alice --since 7d`,
+  sallyport why me
+  sallyport why alice --since 7d
+  sallyport why ssh`,
 		Args: args(cobra.ExactArgs(1)),
 	}
 	var place journalPlace
@@ -59,6 +62,9 @@ decided and why, and what that person should do.`,
 			return err
 		}
 		w.ask(cmd.Context(), place.config)
+		if err := w.stranger(); err != nil {
+			return err
+		}
 		if *asJSON {
 			printJSON(std.out, w)
 			return nil
@@ -78,8 +84,10 @@ type why struct {
 	Reasons []whyReason   `json:"reasons"` // of refusals and ends, the latest first
 	Events  []eventLine   `json:"events"`  // the latest ones, the oldest first
 
-	source  netip.Prefix // invalid: Target is a client
+	source  netip.Prefix // invalid: Target is a client or a door
+	door    bool         // Target is a door
 	granted uint64
+	known   []string    // clients and doors
 	used    bool        // a connection has come by a grant since
 	last    event.Event // the latest grant or refusal
 }
@@ -96,9 +104,15 @@ type whyReason struct {
 
 func (w *why) read(ctx context.Context, place *journalPlace) error {
 	q := journal.Query{Since: w.Since, Limit: whyEvents}
-	if prefix, err := parseSource(w.Target); err == nil {
-		w.source, q.Source = prefix, prefix
-	} else {
+	if err := w.resolve(place.config); err != nil {
+		return err
+	}
+	switch {
+	case w.source.IsValid():
+		q.Source = w.source
+	case w.door:
+		q.Door = w.Target
+	default:
 		q.Client = w.Target
 	}
 	r, err := place.open()
@@ -118,6 +132,38 @@ func (w *why) read(ctx context.Context, place *journalPlace) error {
 	}
 	slices.SortFunc(w.Reasons, func(a, b whyReason) int { return cmp.Or(b.Last.Compare(a.Last), cmp.Compare(a.Reason, b.Reason)) })
 	return nil
+}
+
+// resolve finds out what is asked about. Names that the configuration has not
+// may be in the journal still.
+func (w *why) resolve(path string) (err error) {
+	if prefix, err := parseSource(w.Target); err == nil {
+		w.source = prefix
+		return nil
+	}
+	cfg, err := loadConfig(path)
+	if err != nil { // a client, as far as is known
+		return nil
+	}
+	w.door = findClient(cfg, w.Target) == nil && (cfg.Door(w.Target) != nil || slices.ContainsFunc(cfg.Groups, func(g config.Group) bool { return g.Name == w.Target }))
+	w.known = knownNames(cfg)
+	return nil
+}
+
+// stranger returns an error for a name that neither the configuration nor the
+// journal has.
+func (w *why) stranger() error {
+	if w.source.IsValid() || w.door || len(w.Events)+len(w.Grants) > 0 || w.known == nil || slices.Contains(w.known, w.Target) {
+		return nil
+	}
+	_, err := parseSource(w.Target)
+	if !errors.Is(err, errSource) && w.Target != thisSession {
+		return fmt.Errorf("%q: %w", w.Target, err)
+	}
+	if w.Target == thisSession {
+		return err
+	}
+	return hinted{fmt.Errorf("%q is neither an address nor a client nor a door", w.Target), didYouMean(w.Target, w.known, thereAre("client or door", w.known))}
 }
 
 // take adds one event to the answer.
@@ -178,7 +224,10 @@ func (w *why) ask(ctx context.Context, config string) {
 // concerns reports whether a grant lets in what is asked about, or was asked for
 // from there.
 func (w *why) concerns(g event.Grant) bool {
-	if !w.source.IsValid() {
+	switch {
+	case w.door:
+		return g.Door == w.Target
+	case !w.source.IsValid():
 		return g.Client == w.Target
 	}
 	return w.source.Contains(g.Source.Unmap()) || w.source.Overlaps(g.From())
@@ -188,7 +237,7 @@ func (w *why) print(out io.Writer, now time.Time) {
 	w.printNow(out, now)
 	since := w.Since.Local().Format(time.DateTime)
 	if len(w.Events) == 0 {
-		fmt.Fprintf(out, "Nothing from %s since %s.\n\n%s\n", inert.Text(w.Target), since, w.silence())
+		fmt.Fprintf(out, "Nothing %s %s since %s.\n\n%s\n", map[bool]string{true: "at door", false: "from"}[w.door], inert.Text(w.Target), since, w.silence())
 		return
 	}
 	fmt.Fprintf(out, "\nSince %s, the latest at the end:\n", since)
@@ -248,6 +297,8 @@ func (w *why) printNow(out io.Writer, now time.Time) {
 	switch {
 	case !w.Daemon:
 		fmt.Fprintln(out, "The daemon does not answer, so what is open now is not known.")
+	case len(w.Grants) == 0 && w.door:
+		fmt.Fprintf(out, "Now: door %q is open for nobody.\n", w.Target)
 	case len(w.Grants) == 0:
 		fmt.Fprintf(out, "Now: no door is open for %s.\n", inert.Text(w.Target))
 	}
@@ -259,6 +310,10 @@ func (w *why) printNow(out io.Writer, now time.Time) {
 // silence explains that there is nothing: the most frequent case, and the one
 // in which a log says the least.
 func (w *why) silence() string {
+	if w.door {
+		return `Nobody has knocked at this door, as far as the server could see. What stops before it, on the way
+or at another firewall, is not seen here: ask for the address (sallyport why ADDRESS).`
+	}
 	if !w.source.IsValid() {
 		return `A message from a client that cannot be opened bears no name, so it would not be here. Ask for
 the address instead (sallyport why ADDRESS); sallyport doctor PROFILE on the client shows that.`
@@ -293,6 +348,12 @@ func sentence(e eventLine) string {
 		return fmt.Sprintf("closed %s %s, its time was over", door, who)
 	case event.KindRevocation:
 		return fmt.Sprintf("closed %s %s (%s)%s", door, who, inert.Text(string(e.Reason)), detail)
+	}
+	switch e.Kind {
+	case event.KindUse:
+		return fmt.Sprintf("a connection by %s %s%s", door, who, detail)
+	case event.KindContacts:
+		return fmt.Sprintf("touched closed ports, as knocks and scans do, %s%s", strings.TrimPrefix(who, "for "), detail)
 	}
 	return inert.Text(string(e.Kind)) + detail
 }

@@ -56,3 +56,24 @@ func TestWhyAGrantDoesNotHelp(t *testing.T) {
 		}
 	}
 }
+
+func TestWhyKnowsNames(t *testing.T) {
+	t.Setenv("SSH_CONNECTION", "")
+	s := newServer(t, oneDoor)
+	s.must("", "client", "add", "alice", "--key", s.write("k.pub", newEd25519(t)), "--door", "ssh")
+	path := keepEvents(t, someEvents())
+	for target, want := range map[string]string{
+		"alcie": `"alcie" is neither an address nor a client nor a door` + "\nhint: did you mean alice?", "nosuchclient": "hint: there are: alice, ssh",
+		"not an address!": "neither an address nor a client", "gate.example.org": "this is a name, and an address is wanted",
+	} {
+		if _, errs, status := s.sallyport("", "why", target, "--journal", path); status != exitFailed || !strings.Contains(errs, want) {
+			t.Errorf("why %s: status %d: %s", target, status, errs)
+		}
+	}
+	if out := s.must("", "why", "ssh", "--journal", path); !strings.Contains(out, `opened door "ssh" for 192.0.2.10`) {
+		t.Errorf("why ssh:\n%s", out)
+	}
+	if out := s.must("", "why", "192.0.2.0/24", "--journal", path); !strings.Contains(out, `opened door "ssh" for 192.0.2.10`) {
+		t.Errorf("why a prefix:\n%s", out)
+	}
+}

@@ -35,6 +35,7 @@ func addCompletions(cmd *cobra.Command) {
 	cmd.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	path := cmd.CommandPath()
 	switch {
+	case cmd.ValidArgsFunction != nil: // it has its own
 	case argumentNames[path] != nil:
 		cmd.ValidArgsFunction = argumentNames[path].complete
 	case serverArguments[path] != nil:

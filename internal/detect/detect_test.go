@@ -658,8 +658,7 @@ func TestRulesAreDocumented(t *testing.T) {
 		told = append(told, string(m[1]))
 	}
 	var have []string
-	for _, r := range []*rule{scanFast, scanSlow, scanDistributed, guesses, guessesDistributed, nearMiss, replays, interception, clocks,
-		stranger, forbiddenDoor, forbiddenPlace, twoPlaces, newCountry, neverUsed, failedLogins, overdue, exposed, floods} {
+	for _, r := range rules() {
 		have = append(have, r.name)
 		if !strings.HasSuffix(r.advice, ".") || r.quiet < time.Minute {
 			t.Errorf("%s: advice %q, over after %s", r.name, r.advice, r.quiet)
