@@ -123,23 +123,9 @@ func (m *memory) close() error {
 	return errors.Join(m.store.Close(), m.files.Close())
 }
 
-// watchSteps gives the gate a new plan whenever another step of the rotating
-// sequences begins, and within a second of a change of the clock or of the
-// ports in use. The plan is made beside the pump, so that no packet waits for it.
-func (d *Daemon) watchSteps(ctx context.Context) error {
-	every := time.NewTicker(time.Second)
-	defer every.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-every.C:
-		}
-		if !d.config.Load().Rotates() {
-			continue
-		}
-		_ = d.pump.Replan(ctx, time.Now()) // fails at the end only
-	}
+// keepPlan follows the steps of the rotating sequences.
+func (d *Daemon) keepPlan(ctx context.Context) error {
+	return d.pump.KeepPlan(ctx, func() bool { return d.config.Load().Rotates() })
 }
 
 // sequenceProblems finds what is wrong with sequences that change: overdue,

@@ -3,19 +3,14 @@
 package daemon
 
 import (
-	"context"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"sallyport/internal/config"
 	"sallyport/internal/daemon/hub"
-	"sallyport/internal/daemon/pump"
-	"sallyport/internal/gate"
 	"sallyport/internal/packet"
 	"sallyport/internal/sequence"
 	"sallyport/internal/spent"
@@ -28,30 +23,6 @@ func rotatingConfig(state string) *config.Config {
 		Doors:    []config.Door{{Name: "ssh", Ports: []packet.Port{{Proto: packet.TCP, Number: 22}}, OpenFor: time.Minute}},
 		Clients:  []config.Client{{Name: "bob", Doors: []string{"ssh"}, Rotating: config.Secret{Current: sequence.NewSecret([20]byte{1})}}},
 	}
-}
-
-// The gate always has the sequences of the present, through many steps and when
-// the clock is set.
-func TestWatchSteps(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		cfg := rotatingConfig("")
-		g := gate.New(cfg, gate.SPA{}, gate.Host{}, time.Now())
-		d := &Daemon{pump: pump.New(newFakeKernel(), g, nil, nil)}
-		d.config.Store(cfg)
-		ctx, cancel := context.WithCancel(t.Context())
-		var running sync.WaitGroup
-		running.Go(func() { _ = d.pump.Run(ctx) })
-		running.Go(func() { _ = d.watchSteps(ctx) })
-		for range 5 {
-			time.Sleep(sequence.Period + time.Second) // by the clock of the test
-			synctest.Wait()
-			if g.Planning(time.Now()) != nil { // the pump sleeps
-				t.Errorf("%v: the plan is of another step", time.Now())
-			}
-		}
-		cancel()
-		running.Wait()
-	})
 }
 
 func newMemoryDaemon() *Daemon {

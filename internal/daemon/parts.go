@@ -73,7 +73,7 @@ func (d *Daemon) guarding() []part {
 		{name: "host addresses", run: d.watchAddresses},
 		{name: "exposure", claims: []string{"Gate.Interfaces"}, run: d.watchExposure},
 		{name: "listening ports", run: d.watchListeners},
-		{name: "rotating sequences", claims: []string{"Rotating"}, run: d.watchSteps},
+		{name: "rotating sequences", claims: []string{"Rotating"}, run: d.keepPlan},
 		{name: "sampling", run: d.watchRate},
 	}
 }

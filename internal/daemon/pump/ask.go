@@ -4,6 +4,7 @@ package pump
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"sallyport/internal/capture"
@@ -16,18 +17,33 @@ func (p *Pump) Alive(ctx context.Context) error { return p.do(ctx, func() {}) }
 
 // Prepare gets hold of what a filter will need.
 func (p *Pump) Prepare(ctx context.Context, f capture.Filter) error {
-	var failed error
-	if err := p.do(ctx, func() { failed = p.source.Prepare(f) }); err != nil {
-		return err
-	}
-	return failed
+	failed, err := ask(ctx, p, func() error { return p.source.Prepare(f) })
+	return errors.Join(err, failed)
 }
 
-// Replan gives the gate a new plan if it needs one. The plan is made on the
+// KeepPlan gives the gate a new plan whenever another step of the rotating sequences
+// begins, and within a second of a change of the clock or of the ports in use, until
+// the context ends. Needed reports whether there are such sequences.
+func (p *Pump) KeepPlan(ctx context.Context, needed func() bool) error {
+	every := time.NewTicker(time.Second)
+	defer every.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-every.C:
+		}
+		if needed() {
+			_ = p.replan(ctx, time.Now()) // fails at the end only
+		}
+	}
+}
+
+// replan gives the gate a new plan if it needs one. The plan is made on the
 // goroutine that asks, so that no packet waits for it.
-func (p *Pump) Replan(ctx context.Context, now time.Time) error {
-	var work func() *gate.Plan
-	if err := p.do(ctx, func() { work = p.gate.Planning(now) }); err != nil || work == nil {
+func (p *Pump) replan(ctx context.Context, now time.Time) error {
+	work, err := ask(ctx, p, func() func() *gate.Plan { return p.gate.Planning(now) })
+	if err != nil || work == nil {
 		return err // or the step is the same
 	}
 	plan := work()
@@ -35,9 +51,8 @@ func (p *Pump) Replan(ctx context.Context, now time.Time) error {
 }
 
 // OneTimeLeft asks the gate how many one-time sequences each door has left.
-func (p *Pump) OneTimeLeft(ctx context.Context) (left map[string]int, err error) {
-	err = p.do(ctx, func() { left = p.gate.OneTimeLeft() })
-	return left, err
+func (p *Pump) OneTimeLeft(ctx context.Context) (map[string]int, error) {
+	return ask(ctx, p, p.gate.OneTimeLeft)
 }
 
 // Began informs the gate which grants are in force that count.

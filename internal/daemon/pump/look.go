@@ -50,26 +50,24 @@ func (p *Pump) Look(now time.Time, v View) Seen {
 }
 
 // Configure carries a new configuration to gate and capture, between two packets.
-func (p *Pump) Configure(ctx context.Context, c Change) (seen Seen, err error) {
-	err = p.do(ctx, func() {
+func (p *Pump) Configure(ctx context.Context, c Change) (Seen, error) {
+	return ask(ctx, p, func() Seen {
 		now := time.Now()
 		if c.Memory != nil {
 			p.gate.Remember(c.Memory, now)
 		}
 		p.gate.Reconfigure(c.Config, c.SPA, now)
 		p.gate.Began(c.Live)
-		seen = p.Look(now, c.View)
+		return p.Look(now, c.View)
 	})
-	return seen, err
 }
 
 // SetHost carries what has changed about the host.
-func (p *Pump) SetHost(ctx context.Context, host gate.Host, v View) (seen Seen, err error) {
-	err = p.do(ctx, func() {
+func (p *Pump) SetHost(ctx context.Context, host gate.Host, v View) (Seen, error) {
+	return ask(ctx, p, func() Seen {
 		p.gate.SetHost(host)
-		seen = p.Look(time.Now(), v)
+		return p.Look(time.Now(), v)
 	})
-	return seen, err
 }
 
 // filter lets through what the gate watches, and all that touches closed ports where

@@ -85,17 +85,24 @@ func (p *Pump) handle(now time.Time, in int, ip []byte) {
 
 // do runs f between two batches, on the pump's goroutine, and waits for it.
 func (p *Pump) do(ctx context.Context, f func()) error {
-	done := make(chan struct{})
+	_, err := ask(ctx, p, func() struct{} { f(); return struct{}{} })
+	return err
+}
+
+// ask runs f between two batches, on the pump's goroutine, and returns what it
+// returns. A pump that comes by when nothing waits any more disturbs nothing.
+func ask[T any](ctx context.Context, p *Pump, f func() T) (answer T, err error) {
+	done := make(chan T, 1)
 	select {
-	case p.commands <- func() { f(); close(done) }:
+	case p.commands <- func() { done <- f() }:
 	case <-ctx.Done():
-		return fmt.Errorf("reach the gate: %w", ctx.Err())
+		return answer, fmt.Errorf("reach the gate: %w", ctx.Err())
 	}
 	p.source.Wake() // is remembered if the pump is not asleep
 	select {
-	case <-done:
-		return nil
+	case answer = <-done:
+		return answer, nil
 	case <-ctx.Done():
-		return fmt.Errorf("reach the gate: %w", ctx.Err())
+		return answer, fmt.Errorf("reach the gate: %w", ctx.Err())
 	}
 }
