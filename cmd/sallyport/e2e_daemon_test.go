@@ -39,11 +39,11 @@ func TestReloadWithABrokenFileChangesNothing(t *testing.T) {
 
 func TestReloadKeepsGrantsAndSequencesInProgress(t *testing.T) {
 	t.Parallel()
-	w := newGuarded(t, sshDoor)
+	w := newGuarded(t, slowDoor)
 	w.knock(w.Client, w.Client.Gate4, sshKnocks...)
 	w.open(w.Client, "tcp", at(w.Client, 22))
 	w.knock(w.Attacker, w.Attacker.Gate4, sshKnocks[:2]...)
-	w.configure(sshDoor + `
+	w.configure(slowDoor + `
 [[door]]
 name     = "more"
 ports    = ["tcp/23"]

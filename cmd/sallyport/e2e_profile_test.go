@@ -45,7 +45,7 @@ func newClientWorld(t *testing.T, opts lab.Options, serve func(*clientWorld)) *c
 	} else {
 		serve(w)
 	}
-	w.configure(fmt.Sprintf("[spa]\nport = %d\n[[door]]\nname = \"ssh\"\nports = [\"tcp/22\"]\nopen_for = \"3s\"\n[[client]]\nname = \"alice\"\ndoors = [\"ssh\"]\nkey = %q\n",
+	w.configure(fmt.Sprintf("[spa]\nport = %d\n[[door]]\nname = \"ssh\"\nports = [\"tcp/22\"]\nopen_for = \"1h\"\n[[client]]\nname = \"alice\"\ndoors = [\"ssh\"]\nkey = %q\n",
 		spaPort, strings.TrimSpace(string(public))))
 	w.start()
 	w.profile("gate", w.Client.Gate4.String())
@@ -260,6 +260,14 @@ func TestAgentOpensTheDoor(t *testing.T) {
 func TestWatchKeepsTheDoorOpen(t *testing.T) {
 	t.Parallel()
 	w := newClientWorld(t, lab.Options{}, nil)
+	text, err := os.ReadFile(w.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(w.config, []byte(briefly(string(text))), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.must(w.Gate, "reload", "-c", w.config)
 	w.closed(w.Client, "tcp", at(w.Client, 22))
 	cmd := w.command("watch", "gate")
 	var out lockedBuffer
