@@ -48,7 +48,7 @@ and what else should not be public.`,
 	cmd.Flags().StringVar(&c.suite, "suite", key.Hybrid.String(), "of the server key: mlkem768-x25519, or x25519 for ECDSA and RSA keys")
 	cmd.Flags().BoolVar(&c.Sequences, "with-sequence", false, "give each door a random sequence too")
 	cmd.Flags().StringVar(&c.OpenFor, "open-for", "30s", "how `LONG` doors stay open to who knocked")
-	cmd.Flags().StringArrayVar(&c.doors, "door", nil, "a door, `NAME=tcp/PORT` or NAME=udp/FIRST-LAST (again for more)")
+	cmd.Flags().StringArrayVar(&c.doors, "door", nil, "a door, `NAME=tcp/PORT` or NAME=udp/FIRST-LAST (may be repeated)")
 	yes := cmd.Flags().BoolP("yes", "y", false, "ask nothing")
 	noUnit := cmd.Flags().Bool("no-unit", false, "make no systemd unit")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

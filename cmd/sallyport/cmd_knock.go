@@ -35,7 +35,7 @@ tcp/7000 or udp/8000, or as for knock(1): 7000:tcp, 8000:udp, 7000.
 Neither needs special rights.`,
 		Example: `  sallyport knock office
   sallyport knock office db --for 20s
-  sallyport knock office --rotating
+  sallyport knock office --rotating --wait-port 22
   sallyport knock gate.example.org tcp/7000 udp/8000 tcp/9000 && ssh gate.example.org
   sallyport knock gate.example.org 7000 8000:udp 9000`,
 		Args: args(cobra.MinimumNArgs(1)),
@@ -45,13 +45,18 @@ Neither needs special rights.`,
 	single := cmd.Flags().Bool("single", false, "let in one connection only")
 	gap := addDuration(cmd, "gap", sender.DefaultGap, "with ports: time between two knocks")
 	rotating := cmd.Flags().Bool("rotating", false, "with a rotating sequence, even if the profile has a server key")
+	port := cmd.Flags().Uint16("wait-port", 0, "wait until this TCP `PORT` answers")
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
+	cmd.MarkFlagsMutuallyExclusive("wait-port", "single") // trying the port would use the grant up
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
 		if isSequence(list[1:]) {
 			if err := useless(cmd, "a sequence", "for", "single", "identity", "timeout", "rotating"); err != nil {
 				return err
 			}
-			return sendSequence(cmd, std.out, list, sender.Options{Gap: *gap, Family: flags.family()}, *asJSON)
+			if err := sendSequence(cmd, std.out, list, sender.Options{Gap: *gap, Family: flags.family()}, *asJSON); err != nil {
+				return err
+			}
+			return waitPort(cmd.Context(), std.err, list[0], *port, flags.family())
 		}
 		if err := useless(cmd, "a profile", "gap"); err != nil {
 			return err
@@ -69,9 +74,14 @@ Neither needs special rights.`,
 			if err := useless(cmd, "a rotating sequence", "for", "single", "identity", "timeout"); err != nil {
 				return err
 			}
-			return knockRotating(cmd.Context(), std, profile, opts, *asJSON)
+			err = knockRotating(cmd.Context(), std, profile, opts, *asJSON)
+		} else {
+			err = knockMessage(cmd.Context(), std, profile, opts, *asJSON)
 		}
-		return knockMessage(cmd.Context(), std, profile, opts, *asJSON)
+		if err != nil {
+			return err
+		}
+		return waitPort(cmd.Context(), std.err, profile.Host, *port, flags.family())
 	}
 	return cmd
 }

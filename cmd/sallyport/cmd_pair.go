@@ -29,7 +29,7 @@ the profile, and adds it. Do this before the door is closed.`,
 	flags := addAskFlags(cmd, std)
 	cmd.Flags().StringVar(&p.client, "name", "", "what the server calls this client (default: you-this-host)")
 	cmd.Flags().StringVar(&p.profile, "as", "", "what you call the server (default: the first part of its name)")
-	cmd.Flags().StringArrayVar(&p.doors, "door", []string{"ssh"}, "a `DOOR` that this client may open; may be repeated")
+	cmd.Flags().StringArrayVar(&p.doors, "door", []string{"ssh"}, "a `DOOR` that this client may open (may be repeated)")
 	cmd.Flags().BoolVar(&p.sudo, "sudo", false, "use sudo on the server")
 	cmd.Flags().BoolVar(&p.replace, "replace", false, "in the place of a profile with the same name")
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {

@@ -61,7 +61,7 @@ The key is the one that your SSH session was authenticated with, if sshd reveals
 	cmd.Flags().StringVar(&c.init.Dir, "dir", c.init.Dir, "`FOLDER` of the configuration")
 	cmd.Flags().StringVar(&c.init.State, "state", c.init.State, "`FOLDER` of the state")
 	cmd.Flags().StringVar(&c.init.Socket, "socket", c.init.Socket, "`PATH` of the control socket")
-	cmd.Flags().StringArrayVar(&c.init.doors, "door", nil, "a door for a new configuration, `NAME=tcp/PORT` (again for more)")
+	cmd.Flags().StringArrayVar(&c.init.doors, "door", nil, "a door for a new configuration, `NAME=tcp/PORT` (may be repeated)")
 	cmd.Flags().StringVar(&c.client, "client", "", "`NAME` of the client (default: yours)")
 	cmd.Flags().StringVar(&c.key, "key", "", "public key `FILE` of the client, or - for standard input")
 	cmd.Flags().StringVar(&c.host, "host", "", "`HOST` by which the client reaches this server")

@@ -18,6 +18,8 @@ func newWatch(std stdio) *cobra.Command {
 		GroupID: "client",
 		Long: `Knocks again before the door closes, and at once when this host gets another address. At the
 end (Ctrl-C) it gives the grant back. Established connections go on.`,
+		Example: `  sallyport watch office
+  sallyport watch office db web`,
 		Args: args(cobra.MinimumNArgs(1)),
 	}
 	flags := addAskFlags(cmd, std)
@@ -48,11 +50,16 @@ type watch struct {
 // run knocks until ctx ends. The first knock has to succeed; later ones may
 // fail for a while, as on the way from one network to another.
 func (w *watch) run(ctx context.Context) error {
-	w.sources = map[string]bool{}
 	result, err := client.Knock(ctx, w.profile, w.opts)
 	if err != nil {
 		return err
 	}
+	return w.keep(ctx, result)
+}
+
+// keep goes on from a first result, and gives back what is open when ctx ends.
+func (w *watch) keep(ctx context.Context, result client.Result) error {
+	w.sources = map[string]bool{}
 	for {
 		w.tell(result)
 		if !w.wait(ctx, result) {

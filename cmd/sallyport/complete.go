@@ -18,6 +18,7 @@ var argumentNames = map[string]names{
 	"sallyport knock":  profileThenDoors,
 	"sallyport close":  profileThenDoors,
 	"sallyport watch":  profileThenDoors,
+	"sallyport run":    onlyFirst(profileNames),
 	"sallyport ssh":    onlyFirst(profileNames),
 	"sallyport proxy":  onlyFirst(profileNames),
 	"sallyport doctor": onlyFirst(profileNames),
@@ -55,7 +56,7 @@ func addCompletions(cmd *cobra.Command) {
 		}
 	}
 	switch path {
-	case "sallyport proxy", "sallyport ssh":
+	case "sallyport proxy", "sallyport ssh", "sallyport run":
 		offer("door", func(_ *cobra.Command, before []string) []string { return doorsOf(before) })
 	}
 	for _, c := range cmd.Commands() {

@@ -51,7 +51,7 @@ func TestCompletions(t *testing.T) {
 		"client add bob -c " + path + " --door": "ssh web :4",
 		"client add bob --key":                  ":0",
 		"revoke -c " + path + " --client":       "alice :4",
-		"why -c " + path:                        "alice :4",
+		"why -c " + path:                        "alice me ssh web :4",
 		"events -c " + path + " --door":         "ssh web :4",
 		"check --severity":                      "error info warning :4",
 		"check -c":                              "toml :8",

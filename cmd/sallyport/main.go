@@ -60,6 +60,9 @@ func run(ctx context.Context, args []string, std stdio) int {
 	if err == nil {
 		return exitDone
 	}
+	if ended := statusError(0); errors.As(err, &ended) {
+		return int(ended)
+	}
 	printError(std.err, err)
 	if errors.As(err, new(usageError)) {
 		return exitUsage

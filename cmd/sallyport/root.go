@@ -16,6 +16,7 @@ func addCommands(root *cobra.Command, std stdio) {
 		newSSH(std),
 		newProxy(std),
 		newWatch(std),
+		newRun(std),
 		newDoctor(std),
 		newKeygen(std),
 		newAdd(std),
