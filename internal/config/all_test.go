@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/internal/fwknop"
 	"sallyport/internal/sequence"
 	"sallyport/internal/sshauth"
 )
@@ -78,6 +79,13 @@ spa.port=40000`).Clients[0].From
 		return
 	case time.Time:
 		v.Set(reflect.ValueOf(time.Unix(1, 0)))
+		return
+	case *fwknop.Key:
+		key, err := fwknop.NewKey([]byte("a test vector"), []byte("another one"), fwknop.CBC, fwknop.DefaultDigest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.Set(reflect.ValueOf(key))
 		return
 	case netip.AddrPort:
 		v.Set(reflect.ValueOf(netip.MustParseAddrPort("192.0.2.1:1")))

@@ -94,6 +94,7 @@ var openFields = map[string]string{
 	"Ports": "ports", "Label": "label", "OpenFor": "open_for", "Single": "single", "To": "to", "Widen4": "widen4", "Widen6": "widen6", "Doors": "doors",
 	"MaxOpen": "max_open", "Most": "max_grants", "Expires": "expires", "Policy": "policy", "Public": "public", "Closed": "closed",
 	"Interfaces": "interfaces", "Trusted": "trusted", "Port": "port", "ClockSkew": "clock_skew", "Ack": "ack", "RequireBound": "require_bound",
+	"FwknopPort": "fwknop_port", "FwknopOtherSource": "fwknop_other_source",
 }
 
 // secretFields are the names of further fields in the configuration, where they
@@ -218,8 +219,7 @@ func (c *Config) WayIn(source netip.Addr, p packet.Port, now time.Time) string {
 		}
 	}
 	for _, client := range c.Clients {
-		able := client.Key != nil && c.SPA.Port != 0 || !client.Rotating.Current.IsZero()
-		if able && slices.Contains(client.Doors, door.Name) && client.From.Allows(source) && (client.Expires.IsZero() || now.Before(client.Expires)) {
+		if c.SPA.Knocks(&client) && slices.Contains(client.Doors, door.Name) && client.From.Allows(source) && (client.Expires.IsZero() || now.Before(client.Expires)) {
 			return fmt.Sprintf("client %q can open door %q", client.Name, door.Name)
 		}
 	}

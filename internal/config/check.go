@@ -12,6 +12,7 @@ func (l *loader) crossCheck() {
 	l.checkPrefixes()
 	l.checkClients()
 	l.checkSecrets()
+	l.checkFwknop()
 	l.checkHooks()
 	l.checkDecoys()
 }
@@ -32,7 +33,7 @@ func (l *loader) checkPorts() {
 			}
 			l.owners[p] = i
 			if l.config.SPA.is(p) {
-				s.errorf(s.at("ports"), "ports: %s is the SPA port: choose another SPA port", p)
+				s.errorf(s.at("ports"), "ports: %s is a port of [spa]: choose another there", p)
 			}
 		}
 	}
@@ -63,7 +64,7 @@ func (l *loader) checkKnocks() {
 			case open:
 				s.errorf(w.at, "%s: %s is public: want knocks on closed ports only", w.key, p)
 			case l.config.SPA.is(p):
-				s.errorf(w.at, "%s: %s is the SPA port: want other ports", w.key, p)
+				s.errorf(w.at, "%s: %s is a port of [spa]: want other ports", w.key, p)
 			}
 		}
 	}

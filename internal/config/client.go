@@ -18,6 +18,7 @@ func (l *loader) readClient(t *table) {
 		Doors:    list(s, "doors", `names of doors in quotes, such as ["ssh"]`, once(func(name string) (string, error) { return name, nil })),
 		Key:      readKey(s),
 		Rotating: l.readSecret(s),
+		Fwknop:   l.readFwknop(s),
 		Changed:  readTime(s, "changed"),
 		From:     sshauth.FromPrefixes(readPrefixes(s, "from")),
 		Expires:  readTime(s, "expires"),
@@ -38,8 +39,8 @@ func readKey(s *section) ssh.PublicKey {
 	const want = `a public key in quotes, such as "ssh-ed25519 AAAA… alice@laptop"`
 	v := s.scalar("key", unstable.String, want)
 	if v == nil {
-		if s.table.values["key"] == nil && s.table.values["rotating"] == nil {
-			s.errorf(s.table.place, "key is missing: want %s, or rotating, or both", want)
+		if s.table.values["key"] == nil && s.table.values["rotating"] == nil && s.table.values["fwknop"] == nil {
+			s.errorf(s.table.place, "key is missing: want %s, or rotating, or both; or fwknop", want)
 		}
 		return nil
 	}

@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"sallyport/internal/fwknop"
 	"sallyport/internal/packet"
 	"sallyport/internal/sshauth"
 )
@@ -88,6 +89,9 @@ type SPA struct {
 	ServerKey      string        // absolute path; default StateDir/server.key
 	AuthorizedKeys string        // absolute path of a file in OpenSSH's format; empty: none
 	RequireBound   bool          // refuse messages that do not name their source address
+
+	FwknopPort        uint16 // where packets of fwknop's clients arrive; 0, the default: nowhere
+	FwknopOtherSource bool   // such a packet may name another address than its own, which gets in
 }
 
 // Door is what can be opened: ports that open and close together.
@@ -119,8 +123,9 @@ type Client struct {
 	Label    string        // for people, in any script; may be empty
 	Doors    []string      // names of existing doors, those of its groups too, at least one; asked for by "default doors"
 	Groups   []string      // the groups that it may ask for
-	Key      ssh.PublicKey // nil: a client with a rotating secret only
+	Key      ssh.PublicKey // nil: a client that knocks in other ways only
 	Rotating Secret
+	Fwknop   *fwknop.Key   // nil: it has no client of fwknop
 	Changed  time.Time     // when the rotating secret was made; zero: unknown
 	From     sshauth.From  // where the client may knock from; zero: anywhere
 	Expires  time.Time     // zero: never

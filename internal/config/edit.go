@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -80,13 +81,17 @@ func Section(text []byte, name string) int {
 }
 
 // Hide returns a text with the values of all keys that are secrets replaced by
-// "…", as far as the text is TOML with a key on a line.
+// "…", and so are values that hold such keys.
 func Hide(text []byte) []byte {
 	lines := strings.SplitAfter(string(text), "\n")
 	var b bytes.Buffer
+	secret := false // everything in this table is
 	for len(lines) > 0 {
 		line := strings.TrimSpace(lines[0])
 		if line == "" || line[0] == '#' || line[0] == '[' {
+			if line != "" && line[0] == '[' {
+				secret = holdsSecret(tableOf(line))
+			}
 			b.WriteString(lines[0])
 			lines = lines[1:]
 			continue
@@ -96,7 +101,7 @@ func Hide(text []byte) []byte {
 			n = 1
 		}
 		s := statement{key: key, lines: lines[:n]}
-		if hidden[key] || err != nil {
+		if secret || err != nil || holdsSecret(values(lines[:n])) {
 			s.set(Setting{key, `"…"`})
 		}
 		b.WriteString(strings.Join(s.lines, ""))
@@ -107,6 +112,32 @@ func Hide(text []byte) []byte {
 
 // hidden are the keys whose values are secrets, or may hold one.
 var hidden = map[string]bool{"sequence": true, "sequence_previous": true, "rotating": true, "rotating_previous": true, "fwknop": true, "url": true, "command": true}
+
+// tableOf returns what a header such as "[client.fwknop]" makes; nil if it is none.
+func tableOf(header string) map[string]any { return values([]string{header}) }
+
+func values(lines []string) map[string]any {
+	found := make(map[string]any)
+	if toml.Unmarshal([]byte(strings.Join(lines, "")), &found) != nil {
+		return nil
+	}
+	return found
+}
+
+// holdsSecret reports whether a value has one of the hidden keys, at any depth.
+func holdsSecret(v any) bool {
+	switch v := v.(type) {
+	case map[string]any:
+		for key, inner := range v {
+			if hidden[key] || holdsSecret(inner) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(v, holdsSecret)
+	}
+	return false
+}
 
 // editedTable is the text of a table, and what is before and after it.
 type editedTable struct {

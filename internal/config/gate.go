@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -129,6 +130,12 @@ func (l *loader) readSPA(t *table) {
 		ServerKey:      readPath(s, "server_key", l.config.Daemon.StateDir+"/server.key"),
 		AuthorizedKeys: readPath(s, "authorized_keys", ""),
 		RequireBound:   s.boolean("require_bound", false),
+
+		FwknopPort:        uint16(s.number("fwknop_port", 65535)),
+		FwknopOtherSource: s.boolean("fwknop_other_source", false),
+	}
+	if spa := l.config.SPA; spa.FwknopPort != 0 && spa.FwknopPort == spa.Port {
+		s.errorf(s.at("fwknop_port"), "fwknop_port is the same as port: fwknop's packets need a port of their own")
 	}
 	l.checkPublic(s)
 	s.finish()
@@ -139,12 +146,10 @@ func (l *loader) readSPA(t *table) {
 func (l *loader) checkPublic(spa *section) {
 	for _, p := range l.config.Gate.Public {
 		if l.config.SPA.is(p) {
-			spa.errorf(spa.at("port"), "port %d is public as %s at %s: the SPA port must be closed", p.Number, p, l.gate.at("public"))
+			spa.errorf(spa.at("port"), "port %d is public as %s at %s: a port for messages must be closed", p.Number, p, l.gate.at("public"))
 		}
 	}
 }
 
-// is tells whether p is the SPA port.
-func (s SPA) is(p packet.Port) bool {
-	return p.Proto == packet.UDP && p.Number == s.Port && s.Port != 0
-}
+// is reports whether messages arrive at p.
+func (s SPA) is(p packet.Port) bool { return slices.Contains(s.Ports(), p) }

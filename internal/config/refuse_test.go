@@ -57,7 +57,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"\n# \x00", `:2: holds a NUL byte: want UTF-8 text`},
 		{"\ufeff[gate]", `:1: starts with a byte order mark: save the file as UTF-8 without one`},
 
-		{"[spa.x]\n" + strings.Repeat("#\n", 8) + manyKeys(1001), `:1: spa: unknown key "x": want ack, authorized_keys, clock_skew, port, require_bound or server_key` + "\n" + main + `:1010: more than 1000 keys in one table`},
+		{"[spa.x]\n" + strings.Repeat("#\n", 8) + manyKeys(1001), `:1: spa: unknown key "x": want ack, authorized_keys, clock_skew, fwknop_other_source, fwknop_port, port, require_bound or server_key` + "\n" + main + `:1010: more than 1000 keys in one table`},
 
 		// Unknown keys and wrong types.
 		{strings.Repeat("k", 99) + " = 1", `:1: unknown key "` + strings.Repeat("k", 60) + `…": ` + wantTables},
@@ -87,7 +87,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"gate.public = ['tcp/80']", `:1: gate: public means nothing with policy "doors", which closes doors only: remove it, or set policy = "all"`},
 		{"gate.policy = 'all'\ngate.public = [\n'tcp/80',\n'tcp/80']", `:4: gate: public: "tcp/80" is listed twice`},
 		{"gate.policy = 'all'\ngate.public = ['tcp/22']\n" + doors(aDoor), `:2: gate: public: tcp/22 is a port of door "ssh": a port is public or has a door, not both`},
-		{"gate.policy = 'all'\ngate.public = ['udp/99']\nspa.port = 99", `:3: spa: port 99 is public as udp/99 at ` + main + `:2: the SPA port must be closed`},
+		{"gate.policy = 'all'\ngate.public = ['udp/99']\nspa.port = 99", `:3: spa: port 99 is public as udp/99 at ` + main + `:2: a port for messages must be closed`},
 		{"gate.interfaces = ['lo']", `:1: gate: interfaces: "lo" is never gated: remove it`},
 		{"gate.interfaces = ['eth 0']", `:1: gate: interfaces: "eth 0" is not the name of an interface: want 1 to 15 characters other than spaces and / : * + @`},
 		{"gate.interfaces = ['sixteencharacter']", `:1: gate: interfaces: "sixteencharacter" is not the name of an interface: want 1 to 15 characters other than spaces and / : * + @`},
@@ -140,7 +140,7 @@ func TestLoadRefuses(t *testing.T) {
 		{doors(`{name="a", ports=["tcp/1-9"]}`, `{name="b", ports=["tcp/5-15"]}`), `:1: door "b": ports: tcp/5 is a port of door "a" already, at /etc/sallyport/sallyport.toml:1`},
 		{"gate.policy = 'all'\ngate.public = ['tcp/1-9']\n" + doors(`{name="a", ports=["tcp/5-15"]}`), `:2: gate: public: tcp/5 is a port of door "a": a port is public or has a door, not both`},
 		{doors(aDoor, `{name="b", ports=["tcp/22"]}`), `:1: door "b": ports: tcp/22 is a port of door "ssh" already, at ` + main + `:1`},
-		{"spa.port = 22\n" + doors(`{name="a", ports=["udp/22"]}`), `:2: door "a": ports: udp/22 is the SPA port: choose another SPA port`},
+		{"spa.port = 22\n" + doors(`{name="a", ports=["udp/22"]}`), `:2: door "a": ports: udp/22 is a port of [spa]: choose another there`},
 		{doors(`{name="a", ports=["tcp/1"], open_for="-3s"}`), `:1: door "a": open_for = "-3s": want a duration such as "30s", 1s to 24h`},
 		{doors(`{name="a", ports=["tcp/1"], open_for="0"}`), `:1: door "a": open_for = "0": want a duration such as "30s", 1s to 24h`},
 		{doors(`{name="a", ports=["tcp/1"], open_for="8760h"}`), `:1: door "a": open_for = "8760h": want 1s to 24h`},
@@ -160,7 +160,7 @@ func TestLoadRefuses(t *testing.T) {
 		{doors(door("a", "tcp/1", "tcp/7000", "tcp/1", "tcp/9")), `:1: door "a": sequence: tcp/1 is a port of door "a": ` + wantClosed},
 		{doors(aDoor, door("a", "tcp/1", "tcp/7000", "tcp/22", "tcp/9")), `:1: door "a": sequence: tcp/22 is a port of door "ssh": ` + wantClosed},
 		{"gate.policy='all'\ngate.public=['tcp/80']\n" + doors(door("a", "tcp/1", "tcp/80", "tcp/9")), `:3: door "a": sequence: tcp/80 is public: ` + wantClosed},
-		{"spa.port=99\n" + doors(door("a", "tcp/1", "udp/99", "tcp/9")), `:2: door "a": sequence: udp/99 is the SPA port: want other ports`},
+		{"spa.port=99\n" + doors(door("a", "tcp/1", "udp/99", "tcp/9")), `:2: door "a": sequence: udp/99 is a port of [spa]: want other ports`},
 		{doors(door("a", "tcp/1", "tcp/7", "tcp/8", "tcp/9")), `:1: door "a": ` + wantScan},
 		{doors(door("a", "tcp/1", "udp/9", "udp/8", "udp/7")), `:1: door "a": ` + wantScan},
 		{doors(door("a", "tcp/1", "tcp/7", "tcp/7")), `:1: door "a": ` + wantScan},
@@ -171,7 +171,7 @@ func TestLoadRefuses(t *testing.T) {
 		{doors(door("a", "tcp/1", "tcp/9", "udp/4"), door("b", "tcp/2", "tcp/9", "udp/4", "tcp/9")), `:1: door "a": sequence: that of door "b" at ` + main + `:1 begins with it, so knocking that opens this door too: change one of them`},
 
 		// [[client]]
-		{"client=[{}]", `:1: client: name is missing: ` + wantName + "\n" + main + `:1: client: key is missing: want a public key in quotes, such as "ssh-ed25519 AAAA… alice@laptop", or rotating, or both` + "\n" + main + `:1: client: doors is missing: want at least one name of a door, such as ["ssh"]`},
+		{"client=[{}]", `:1: client: name is missing: ` + wantName + "\n" + main + `:1: client: key is missing: want a public key in quotes, such as "ssh-ed25519 AAAA… alice@laptop", or rotating, or both; or fwknop` + "\n" + main + `:1: client: doors is missing: want at least one name of a door, such as ["ssh"]`},
 		{"client=[{name='bob', doors=['x'], key='" + aKey + "'}]", `:1: client "bob": doors: there is no door "x"`},
 		{doors(aDoor) + "\nclient=[{name='bob', doors=['ssh','ssh'], key='" + aKey + "'}]", `:2: client "bob": doors: "ssh" is listed twice`},
 		{doors(aDoor) + "\nclient=[{name='bob', doors=['ssh'], key=7}]", `:2: client "bob": key = 7: want a public key in quotes, such as "ssh-ed25519 AAAA… alice@laptop"`},
@@ -182,7 +182,7 @@ func TestLoadRefuses(t *testing.T) {
 		{doors(aDoor) + "\nclient=[{name='bob', doors=['ssh'], key='" + aKey + "', expires=2027-01-31T18:00:00}]", `:2: client "bob": expires = 2027-01-31T18:00:00: ` + wantDate},
 		{doors(aDoor) + "\nclient=[{name='bob', doors=['ssh'], key='" + aKey + "', expires=18:00:00}]", `:2: client "bob": expires = 18:00:00: ` + wantDate},
 		{doors(aDoor) + "\nclient=[{name='bob', doors=['ssh'], key='" + aKey + "', max_open='25h'}]", `:2: client "bob": max_open = "25h": want 1s to 24h`},
-		{doors(aDoor) + "\nclient=[{name='bob', doors=['ssh'], key='" + aKey + "', colour='x'}]", `:2: client "bob": unknown key "colour": want changed, doors, expires, from, hours, key, label, max_grants, max_open, name, rotating, rotating_previous, rotating_previous_until or single`},
+		{doors(aDoor) + "\nclient=[{name='bob', doors=['ssh'], key='" + aKey + "', colour='x'}]", `:2: client "bob": unknown key "colour": want changed, doors, expires, from, fwknop, hours, key, label, max_grants, max_open, name, rotating, rotating_previous, rotating_previous_until or single`},
 	} {
 		name, _, _ := strings.Cut(strings.TrimPrefix(c.want, ":"), "want")
 		t.Run(name, func(t *testing.T) { refuses(t, tree("sallyport.toml", c.toml), main+c.want) })

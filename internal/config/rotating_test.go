@@ -73,7 +73,7 @@ func TestRotatingRefuses(t *testing.T) {
 		{r("proto='icmp'"), `:1: rotating: proto = "icmp": want "tcp" or "udp" or "both"`},
 		{r("within='21s'"), `:1: rotating: within = "21s": want 100ms to 20s`},
 		{r("period='30s'"), `:1: rotating: unknown key "period": want knocks, ports, proto or within`},
-		{clients(rotatingClient("a", `changed=2026-11-01`)), `:2: client "a": key is missing: want a public key in quotes, such as "ssh-ed25519 AAAA… alice@laptop", or rotating, or both`},
+		{clients(rotatingClient("a", `changed=2026-11-01`)), `:2: client "a": key is missing: want a public key in quotes, such as "ssh-ed25519 AAAA… alice@laptop", or rotating, or both; or fwknop`},
 		{clients(rotatingClient("a", `rotating="ABC"`)), `:2: client "a": rotating: ` + wantSecret},
 		{clients(rotatingClient("a", `rotating=["`+secretA+`"]`)), `:2: client "a": rotating: want a secret in quotes, as sallyport client rotate makes it`},
 		{clients(a, rotatingClient("b", `rotating="`+secretA+`"`)), `:2: client "b": rotating: client "a" has the same secret at ` + main + `:2: want a secret of its own`},

@@ -27,8 +27,8 @@ func (l *loader) neutralPorts() *neutral {
 	for _, p := range l.config.Gate.Public {
 		add(p)
 	}
-	if l.config.SPA.Port != 0 {
-		add(packet.Port{Proto: packet.UDP, Number: l.config.SPA.Port})
+	for _, p := range l.config.SPA.Ports() {
+		add(p)
 	}
 	for _, sums := range []*[1<<16 + 1]int32{&c.tcp, &c.udp} {
 		for i := 1; i < len(sums); i++ {

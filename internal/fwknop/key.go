@@ -20,7 +20,6 @@ package fwknop
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hmac"
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
@@ -110,13 +109,6 @@ func (k *Key) String() string { return "fwknop key" }
 
 // GoString keeps the key out of %#v.
 func (k *Key) GoString() string { return k.String() }
-
-// sign returns the keyed hash over the text of a packet.
-func (k *Key) sign(text string) []byte {
-	h := hmac.New(digests[k.digest], k.mac)
-	h.Write([]byte(text))
-	return h.Sum(nil)
-}
 
 // derive makes the key of AES-256 and the initialisation vector, as
 // EVP_BytesToKey does it with MD5 and one round.

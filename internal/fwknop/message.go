@@ -2,7 +2,6 @@ package fwknop
 
 import (
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -61,27 +60,23 @@ func IsForm(payload []byte) bool {
 
 var raw = base64.RawStdEncoding
 
-// Open reads a packet that was made with a key. The caller checks the time, the
-// source and whether the packet was seen before.
+// Open reads a packet that was made with a key, as an Opener with no other does.
 func (k *Key) Open(payload []byte) (Message, error) {
-	if !IsForm(payload) || strings.HasPrefix(string(payload), salted) {
-		return Message{}, ErrForm
+	o := NewOpener([]*Key{k})
+	i, err := o.Find(payload)
+	if err != nil {
+		return Message{}, err
 	}
-	at := len(payload) - raw.EncodedLen(digests[k.digest]().Size())
-	if at < MinLength/2 {
-		return Message{}, ErrForm
-	}
-	text := salted + string(payload[:at])
-	sum := k.sign(text)
-	// Compared as text, so that of the bits behind the end nothing is free.
-	if subtle.ConstantTimeCompare([]byte(raw.EncodeToString(sum)), payload[at:]) != 1 {
-		return Message{}, ErrMAC
-	}
-	sealed, err := raw.Strict().DecodeString(text)
-	if err != nil || len(sealed) < 16 {
+	return o.Open(i, payload)
+}
+
+// open reads what stands before the keyed hash, which fits.
+func (k *Key) open(sealed []byte) (Message, error) {
+	text, err := raw.Strict().DecodeString(salted + string(sealed))
+	if err != nil || len(text) < 16 {
 		return Message{}, fmt.Errorf("%w: base64", ErrContent)
 	}
-	plain, err := k.decrypt(sealed[8:16], sealed[16:])
+	plain, err := k.decrypt(text[8:16], text[16:])
 	if err != nil {
 		return Message{}, fmt.Errorf("%w: %w", ErrContent, err)
 	}
