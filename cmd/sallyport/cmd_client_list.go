@@ -28,9 +28,9 @@ func newClientList(std stdio) *cobra.Command {
 			return nil
 		}
 		table(std.out, func(row func(...any)) {
-			row("CLIENT", "DOORS", "KEY", "ROTATING", "EXPIRES", "LABEL", "DEFINED AT")
+			row("CLIENT", "DOORS", "KEY", "ROTATING", "FWKNOP", "EXPIRES", "LABEL", "DEFINED AT")
 			for _, c := range list {
-				row(c.Name, strings.Join(c.Doors, " "), cmp.Or(c.Key, "none"), yesNo(c.Rotating), cmp.Or(c.Expires, "never"), orDash(c.Label), c.Place)
+				row(c.Name, strings.Join(c.Doors, " "), cmp.Or(c.Key, "none"), yesNo(c.Rotating), yesNo(c.Fwknop), cmp.Or(c.Expires, "never"), orDash(c.Label), c.Place)
 			}
 		})
 		return nil
@@ -45,6 +45,7 @@ type listedClient struct {
 	Doors    []string `json:"doors"`
 	Key      string   `json:"key"`      // type and fingerprint; empty: none
 	Rotating bool     `json:"rotating"` // it has a secret for rotating sequences
+	Fwknop   bool     `json:"fwknop"`   // it has keys of a client of fwknop's
 	Expires  string   `json:"expires,omitempty"`
 	Place    string   `json:"place"`
 }
@@ -52,7 +53,7 @@ type listedClient struct {
 func listed(cfg *config.Config) []listedClient {
 	list := []listedClient{}
 	for _, c := range cfg.Clients {
-		entry := listedClient{Name: c.Name, Label: c.Label, Doors: c.Doors, Key: keyText(c.Key), Rotating: !c.Rotating.Current.IsZero(), Place: c.Place.String()}
+		entry := listedClient{Name: c.Name, Label: c.Label, Doors: c.Doors, Key: keyText(c.Key), Rotating: !c.Rotating.Current.IsZero(), Fwknop: c.Fwknop != nil, Place: c.Place.String()}
 		if !c.Expires.IsZero() {
 			entry.Expires = c.Expires.Format(time.RFC3339)
 		}

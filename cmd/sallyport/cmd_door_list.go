@@ -66,6 +66,7 @@ func listedDoors(cfg *config.Config) []listedDoor {
 			if slices.Contains(c.Doors, d.Name) {
 				entry.Clients = append(entry.Clients, c.Name)
 				way(c.Key != nil && cfg.SPA.Port != 0, "spa")
+				way(c.Fwknop != nil && cfg.SPA.FwknopPort != 0, "fwknop")
 				way(!c.Rotating.Current.IsZero(), "rotating")
 			}
 		}

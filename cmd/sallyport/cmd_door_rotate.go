@@ -63,7 +63,7 @@ func newSequence(cfg *config.Config) ([]packet.Port, error) {
 		return nil, err
 	}
 	h.Take(cfg.Gate.Public...)
-	h.Take(packet.Port{Proto: packet.UDP, Number: cfg.SPA.Port})
+	h.Take(cfg.SPA.Ports()...)
 	for _, d := range cfg.Doors {
 		h.Take(slices.Concat(d.Ports, d.Sequence, d.Previous)...)
 	}

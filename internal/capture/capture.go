@@ -59,7 +59,11 @@ type Filter struct {
 	TCP, UDP   Ports // ports at which a SYN or a datagram can be a knock
 	SPAPort    uint16
 	SPALengths []Span // payload lengths of valid messages; empty: any
-	Sample     int    // of the packets to TCP and UDP ports take one in so many, at random; 0 or 1: all
+
+	FwknopPort    uint16 // the same for packets of fwknop's
+	FwknopLengths []Span
+
+	Sample int // of the packets to TCP and UDP ports take one in so many, at random; 0 or 1: all
 }
 
 // Span is a range of lengths in bytes, both ends included.

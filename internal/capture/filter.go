@@ -26,6 +26,7 @@ const maxIntervals = 480
 const (
 	slotProto = iota
 	slotPort
+	slotLength
 )
 
 func drop() bpf.Instruction             { return bpf.RetConstant{} }
@@ -172,34 +173,62 @@ func atLeast(v, skip int) []bpf.Instruction {
 	}
 }
 
-// messages is the program for SPA messages: whole datagrams to the SPA port
-// with a length that a message can have. No client sends them behind IPv6
-// extension headers.
+// port is where messages arrive, and how long they can be.
+type port struct {
+	number  uint16
+	lengths []Span // empty: any
+}
+
+// ports are those where messages arrive.
+func (f Filter) ports() (list []port) {
+	for _, p := range []port{{f.SPAPort, f.SPALengths}, {f.FwknopPort, f.FwknopLengths}} {
+		if p.number != 0 {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// messages is the program for messages: whole datagrams to their ports with a
+// length that a message can have. No client sends them behind IPv6 extension
+// headers.
 func (f Filter) messages(length int) []bpf.Instruction {
-	if f.SPAPort == 0 {
+	ports := f.ports()
+	if len(ports) == 0 {
 		return []bpf.Instruction{drop()}
 	}
 	v4 := seq(
 		[]bpf.Instruction{load(6, 2)}, none(0x3fff), // no fragments at all
 		[]bpf.Instruction{load(9, 1)}, want(protoUDP),
-		[]bpf.Instruction{bpf.LoadMemShift{Off: 0}, bpf.LoadIndirect{Off: 2, Size: 2}}, want(int(f.SPAPort)),
-		[]bpf.Instruction{bpf.LoadIndirect{Off: 4, Size: 2}},
+		[]bpf.Instruction{bpf.LoadMemShift{Off: 0},
+			bpf.LoadIndirect{Off: 4, Size: 2}, bpf.StoreScratch{Src: bpf.RegA, N: slotLength},
+			bpf.LoadIndirect{Off: 2, Size: 2}},
 	)
 	v6 := seq(
 		[]bpf.Instruction{load(6, 1)}, want(protoUDP),
-		[]bpf.Instruction{load(40+2, 2)}, want(int(f.SPAPort)),
-		[]bpf.Instruction{load(40+4, 2)},
+		[]bpf.Instruction{load(40+4, 2), bpf.StoreScratch{Src: bpf.RegA, N: slotLength}, load(40+2, 2)},
 	)
 	all := branch(bpf.JumpEqual, etherIPv6, v6, seq(want(etherIPv4), v4))
+	for _, p := range ports {
+		fits := p.fits(length)
+		all = append(all, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(p.number), SkipTrue: uint8(len(fits))})
+		all = append(all, fits...)
+	}
+	return append(all, drop())
+}
+
+// fits takes a datagram to this port if its length is one of a message's.
+func (p port) fits(length int) []bpf.Instruction {
+	if len(p.lengths) == 0 {
+		return []bpf.Instruction{take(length)}
+	}
 	const udpHeader = 8
-	for _, s := range f.SPALengths {
+	all := []bpf.Instruction{bpf.LoadScratch{Dst: bpf.RegA, N: slotLength}}
+	for _, s := range p.lengths {
 		all = append(all,
 			bpf.JumpIf{Cond: bpf.JumpGreaterOrEqual, Val: uint32(s.First + udpHeader), SkipFalse: 2},
 			bpf.JumpIf{Cond: bpf.JumpGreaterThan, Val: uint32(s.Last + udpHeader), SkipTrue: 1},
 			take(length))
-	}
-	if len(f.SPALengths) == 0 {
-		return append(all, take(length))
 	}
 	return append(all, drop())
 }

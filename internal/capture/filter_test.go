@@ -119,7 +119,7 @@ func TestKnockFilter(t *testing.T) {
 }
 
 func TestMessageFilter(t *testing.T) {
-	program := Filter{SPAPort: 40321, SPALengths: []Span{{144, 150}, {1232, 1232}}}.messages(1400)
+	program := Filter{SPAPort: 40321, SPALengths: []Span{{144, 150}, {1232, 1232}}, FwknopPort: 62201, FwknopLengths: []Span{{140, 1024}}}.messages(1400)
 	fragment := craft(a4, b4, packet.UDP, 40321, 0, 1232)
 	fragment[6] = 0x20
 	for name, c := range map[string]struct {
@@ -134,10 +134,18 @@ func TestMessageFilter(t *testing.T) {
 		"other length": {craft(a4, b4, packet.UDP, 40321, 0, 1231), false},
 		"TCP":          {craft(a4, b4, packet.TCP, 40321, packet.SYN, 0), false},
 		"fragment":     {fragment, false},
+
+		"fwknop":               {craft(a4, b4, packet.UDP, 62201, 0, 225), true},
+		"fwknop, IPv6":         {craft(a6, b6, packet.UDP, 62201, 0, 1024), true},
+		"fwknop, short":        {craft(a4, b4, packet.UDP, 62201, 0, 139), false},
+		"fwknop, SPA's length": {craft(a4, b4, packet.UDP, 62201, 0, 1232), false},
 	} {
 		if got := run(t, program, c.ip) > 0; got != c.pass {
 			t.Errorf("%s: pass %v, want %v", name, got, c.pass)
 		}
+	}
+	if run(t, Filter{FwknopPort: 62201}.messages(1400), craft(a4, b4, packet.UDP, 62201, 0, 9)) == 0 {
+		t.Error("without SPA, fwknop's packets do not pass")
 	}
 	if run(t, Filter{}.messages(1400), craft(a4, b4, packet.UDP, 0, 0, 1232)) != 0 {
 		t.Error("with the SPA port off, something passes")

@@ -73,7 +73,7 @@ func (l *Live) SetFilter(f Filter) error {
 func (l *Live) Prepare(f Filter) (err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if f.SPAPort != 0 && l.spa == nil {
+	if len(f.ports()) > 0 && l.spa == nil {
 		l.spa, err = newRing("spa", messageFrame, l.messageBlocks, func(r *ring) error { return r.setFilter([]bpf.Instruction{drop()}) })
 	}
 	return err
@@ -98,12 +98,12 @@ func (l *Live) filterKnocks(r *ring, f Filter) (err error) {
 func (l *Live) filterMessages(f Filter) (err error) {
 	attach := func(r *ring) error { return r.setFilter(f.messages(messageFrame - overhead)) }
 	switch {
-	case f.SPAPort == 0 && l.spa != nil:
+	case len(f.ports()) == 0 && l.spa != nil:
 		err = l.retire(l.spa)
 		l.spa = nil
-	case f.SPAPort != 0 && l.spa == nil:
+	case len(f.ports()) > 0 && l.spa == nil:
 		l.spa, err = newRing("spa", messageFrame, l.messageBlocks, attach)
-	case f.SPAPort != 0:
+	case len(f.ports()) > 0:
 		if err = attach(l.spa); err != nil {
 			err = fmt.Errorf("capture spa: %w", err)
 		}

@@ -119,7 +119,7 @@ func (d *Daemon) updateHost(ctx context.Context) {
 // view says which packets are of interest to a configuration.
 func (d *Daemon) view(cfg *config.Config) pump.View {
 	return pump.View{
-		SPAPort: cfg.SPA.Port, SPALengths: spaLengths(d.keys),
+		Messages: messagesOf(cfg, d.keys),
 		Contacts: d.countsContacts(cfg),
 		Closed:   cfg.Detect.Enabled && d.moat.Counts(),
 	}

@@ -16,6 +16,7 @@ import (
 	"sallyport/internal/event"
 	"sallyport/internal/gate"
 	"sallyport/internal/inforce"
+	"sallyport/internal/key"
 )
 
 // reload reads the configuration again and carries it everywhere, or nowhere.
@@ -134,7 +135,7 @@ func (d *Daemon) prepareGate(ctx context.Context, c *change) (step, error) {
 	if c.from == nil {
 		return d.prepareFirstGate(c)
 	}
-	if err := d.pump.Prepare(ctx, capture.Filter{SPAPort: c.to.SPA.Port}); err != nil {
+	if err := d.pump.Prepare(ctx, messagesOf(c.to, key.Keyring{})); err != nil {
 		return step{}, err
 	}
 	return step{commit: func() { d.reconfigure(ctx, c) }}, nil
@@ -152,7 +153,7 @@ func (d *Daemon) prepareFirstGate(c *change) (step, error) {
 	if err != nil {
 		return step{}, err
 	}
-	if err := source.Prepare(capture.Filter{SPAPort: c.to.SPA.Port}); err != nil {
+	if err := source.Prepare(messagesOf(c.to, key.Keyring{})); err != nil {
 		return step{}, errors.Join(err, source.Close())
 	}
 	return step{

@@ -18,6 +18,7 @@ import (
 	"sallyport/internal/capture"
 	"sallyport/internal/config"
 	"sallyport/internal/event"
+	"sallyport/internal/fwknop"
 	"sallyport/internal/gate"
 	"sallyport/internal/key"
 	"sallyport/internal/keyfile"
@@ -39,7 +40,7 @@ type secrets struct {
 // prepareSPA makes what the gate needs for the SPA part of a configuration. The
 // server key is read each time, so that a reload takes a rotated one into use.
 func (d *Daemon) prepareSPA(_ context.Context, c *change) (step, error) {
-	if c.to.SPA.Port == 0 {
+	if len(c.to.SPA.Ports()) == 0 {
 		return step{commit: func() { d.keys = key.Keyring{} }}, nil
 	}
 	ring, made, err := d.serverKey(c.to)
@@ -105,11 +106,11 @@ func (d *Daemon) openSecrets(cfg *config.Config, made bool) (*secrets, error) {
 		}
 	}
 	var notices []replay.Notice
-	s.store, s.guard, notices = replay.Open(s.files, bootID(), cfg.SPA.ClockSkew, time.Now())
+	s.store, s.guard, notices = replay.Open(s.files, bootID(), cfg.SPA.Window(), time.Now())
 	for _, n := range notices {
 		refused := "stamped up to a minute after the last one that it had"
 		if n.Trouble == replay.Lost {
-			refused = "stamped before now, and for one clock_skew after"
+			refused = fmt.Sprintf("stamped before now, and for %s after", cfg.SPA.Window())
 		}
 		text := fmt.Sprintf("the replay store is %s: messages %s are refused (%s)", n.Trouble, refused, n.Detail)
 		d.problems.note("replay", text)
@@ -165,6 +166,12 @@ func (d *Daemon) answer(to *gate.Reply, reply spa.Ack) error {
 		return err
 	}
 	return d.secrets.Load().sender.Send(to.From, to.To, to.In, datagram)
+}
+
+// messagesOf is the part of the capture filter for messages.
+func messagesOf(cfg *config.Config, ring key.Keyring) capture.Filter {
+	return capture.Filter{SPAPort: cfg.SPA.Port, SPALengths: spaLengths(ring),
+		FwknopPort: cfg.SPA.FwknopPort, FwknopLengths: []capture.Span{{First: fwknop.MinLength, Last: fwknop.MaxLength}}}
 }
 
 // spaLengths are the lengths that messages to these keys can have.

@@ -12,6 +12,7 @@ const (
 	ByClient   Reason = "client"   // the client gave the grant back
 	ByRotating Reason = "rotating" // the whole rotating sequence of a current step
 	ByOneTime  Reason = "one-time" // a sequence from a list of which each opens once
+	ByFwknop   Reason = "fwknop"   // a packet of fwknop's client, made with the client's keys
 	ByRollback Reason = "rollback" // a new configuration was not confirmed in time
 )
 
@@ -39,6 +40,12 @@ const (
 	BadProof      Reason = "proof"          // the client's signature does not verify
 	NoRecord      Reason = "no-record"      // the replay guard could not record the message
 	NotOpened     Reason = "not-opened"     // the firewall did not take the grant
+
+	// Of packets at the port of fwknop's clients.
+	NotFwknop     Reason = "fwknop-form"        // no packet of fwknop's looks like that
+	NoFwknopKey   Reason = "fwknop-hmac"        // the keyed hash is none of a client's
+	BadFwknop     Reason = "fwknop-content"     // made with the right key, and not as fwknop writes it
+	FwknopTooMuch Reason = "fwknop-unsupported" // asks for a command or for address translation
 
 	UsedStep   Reason = "used-step"  // a rotating or one-time sequence that has opened already
 	NotNext    Reason = "not-next"   // a one-time sequence whose turn has not come

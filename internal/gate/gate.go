@@ -77,6 +77,7 @@ type Gate struct {
 	neutral   portSet
 	tracker   *sequence.Tracker
 	messages  *messages // nil while SPA is off
+	foreign   *foreign  // nil while fwknop's clients are
 	permit    permit
 	plan      *Plan        // what the tracker follows
 	spent     *spent.Guard // nil: nothing that opens only once opens anything
@@ -105,6 +106,17 @@ func (g *Gate) Reconfigure(cfg *config.Config, s SPA, now time.Time) {
 		g.messages = newMessages(cfg, s, &g.permit, now)
 	default:
 		g.messages.reconfigure(cfg, s)
+	}
+	if s.Guard == nil || cfg.SPA.FwknopPort == 0 {
+		g.foreign = nil
+	} else {
+		if g.foreign == nil {
+			g.foreign = newForeign(s, &g.permit, now)
+		}
+		g.foreign.reconfigure(cfg, s)
+	}
+	if s.Guard != nil {
+		s.Guard.SetWindow(cfg.SPA.Window())
 	}
 	g.to = prefixes{}
 	for i := range cfg.Doors {
@@ -149,8 +161,8 @@ func (g *Gate) setNeutral() portSet {
 	for _, p := range g.config.Gate.Public {
 		g.neutral.add(p)
 	}
-	if g.config.SPA.Port != 0 {
-		g.neutral.add(packet.Port{Proto: packet.UDP, Number: g.config.SPA.Port})
+	for _, p := range g.config.SPA.Ports() {
+		g.neutral.add(p)
 	}
 	for _, door := range g.config.Doors {
 		for _, p := range door.Ports {
@@ -193,12 +205,15 @@ func (g *Gate) Touches(p *packet.Packet) bool {
 func (g *Gate) Observe(now time.Time, p *packet.Packet) []Decision {
 	g.decisions = g.decisions[:0]
 	message := g.messages != nil && p.Port() == packet.Port{Proto: packet.UDP, Number: g.config.SPA.Port}
+	foreign := g.foreign != nil && p.Port() == packet.Port{Proto: packet.UDP, Number: g.config.SPA.FwknopPort}
 	switch {
-	case !message && !(isKnock(p) && g.Watches(p.Port())):
+	case !message && !foreign && !(isKnock(p) && g.Watches(p.Port())):
 	case !g.isHere(p.Dst):
 		g.elsewhere.Add(1)
 	case message:
 		g.observeMessage(now, p)
+	case foreign:
+		g.decisions = g.foreign.observe(now, p, g.decisions)
 	default:
 		g.observeKnock(now, p)
 	}

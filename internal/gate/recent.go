@@ -44,5 +44,6 @@ type copied struct {
 	bound  bool
 }
 
-// slotOf takes a byte that is random in every message.
-func slotOf(payload []byte) int { return int(payload[0]) % recentMessages }
+// slotOf takes bytes that are random in every message. In a packet of fwknop's,
+// which is text, each has six random bits, but for the first with two.
+func slotOf(payload []byte) int { return (int(payload[1]) + int(payload[2])<<2) % recentMessages }

@@ -67,7 +67,6 @@ func newMessages(cfg *config.Config, s SPA, p *permit, now time.Time) *messages 
 
 func (m *messages) reconfigure(cfg *config.Config, s SPA) {
 	m.config, m.Keys, m.Guard = cfg, s.Keys, s.Guard
-	m.Guard.SetWindow(cfg.SPA.ClockSkew)
 	m.opener = spa.NewOpener(s.Keys, cfg.SPA.ClockSkew)
 	m.clients = configured(cfg)
 	m.doors = make(map[[4]byte][]*config.Door, len(cfg.Doors)+len(cfg.Groups))
@@ -97,7 +96,7 @@ func (m *messages) observe(now time.Time, p *packet.Packet) (d Decision, partly 
 		return d, nil
 	}
 	if c, ok := m.recent.find(p.Payload, p.Src); ok {
-		if v := m.seen(c.id, now); v == replay.Repeated || v == replay.Intercepted {
+		if v := seen(m.Guard, c.id, now); v == replay.Repeated || v == replay.Intercepted {
 			return again(d, c, v), nil
 		}
 	}
@@ -162,7 +161,7 @@ func (m *messages) judge(now time.Time, p *packet.Packet, message *spa.Message, 
 	}
 	id := replay.Message{Client: h.Client, R: message.Nonce, Mark: mark(p.Payload), Stamped: h.Time, Source: p.Src}
 	c := copied{client.Name, id, h.Bound}
-	if v := m.seen(id, now); v == replay.Repeated || v == replay.Intercepted {
+	if v := seen(m.Guard, id, now); v == replay.Repeated || v == replay.Intercepted {
 		return again(d, c, v), nil
 	}
 	if len(message.Proof) > ed25519Proofs && client.Key.Type() != ssh.KeyAlgoRSA {
@@ -182,11 +181,11 @@ func (m *messages) judge(now time.Time, p *packet.Packet, message *spa.Message, 
 	return m.obey(now, p, message, client, record, d)
 }
 
-// seen asks the guard whether a message is a copy. An interception is told once.
-func (m *messages) seen(id replay.Message, now time.Time) replay.Verdict {
-	v := m.Guard.Check(id, now)
+// seen asks the guard whether a message is a copy. An interception is reported once.
+func seen(guard *replay.Guard, id replay.Message, now time.Time) replay.Verdict {
+	v := guard.Check(id, now)
 	if v == replay.Intercepted {
-		m.Guard.Told(id)
+		guard.Told(id)
 	}
 	return v
 }

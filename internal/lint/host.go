@@ -270,8 +270,15 @@ func (in input) eachKnock(tell report, so func(packet.Port) bool, format string)
 		}
 		return ""
 	})(in, tell)
-	if p := (packet.Port{Proto: packet.UDP, Number: in.SPA.Port}); p.Number != 0 && so(p) {
-		tell(config.Place{File: in.Path}, "the SPA port: "+fmt.Sprintf(format, p))
+	for _, p := range in.SPA.Ports() {
+		if !so(p) {
+			continue
+		}
+		name := "the SPA port: "
+		if p.Number == in.SPA.FwknopPort {
+			name = "fwknop_port: "
+		}
+		tell(config.Place{File: in.Path}, name+fmt.Sprintf(format, p))
 	}
 }
 

@@ -81,7 +81,7 @@ func (in input) ways() map[string]way {
 // knocks tells whether a client can open doors at all.
 func (in input) knocks(c config.Client) bool {
 	expired := !c.Expires.IsZero() && !in.now.Before(c.Expires)
-	return !expired && (c.Key != nil && in.SPA.Port != 0 || !c.Rotating.Current.IsZero())
+	return !expired && in.SPA.Knocks(&c)
 }
 
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }

@@ -38,7 +38,7 @@ var workRules = []Rule{
 		Bad:     Example{Config: sshDoor + random + alice},
 		Good:    Example{Config: spaPort + sshDoor + random + alice},
 		check: func(in input, tell report) {
-			i := slices.IndexFunc(in.Clients, func(c config.Client) bool { return c.Rotating.Current.IsZero() })
+			i := slices.IndexFunc(in.Clients, func(c config.Client) bool { return c.Key != nil && c.Rotating.Current.IsZero() && !in.SPA.Knocks(&c) })
 			if i >= 0 && in.SPA.Port == 0 {
 				tell(in.Clients[i].Place, "clients cannot knock: SPA is off")
 			}

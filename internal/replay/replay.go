@@ -141,8 +141,14 @@ type Guard struct {
 	busy        map[[6]byte]time.Time
 }
 
-// SetWindow takes another time window: how far a stamp may be from now.
-func (g *Guard) SetWindow(window time.Duration) { g.window = window }
+// SetWindow takes another time window: how far a stamp may be from now. Before a
+// greater one a barrier is as high as if the guard had been opened with it.
+func (g *Guard) SetWindow(window time.Duration) {
+	if window > g.window && g.barrier != 0 {
+		g.barrier = max(g.barrier, g.opened.Add(window).UnixMilli())
+	}
+	g.window = window
+}
 
 // Len returns how many messages are remembered.
 func (g *Guard) Len() int { return len(g.seen) }

@@ -16,10 +16,9 @@ import (
 
 // View is what the pump cannot know by itself about which packets are of interest.
 type View struct {
-	SPAPort    uint16 // zero: none
-	SPALengths []capture.Span
-	Contacts   bool // who touches closed ports is counted here
-	Closed     bool // who touches them is counted elsewhere, which must know them
+	Messages capture.Filter // the ports of messages; the rest of it is empty
+	Contacts bool           // who touches closed ports is counted here
+	Closed   bool           // who touches them is counted elsewhere, which must know them
 }
 
 // Seen is what became of a view.
@@ -73,7 +72,7 @@ func (p *Pump) SetHost(ctx context.Context, host gate.Host, v View) (Seen, error
 // filter lets through what the gate watches, and all that touches closed ports where
 // that is counted here.
 func (p *Pump) filter(v View) capture.Filter {
-	f := capture.Filter{SPAPort: v.SPAPort, SPALengths: v.SPALengths}
+	f := v.Messages
 	f.TCP, f.UDP = filterOf(p.gate.Watches)
 	none := capture.Ports{}
 	p.sampling.allow(f.TCP == none && f.UDP == none)
