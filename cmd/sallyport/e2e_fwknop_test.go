@@ -155,6 +155,29 @@ func TestFwknopOtherSource(t *testing.T) {
 	w.closed(w.Client, "tcp", at(w.Client, 22))
 }
 
+// What import makes of an access.conf works with the client as it was.
+func TestImportedFwknopClientOpens(t *testing.T) {
+	labtest.Need(t, "peers", "fwknop")
+	w := fwknopWorld{newWorld(t, lab.Options{})}
+	w.serve("tcp", 22)
+	file := filepath.Join(w.dir, "access.conf")
+	access := fmt.Sprintf("SOURCE ANY\nOPEN_PORTS tcp/22\nKEY a test vector 3\nHMAC_KEY another one 3\nHMAC_DIGEST_TYPE %s\nENCRYPTION_MODE %s\nFW_ACCESS_TIMEOUT 1\nREQUIRE_SOURCE_ADDRESS Y\n",
+		strings.ToUpper(fwknop.Digests()[3]), strings.ToUpper(string(fwknop.Modes()[3])))
+	if err := os.WriteFile(file, []byte(access), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.configure(w.must(w.Gate, "import", "fwknop", file))
+	w.start()
+	door := at(w.Client, 22)
+	w.closed(w.Client, "tcp", door)
+	w.fwknop(w.Client, 3, "-s", "-A", "tcp/22") // REQUIRE_SOURCE_ADDRESS
+	w.refused(event.WrongAddress, 1)
+	w.closed(w.Client, "tcp", door)
+	w.fwknop(w.Client, 3, "-a", w.Client.IP4.String(), "-A", "tcp/22")
+	w.open(w.Client, "tcp", door)
+	w.closes(w.Client, "tcp", door)
+}
+
 // The port answers as every other closed one does: not at all, to good packets and bad.
 func TestFwknopPortIsDark(t *testing.T) {
 	w := newFwknopWorld(t, "")

@@ -36,22 +36,19 @@ func readStanzas(text string) ([]section, error) {
 var known = map[string]string{
 	"SOURCE": "", "OPEN_PORTS": "", "FW_ACCESS_TIMEOUT": "", "MAX_FW_TIMEOUT": "", "REQUIRE_USERNAME": "", "REQUIRE_SOURCE_ADDRESS": "", "REQUIRE_SOURCE": "",
 	"ACCESS_EXPIRE": "", "ACCESS_EXPIRE_EPOCH": "", "CMD_CYCLE_OPEN": "", "CMD_CYCLE_CLOSE": "", "CMD_CYCLE_TIMER": "",
-	"KEY": keyNote, "KEY_BASE64": keyNote, "HMAC_KEY": keyNote, "HMAC_KEY_BASE64": keyNote,
+	"KEY": "", "KEY_BASE64": "", "HMAC_KEY": "", "HMAC_KEY_BASE64": "", "ENCRYPTION_MODE": "", "HMAC_DIGEST_TYPE": "",
 	"GPG_DECRYPT_ID": gpgNote, "GPG_DECRYPT_PW": gpgNote, "GPG_ALLOW_NO_PW": gpgNote, "GPG_REQUIRE_SIG": gpgNote, "GPG_DISABLE_SIG": gpgNote,
 	"GPG_IGNORE_SIG_VERIFY_ERROR": gpgNote, "GPG_REMOTE_ID": gpgNote, "GPG_FINGERPRINT_ID": gpgNote, "GPG_HOME_DIR": gpgNote, "GPG_EXE": gpgNote,
-	"ENCRYPTION_MODE": suiteNote, "HMAC_DIGEST_TYPE": suiteNote,
 	"RESTRICT_PORTS":  "only what is listed as a door can be opened, so there is nothing to forbid.",
 	"DESTINATION":     "a knock may go to any address of this host; a door may guard hosts behind it, too (to).",
 	"ENABLE_CMD_EXEC": commandNote, "ENABLE_CMD_SUDO_EXEC": commandNote, "CMD_EXEC_USER": commandNote, "CMD_EXEC_GROUP": commandNote,
 	"CMD_SUDO_EXEC_USER": commandNote, "CMD_SUDO_EXEC_GROUP": commandNote, "SUDO_EXE": commandNote,
 	"FORCE_NAT": natNote, "FORCE_SNAT": natNote, "FORCE_MASQUERADE": natNote, "FORWARD_ALL": natNote, "DISABLE_DNAT": natNote,
-	"%INCLUDE": includeNote, "%INCLUDE_FOLDER": includeNote, "%INCLUDE_KEYS": keyNote,
+	"%INCLUDE": includeNote, "%INCLUDE_FOLDER": includeNote, "%INCLUDE_KEYS": includeNote,
 }
 
 const (
-	keyNote     = "a secret that both sides know is not carried over, nor repeated here. The server keeps no secrets of clients: each proves an SSH key of its own."
 	gpgNote     = "GnuPG is not used. Each client proves an SSH key, from a file, an agent or a hardware token."
-	suiteNote   = "there is one suite of algorithms, and nothing to choose."
 	commandNote = "a message opens a door and cannot carry commands. What is to be run when a door opens is a hook."
 	natNote     = "Sallyport never translates addresses. " + natRule
 	natRule     = "Make the rule yourself, once and for all: a door guards the port before it is translated."

@@ -7,7 +7,7 @@
 // understood: iptables, ip6tables, nft, ufw, firewall-cmd, ipset and knock_add.
 // A sequence that our configuration refuses, because a scan would complete it
 // for instance, is replaced by a new one and stands beside it as a comment.
-// Secrets are never copied.
+// Secrets are never copied, but the keys of fwknop's clients that go on with them.
 //
 // The sources: knockd(1) of version 0.8, fwknopd(8) of version 2.6.10.
 package convert

@@ -24,11 +24,12 @@ type draft struct {
 // part is what became of one section of the source: comments, and mostly a
 // door.
 type part struct {
-	title string // what it comes from
-	line  int    // where that stands
-	notes []Note
-	door  *door
-	tail  string // comments that follow the door: tables to be completed
+	title  string // what it comes from
+	line   int    // where that stands
+	notes  []Note
+	door   *door
+	client *client
+	tail   string // comments that follow the door: tables to be completed
 }
 
 // door is a [[door]] to be.
@@ -98,6 +99,11 @@ var ofOurs = regexp.MustCompile(`,? at ` + regexp.QuoteMeta(importPath) + `:\d+`
 // is one.
 func (d *draft) correct(m *config.Error) bool {
 	for _, p := range d.parts {
+		if c := p.client; c != nil && !c.off && m.Place.Line >= c.first && m.Place.Line <= c.last {
+			c.off = true
+			p.note(p.line, "The client is left out, with its keys, because it would be refused: %s.", ofOurs.ReplaceAllString(m.Err.Error(), ""))
+			return true
+		}
 		if p.door == nil || p.door.off || m.Place.Line < p.door.first || m.Place.Line > p.door.last {
 			continue
 		}
@@ -155,6 +161,9 @@ func (d *draft) write() string {
 		}
 		if p.door != nil {
 			p.door.write(w)
+		}
+		if p.client != nil && !p.client.off {
+			p.client.write(w)
 		}
 		if p.tail != "" {
 			w.printf("\n")

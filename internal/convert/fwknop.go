@@ -21,11 +21,11 @@ const (
 
 const fwknopIntro = `Imported from the access.conf of fwknop. Lines that begin with "-" say what is not as it was.
 
-The clients of fwknop do not work with Sallyport: the message is another one. People knock with sallyport knock and an SSH key that they have, or make with sallyport keygen. Add them all (below) before sallyport is started.
+Clients with an HMAC go on as they are: their keys are in this file, which nobody else may read. All others do not work with Sallyport: people knock with sallyport knock and an SSH key that they have, or make with sallyport keygen. Add them all (below) before sallyport is started. Do the same for the others when you can: fwknop's packets are weaker than our messages. A packet that names another address than its own is refused, unless fwknop_other_source is set.
 fwknopd opens ports in a firewall that keeps them closed. Sallyport closes them itself and never opens what another firewall drops. Therefore, in this order: start sallyport; let your firewall accept the ports of the doors from everybody; remove fwknopd.`
 
-// Fwknop converts an access.conf. Keys and passwords are not carried over and
-// never part of the result.
+// Fwknop converts an access.conf. Keys become part of the result only in the
+// tables of clients that go on with them; passwords never do.
 func Fwknop(text string) (Result, error) {
 	text, err := readText(text)
 	if err != nil {
@@ -38,7 +38,7 @@ func Fwknop(text string) (Result, error) {
 	if len(stanzas) == 1 {
 		return Result{}, errors.New("has no SOURCE: want an access.conf of fwknop")
 	}
-	f := fwknop{draft: draft{intro: fwknopIntro}, doors: make(map[packet.Port]*part), names: make(names), people: make(names), bound: true}
+	f := fwknopFile{draft: draft{intro: fwknopIntro}, doors: make(map[packet.Port]*part), names: make(names), people: make(names), bound: true, macs: make(map[[6]byte]bool)}
 	before := &stanzas[0]
 	if len(before.options) > 0 {
 		p := &part{title: "Before the first stanza", line: before.line}
@@ -51,6 +51,9 @@ func Fwknop(text string) (Result, error) {
 	}
 	f.parts = append(f.parts, clients...)
 	f.head = fmt.Sprintf("[spa]\n# That of fwknopd, for the firewalls on the way that let it through. Your main file may set\n# another one already: keep one of them.\nport = %d\n", fwknopPort)
+	if f.carried > 0 {
+		f.head = fmt.Sprintf("[spa]\n# That of fwknopd, unless its UDPSERV_PORT or PCAP_FILTER says another. For our own messages\n# set port, too, here or in your main file.\nfwknop_port = %d\n", fwknopPort)
+	}
 	if f.bound {
 		f.head += "# All stanzas had REQUIRE_SOURCE_ADDRESS.\nrequire_bound = true\n"
 	} else if f.wantsBound {
@@ -59,12 +62,14 @@ func Fwknop(text string) (Result, error) {
 	return f.settle()
 }
 
-type fwknop struct {
+type fwknopFile struct {
 	draft
 	doors         map[packet.Port]*part // those that are in parts
 	names, people names
 	bound         bool // every stanza wants the source address in the message
 	wantsBound    bool // one does
+	carried       int  // clients that go on with their fwknop
+	macs          map[[6]byte]bool
 }
 
 // timeout reads a time as fwknopd does: 0, or what is no number, is the default.
@@ -85,7 +90,7 @@ func (p *part) timeout(s *section, usual time.Duration, keys ...string) time.Dur
 }
 
 // read makes doors of the ports of a stanza, and a client of its owner.
-func (f *fwknop) read(s *section) *part {
+func (f *fwknopFile) read(s *section) *part {
 	p := &part{title: fmt.Sprintf("The stanza in line %d", s.line), line: s.line}
 	p.explain(s)
 	openFor := p.timeout(s, fwknopOpenFor, "FW_ACCESS_TIMEOUT", "CMD_CYCLE_TIMER")
@@ -109,7 +114,7 @@ func (f *fwknop) read(s *section) *part {
 const maxOpenPorts = 64
 
 // ports reads OPEN_PORTS.
-func (f *fwknop) ports(p *part, s *section) (list []packet.Port) {
+func (f *fwknopFile) ports(p *part, s *section) (list []packet.Port) {
 	o, ok := s.get("OPEN_PORTS")
 	if !ok {
 		p.note(s.line, "Without OPEN_PORTS fwknopd opened whatever port a client asked for. Here a client opens doors: add a [[door]] for each port that it needs.")
@@ -138,7 +143,7 @@ func (f *fwknop) ports(p *part, s *section) (list []packet.Port) {
 // door returns the name of the door of a port, which it makes if there is none
 // yet. The longest time that a stanza gives is that of the door; the others
 // become limits of the clients.
-func (f *fwknop) door(port packet.Port, line int, openFor time.Duration) string {
+func (f *fwknopFile) door(port packet.Port, line int, openFor time.Duration) string {
 	p, ok := f.doors[port]
 	if !ok {
 		p = &part{
@@ -195,9 +200,10 @@ func (p *part) cycle(s *section, doors []string) {
 }
 
 // enrol writes the command that lets the owner of a stanza in.
-func (f *fwknop) enrol(p *part, s *section, doors []string, openFor time.Duration) string {
+func (f *fwknopFile) enrol(p *part, s *section, doors []string, openFor time.Duration) string {
 	user, _ := s.get("REQUIRE_USERNAME")
 	name := f.people.take(user.value, "client-"+strconv.Itoa(len(f.people)+1))
+	c := client{name: name, doors: doors}
 	words := []string{"sallyport", "client", "add", name, "--key", name + ".pub"}
 	if len(doors) == 0 {
 		doors = []string{"NAME"}
@@ -208,9 +214,11 @@ func (f *fwknop) enrol(p *part, s *section, doors []string, openFor time.Duratio
 	sources, anywhere := p.sources(s)
 	for _, prefix := range sources {
 		words = append(words, "--from", prefix.String())
+		c.from = append(c.from, prefix.String())
 	}
 	if len(sources) == 0 && !anywhere {
 		words = append(words, "--from", unread)
+		c.from = append(c.from, unread)
 	}
 	most := openFor
 	if _, ok := s.get("MAX_FW_TIMEOUT"); ok {
@@ -219,7 +227,17 @@ func (f *fwknop) enrol(p *part, s *section, doors []string, openFor time.Duratio
 	words = append(words, "--max-open", strings.Trim(tomlDuration(most), `"`))
 	if date := p.expiry(s); date != "" {
 		words = append(words, "--expires", date)
+		c.expires = date
 	}
+	c.maxOpen = min(max(most, time.Second), 24*time.Hour)
+	carried, err := f.carry(s, c)
+	if err == nil {
+		p.client = carried
+		p.note(s.line, "This client goes on with its fwknop. When the person has an SSH key, add it here (key), and remove fwknop when it is not used any more.")
+		return ""
+	}
+	o, _ := s.get("KEY", "KEY_BASE64", "HMAC_KEY", "HMAC_KEY_BASE64")
+	p.note(max(o.line, s.line), "The client cannot go on with its fwknop: %s. Its keys are not carried over, nor repeated here.", err)
 	text := "To let this client in, with the public SSH key of the person:\n  "
 	if slices.Contains(words, unread) {
 		text = "To let this client in, with the public SSH key of the person, when you have filled in what stands here as " + unread + ":\n  "
