@@ -165,6 +165,13 @@ func printCounters(w io.Writer, s control.Status) {
 	if s.Elsewhere > 0 {
 		fmt.Fprintf(w, "Not counted as knocks, because they were not at an address of this host: %s.\n", phrase.Count(int(s.Elsewhere), "packet"))
 	}
+	for _, u := range s.Fwknop {
+		last := "not since the start"
+		if u.Grants > 0 {
+			last = fmt.Sprintf("%s, the last at %s", phrase.Count(int(u.Grants), "grant"), u.Last.Local().Format(time.DateTime))
+		}
+		fmt.Fprintf(w, "With fwknop: client %s, %s.\n", u.Client, last)
+	}
 	if len(s.Refusals) == 0 {
 		return
 	}

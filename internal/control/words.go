@@ -44,7 +44,15 @@ type Status struct {
 	Goroutines int                     `json:"goroutines"` // of the daemon: a number that grows and grows is a bug
 	Capture    map[string]Ring         `json:"capture"`
 	Moat       Moat                    `json:"moat"`
+	Fwknop     []FwknopUse             `json:"fwknop,omitempty"`
 	Problems   []string                `json:"problems"` // what an administrator should look at
+}
+
+// FwknopUse is how often a client got in with fwknop since the start.
+type FwknopUse struct {
+	Client string    `json:"client"`
+	Grants uint64    `json:"grants"`
+	Last   time.Time `json:"last,omitzero"`
 }
 
 // Moat is the filter in the kernel that drops junk sent to the SPA port.

@@ -84,6 +84,7 @@ type Daemon struct {
 	actor    *actor.Actor
 	control  *control.Server
 	host     host
+	foreign  foreign
 	exposure exposure
 	problems problems
 	secrets  atomic.Pointer[secrets] // nil until SPA is on

@@ -89,6 +89,7 @@ func (d *Daemon) watching() []part {
 		{name: "logins", claims: []string{"Detect.SSHLog"}, prepare: serves(d.logins, d.loginServices), run: d.logins.Run, close: d.logins.Close},
 		{name: "connections", claims: []string{"Doors"}, prepare: committing(d.reconfigureUses), hear: d.uses.Heard, run: d.watchUses},
 		{name: "grants", claims: []string{"Doors", "Clients"}, prepare: d.prepareGrants, run: func(ctx context.Context) error { return d.actor.Run(ctx) }},
+		{name: "fwknop's clients", claims: []string{"Clients"}, prepare: committing(d.foreign.configure), hear: d.foreign.heard},
 		{name: "contacts", run: d.settleContacts},
 		{name: "capture drops", run: d.watchDrops},
 	}

@@ -74,7 +74,7 @@ func (d *Daemon) Status(ctx context.Context) (control.Status, error) {
 		Refusals: d.events.Refused(), Dropped: refused.Total, Elsewhere: d.pump.Elsewhere(), Goroutines: runtime.NumGoroutine(),
 		Capture: make(map[string]control.Ring), Problems: slices.Concat(d.problems.list(), d.hostProblems(cfg), d.sequenceProblems(ctx, cfg)),
 	}
-	s.Moat = d.moatStatus()
+	s.Moat, s.Fwknop = d.moatStatus(), d.foreign.list()
 	if d.countsContacts(cfg) {
 		s.Moat.Sampled = d.pump.Sampled()
 	}

@@ -20,6 +20,11 @@ func (r *Report) Advice() []string {
 			list = append(list, fmt.Sprintf("Client %q was refused %s and never let in (%s). %s", u.Name, times(u.Refusals), u.Reason, x.Advice))
 		}
 	}
+	for _, u := range r.ClientUse() {
+		if u.Fwknop > 0 {
+			list = append(list, fmt.Sprintf("Client %q still knocks with fwknop: %s, the last at %s. Give that device a key of its own, then remove fwknop from the client.", u.Name, times(u.Fwknop), r.Stamp(u.LastFwknop)))
+		}
+	}
 	if names := idle(r.ClientUse()); len(names) > 0 && len(names) < len(r.clients) {
 		list = append(list, fmt.Sprintf("Not seen in this time: %s. Does each still need to get in? If not: sallyport client remove NAME.", names.some("client")))
 	}

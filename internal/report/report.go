@@ -81,6 +81,8 @@ type Use struct {
 	Last             time.Time
 	From             netip.Addr   // of the latest grant
 	Reason           event.Reason // of the latest refusal
+	Fwknop           uint64       // grants to its fwknop
+	LastFwknop       time.Time
 }
 
 // New begins a report.
@@ -182,6 +184,10 @@ func use(all map[string]*Use, name string, e event.Event, n uint64) {
 	case event.KindGrant:
 		u.Grants++
 		u.Last, u.From = e.Time, e.Source
+		if e.Reason == event.ByFwknop {
+			u.Fwknop++
+			u.LastFwknop = e.Time
+		}
 	case event.KindRefusal:
 		u.Refusals += n
 		u.Reason = e.Reason

@@ -226,3 +226,18 @@ func TestEmpty(t *testing.T) {
 		}
 	}
 }
+
+// The report says who still comes with fwknop, how often and when last.
+func TestWhoStillUsesFwknop(t *testing.T) {
+	r := New(Subject{Since: monday, Until: monday.Add(time.Hour)})
+	for i, reason := range []event.Reason{event.ByFwknop, event.ByFwknop, event.BySPA} {
+		r.Add(event.Event{Time: monday.Add(time.Duration(i) * time.Minute), Kind: event.KindGrant, Reason: reason, Client: "carol", Door: "ssh"})
+	}
+	want := `Client "carol" still knocks with fwknop: 2 times, the last at ` + r.Stamp(monday.Add(time.Minute))
+	if got := strings.Join(r.Advice(), "\n"); !strings.Contains(got, want) {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if c := r.Summary().Clients; len(c) != 1 || c[0].Fwknop != 2 || !c[0].LastFwknop.Equal(monday.Add(time.Minute)) {
+		t.Errorf("%+v", c)
+	}
+}

@@ -29,6 +29,9 @@ type UseSummary struct {
 	Grants   uint64    `json:"grants"`
 	Refusals uint64    `json:"refusals"`
 	Last     time.Time `json:"last,omitzero"`
+
+	Fwknop     uint64    `json:"fwknop,omitempty"` // of the grants
+	LastFwknop time.Time `json:"last_fwknop,omitzero"`
 }
 
 // Summary returns the figures.
@@ -39,10 +42,10 @@ func (r *Report) Summary() Summary {
 		s.Findings = []event.Finding{}
 	}
 	for _, u := range r.DoorUse() {
-		s.Doors = append(s.Doors, UseSummary{u.Name, u.Grants, u.Refusals, u.Last})
+		s.Doors = append(s.Doors, UseSummary{u.Name, u.Grants, u.Refusals, u.Last, u.Fwknop, u.LastFwknop})
 	}
 	for _, u := range r.ClientUse() {
-		s.Clients = append(s.Clients, UseSummary{u.Name, u.Grants, u.Refusals, u.Last})
+		s.Clients = append(s.Clients, UseSummary{u.Name, u.Grants, u.Refusals, u.Last, u.Fwknop, u.LastFwknop})
 	}
 	return s
 }
