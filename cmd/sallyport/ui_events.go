@@ -9,9 +9,9 @@ import (
 	"os"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"sallyport/internal/build"
+	"sallyport/internal/columns"
 	"sallyport/internal/event"
 	"sallyport/internal/inert"
 	"sallyport/internal/siem"
@@ -98,7 +98,7 @@ func (p *eventPrinter) print(e event.Event) error {
 func (p *eventPrinter) row(color string, cells [6]string, detail string) {
 	var b strings.Builder
 	for i, cell := range cells {
-		n := utf8.RuneCountInString(cell)
+		n := columns.Width(cell)
 		if n > p.widths[i] && n <= 40 {
 			p.widths[i] = n
 		}

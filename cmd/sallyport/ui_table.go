@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"text/tabwriter"
 	"time"
 
 	"golang.org/x/term"
 
+	"sallyport/internal/columns"
 	"sallyport/internal/phrase"
 )
 
@@ -34,18 +34,17 @@ func colored(w io.Writer) bool {
 	return isTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 
+// table prints rows in columns.
 func table(w io.Writer, rows func(row func(cells ...any))) {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var all [][]string
 	rows(func(cells ...any) {
+		row := make([]string, len(cells))
 		for i, c := range cells {
-			if i > 0 {
-				fmt.Fprint(t, "\t")
-			}
-			fmt.Fprint(t, c)
+			row[i] = fmt.Sprint(c)
 		}
-		fmt.Fprintln(t)
+		all = append(all, row)
 	})
-	t.Flush()
+	columns.Write(w, all)
 }
 
 // orDash fills an empty cell.

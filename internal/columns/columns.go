@@ -1,0 +1,49 @@
+// Package columns lays out text for terminals and mails by the width that
+// characters have there: Japanese ones take two cells, combining ones none.
+package columns
+
+import (
+	"bufio"
+	"io"
+	"strings"
+
+	"github.com/mattn/go-runewidth"
+)
+
+// cells knows the widths. Characters that are wide in some fonts only (such as
+// "–") are narrow in today's terminals, whatever the language of the reader; so
+// the environment has no say.
+var cells = &runewidth.Condition{}
+
+// Width returns how many cells a text takes.
+func Width(s string) int { return cells.StringWidth(s) }
+
+// Pad fills a text with spaces up to a width.
+func Pad(s string, width int) string {
+	return s + strings.Repeat(" ", max(width-Width(s), 0))
+}
+
+// gap is what stands between two columns.
+const gap = "  "
+
+// Write writes rows as columns, each as wide as its widest cell.
+func Write(w io.Writer, rows [][]string) error {
+	var widths []int
+	for _, row := range rows {
+		for i, cell := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], Width(cell))
+		}
+	}
+	out := bufio.NewWriter(w)
+	for _, row := range rows {
+		var line strings.Builder
+		for i, cell := range row {
+			line.WriteString(Pad(cell, widths[i]) + gap)
+		}
+		out.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+	}
+	return out.Flush()
+}
