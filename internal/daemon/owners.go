@@ -53,7 +53,7 @@ func (d *Daemon) prepareOwners(_ context.Context, c *change) (step, error) {
 	d.keepOwners(c.to)
 	d.book.Expect()
 	d.actor = actor.New(d.book, d.events, actor.Around{
-		Recorder: recorder{d}, Bans: d.bans, Answer: d.answer, Opened: d.metrics.Opened, Ended: d.ended, Cut: d.sessions.Order,
+		Recorder: recorder{d}, Bans: d.bans, Answer: d.answer, Opened: d.metrics.Opened, Ended: d.ended, Cut: d.sessions.Order, Undone: d.undone,
 	})
 	return step{abort: func() { _ = d.closeOwners() }}, nil // nobody has used them
 }

@@ -203,7 +203,5 @@ func (d *Daemon) endOrphans(cfg, old *config.Config, reason event.Reason) {
 	gone := d.book.Forget(func(g event.Grant) bool { return !gate.Possible(cfg, g) }, now)
 	d.actor.EndedEarly(now, reason, gone)
 	longest := gate.Longest(cfg, old)
-	if err := d.actor.Trim(now, reason, func(g event.Grant) time.Time { return longest(g, now) }); err != nil {
-		d.events.Put(event.Event{Time: now, Kind: event.KindFailure, Reason: reason, Detail: err.Error()})
-	}
+	d.actor.Trim(now, reason, func(g event.Grant) time.Time { return longest(g, now) })
 }

@@ -29,9 +29,7 @@ func (d *Daemon) restore(ctx context.Context) error {
 	_ = d.pump.Began(ctx, d.book.Live(now)) // fails at the end only
 	d.actor.Report(now, event.KindRevocation, event.ByOperator, ended)
 	d.endOrphans(d.config.Load(), nil, event.ByReload) // the configuration may have changed while we were away
-	if err != nil {
-		d.events.Put(event.Event{Time: now, Kind: event.KindFailure, Detail: "restore grants: " + err.Error()})
-	}
+	d.actor.FailedToEnd(now, "", err)
 	d.actor.Wake()
 	if n := len(grants) - len(ended); n > 0 {
 		d.events.Put(event.Event{Time: time.Now(), Kind: event.KindStart, Detail: fmt.Sprintf("%d grants of an earlier time go on", n)})
@@ -102,6 +100,15 @@ func (d *Daemon) noteOwners() {
 			d.problems.note(subject, err.Error()+": after a restart, ending the grants of one ends those of others too")
 		}
 	}
+}
+
+// undone notes what the firewall has failed to end, until nothing is left.
+func (d *Daemon) undone(err error) {
+	if err == nil {
+		d.problems.clear("revocations")
+		return
+	}
+	d.problems.note("revocations", "grants that were to end are still in force: "+err.Error()+"; this is tried again until it is done")
 }
 
 // endedPatience is how long the end of a grant may wait for the gate. Without

@@ -57,7 +57,8 @@ type Book struct {
 	spent   []event.Grant // single ones that were found used up; Expire returns them
 	recent  []event.Grant // the latest that ended, in a ring
 	limit   int
-	waiting *missed // not nil until grants of an earlier time are restored
+	owing   map[key]struct{} // elements of which parts are owed; perhaps some that have ended since
+	waiting *missed          // not nil until grants of an earlier time are restored
 }
 
 // missed is what has been asked of grants that the book does not hold yet.
@@ -75,13 +76,14 @@ func keyOf(g event.Grant) key { return key{g.From(), g.Door, g.Single} }
 // part is what one owner has of an element.
 type part struct {
 	event.Grant
-	slot int // in the register
+	slot int   // in the register
+	owed *owed // nil: it may last
 }
 
 // New returns an empty book. Without a register, what an earlier process has
 // given is everybody's.
 func New(firewall Firewall, register *Register) *Book {
-	return &Book{firewall: firewall, register: register, live: make(map[key][]part), count: make(map[string]int), limit: Limit}
+	return &Book{firewall: firewall, register: register, live: make(map[key][]part), count: make(map[string]int), owing: make(map[key]struct{}), limit: Limit}
 }
 
 // Open puts a grant into force and returns what its owner has then. An owner who
@@ -96,14 +98,14 @@ func (b *Book) Open(g event.Grant, now time.Time) (event.Grant, error) {
 	if at < 0 && b.parts >= b.limit {
 		return event.Grant{}, fmt.Errorf("open door %q for %s: %d grants are in force, the limit: revoke some with sallyport revoke", g.Door, g.Source, b.parts)
 	}
-	p := part{g, noSlot}
+	p := part{g, noSlot, nil}
 	if at >= 0 {
 		p.slot = old[at].slot
-		p.Grant = later(old[at].Grant, g, now)
+		p.Grant = later(old[at].due(), g, now)
 	} else {
 		p.slot = b.register.take()
 	}
-	b.register.put(p.slot, p.Grant, now)
+	b.register.put(p, now)
 	used, err := b.force(old, p.Grant, now)
 	if err != nil {
 		b.unwrite(old, at, p.slot, now)
@@ -112,7 +114,7 @@ func (b *Book) Open(g event.Grant, now time.Time) (event.Grant, error) {
 	if used { // what the element had is gone, and does not prolong this
 		b.removeUsed(k, p, now)
 		p.Grant = g
-		b.register.put(p.slot, g, now)
+		b.register.put(p, now)
 	}
 	b.enter(k, p, now)
 	return p.Grant, nil
@@ -135,7 +137,7 @@ func later(old, g event.Grant, now time.Time) event.Grant {
 // element was a single one which has been used up: then g alone is in force.
 func (b *Book) force(parts []part, g event.Grant, now time.Time) (used bool, err error) {
 	all := latest(parts, g)
-	if !g.Single || !slices.ContainsFunc(parts, func(p part) bool { return p.Until.After(now) }) {
+	if !g.Single || !slices.ContainsFunc(parts, func(p part) bool { return p.due().Until.After(now) }) {
 		return false, b.firewall.Grant(all, now)
 	}
 	there, err := b.firewall.Renew(all, now)
@@ -145,11 +147,11 @@ func (b *Book) force(parts []part, g event.Grant, now time.Time) (used bool, err
 	return true, b.firewall.Grant(g, now)
 }
 
-// latest is the grant that ends last of some parts and one more.
+// latest is the grant that is to end last of some parts and one more.
 func latest(parts []part, g event.Grant) event.Grant {
 	for _, p := range parts {
-		if p.Until.After(g.Until) {
-			g = p.Grant
+		if d := p.due(); d.Until.After(g.Until) {
+			g = d
 		}
 	}
 	return g
@@ -161,7 +163,7 @@ func (b *Book) unwrite(old []part, at, slot int, now time.Time) {
 		b.register.drop(slot, false)
 		return
 	}
-	b.register.put(slot, old[at].Grant, now)
+	b.register.put(old[at], now)
 }
 
 // enter takes a part into the book.
@@ -186,9 +188,9 @@ func (b *Book) fold(parts []part, now time.Time) []part {
 		return cmp.Or(inOrder(y.Holder == event.Anyone, x.Holder == event.Anyone), x.Until.Compare(y.Until))
 	})
 	into := parts[1]
-	into.Grant = latest(parts[:1], into.Grant)
+	into.Grant, into.owed = latest(parts[:1], into.due()), nil
 	into.Client, into.Holder, into.Message = "", event.Anyone, event.Message{}
-	b.register.put(into.slot, into.Grant, now)
+	b.register.put(into, now)
 	b.register.drop(parts[0].slot, false)
 	b.counted(into.Door, -1)
 	heap.Push(&b.ends, end{into.Until, keyOf(into.Grant), into.Owner()})
@@ -213,7 +215,7 @@ func (b *Book) remove(k key, gone func(part) bool, now time.Time) {
 			continue
 		}
 		over := !p.Until.After(now)
-		b.register.drop(p.slot, over)
+		b.register.drop(p.slot, over && p.owed == nil)
 		b.counted(k.door, -1)
 		if !over {
 			p.Until = now
@@ -299,7 +301,7 @@ func (b *Book) Live(now time.Time) []event.Grant {
 // Elements returns what the kernel should hold: of the grants of several owners
 // the one that ends last.
 func (b *Book) Elements(now time.Time) []event.Grant {
-	return b.unsorted(now, func(parts []part, add func(event.Grant)) { add(latest(parts[1:], parts[0].Grant)) })
+	return b.unsorted(now, func(parts []part, add func(event.Grant)) { add(latest(parts[1:], parts[0].due())) })
 }
 
 func (b *Book) unsorted(now time.Time, of func([]part, func(event.Grant))) []event.Grant {

@@ -107,7 +107,7 @@ func TestFailureChangesNothing(t *testing.T) {
 	f.err = nil
 	mustOpen(t, b, ssh(alice, 30), start)
 	f.err = errors.New("no buffer space available")
-	if ended, err := b.Revoke(func(event.Grant) bool { return true }, start); err == nil || len(ended) != 0 || len(b.Live(start)) != 1 {
+	if ended, err := b.Revoke(event.ByOperator, func(event.Grant) bool { return true }, start); err == nil || len(ended) != 0 || len(b.Live(start)) != 1 {
 		t.Errorf("ended %v, error %v: a grant that is still in force left the book", ended, err)
 	}
 }
@@ -116,7 +116,7 @@ func TestRevokeEndsWhatMatches(t *testing.T) {
 	b, f := newBook()
 	mustOpen(t, b, ssh(alice, 30), start)
 	mustOpen(t, b, ssh(bob, 30), start)
-	ended, err := b.Revoke(func(g event.Grant) bool { return g.Source == bob }, start)
+	ended, err := b.Revoke(event.ByOperator, func(g event.Grant) bool { return g.Source == bob }, start)
 	if err != nil || !reflect.DeepEqual(ended, []event.Grant{ssh(bob, 30)}) || len(f.until) != 1 {
 		t.Errorf("ended %v, error %v, firewall %v", ended, err, f.until)
 	}
@@ -169,13 +169,13 @@ func TestWhatHappensBeforeRestore(t *testing.T) {
 		meanwhile   func(*Book)
 		ended, left []event.Grant
 	}{
-		"revoked":                    {func(b *Book) { b.Revoke(everything, start) }, []event.Grant{ssh(alice, 60)}, nil},
+		"revoked":                    {func(b *Book) { b.Revoke(event.ByOperator, everything, start) }, []event.Grant{ssh(alice, 60)}, nil},
 		"forgotten":                  {func(b *Book) { b.Forget(everything, start) }, nil, nil},
-		"another revoked":            {func(b *Book) { b.Revoke(func(g event.Grant) bool { return g.Source == bob }, start) }, nil, []event.Grant{ssh(alice, 60)}},
+		"another revoked":            {func(b *Book) { b.Revoke(event.ByOperator, func(g event.Grant) bool { return g.Source == bob }, start) }, nil, []event.Grant{ssh(alice, 60)}},
 		"granted for less":           {func(b *Book) { b.Open(ssh(alice, 30), start) }, nil, []event.Grant{ssh(alice, 60)}},
 		"granted for more":           {func(b *Book) { b.Open(ssh(alice, 90), start) }, nil, []event.Grant{ssh(alice, 90)}},
-		"revoked and given for less": {func(b *Book) { b.Revoke(everything, start); b.Open(ssh(alice, 30), start) }, nil, []event.Grant{ssh(alice, 30)}},
-		"revoked and given":          {func(b *Book) { b.Revoke(everything, start); b.Open(ssh(alice, 90), start) }, nil, []event.Grant{ssh(alice, 90)}},
+		"revoked and given for less": {func(b *Book) { b.Revoke(event.ByOperator, everything, start); b.Open(ssh(alice, 30), start) }, nil, []event.Grant{ssh(alice, 30)}},
+		"revoked and given":          {func(b *Book) { b.Revoke(event.ByOperator, everything, start); b.Open(ssh(alice, 90), start) }, nil, []event.Grant{ssh(alice, 90)}},
 	} {
 		b, f := earlier(t, start, ssh(alice, 60))
 		c.meanwhile(b)
@@ -194,7 +194,7 @@ func TestWhatHappensBeforeRestore(t *testing.T) {
 func TestRestoreThatFails(t *testing.T) {
 	b, f := newBook()
 	b.Expect()
-	b.Revoke(func(event.Grant) bool { return true }, start)
+	b.Revoke(event.ByOperator, func(event.Grant) bool { return true }, start)
 	f.err = errors.New("the kernel said no")
 	ended, err := b.Restore([]event.Grant{ssh(alice, 60)}, start)
 	if err == nil || len(ended) != 0 || len(b.Live(start)) != 1 {
@@ -212,7 +212,7 @@ func TestCount(t *testing.T) {
 		mine := func(other event.Grant) bool { return other.Source == source }
 		switch random.IntN(4) {
 		case 0:
-			if _, err := b.Revoke(mine, after(i)); err != nil {
+			if _, err := b.Revoke(event.ByOperator, mine, after(i)); err != nil {
 				t.Fatal(err)
 			}
 		case 1:

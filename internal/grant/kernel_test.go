@@ -60,7 +60,7 @@ func againstTheTable(t *testing.T, opts firewall.Options) {
 		now, o := time.Now(), owners[random.IntN(len(owners))]
 		switch random.IntN(8) {
 		case 0:
-			if _, err := b.Revoke(ownedBy(o), now); err != nil {
+			if _, err := b.Revoke(event.ByOperator, ownedBy(o), now); err != nil {
 				t.Fatal(err)
 			}
 			for _, m := range model {

@@ -73,7 +73,7 @@ func (f *fakeFirewall) elements() (list []event.Grant) {
 
 func mustRevoke(t *testing.T, b *Book, match func(event.Grant) bool, now time.Time) []event.Grant {
 	t.Helper()
-	ended, err := b.Revoke(match, now)
+	ended, err := b.Revoke(event.ByOperator, match, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +166,7 @@ func TestRevokeGoesOnAfterAFailure(t *testing.T) {
 	mustOpen(t, b, ssh(bob, 60), start)
 	broken := &failsFor{f, alice.String()}
 	b.firewall = broken
-	ended, err := b.Revoke(func(event.Grant) bool { return true }, start)
+	ended, err := b.Revoke(event.ByOperator, func(event.Grant) bool { return true }, start)
 	if err == nil || !strings.Contains(err.Error(), alice.String()) || len(ended) != 1 || ended[0].Source != bob || len(b.Live(start)) != 1 {
 		t.Errorf("ended %+v, error %v", ended, err)
 	}
@@ -333,7 +333,7 @@ func TestTheKernelHasTheLatestOfTheRest(t *testing.T) {
 					model[k][o] = g.Until
 				}
 			case "end":
-				if _, err := b.Revoke(ownedBy(o), after(now)); err != nil {
+				if _, err := b.Revoke(event.ByOperator, ownedBy(o), after(now)); err != nil {
 					t.Fatal(err)
 				}
 				for _, m := range model {

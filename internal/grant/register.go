@@ -25,6 +25,7 @@ type Register struct {
 type kept struct {
 	grant event.Grant
 	slot  int
+	owed  bool // its end is one that the kernel may not have been told
 }
 
 const (
@@ -33,9 +34,13 @@ const (
 
 	longestDoor   = 32
 	longestClient = 64
-	// end 8 · message 8 · holder 1 · single 1 · prefix 1 · address 1+16 · names with their lengths
+	// end 8 · message 8 · holder 1 · what it is 1 · prefix 1 · address 1+16 · names with their lengths
 	partLen    = 8 + 8 + 3 + 17 + 1 + longestDoor + 1 + longestClient
 	recordSize = 1 + partLen + 4
+
+	// What a part is.
+	isSingle = 1 << 0
+	isOwed   = 1 << 1
 )
 
 // OpenRegister opens the register at path, and makes it if there is none. Boot
@@ -45,9 +50,9 @@ func OpenRegister(path, boot string, clock func() time.Duration, now time.Time) 
 	r := &Register{clock: clock}
 	booted := now.Add(-clock())
 	r.slots = openSlots(path, registerMagic, boot, recordSize, registerLimit, func(slot int, content []byte) bool {
-		g, ok := readPart(content, booted)
-		if ok = ok && g.Until.After(now); ok {
-			r.kept = append(r.kept, kept{g, slot})
+		g, owed, ok := readPart(content, booted)
+		if ok = ok && (owed || g.Until.After(now)); ok {
+			r.kept = append(r.kept, kept{g, slot, owed})
 		}
 		return ok
 	})
@@ -63,12 +68,13 @@ func (r *Register) Close() error {
 }
 
 // put writes a part where it has its place.
-func (r *Register) put(slot int, g event.Grant, now time.Time) {
+func (r *Register) put(p part, now time.Time) {
 	if r == nil {
 		return
 	}
+	g := p.due()
 	end := r.clock() + g.Until.Sub(now)
-	r.slots.put(slot, func(content []byte) { writePart(content, g, end) })
+	r.slots.put(p.slot, func(content []byte) { writePart(content, g, end, p.owed != nil) })
 }
 
 func (r *Register) take() int {
@@ -85,12 +91,15 @@ func (r *Register) drop(slot int, over bool) {
 }
 
 // writePart fills a record.
-func writePart(b []byte, g event.Grant, end time.Duration) {
+func writePart(b []byte, g event.Grant, end time.Duration, owed bool) {
 	binary.BigEndian.PutUint64(b, uint64(end))
 	copy(b[8:16], g.Message[:])
 	b[16] = byte(g.Holder)
 	if g.Single {
-		b[17] = 1
+		b[17] |= isSingle
+	}
+	if owed {
+		b[17] |= isOwed
 	}
 	b[18] = byte(g.Prefix)
 	source := g.Source.Unmap().WithZone("").AsSlice()
@@ -101,18 +110,18 @@ func writePart(b []byte, g event.Grant, end time.Duration) {
 }
 
 // readPart is the inverse of writePart; it accepts nothing else.
-func readPart(b []byte, booted time.Time) (g event.Grant, ok bool) {
-	if len(b) != partLen || b[36] > longestDoor || b[69] > longestClient || b[19] > 16 || b[17] > 1 || event.Holder(b[16]) > event.Anyone {
-		return g, false
+func readPart(b []byte, booted time.Time) (g event.Grant, owed, ok bool) {
+	if len(b) != partLen || b[36] > longestDoor || b[69] > longestClient || b[19] > 16 || b[17] > isSingle|isOwed || event.Holder(b[16]) > event.Anyone {
+		return g, false, false
 	}
 	source, ok := netip.AddrFromSlice(b[20 : 20+int(b[19])])
 	g = event.Grant{
 		Door: string(b[37 : 37+int(b[36])]), Client: string(b[70 : 70+int(b[69])]), Source: source, Prefix: int(b[18]),
-		Single: b[17] == 1, Holder: event.Holder(b[16]), Message: event.Message(b[8:16]),
+		Single: b[17]&isSingle != 0, Holder: event.Holder(b[16]), Message: event.Message(b[8:16]),
 	}
 	end := time.Duration(binary.BigEndian.Uint64(b))
-	g.Until = booted.Add(end)
+	g.Until, owed = booted.Add(end), b[17]&isOwed != 0
 	again := make([]byte, partLen)
-	writePart(again, g, end)
-	return g, ok && g.From().IsValid() && string(again) == string(b)
+	writePart(again, g, end, owed)
+	return g, owed, ok && g.From().IsValid() && string(again) == string(b)
 }

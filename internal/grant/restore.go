@@ -54,7 +54,11 @@ func (b *Book) recall() map[key][]part {
 		return known
 	}
 	for _, k := range b.register.kept {
-		known[keyOf(k.grant)] = append(known[keyOf(k.grant)], part{k.grant, k.slot})
+		p := part{k.grant, k.slot, nil}
+		if k.owed {
+			p.owed = &owed{k.grant.Until, event.ByOperator} // why is not kept
+		}
+		known[keyOf(k.grant)] = append(known[keyOf(k.grant)], p)
 	}
 	b.register.kept = nil
 	return known
@@ -64,7 +68,7 @@ func (b *Book) recall() map[key][]part {
 func partsOf(e event.Grant, known []part, now time.Time) []part {
 	var parts []part
 	for _, p := range known {
-		if p.Until.After(e.Until) {
+		if p.Until.After(e.Until) || p.owed != nil {
 			p.Until = e.Until
 		}
 		if len(parts) < maxOwners && p.Until.After(now) {
@@ -73,7 +77,7 @@ func partsOf(e event.Grant, known []part, now time.Time) []part {
 	}
 	if len(parts) == 0 {
 		e.Holder = event.Anyone
-		parts = append(parts, part{e, noSlot})
+		parts = append(parts, part{e, noSlot, nil})
 	}
 	return parts
 }
@@ -91,26 +95,36 @@ func (b *Book) restore(k key, e event.Grant, parts []part, since *missed, now ti
 			b.register.drop(p.slot, false)
 			continue
 		}
-		kept = append(kept, p)
-		switch {
-		case anyOf(since.revoked, p.Grant):
-			ended = append(ended, p.Grant)
-		default:
-			rest = append(rest, p)
+		if anyOf(since.revoked, p.Grant) {
+			p.owed = &owed{now, event.ByOperator}
 		}
+		kept = append(kept, p)
+		if p.owed != nil && !p.owed.until.After(now) {
+			ended = append(ended, p.Grant)
+			continue
+		}
+		if p.owed != nil && p.owed.until.Before(p.Until) {
+			p.Until = p.owed.until
+		}
+		p.owed = nil
+		rest = append(rest, p)
 	}
 	given := b.live[k] // since Expect
 	has := e.Until
 	if len(given) > 0 {
-		has = latest(given[1:], given[0].Grant).Until
+		has = longest(given).Until
 		ended = nil // the newer grant has taken its place
 	}
 	if err = b.agree(e, slices.Concat(rest, given), has, len(ended) > 0, now); err != nil {
 		rest, ended = kept, nil // still in force
+		b.owing[k] = struct{}{}
 	}
 	for _, p := range kept {
-		if slices.ContainsFunc(rest, owned(p.Grant)) {
-			b.adopt(k, p, given, now)
+		if at := slices.IndexFunc(rest, owned(p.Grant)); at >= 0 {
+			if err == nil && p.owed != nil {
+				b.register.put(rest[at], now) // it is owed no longer
+			}
+			b.adopt(k, rest[at], given, now)
 		} else {
 			b.register.drop(p.slot, false)
 		}
@@ -123,11 +137,11 @@ func (b *Book) adopt(k key, p part, given []part, now time.Time) {
 	if at := slices.IndexFunc(given, owned(p.Grant)); at >= 0 {
 		b.register.drop(p.slot, false)
 		p.slot = given[at].slot
-		p.Grant = later(p.Grant, given[at].Grant, now)
-		b.register.put(p.slot, p.Grant, now)
+		p.Grant, p.owed = later(p.due(), given[at].due(), now), nil
+		b.register.put(p, now)
 	} else if p.slot == noSlot {
 		p.slot = b.register.take()
-		b.register.put(p.slot, p.Grant, now)
+		b.register.put(p, now)
 	}
 	b.enter(k, p, now)
 }
@@ -140,7 +154,7 @@ func (b *Book) agree(e event.Grant, parts []part, has time.Time, ended bool, now
 		}
 		return b.firewall.Revoke(e)
 	}
-	g := latest(parts[1:], parts[0].Grant)
+	g := latest(parts[1:], parts[0].due())
 	if !g.Until.After(now) || !g.Until.After(has) && has.Sub(g.Until) <= tolerance {
 		return nil
 	}

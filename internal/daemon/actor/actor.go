@@ -25,11 +25,13 @@ var errBanned = errors.New("the source is banned: sallyport ban remove ends that
 // Actor carries decisions out. Its methods may be called by several goroutines at
 // once.
 type Actor struct {
-	book   *grant.Book
-	events *hub.Hub
-	around Around
-	queue  chan order
-	wake   chan struct{} // the next end of a grant may have become an earlier one
+	book      *grant.Book
+	events    *hub.Hub
+	around    Around
+	queue     chan order    // what clients have shown a key or a fresh secret for
+	anonymous chan order    // what anybody can ask for who has overheard a sequence: it is in nobody's way
+	wake      chan struct{} // the next end of a grant may have become an earlier one
+	unsettled unsettled     // of Run
 }
 
 // Around is what the actor reaches of the daemon.
@@ -40,6 +42,7 @@ type Around struct {
 	Opened   func(time.Duration)                // takes how long each grant took
 	Ended    func([]event.Grant)                // takes the grants that ended early, or never began
 	Cut      func(whose func(event.Owner) bool) // ends the connections that owners' grants have let in; does not wait
+	Undone   func(error)                        // takes what the firewall has failed to end; nil: nothing is left
 }
 
 // Recorder keeps what has been used, so that it never works again. When Record
@@ -69,7 +72,7 @@ type order struct {
 
 // New returns an actor, to be run by Run.
 func New(book *grant.Book, events *hub.Hub, around Around) *Actor {
-	return &Actor{book: book, events: events, queue: make(chan order, 1024), wake: make(chan struct{}, 1), around: around}
+	return &Actor{book: book, events: events, queue: make(chan order, 1024), anonymous: make(chan order, 1024), wake: make(chan struct{}, 1), around: around}
 }
 
 // Decided takes a decision from the pump and never blocks.
@@ -78,8 +81,12 @@ func (a *Actor) Decided(now time.Time, d gate.Decision) {
 		a.events.Decided(now, d)
 		return
 	}
+	queue := a.anonymous
+	if d.Authenticated || !d.Record.IsZero() { // each of these happens once
+		queue = a.queue
+	}
 	select {
-	case a.queue <- order{now, d}:
+	case queue <- order{now, d}:
 	default:
 		a.events.Put(event.Event{Time: now, Kind: event.KindOverload, Source: d.Source, Door: d.Door, Client: d.Client, Reason: event.NotOpened, Detail: "too many grants are waiting for the firewall"})
 	}
@@ -89,19 +96,35 @@ func (a *Actor) Decided(now time.Time, d gate.Decision) {
 func (a *Actor) Run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for {
+	for ctx.Err() == nil {
 		select {
-		case <-ctx.Done():
-			return nil
-		case o := <-a.queue:
+		case o := <-a.queue: // before all others
 			a.carryOut(o)
-		case <-a.wake:
-		case <-timer.C:
+		default:
+			select {
+			case <-ctx.Done():
+			case o := <-a.queue:
+				a.carryOut(o)
+			case o := <-a.anonymous:
+				a.carryOut(o)
+			case <-a.wake:
+			case <-timer.C:
+			}
 		}
-		if next := a.expire(time.Now()); !next.IsZero() {
+		if next := a.tend(time.Now()); !next.IsZero() {
 			timer.Reset(time.Until(next))
 		}
 	}
+	return nil
+}
+
+// tend does what is due, and returns when the next thing is.
+func (a *Actor) tend(now time.Time) time.Time {
+	next, again := a.expire(now), a.settle(now)
+	if next.IsZero() || !again.IsZero() && again.Before(next) {
+		return again
+	}
+	return next
 }
 
 // Open puts one grant that was decided into force and reports it.
@@ -130,7 +153,7 @@ func (a *Actor) Open(now time.Time, g event.Grant, d gate.Decision) (event.Grant
 	return opened, nil
 }
 
-// Wake makes the actor recompute when the next grant ends.
+// Wake makes the actor look again at what is due next.
 func (a *Actor) Wake() {
 	select {
 	case a.wake <- struct{}{}:
@@ -154,18 +177,19 @@ func (a *Actor) Report(now time.Time, kind event.Kind, reason event.Reason, ende
 
 // Revoke ends grants early and reports each.
 func (a *Actor) Revoke(now time.Time, reason event.Reason, match func(event.Grant) bool) ([]event.Grant, error) {
-	ended, err := a.book.Revoke(match, now)
+	ended, err := a.book.Revoke(reason, match, now)
 	a.EndedEarly(now, reason, ended)
+	a.FailedToEnd(now, reason, err)
 	return ended, err
 }
 
 // Trim has no grant last longer than until says, and reports each that ends
 // by that.
-func (a *Actor) Trim(now time.Time, reason event.Reason, until func(event.Grant) time.Time) error {
-	ended, err := a.book.Trim(until, now)
+func (a *Actor) Trim(now time.Time, reason event.Reason, until func(event.Grant) time.Time) {
+	ended, err := a.book.Trim(reason, until, now)
 	a.EndedEarly(now, reason, ended)
+	a.FailedToEnd(now, reason, err)
 	a.Wake()
-	return err
 }
 
 // EndedEarly takes grants that are out of the book before their time.

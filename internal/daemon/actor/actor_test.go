@@ -34,6 +34,7 @@ func alone(r Recorder) Around {
 		Opened:   func(time.Duration) {},
 		Ended:    func([]event.Grant) {},
 		Cut:      func(func(event.Owner) bool) {},
+		Undone:   func(error) {},
 	}
 }
 
@@ -69,7 +70,7 @@ func TestFailedGrantIsAnEvent(t *testing.T) {
 func TestPumpNeverWaitsForTheFirewall(t *testing.T) {
 	e := hub.New()
 	a := New(grant.New(broken{}, nil), e, alone(nil))
-	for range cap(a.queue) + 5 {
+	for range cap(a.anonymous) + 5 {
 		a.Decided(time.Now(), gate.Decision{Kind: event.KindGrant, Source: netip.MustParseAddr("192.0.2.10")})
 	}
 	overloads := 0

@@ -63,7 +63,10 @@ func (a *Actor) give(now time.Time, d gate.Decision) spa.Ack {
 func (a *Actor) takeBack(now time.Time, d gate.Decision) spa.Ack {
 	reply := spa.Ack{Time: now, Source: d.Source, Status: spa.Closed}
 	for _, g := range d.Grants {
-		_, _ = a.Revoke(now, d.Reason, func(h event.Grant) bool { return h.Door == g.Door && h.Covers(g.Source) && h.Owner().Is(g.Client) })
+		_, err := a.Revoke(now, d.Reason, func(h event.Grant) bool { return h.Door == g.Door && h.Covers(g.Source) && h.Owner().Is(g.Client) })
+		if err != nil { // it is closed a little later
+			return spa.Ack{Time: now, Source: d.Source, Status: spa.Refused, Reason: spa.NotOpened}
+		}
 		reply.Doors = append(reply.Doors, spa.AckDoor{ID: spa.DoorID(g.Door)})
 	}
 	return reply
@@ -75,10 +78,8 @@ func (a *Actor) takeBack(now time.Time, d gate.Decision) spa.Ack {
 func (a *Actor) intercepted(now time.Time, d gate.Decision) {
 	a.events.Decided(now, d)
 	sent := func(owner event.Owner) bool { return owner.Sent(d.Client, d.Message) }
-	_, err := a.Revoke(now, event.Intercepted, func(g event.Grant) bool { return sent(g.Owner()) })
-	if err != nil {
-		a.events.Put(event.Event{Time: now, Kind: event.KindFailure, Client: d.Client, Reason: event.Intercepted, Detail: err.Error()})
-	}
+	// An error is an event already.
+	_, _ = a.Revoke(now, event.Intercepted, func(g event.Grant) bool { return sent(g.Owner()) })
 	a.around.Cut(sent)
 }
 
