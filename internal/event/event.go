@@ -87,6 +87,18 @@ func (e Event) Hostile() bool {
 	return false
 }
 
+// Anonymous reports whether an event is of a grant that is no client's: those who
+// have overheard a static sequence can cause any number of them.
+func (e Event) Anonymous() bool {
+	switch e.Kind {
+	case KindGrant, KindExpiry, KindRevocation, KindUse:
+		return e.Client == "" && e.Reason != ByOperator
+	case KindFailure, KindOverload: // it was not put into force
+		return e.Client == "" && e.Reason == NotOpened
+	}
+	return false
+}
+
 // Provoked reports whether strangers have a hand in an event that is not
 // Hostile: each costs them something, or it is one for many of theirs.
 func (e Event) Provoked() bool {

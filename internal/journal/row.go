@@ -38,18 +38,10 @@ func classOf(e event.Event) int {
 		return classHostile
 	case e.Provoked():
 		return classProvoked
-	case anonymous(e):
+	case e.Anonymous():
 		return classAnonymous
 	}
 	return classOwn
-}
-
-func anonymous(e event.Event) bool {
-	switch e.Kind {
-	case event.KindGrant, event.KindExpiry, event.KindRevocation, event.KindUse:
-		return e.Client == "" && e.Reason != event.ByOperator
-	}
-	return false
 }
 
 // roomOf is how much of the room for what waits a class may fill: whoever fills

@@ -4,6 +4,7 @@ package hub
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"strings"
@@ -96,15 +97,39 @@ func TestForgersLeaveRoomInTheLog(t *testing.T) {
 	}
 }
 
-func TestGrantsAreAlwaysWritten(t *testing.T) {
+// Those who have overheard a static sequence decide how many grants there are, but
+// not how long the log gets, nor whether it has those of clients.
+func TestGrantsOfClientsAreAlwaysWritten(t *testing.T) {
 	var log bytes.Buffer
-	e, sinks := logged(&log)
+	l := NewLogbook(slog.New(slog.NewTextHandler(&log, nil)))
 	for range 1000 {
-		e.Put(event.Event{Kind: event.KindGrant, Door: "ssh"})
+		for _, kind := range []event.Kind{event.KindGrant, event.KindUse, event.KindExpiry} {
+			l.Write(event.Event{Time: start, Kind: kind, Door: "ssh", Source: alice})
+			l.Write(event.Event{Time: start, Kind: kind, Door: "ssh", Source: alice, Client: "alice"})
+		}
+		l.Write(event.Event{Time: start, Kind: event.KindFailure, Door: "ssh", Source: alice, Reason: event.NotOpened})
+		l.Write(event.Event{Time: start, Kind: event.KindGrant, Door: "ssh", Source: alice, Reason: event.ByOperator})
 	}
-	e.Flush(sinks)
-	if n := strings.Count(log.String(), "msg=grant"); n != 1000 {
-		t.Errorf("wrote %d grants, want 1000", n)
+	if n := strings.Count(log.String(), "client=alice"); n != 3000 {
+		t.Errorf("wrote %d events of a client's grants, want 3000", n)
+	}
+	if n := strings.Count(log.String(), "reason=operator"); n != 1000 {
+		t.Errorf("wrote %d grants of an operator, want 1000", n)
+	}
+	lines, told, left := 0, 0, 0
+	for line := range strings.Lines(log.String()) {
+		if n := 0; strings.Contains(line, "events_left_out") {
+			if _, err := fmt.Sscanf(line[strings.Index(line, "events_left_out"):], "events_left_out=%d", &n); err != nil {
+				t.Fatal(err)
+			}
+			told, left = told+1, left+n
+		}
+		if strings.Contains(line, "door=ssh") && !strings.Contains(line, "client=") && !strings.Contains(line, "reason=operator") {
+			lines++
+		}
+	}
+	if lines != anonymousBurst || told == 0 || lines+left != 4000 {
+		t.Errorf("wrote %d events of nobody's grants, and that %d were left out (%d times)", lines, left, told)
 	}
 }
 
