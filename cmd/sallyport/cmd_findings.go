@@ -7,14 +7,13 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"sallyport/internal/detect"
 	"sallyport/internal/event"
 	"sallyport/internal/inert"
-	"sallyport/internal/phrase"
+	"sallyport/internal/lang"
 )
 
 var severityColors = map[event.Severity]string{event.Critical: "1;31", event.High: "31", event.Medium: "33", event.Low: "36", event.Info: "2"}
@@ -38,6 +37,7 @@ back only if it becomes more severe.`,
 	all := cmd.Flags().Bool("all", false, "acknowledged ones too")
 	severity := cmd.Flags().String("severity", string(event.Info), "only this `LEVEL` and above: info, low, medium, high or critical")
 	rule := cmd.Flags().String("rule", "", "only those of this `RULE`, such as near-miss")
+	language := languageFlag(cmd)
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		least := event.Severity(*severity)
@@ -64,67 +64,75 @@ back only if it becomes more severe.`,
 			printJSON(std.out, list)
 			return nil
 		}
-		printFindings(std.out, list)
+		findingsPrinter{std.out, language.get(), readLabels(place.config)}.print(list)
 		return nil
 	}
 	cmd.AddCommand(newAck(std))
 	return cmd
 }
 
-func printFindings(w io.Writer, list []event.Finding) {
+// findingsPrinter prints findings for people.
+type findingsPrinter struct {
+	io.Writer
+	lang   lang.Lang
+	labels labels
+}
+
+func (w findingsPrinter) print(list []event.Finding) {
 	if len(list) == 0 {
-		fmt.Fprintln(w, "No findings.")
+		fmt.Fprintln(w, w.lang.Say("No findings."))
 		return
 	}
-	color := colored(w)
+	color := colored(w.Writer)
 	for i, f := range list {
+		f = detect.In(w.lang, f)
 		if i > 0 {
 			fmt.Fprintln(w)
 		}
-		head := strings.ToUpper(inert.Text(string(f.Severity)))
+		head := w.lang.Say(strings.ToUpper(inert.Text(string(f.Severity))))
 		if code := severityColors[f.Severity]; color && code != "" {
 			head = "\x1b[" + code + "m" + head + "\x1b[0m"
 		}
-		fmt.Fprintf(w, "%s  %s%s\n", head, inert.Text(f.Explanation), seen(f))
-		fmt.Fprintf(w, "  %s  %s  %s, %s\n", inert.Text(f.ID), inert.Text(f.Rule), subject(f), span(f))
+		fmt.Fprintf(w, "%s  %s%s\n", head, inert.Text(f.Explanation), w.seen(f))
+		fmt.Fprintf(w, "  %s  %s  %s, %s\n", inert.Text(f.ID), inert.Text(f.Rule), w.subject(f), w.span(f))
 		for _, e := range f.Evidence {
 			fmt.Fprintf(w, "  - %s\n", inert.Text(e))
 		}
 		if f.Advice != "" {
-			fmt.Fprintf(w, "  What to do: %s\n", inert.Text(f.Advice))
+			fmt.Fprintf(w, "  %s\n", w.lang.Sayf("What to do: %s", inert.Text(f.Advice)))
 		}
 	}
 }
 
-func seen(f event.Finding) string {
+func (w findingsPrinter) seen(f event.Finding) string {
 	if f.Acknowledged {
-		return " (acknowledged)"
+		return w.lang.Say(" (acknowledged)")
 	}
 	return ""
 }
 
 // subject says whom a finding is about.
-func subject(f event.Finding) string {
+func (w findingsPrinter) subject(f event.Finding) string {
 	var words []string
 	if f.Source.IsValid() {
-		words = append(words, "source "+f.Source.String())
+		words = append(words, w.lang.Sayf("source %s", f.Source))
 	}
 	if f.Client != "" {
-		words = append(words, "client "+inert.Text(f.Client))
+		words = append(words, w.lang.Sayf("client %s", w.labels.client(f.Client)))
 	}
 	if f.Door != "" {
-		words = append(words, "door "+inert.Text(f.Door))
+		words = append(words, w.lang.Sayf("door %s", w.labels.door(f.Door)))
 	}
 	if len(words) == 0 {
-		return "this host"
+		return w.lang.Say("this host")
 	}
 	return strings.Join(words, ", ")
 }
 
-func span(f event.Finding) string {
-	first, last := f.First.Local().Format(time.DateTime), f.Last.Local().Format(time.DateTime)
+func (w findingsPrinter) span(f event.Finding) string {
+	first, last := w.lang.Time(f.First.Local(), lang.Second), w.lang.Time(f.Last.Local(), lang.Second)
 	if f.Count <= 1 || first == last {
-		return "at " + last
+		return w.lang.Sayf("at %s", last)
 	}
-	return fmt.Sprintf("%s from %s to %s", phrase.Count(int(f.Count), "time"), first, last)
+	return w.lang.Sayf("%s from %s to %s", timesIn(w.lang, f.Count), first, last)
 }

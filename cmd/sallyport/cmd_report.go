@@ -29,12 +29,14 @@ addresses, when each client was last let in, findings, secrets to change, and wh
 it suits a mail; --html makes one page that needs neither network nor scripts.`,
 		Example: `  sallyport report --since 7d --html /root/sallyport.html
   sallyport report | mail -s "Sallyport" root
+  sallyport report --lang ja --html /root/sallyport.html
   systemctl enable --now sallyport-report.timer   # a page every week`,
 		Args: args(cobra.NoArgs),
 	}
 	var c reportCommand
 	c.std = std
 	c.journalFlags(cmd)
+	c.lang = languageFlag(cmd)
 	cmd.Flags().StringVar(&c.since, "since", "7d", "from this `TIME` on, as for events")
 	cmd.Flags().StringVar(&c.until, "until", "", "up to this `TIME`")
 	cmd.Flags().StringVar(&c.html, "html", "", "write a page to this `FILE` (-: print it)")
@@ -70,10 +72,11 @@ type reportCommand struct {
 	std stdio
 	journalPlace
 	since, until, html string
+	lang               *langFlag
 }
 
 func (c *reportCommand) build(ctx context.Context, now time.Time) (*report.Report, error) {
-	s := report.Subject{Version: build.Version(), Zone: now.Location(), Until: now}
+	s := report.Subject{Version: build.Version(), Lang: c.lang.get(), Zone: now.Location(), Until: now}
 	var err error
 	if s.Since, err = parseWhen("--since", c.since, now); err != nil {
 		return nil, usageError{err}
@@ -112,14 +115,12 @@ func (c *reportCommand) configured(s *report.Subject, now time.Time) {
 		return
 	}
 	for _, d := range cfg.Doors {
-		s.Doors = append(s.Doors, d.Name)
+		s.Doors = append(s.Doors, report.Named{Name: d.Name, Label: d.Label})
 	}
 	for _, client := range cfg.Clients {
-		s.Clients = append(s.Clients, client.Name)
+		s.Clients = append(s.Clients, report.Named{Name: client.Name, Label: client.Label})
 	}
-	for _, o := range cfg.Overdue(now) {
-		s.Overdue = append(s.Overdue, o.String())
-	}
+	s.Overdue = cfg.Overdue(now)
 	s.RotationDue = cfg.Gate.RotationDue
 }
 

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,7 +20,7 @@ import (
 	"sallyport/internal/event"
 	"sallyport/internal/inert"
 	"sallyport/internal/journal"
-	"sallyport/internal/phrase"
+	"sallyport/internal/lang"
 	"sallyport/internal/report"
 )
 
@@ -47,6 +48,7 @@ was decided and why; and what that person should do. "me" is where this SSH sess
 	place.journalFlags(cmd)
 	since := cmd.Flags().String("since", "24h", "look so far back: a `TIME` as for events")
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
+	language := languageFlag(cmd)
 	cmd.PreRunE = noneEmpty
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
 		if list[0] == "" {
@@ -69,6 +71,7 @@ was decided and why; and what that person should do. "me" is where this SSH sess
 			printJSON(std.out, w)
 			return nil
 		}
+		w.lang, w.labels = language.get(), readLabels(place.config)
 		w.print(std.out, now)
 		return nil
 	}
@@ -90,6 +93,8 @@ type why struct {
 	known   []string    // clients and doors
 	used    bool        // a connection has come by a grant since
 	last    event.Event // the latest grant or refusal
+	lang    lang.Lang   // of the answer as text
+	labels  labels
 }
 
 type whyReason struct {
@@ -234,32 +239,66 @@ func (w *why) concerns(g event.Grant) bool {
 }
 
 func (w *why) print(out io.Writer, now time.Time) {
+	say := func(english string, args ...any) { fmt.Fprintln(out, w.lang.Sayf(english, args...)) }
+	if label := w.labels.clients[w.Target]; label != "" && !w.source.IsValid() {
+		say("Client %s.", w.client(w.Target))
+	}
 	w.printNow(out, now)
-	since := w.Since.Local().Format(time.DateTime)
+	since := w.lang.Time(w.Since.Local(), lang.Second)
 	if len(w.Events) == 0 {
-		fmt.Fprintf(out, "Nothing %s %s since %s.\n\n%s\n", map[bool]string{true: "at door", false: "from"}[w.door], inert.Text(w.Target), since, w.silence())
+		if w.door {
+			say("Nothing at door %s since %s.", w.doorNamed(w.Target), since)
+		} else {
+			say("Nothing from %s since %s.", inert.Text(w.Target), since)
+		}
+		fmt.Fprintf(out, "\n%s\n", w.silence())
 		return
 	}
-	fmt.Fprintf(out, "\nSince %s, the latest at the end:\n", since)
+	fmt.Fprintln(out)
+	say("Since %s, the latest at the end:", since)
 	for _, e := range w.Events {
-		fmt.Fprintf(out, "  %s  %s\n", e.Time.Local().Format(time.DateTime), sentence(e))
+		fmt.Fprintf(out, "  %s  %s\n", w.lang.Time(e.Time.Local(), lang.Second), w.sentence(e))
 	}
 	if len(w.Reasons) == 0 && w.granted > 0 {
-		fmt.Fprintf(out, "\nEvery knock was granted (%s).\n", phrase.Count(int(w.granted), "time"))
+		fmt.Fprintln(out)
+		say("Every knock was granted (%s).", timesIn(w.lang, w.granted))
 	}
 	if w.unused(now) {
-		fmt.Fprintln(out, unusedGrants)
+		fmt.Fprintf(out, "\n%s\n", w.lang.Say(sayUnusedGrants))
 	}
+	w.printReasons(out)
+	if w.last.Kind == event.KindRefusal && now.Sub(w.last.Time) < summedUp {
+		fmt.Fprintln(out)
+		say("What is refused again for the same reason is added once a minute.")
+	}
+}
+
+func (w *why) printReasons(out io.Writer) {
+	l := w.lang
 	for _, r := range w.Reasons {
-		fmt.Fprintf(out, "\n%s, %s, the last time at %s:\n  %s.\n", inert.Text(title(r)), phrase.Count(int(r.Count), "time"), r.Last.Local().Format(time.DateTime),
-			cmp.Or(capital(r.Meaning), inert.Text(r.Detail)))
+		fmt.Fprintf(out, "\n%s\n  %s\n", l.Sayf("%s, %s, the last time at %s:", inert.Text(title(l, r)), timesIn(l, r.Count), l.Time(r.Last.Local(), lang.Second)),
+			l.Sayf("%s.", cmp.Or(capital(l.Say(r.Meaning)), inert.Text(r.Detail))))
 		if r.Advice != "" {
-			fmt.Fprintf(out, "  What to do: %s\n", r.Advice)
+			fmt.Fprintf(out, "  %s\n", l.Sayf("What to do: %s", l.Say(r.Advice)))
 		}
 	}
-	if w.last.Kind == event.KindRefusal && now.Sub(w.last.Time) < summedUp {
-		fmt.Fprintln(out, "\nWhat is refused again for the same reason is added once a minute.")
+}
+
+// door and client write a name in quotes, with its label.
+func (w *why) doorNamed(name string) string {
+	return labelled(strconv.Quote(name), w.labels.doors[name])
+}
+
+func (w *why) client(name string) string {
+	return labelled(strconv.Quote(name), w.labels.clients[name])
+}
+
+// timesIn writes "1 time", "2 times" in a language.
+func timesIn(l lang.Lang, n uint64) string {
+	if n == 1 {
+		return l.Say("1 time")
 	}
+	return l.Sayf("%d times", n)
 }
 
 // usedWithin is how soon after a grant its connection comes.
@@ -270,8 +309,7 @@ func (w *why) unused(now time.Time) bool {
 	return w.granted > 0 && !w.used && w.last.Kind == event.KindGrant && now.Sub(w.last.Time) > usedWithin
 }
 
-const unusedGrants = `
-No connection is known that used these grants. Either another firewall drops it, here (fail2ban, a trap
+const sayUnusedGrants = `No connection is known that used these grants. Either another firewall drops it, here (fail2ban, a trap
 for scanners, rules of your own: sallyport check names those that it finds) or on the way; or it comes
 from another address than the knock (behind a carrier's NAT, or with IPv6 where the knock was IPv4):
 sallyport doctor PROFILE on the client shows the address. Or nothing tried to connect.`
@@ -281,29 +319,30 @@ func capital(s string) string {
 	if s == "" {
 		return ""
 	}
-	return strings.ToUpper(s[:1]) + s[1:]
+	return strings.ToUpper(s[:1]) + s[1:] // of Japanese, a byte that has no capital
 }
 
-func title(r whyReason) string {
-	words := map[event.Kind]string{event.KindRefusal: "Refused", event.KindRevocation: "Revoked", event.KindBan: "Banned", event.KindFailure: "Failed"}
+func title(l lang.Lang, r whyReason) string {
+	word := map[event.Kind]string{event.KindRefusal: l.Say("Refused"), event.KindRevocation: l.Say("Revoked"), event.KindBan: l.Say("Banned"), event.KindFailure: l.Say("Failed")}[r.Kind]
 	if r.Reason == "" {
-		return words[r.Kind]
+		return word
 	}
-	return fmt.Sprintf("%s (%s)", words[r.Kind], r.Reason)
+	return fmt.Sprintf("%s (%s)", word, r.Reason)
 }
 
-// printNow tells what holds at present.
+// printNow says what holds at present.
 func (w *why) printNow(out io.Writer, now time.Time) {
+	say := func(english string, args ...any) { fmt.Fprintln(out, w.lang.Sayf(english, args...)) }
 	switch {
 	case !w.Daemon:
-		fmt.Fprintln(out, "The daemon does not answer, so what is open now is not known.")
+		say("The daemon does not answer, so what is open now is not known.")
 	case len(w.Grants) == 0 && w.door:
-		fmt.Fprintf(out, "Now: door %q is open for nobody.\n", w.Target)
+		say("Now: door %s is open for nobody.", w.doorNamed(w.Target))
 	case len(w.Grants) == 0:
-		fmt.Fprintf(out, "Now: no door is open for %s.\n", inert.Text(w.Target))
+		say("Now: no door is open for %s.", inert.Text(w.Target))
 	}
 	for _, g := range w.Grants {
-		fmt.Fprintf(out, "Now: door %q is open for %s, %s more.\n", g.Door, g.For(), remaining(g.Until, now))
+		say("Now: door %s is open for %s, %s more.", w.doorNamed(g.Door), g.For(), remaining(g.Until, now))
 	}
 }
 
@@ -311,49 +350,58 @@ func (w *why) printNow(out io.Writer, now time.Time) {
 // in which a log says the least.
 func (w *why) silence() string {
 	if w.door {
-		return `Nobody has knocked at this door, as far as the server could see. What stops before it, on the way
-or at another firewall, is not seen here: ask for the address (sallyport why ADDRESS).`
+		return w.lang.Say(saySilentDoor)
 	}
 	if !w.source.IsValid() {
-		return `A message from a client that cannot be opened bears no name, so it would not be here. Ask for
-the address instead (sallyport why ADDRESS); sallyport doctor PROFILE on the client shows that.`
+		return w.lang.Say(saySilentClient)
 	}
-	return `Either no packet arrived: another firewall or a provider in between drops it, it was sent to
-an address that is not this server's (sallyport status counts those), or it left from another address than you think (behind NAT or a
-VPN: ask from there for the public one). Or it was not the first knock of any sequence: that is
-what every stray packet looks like, so it is not kept. To see packets as they arrive, run here:
-  tcpdump -ni any host ` + w.source.Addr().String()
+	return w.lang.Say(saySilentSource) + "\n  tcpdump -ni any host " + w.source.Addr().String()
 }
 
+const (
+	saySilentClient = `A message from a client that cannot be opened bears no name, so it would not be here. Ask for
+the address instead (sallyport why ADDRESS); sallyport doctor PROFILE on the client shows that.`
+
+	saySilentDoor = `Nobody has knocked at this door, as far as the server could see. What stops before it, on the way
+or at another firewall, is not seen here: ask for the address (sallyport why ADDRESS).`
+
+	saySilentSource = `Either no packet arrived: another firewall or a provider in between drops it, it was sent to
+an address that is not this server's (sallyport status counts those), or it left from another address than you think (behind NAT or a
+VPN: ask from there for the public one). Or it was not the first knock of any sequence: that is
+what every stray packet looks like, so it is not kept. To see packets as they arrive, run here:`
+)
+
 // sentence says what an event was.
-func sentence(e eventLine) string {
-	who := "for " + e.Source
+func (w *why) sentence(e eventLine) string {
+	l := w.lang
+	from, who := e.Source, l.Sayf("for %s", e.Source)
 	if e.Client != "" {
-		who = fmt.Sprintf("for %s of client %q", cmp.Or(e.Source, "no address"), e.Client)
+		source := cmp.Or(e.Source, l.Say("no address"))
+		from, who = l.Sayf("%s of client %s", source, w.client(e.Client)), l.Sayf("for %s of client %s", source, w.client(e.Client))
 	}
-	door := "a door"
+	door := l.Say("a door")
 	if e.Door != "" {
-		door = fmt.Sprintf("door %q", e.Door)
+		door = l.Sayf("door %s", w.doorNamed(e.Door))
 	}
 	detail := ""
 	if e.Detail != "" {
 		detail = ": " + inert.Text(e.Detail)
 	}
-	switch e.Kind {
+	switch reason := inert.Text(string(e.Reason)); e.Kind {
 	case event.KindGrant:
-		return fmt.Sprintf("opened %s %s%s", door, who, detail)
+		return l.Sayf("opened %s %s%s", door, who, detail)
 	case event.KindRefusal:
-		return fmt.Sprintf("refused (%s) %s%s", inert.Text(string(e.Reason)), strings.TrimPrefix(who, "for "), detail)
+		return l.Sayf("refused (%s) %s%s", reason, from, detail)
 	case event.KindExpiry:
-		return fmt.Sprintf("closed %s %s, its time was over", door, who)
+		return l.Sayf("closed %s %s, its time was over", door, who)
 	case event.KindRevocation:
-		return fmt.Sprintf("closed %s %s (%s)%s", door, who, inert.Text(string(e.Reason)), detail)
+		return l.Sayf("closed %s %s (%s)%s", door, who, reason, detail)
 	}
 	switch e.Kind {
 	case event.KindUse:
-		return fmt.Sprintf("a connection by %s %s%s", door, who, detail)
+		return l.Sayf("a connection by %s %s%s", door, who, detail)
 	case event.KindContacts:
-		return fmt.Sprintf("touched closed ports, as knocks and scans do, %s%s", strings.TrimPrefix(who, "for "), detail)
+		return l.Sayf("touched closed ports, as knocks and scans do, %s%s", from, detail)
 	}
 	return inert.Text(string(e.Kind)) + detail
 }

@@ -31,6 +31,38 @@ func TestWhy(t *testing.T) {
 	}
 }
 
+// People are answered in their language, programs in English.
+func TestAnswersInJapanese(t *testing.T) {
+	path := keepEvents(t, someEvents())
+	for _, c := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"why", "alice"}, []string{"デーモンが応答しない", `192.0.2.10（クライアント "alice"） に ドア "ssh" を開きました`, "拒否 (forbidden-door)、1 回", "対処: 認めてよいなら"}},
+		{[]string{"why", "203.0.113.9"}, []string{"パケットが届いていない", "tcpdump -ni any host 203.0.113.9"}},
+		{[]string{"findings"}, []string{"検出事項はありません。"}},
+		{[]string{"report"}, []string{"対処すること", "クライアント"}},
+	} {
+		args := append(c.args, "--journal", path, "-c", "/nowhere")
+		japanese, _, _ := call(t, "", append(args, "--lang", "ja")...)
+		for _, want := range c.want {
+			if !strings.Contains(japanese, want) {
+				t.Errorf("%q has no %q:\n%s", c.args, want, japanese)
+			}
+		}
+		english, _, _ := call(t, "", args...)
+		t.Setenv("LC_ALL", "ja_JP.UTF-8")
+		if got, _, _ := call(t, "", append(args, "--lang", "en")...); c.args[0] != "report" && got != english {
+			t.Errorf("%q: --lang en does not prevail:\n%s", c.args, got)
+		}
+		json, _, _ := call(t, "", append(args, "--json")...)
+		if strings.ContainsFunc(json, func(r rune) bool { return r > 0x3000 }) {
+			t.Errorf("%q: the JSON is Japanese:\n%s", c.args, json)
+		}
+		t.Setenv("LC_ALL", "C")
+	}
+}
+
 // A grant that no connection has used is the case in which people ask.
 func TestWhyAGrantDoesNotHelp(t *testing.T) {
 	at := time.Now().Add(-time.Hour)

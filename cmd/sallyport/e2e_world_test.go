@@ -29,6 +29,7 @@ import (
 const actAsCommand = "SALLYPORT_TEST_COMMAND"
 
 func TestMain(m *testing.M) {
+	os.Setenv("LC_ALL", "C") // whatever the language of the developer
 	if os.Getenv(actAsCommand) != "" {
 		main()
 		return

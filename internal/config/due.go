@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/pelletier/go-toml/v2/unstable"
+
+	"sallyport/internal/lang"
 )
 
 const day = 24 * time.Hour
@@ -44,15 +46,18 @@ func (o Overdue) Command() string {
 }
 
 // String is a sentence for people, without the place.
-func (o Overdue) String() string {
-	what := fmt.Sprintf("the sequence of door %q", o.Door)
+func (o Overdue) String() string { return o.In(lang.English) }
+
+// In is the sentence in a language.
+func (o Overdue) In(l lang.Lang) string {
+	what := l.Sayf("the sequence of door %q", o.Door)
 	if o.Client != "" {
-		what = fmt.Sprintf("the rotating secret of client %q", o.Client)
+		what = l.Sayf("the rotating secret of client %q", o.Client)
 	}
 	if o.Changed.IsZero() {
-		return fmt.Sprintf("nobody knows how old %s is, and rotation_due is set: %s, or set changed", what, o.Command())
+		return l.Sayf("nobody knows how old %s is, and rotation_due is set: %s, or set changed", what, o.Command())
 	}
-	return fmt.Sprintf("%s is from %s and was to be changed by %s: %s", what, o.Changed.Format(time.DateOnly), o.Due.Format(time.DateOnly), o.Command())
+	return l.Sayf("%s is from %s and was to be changed by %s: %s", what, l.Time(o.Changed, lang.Whole), l.Time(o.Due, lang.Whole), o.Command())
 }
 
 // Overdue returns the secrets that are older than rotation_due, and those

@@ -1,16 +1,16 @@
 package detect
 
 import (
-	"fmt"
 	"time"
 
 	"sallyport/internal/event"
+	"sallyport/internal/lang"
 )
 
 var clocks = &rule{
 	name: "clock",
-	explain: func(f *event.Finding) string {
-		return fmt.Sprintf("%s sends messages with a time that is not now: its clock is wrong, or the messages are old", who(f))
+	explain: func(l lang.Lang, f *event.Finding) string {
+		return l.Sayf("%s sends messages with a time that is not now: its clock is wrong, or the messages are old", who(l, f))
 	},
 	advice: `Set the clock of that device ("sallyport doctor" there shows how far it is off). If its clock is right, somebody sends recorded messages, which open nothing.`,
 	quiet:  12 * time.Hour,

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sallyport/internal/event"
+	"sallyport/internal/lang"
 )
 
 const (
@@ -20,8 +21,8 @@ const (
 
 var scanDistributed = &rule{
 	name: "scan-distributed",
-	explain: func(*event.Finding) string {
-		return "many sources touch closed ports at the same time, each of them little: a scan spread over many addresses"
+	explain: func(l lang.Lang, _ *event.Finding) string {
+		return l.Say("many sources touch closed ports at the same time, each of them little: a scan spread over many addresses")
 	},
 	advice: "Nothing is open to them. If all of them look for the same port, read the news about the program that usually listens there.",
 	quiet:  time.Hour,
@@ -30,8 +31,8 @@ var scanDistributed = &rule{
 
 var guessesDistributed = &rule{
 	name: "guessing-distributed",
-	explain: func(*event.Finding) string {
-		return "many sources begin sequences, break them off and never get in: somebody guesses from many addresses"
+	explain: func(l lang.Lang, _ *event.Finding) string {
+		return l.Say("many sources begin sequences, break them off and never get in: somebody guesses from many addresses")
 	},
 	advice: `Change the first knocks (sallyport door rotate), which are known or easily guessed, or open the doors by SPA only.`,
 	quiet:  2 * time.Hour,

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sallyport/internal/event"
+	"sallyport/internal/lang"
 )
 
 // Exposure is a way by which a door is open on the host, whoever knocks.
@@ -17,8 +18,8 @@ const exposedEvery = time.Minute
 
 var exposed = &rule{
 	name: "exposed",
-	explain: func(*event.Finding) string {
-		return "on this host a door is open to everybody, or part of what it seems to guard: an address that is translated, a port that leads around it, an interface that is not there"
+	explain: func(l lang.Lang, _ *event.Finding) string {
+		return l.Say("on this host a door is open to everybody, or part of what it seems to guard: an address that is translated, a port that leads around it, an interface that is not there")
 	},
 	advice: `"sallyport check" says where, and what to do.`,
 	quiet:  3 * exposedEvery,

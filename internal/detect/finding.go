@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sallyport/internal/event"
+	"sallyport/internal/lang"
 )
 
 const (
@@ -30,7 +31,7 @@ const (
 // rule is something to look for.
 type rule struct {
 	name    string
-	explain func(f *event.Finding) string // one sentence, without its end
+	explain func(lang.Lang, *event.Finding) string // one sentence, without its end
 	advice  string
 	quiet   time.Duration  // a finding is over when nothing has happened for so long
 	beyond  *rule          // what many findings of this rule amount to; nil: one finding about many
@@ -168,7 +169,7 @@ func (d *Detector) told() []event.Finding {
 func written(out []event.Finding, list []*raised) []event.Finding {
 	slices.SortFunc(list, func(a, b *raised) int { return cmp.Or(a.First.Compare(b.First), cmp.Compare(a.ID, b.ID)) })
 	for _, f := range list {
-		f.Explanation = f.rule.explain(&f.Finding) + "."
+		f.Explanation = f.rule.sentence(lang.English, &f.Finding)
 		f.changed = false
 		out = append(out, f.Finding)
 		out[len(out)-1].Evidence = slices.Clone(f.Evidence)
@@ -210,22 +211,22 @@ func idOf(f *event.Finding) string {
 }
 
 // who names the source of a finding, with its client if that is known.
-func who(f *event.Finding) string {
+func who(l lang.Lang, f *event.Finding) string {
 	switch {
 	case f.Client != "" && f.Source.IsValid():
-		return fmt.Sprintf("client %q, at %s,", f.Client, f.Source)
+		return l.Sayf("client %q, at %s,", f.Client, f.Source)
 	case f.Client != "":
-		return fmt.Sprintf("client %q", f.Client)
+		return l.Sayf("client %q", f.Client)
 	case f.Source.IsValid():
 		return f.Source.String()
 	}
-	return fmt.Sprintf("each of more than %d others", apart)
+	return l.Sayf("each of more than %d others", apart)
 }
 
 // times writes a number: "once", "7 times".
-func times(n uint64) string {
+func times(l lang.Lang, n uint64) string {
 	if n == 1 {
-		return "once"
+		return l.Say("once")
 	}
-	return fmt.Sprintf("%d times", n)
+	return l.Sayf("%d times", n)
 }

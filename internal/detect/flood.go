@@ -1,16 +1,16 @@
 package detect
 
 import (
-	"fmt"
 	"time"
 
 	"sallyport/internal/event"
+	"sallyport/internal/lang"
 )
 
 var floods = &rule{
 	name: "flood",
-	explain: func(f *event.Finding) string {
-		return fmt.Sprintf("hostile packets come faster than detect.flood allows (%d so far): somebody tries to overload this host", f.Count)
+	explain: func(l lang.Lang, f *event.Finding) string {
+		return l.Sayf("hostile packets come faster than detect.flood allows (%d so far): somebody tries to overload this host", f.Count)
 	},
 	advice: "Knocks of people still get through. Ask your provider to filter if the line is full; the addresses are most likely forged, so do not block them.",
 	quiet:  5 * time.Minute,

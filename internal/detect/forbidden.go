@@ -5,14 +5,15 @@ import (
 	"time"
 
 	"sallyport/internal/event"
+	"sallyport/internal/lang"
 )
 
 const forbiddenWindow = 24 * time.Hour
 
 var forbiddenDoor = &rule{
 	name: "forbidden-door",
-	explain: func(f *event.Finding) string {
-		return fmt.Sprintf("%s has asked %s for a door that it may not open", who(f), times(f.Count))
+	explain: func(l lang.Lang, f *event.Finding) string {
+		return l.Sayf("%s has asked %s for a door that it may not open", who(l, f), times(l, f.Count))
 	},
 	advice: "Ask the person. If the door is meant for that client, add it to its doors; if nobody there asked for it, the key is in other hands: remove it.",
 	quiet:  forbiddenWindow,
@@ -21,8 +22,8 @@ var forbiddenDoor = &rule{
 
 var forbiddenPlace = &rule{
 	name: "forbidden-place",
-	explain: func(f *event.Finding) string {
-		return fmt.Sprintf("%s has knocked %s from an address that it may not knock from", who(f), times(f.Count))
+	explain: func(l lang.Lang, f *event.Finding) string {
+		return l.Sayf("%s has knocked %s from an address that it may not knock from", who(l, f), times(l, f.Count))
 	},
 	advice: "Ask the person. If the place is right, add it to from of that client; if not, the key is in other hands: remove it.",
 	quiet:  forbiddenWindow,

@@ -1,11 +1,11 @@
 package detect
 
 import (
-	"fmt"
 	"net/netip"
 	"time"
 
 	"sallyport/internal/event"
+	"sallyport/internal/lang"
 )
 
 const (
@@ -19,8 +19,8 @@ const (
 
 var guesses = &rule{
 	name: "guessing",
-	explain: func(f *event.Finding) string {
-		return fmt.Sprintf("%s begins sequences and breaks them off again and again: somebody guesses", who(f))
+	explain: func(l lang.Lang, f *event.Finding) string {
+		return l.Sayf("%s begins sequences and breaks them off again and again: somebody guesses", who(l, f))
 	},
 	advice: `The first knock is known there, or easily guessed. Change the sequence (sallyport door rotate), or open the door by SPA only.`,
 	quiet:  30 * time.Minute,
@@ -29,11 +29,11 @@ var guesses = &rule{
 
 var nearMiss = &rule{
 	name: "near-miss",
-	explain: func(f *event.Finding) string {
+	explain: func(l lang.Lang, f *event.Finding) string {
 		if f.Severity == event.Info {
-			return fmt.Sprintf("%s knocked a sequence right but for its last knock, and did not get in", who(f))
+			return l.Sayf("%s knocked a sequence right but for its last knock, and did not get in", who(l, f))
 		}
-		return fmt.Sprintf("%s knows a sequence but for its last knock: part of the secret is no longer secret", who(f))
+		return l.Sayf("%s knows a sequence but for its last knock: part of the secret is no longer secret", who(l, f))
 	},
 	advice: `Ask whoever knows the sequence whether it was a mistake. If not, change it at once (sallyport door rotate), and use SPA, of which nobody on the way learns anything.`,
 	quiet:  time.Hour,

@@ -1,10 +1,10 @@
 package detect
 
 import (
-	"fmt"
 	"time"
 
 	"sallyport/internal/event"
+	"sallyport/internal/lang"
 )
 
 const (
@@ -16,8 +16,8 @@ const (
 
 var failedLogins = &rule{
 	name: "failed-logins",
-	explain: func(f *event.Finding) string {
-		return fmt.Sprintf("%s has opened a door and then failed to log in %s", who(f), times(f.Count))
+	explain: func(l lang.Lang, f *event.Finding) string {
+		return l.Sayf("%s has opened a door and then failed to log in %s", who(l, f), times(l, f.Count))
 	},
 	advice: "Whoever it is knows how to knock and not how to log in: ask the person behind that knock. If it was not them, change the sequence or remove the client (sallyport why SOURCE tells which).",
 	quiet:  time.Hour,

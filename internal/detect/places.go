@@ -1,21 +1,21 @@
 package detect
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 	"time"
 
 	"sallyport/internal/event"
+	"sallyport/internal/lang"
 )
 
 var twoPlaces = &rule{
 	name: "two-places",
-	explain: func(f *event.Finding) string {
+	explain: func(l lang.Lang, f *event.Finding) string {
 		if f.Severity == event.Info {
-			return fmt.Sprintf("%s has opened doors from two networks shortly after each other: it has moved, or somebody else has its key", who(f))
+			return l.Sayf("%s has opened doors from two networks shortly after each other: it has moved, or somebody else has its key", who(l, f))
 		}
-		return fmt.Sprintf("%s opens doors from two networks in turns: two devices have the same key", who(f))
+		return l.Sayf("%s opens doors from two networks in turns: two devices have the same key", who(l, f))
 	},
 	advice: "Ask the person whether both are theirs. If not, the key was stolen: remove it (sallyport client remove), which ends its grants. Give each device a key of its own.",
 	quiet:  time.Hour,
@@ -24,8 +24,8 @@ var twoPlaces = &rule{
 
 var newCountry = &rule{
 	name: "new-country",
-	explain: func(f *event.Finding) string {
-		return fmt.Sprintf("%s has opened a door from a country that it has never come from", who(f))
+	explain: func(l lang.Lang, f *event.Finding) string {
+		return l.Sayf("%s has opened a door from a country that it has never come from", who(l, f))
 	},
 	advice: "Ask the person whether they travel, or use a VPN. If not, the key was stolen: remove it (sallyport client remove).",
 	quiet:  24 * time.Hour,

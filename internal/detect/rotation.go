@@ -4,20 +4,21 @@ import (
 	"time"
 
 	"sallyport/internal/event"
+	"sallyport/internal/lang"
 )
 
 const secretsEvery = time.Hour
 
 var overdue = &rule{
 	name: "rotation-overdue",
-	explain: func(f *event.Finding) string {
+	explain: func(l lang.Lang, f *event.Finding) string {
 		if f.Client != "" {
-			return "the rotating secret of " + who(f) + " is older than rotation_due"
+			return l.Sayf("the rotating secret of %s is older than rotation_due", who(l, f))
 		}
 		if f.Door == "" {
-			return "more secrets are older than rotation_due"
+			return l.Say("more secrets are older than rotation_due")
 		}
-		return "the sequence of door \"" + f.Door + "\" is older than rotation_due"
+		return l.Sayf("the sequence of door %q is older than rotation_due", f.Door)
 	},
 	advice: `Change it: "sallyport door rotate" or "sallyport client rotate"; the old one goes on working for a while.`,
 	quiet:  3 * secretsEvery,

@@ -1,5 +1,10 @@
 package detect
 
+import (
+	"sallyport/internal/event"
+	"sallyport/internal/lang"
+)
+
 // rules are all that there are, in the order of docs/FINDINGS.md.
 func rules() []*rule {
 	return []*rule{scanFast, scanSlow, scanDistributed, guesses, guessesDistributed, nearMiss, replays, interception, clocks,
@@ -14,3 +19,21 @@ func Rules() []string {
 	}
 	return names
 }
+
+// In returns a finding with its explanation and advice in another language. The
+// evidence stays as it was written down, and so does all of a rule that another
+// version had.
+func In(l lang.Lang, f event.Finding) event.Finding {
+	if l != lang.Japanese {
+		return f
+	}
+	for _, r := range rules() {
+		if r.name == f.Rule {
+			f.Explanation = r.sentence(l, &f)
+			f.Advice = l.Say(r.advice)
+		}
+	}
+	return f
+}
+
+func (r *rule) sentence(l lang.Lang, f *event.Finding) string { return l.Sayf("%s.", r.explain(l, f)) }

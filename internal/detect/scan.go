@@ -1,16 +1,16 @@
 package detect
 
 import (
-	"fmt"
 	"time"
 
 	"sallyport/internal/event"
+	"sallyport/internal/lang"
 )
 
 var scanFast = &rule{
 	name: "scan-fast",
-	explain: func(f *event.Finding) string {
-		return fmt.Sprintf("%s has touched many closed ports within a short time: a port scan", who(f))
+	explain: func(l lang.Lang, f *event.Finding) string {
+		return l.Sayf("%s has touched many closed ports within a short time: a port scan", who(l, f))
 	},
 	advice: "Nothing is open to it: a scan opens no door. If the address is one of yours, find out what runs there.",
 	quiet:  10 * time.Minute,
@@ -19,8 +19,8 @@ var scanFast = &rule{
 
 var scanSlow = &rule{
 	name: "scan-slow",
-	explain: func(f *event.Finding) string {
-		return fmt.Sprintf("%s touches one closed port after the other, slowly enough to pass for noise: a patient port scan", who(f))
+	explain: func(l lang.Lang, f *event.Finding) string {
+		return l.Sayf("%s touches one closed port after the other, slowly enough to pass for noise: a patient port scan", who(l, f))
 	},
 	advice: "Somebody takes the time to look at this host unnoticed. Nothing is open to it; look whether the address turns up in other logs.",
 	quiet:  24 * time.Hour,

@@ -1,22 +1,22 @@
 package detect
 
 import (
-	"fmt"
 	"time"
 
 	"sallyport/internal/event"
+	"sallyport/internal/lang"
 )
 
 var stranger = &rule{
 	name: "unknown-client",
-	explain: func(f *event.Finding) string {
+	explain: func(l lang.Lang, f *event.Finding) string {
 		switch f.Severity {
 		case event.High:
-			return fmt.Sprintf("%s has the server's public key and tries to pass for that client, without its private key", who(f))
+			return l.Sayf("%s has the server's public key and tries to pass for that client, without its private key", who(l, f))
 		case event.Low:
-			return fmt.Sprintf("%s sends messages for this server that do not open: somebody holds its public key, or spoils recorded messages", who(f))
+			return l.Sayf("%s sends messages for this server that do not open: somebody holds its public key, or spoils recorded messages", who(l, f))
 		}
-		return fmt.Sprintf("%s has the server's public key and is none of the clients", who(f))
+		return l.Sayf("%s has the server's public key and is none of the clients", who(l, f))
 	},
 	advice: "If you know who it is, add or renew that client (sallyport client add). If not, find out how the public key got there and rotate it (sallyport server-key rotate). It opens no door.",
 	quiet:  24 * time.Hour,

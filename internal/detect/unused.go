@@ -1,18 +1,18 @@
 package detect
 
 import (
-	"fmt"
 	"net/netip"
 	"time"
 
 	"sallyport/internal/event"
+	"sallyport/internal/lang"
 )
 
 var neverUsed = &rule{
 	name: "opened-never-used",
-	explain: func(f *event.Finding) string {
-		by := who(f)
-		return fmt.Sprintf("%s has opened door %q %s without using it", by, f.Door, times(f.Count))
+	explain: func(l lang.Lang, f *event.Finding) string {
+		by := who(l, f)
+		return l.Sayf("%s has opened door %q %s without using it", by, f.Door, times(l, f.Count))
 	},
 	advice: "The person may not get through for another reason (service down, another firewall, wrong address). If something knocks by itself, let it knock only when it needs to.",
 	quiet:  24 * time.Hour,

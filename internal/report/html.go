@@ -7,10 +7,13 @@ import (
 	"io"
 	"math"
 	"net/netip"
+	"strings"
 	"time"
 
+	"sallyport/internal/detect"
 	"sallyport/internal/event"
 	"sallyport/internal/inert"
+	"sallyport/internal/lang"
 )
 
 //go:embed page.html
@@ -20,6 +23,8 @@ var page string
 const (
 	lineWidth  = 840.0
 	lineHeight = 64.0
+
+	tickWidth = 100.0 // of the widest mark, as it is on a phone
 )
 
 // Bar is one bar of a time line.
@@ -49,7 +54,47 @@ var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
 	"addr":     func(a netip.Addr) string { return a.String() },
 	"share":    share,
 	"sentence": func(s string) string { return sentence(inert.Text(s)) },
+	"number":   func(head string, n uint64) cell { return cell{head, n} },
 }).Parse(page))
+
+// cell is a number in a table, with the head of its column.
+type cell struct {
+	Head string
+	N    uint64
+}
+
+// nameCell is the first cell of a door or a client.
+type nameCell struct {
+	Page *Report
+	Use  Use
+}
+
+// Name returns the first cell of a row.
+func (r *Report) Name(u Use) any { return nameCell{r, u} }
+
+// T says something on the page in the language of the report.
+func (r *Report) T(english string, args ...any) string {
+	if len(args) == 0 {
+		return r.Lang.Say(english)
+	}
+	return r.Lang.Sayf(english, args...)
+}
+
+// Explained returns the findings in the language of the report.
+func (r *Report) Explained() []event.Finding {
+	list := make([]event.Finding, len(r.Findings))
+	for i, f := range r.Findings {
+		list[i] = detect.In(r.Lang, f)
+		list[i].Client = r.client(f.Client).String()
+		list[i].Door = r.door(f.Door).String()
+	}
+	return list
+}
+
+// Severity names a severity in the language of the report.
+func (r *Report) Severity(s event.Severity) string {
+	return r.Lang.Say(strings.ToUpper(inert.Text(string(s))))
+}
 
 // HTML writes the report as one page that needs nothing else: no script, no
 // network, and a policy that forbids both.
@@ -63,9 +108,9 @@ func (r *Report) HTML(w io.Writer) error {
 // Charts returns the time lines.
 func (r *Report) Charts() []Chart {
 	return []Chart{
-		r.chart("Doors opened", "good", &r.Opened, r.Grants, false),
-		r.chart("Knocks refused", "warn", &r.Refused, r.Refusals, true),
-		r.chart("Packets to closed ports", "quiet", &r.Touched, r.Packets, true),
+		r.chart(r.T("Doors opened"), "good", &r.Opened, r.Grants, false),
+		r.chart(r.T("Knocks refused"), "warn", &r.Refused, r.Refusals, true),
+		r.chart(r.T("Packets to closed ports"), "quiet", &r.Touched, r.Packets, true),
 	}
 }
 
@@ -83,7 +128,7 @@ func (r *Report) chart(name, class string, line *Line, total uint64, root bool) 
 		height := max(2, part*lineHeight)
 		from := r.bucketStart(i)
 		c.Bars = append(c.Bars, Bar{float64(i)*each + 1, lineHeight - height, each - 2, height,
-			fmt.Sprintf("%s: %s", from.Format("Mon 2 Jan 15:04"), group(n))})
+			fmt.Sprintf("%s: %s", r.Lang.Time(from, lang.Bar), group(n))})
 	}
 	return c
 }
@@ -99,16 +144,16 @@ func (r *Report) Ticks() []Tick {
 	if whole <= 0 {
 		return nil
 	}
-	step, layout := 1, "Mon 2"
+	step, layout := 1, lang.Day
 	for days := whole.Hours() / 24; days/float64(step) > 12; {
 		step++
-		layout = "2 Jan"
+		layout = lang.Date
 	}
 	first := r.Since.In(r.Zone)
 	day := time.Date(first.Year(), first.Month(), first.Day(), 0, 0, 0, 0, r.Zone)
 	next := func(t time.Time) time.Time { return t.AddDate(0, 0, step) }
 	if whole < 48*time.Hour {
-		layout = "15:04"
+		layout = lang.Hour
 		hours := max(1, int(whole.Hours()/8))
 		next = func(t time.Time) time.Time { return t.Add(time.Duration(hours) * time.Hour) }
 	}
@@ -117,8 +162,8 @@ func (r *Report) Ticks() []Tick {
 		if t.Before(r.Since) {
 			continue
 		}
-		if x := float64(t.Sub(r.Since)) / float64(whole) * lineWidth; x < lineWidth-30 {
-			ticks = append(ticks, Tick{x, t.Format(layout)})
+		if x := float64(t.Sub(r.Since)) / float64(whole) * lineWidth; x < lineWidth-tickWidth {
+			ticks = append(ticks, Tick{x, r.Lang.Time(t, layout)})
 		}
 	}
 	return ticks
@@ -145,19 +190,12 @@ func (r *Report) Stamp(t time.Time) string {
 	if t.IsZero() {
 		return "–"
 	}
-	return t.In(r.Zone).Format("2 Jan 15:04")
+	return r.Lang.Time(t.In(r.Zone), lang.Short)
 }
 
 // Span says in words which time the report is about.
 func (r *Report) Span() string {
-	const layout = "Mon 2 Jan 2006 15:04"
-	return r.Since.In(r.Zone).Format(layout) + " to " + r.Until.In(r.Zone).Format(layout+" MST")
-}
-
-// Grade is the severity of the worst finding, for the heading.
-func (r *Report) Grade() event.Severity {
-	if len(r.Findings) == 0 {
-		return ""
-	}
-	return r.Findings[0].Severity
+	until := r.Until.In(r.Zone)
+	zone, _ := until.Zone()
+	return r.T("%s to %s %s", r.Lang.Time(r.Since.In(r.Zone), lang.Minute), r.Lang.Time(until, lang.Minute), zone)
 }

@@ -13,20 +13,28 @@ import (
 	"slices"
 	"time"
 
+	"sallyport/internal/config"
 	"sallyport/internal/event"
+	"sallyport/internal/lang"
 )
 
 // Subject says what a report is about.
 type Subject struct {
 	Host         string
 	Version      string
+	Lang         lang.Lang // of the page and the text
 	Since, Until time.Time
-	Zone         *time.Location  // of the times shown; nil: UTC
-	Doors        []string        // as configured
-	Clients      []string        // as configured
-	Overdue      []string        // secrets that should have been changed, a sentence each
+	Zone         *time.Location // of the times shown; nil: UTC
+	Doors        []Named        // as configured
+	Clients      []Named        // as configured
+	Overdue      []config.Overdue
 	RotationDue  time.Duration   // 0: nobody has said how often secrets are to be changed
-	Findings     []event.Finding // those not acknowledged, the most severe first
+	Findings     []event.Finding // those not acknowledged, the most severe first, in English
+}
+
+// Named is a door or a client of the configuration.
+type Named struct {
+	Name, Label string
 }
 
 const (
@@ -74,7 +82,7 @@ type Source struct {
 
 // Use is how a door, or a client, was used.
 type Use struct {
-	Name             string
+	Named
 	Configured       bool
 	Grants, Refusals uint64
 	Uses             uint64 // grants whose connection was seen
@@ -92,11 +100,11 @@ func New(s Subject) *Report {
 	}
 	r := &Report{Subject: s, reasons: make(map[event.Reason]uint64), sources: make(map[netip.Addr]*Source),
 		doors: make(map[string]*Use), clients: make(map[string]*Use)}
-	for _, name := range s.Doors {
-		r.doors[name] = &Use{Name: name, Configured: true}
+	for _, d := range s.Doors {
+		r.doors[d.Name] = &Use{Named: d, Configured: true}
 	}
-	for _, name := range s.Clients {
-		r.clients[name] = &Use{Name: name, Configured: true}
+	for _, c := range s.Clients {
+		r.clients[c.Name] = &Use{Named: c, Configured: true}
 	}
 	return r
 }
@@ -177,7 +185,7 @@ func use(all map[string]*Use, name string, e event.Event, n uint64) {
 		if len(all) >= maxWords {
 			return
 		}
-		u = &Use{Name: name}
+		u = &Use{Named: Named{Name: name}}
 		all[name] = u
 	}
 	switch e.Kind {
@@ -198,9 +206,9 @@ func use(all map[string]*Use, name string, e event.Event, n uint64) {
 
 // Reason is how often one reason was given.
 type Reason struct {
-	Reason event.Reason
-	Count  uint64
-	Explanation
+	Reason  event.Reason
+	Count   uint64
+	Meaning string
 }
 
 // RefusalsByReason returns the reasons of refusals, the most frequent first.
@@ -208,7 +216,7 @@ func (r *Report) RefusalsByReason() []Reason {
 	var list []Reason
 	for reason, n := range r.reasons {
 		e, _ := Explain(reason)
-		list = append(list, Reason{reason, n, e})
+		list = append(list, Reason{reason, n, r.Lang.Say(e.Meaning)})
 	}
 	slices.SortFunc(list, func(a, b Reason) int { return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Reason, b.Reason)) })
 	return list
@@ -256,6 +264,25 @@ func uses(all map[string]*Use) []Use {
 	}
 	slices.SortStableFunc(list, func(a, b Use) int { return cmp.Compare(b.Grants, a.Grants) })
 	return list
+}
+
+// door returns a door with its label, and client a client.
+func (r *Report) door(name string) Named   { return named(r.doors, name) }
+func (r *Report) client(name string) Named { return named(r.clients, name) }
+
+func named(all map[string]*Use, name string) Named {
+	if u := all[name]; u != nil {
+		return u.Named
+	}
+	return Named{Name: name}
+}
+
+// String is the name with the label behind it.
+func (n Named) String() string {
+	if n.Label == "" {
+		return n.Name
+	}
+	return n.Name + " (" + n.Label + ")"
 }
 
 // Trouble returns the latest failures and losses, the oldest first.

@@ -13,19 +13,25 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"sallyport/internal/columns"
+	"sallyport/internal/config"
 	"sallyport/internal/event"
+	"sallyport/internal/lang"
 )
 
 var monday = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 
 // demo is a week of a small company: working days, a scan that comes back, a
 // key that somebody else has, a client who is not let in.
-func demo() *Report {
+func demo(l lang.Lang) *Report {
 	until := monday.AddDate(0, 0, 7)
 	r := New(Subject{
-		Host: "gate.example.org", Version: "1.0.0", Since: monday, Until: until,
-		Doors: []string{"ssh", "wiki", "db", "backup"}, Clients: []string{"alice", "bob", "carol", "dave", "erin"},
-		Overdue:     []string{`the sequence of door "wiki" is from 2025-11-03 and was to be changed by 2026-02-01: sallyport door rotate wiki`},
+		Host: "gate.example.org", Version: "1.0.0", Lang: l, Since: monday, Until: until,
+		Doors: []Named{{"ssh", ""}, {"wiki", "社内ウィキ"}, {"db", ""}, {"backup", ""}}, Clients: []Named{{"alice", "営業部 田中のノート"}, {"bob", "Bob's phone"}, {"carol", ""}, {"dave", ""}, {"erin", ""}},
+		Overdue:     []config.Overdue{{Door: "wiki", Changed: time.Date(2025, 11, 3, 0, 0, 0, 0, time.UTC), Due: time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)}},
 		RotationDue: 90 * 24 * time.Hour,
 		Findings: []event.Finding{
 			{ID: "9c41e0", Rule: "interception", Severity: event.Critical, Source: netip.MustParseAddr("198.51.100.77"), Client: "bob", Door: "ssh",
@@ -88,32 +94,57 @@ func printed(t *testing.T, r *Report) (html, text string) {
 	return h.String(), p.String()
 }
 
-// With -artifacts, the page is kept for looking at.
+// With -artifacts, the pages are kept for looking at.
 func TestDemo(t *testing.T) {
-	html, text := printed(t, demo())
 	dir := t.ArtifactDir()
-	for name, content := range map[string]string{"report.html": html, "report.txt": text} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
-			t.Fatal(err)
+	for _, l := range []lang.Lang{lang.English, lang.Japanese} {
+		html, text := printed(t, demo(l))
+		for name, content := range map[string]string{"report-" + l.Tag() + ".html": html, "report-" + l.Tag() + ".txt": text} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := []string{"gate.example.org", "key-expired", "203.0.113.200", "alice", "営業部 田中のノート", "sallyport door rotate wiki", "firewall table had been removed"}
+		if l == lang.English {
+			want = append(want, "somebody on the way reads what bob sends")
+		}
+		for _, want := range want {
+			if !strings.Contains(html, want) {
+				t.Errorf("the page has no %q", want)
+			}
+			if !strings.Contains(strings.Join(strings.Fields(text), " "), want) {
+				t.Errorf("the text has no %q", want)
+			}
+		}
+		for i, line := range strings.Split(text, "\n") {
+			if columns.Width(line) > 100 {
+				t.Errorf("line %d of the text is %d cells wide: %q", i+1, columns.Width(line), line)
+			}
 		}
 	}
-	for _, want := range []string{"gate.example.org", "somebody on the way reads what bob sends", "key-expired", "203.0.113.200", "alice", "sallyport door rotate wiki", "firewall table had been removed"} {
-		if !strings.Contains(html, want) {
-			t.Errorf("the page has no %q", want)
-		}
-		if !strings.Contains(strings.Join(strings.Fields(text), " "), want) {
-			t.Errorf("the text has no %q", want)
+}
+
+func TestAdvice(t *testing.T) {
+	for l, list := range map[lang.Lang][]string{
+		lang.English: {`Client &#34;dave&#34; was refused 7 times and never let in (key-expired)`, "Not seen in this time: client erin", "Opened for nobody in this time: door backup",
+			"The sequence of door &#34;wiki&#34; is from 2025-11-03 and was to be changed by 2026-02-01"},
+		lang.Japanese: {`クライアント &#34;dave&#34; は 7 回拒否され、一度も許可されていません（key-expired）。引き続き認めるなら`, "この期間に一度も来ていません: クライアント erin",
+			"ドア &#34;wiki&#34; のシーケンスは 2025-11-03 (月) のもので、2026-02-01 (日) までに"},
+	} {
+		html, _ := printed(t, demo(l))
+		for _, want := range list {
+			if !strings.Contains(html, want) {
+				t.Errorf("%s: there is no advice %q", l, want)
+			}
 		}
 	}
-	for _, want := range []string{`Client &#34;dave&#34; was refused 7 times and never let in (key-expired)`, "Not seen in this time: client erin", "Opened for nobody in this time: door backup"} {
-		if !strings.Contains(html, want) {
-			t.Errorf("there is no advice %q", want)
-		}
-	}
-	for i, line := range strings.Split(text, "\n") {
-		if len(line) > 100 {
-			t.Errorf("line %d of the text is %d bytes long: %q", i+1, len(line), line)
-		}
+}
+
+// Programs read the same whatever the language.
+func TestSummaryIsEnglish(t *testing.T) {
+	english, japanese := demo(lang.English).Summary(), demo(lang.Japanese).Summary()
+	if diff := cmp.Diff(english, japanese, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+		t.Error(diff)
 	}
 }
 
@@ -133,7 +164,7 @@ func TestAdviceIsGivenOnce(t *testing.T) {
 }
 
 func TestPageNeedsNothingElse(t *testing.T) {
-	html, _ := printed(t, demo())
+	html, _ := printed(t, demo(lang.English))
 	for _, bad := range []string{"<script", "http://", "https://", "src=", "@import", "url(", "<link", "<iframe"} {
 		if strings.Contains(html, bad) {
 			t.Errorf("the page has %q", bad)
@@ -154,8 +185,8 @@ func hostile() *Report {
 	for i, text := range hostileTexts {
 		s.Host += text
 		s.Version += text
-		s.Overdue = append(s.Overdue, text)
-		s.Doors = append(s.Doors, text)
+		s.Overdue = append(s.Overdue, config.Overdue{Door: text})
+		s.Doors = append(s.Doors, Named{text, text})
 		s.Findings = append(s.Findings, event.Finding{ID: text, Rule: text, Severity: event.Severity(text), Door: text, Client: text, Explanation: text, Advice: text,
 			Evidence: []string{text}, Source: netip.AddrFrom4([4]byte{1, 2, 3, byte(i)}), Count: 1})
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"sallyport/internal/event"
+	"sallyport/internal/lang"
 )
 
 // Summary is the figures of a report, for programs.
@@ -26,6 +27,7 @@ type Summary struct {
 // UseSummary is how a door, or a client, was used.
 type UseSummary struct {
 	Name     string    `json:"name"`
+	Label    string    `json:"label,omitempty"`
 	Grants   uint64    `json:"grants"`
 	Refusals uint64    `json:"refusals"`
 	Last     time.Time `json:"last,omitzero"`
@@ -37,15 +39,15 @@ type UseSummary struct {
 // Summary returns the figures.
 func (r *Report) Summary() Summary {
 	s := Summary{Host: r.Host, Since: r.Since, Until: r.Until, Grants: r.Grants, Used: r.Uses, Refusals: r.reasons, Packets: r.Packets,
-		Noisy: r.Noisy(), Failures: r.Failures, Findings: r.Findings, Advice: r.Advice(), Doors: []UseSummary{}, Clients: []UseSummary{}}
+		Noisy: r.Noisy(), Failures: r.Failures, Findings: r.Findings, Advice: r.advice(lang.English), Doors: []UseSummary{}, Clients: []UseSummary{}}
 	if s.Findings == nil {
 		s.Findings = []event.Finding{}
 	}
 	for _, u := range r.DoorUse() {
-		s.Doors = append(s.Doors, UseSummary{u.Name, u.Grants, u.Refusals, u.Last, u.Fwknop, u.LastFwknop})
+		s.Doors = append(s.Doors, UseSummary{u.Name, u.Label, u.Grants, u.Refusals, u.Last, u.Fwknop, u.LastFwknop})
 	}
 	for _, u := range r.ClientUse() {
-		s.Clients = append(s.Clients, UseSummary{u.Name, u.Grants, u.Refusals, u.Last, u.Fwknop, u.LastFwknop})
+		s.Clients = append(s.Clients, UseSummary{u.Name, u.Label, u.Grants, u.Refusals, u.Last, u.Fwknop, u.LastFwknop})
 	}
 	return s
 }

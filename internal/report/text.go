@@ -4,11 +4,12 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
-	"text/tabwriter"
-	"unicode/utf8"
 
+	"sallyport/internal/columns"
 	"sallyport/internal/inert"
+	"sallyport/internal/lang"
 )
 
 // textWidth is what mail programs show without breaking lines.
@@ -16,38 +17,32 @@ const textWidth = 76
 
 // Text writes the report as plain text, for a mail.
 func (r *Report) Text(w io.Writer) error {
-	t := &textWriter{bufio.NewWriter(w)}
-	t.line("Sallyport on %s", inert.Text(r.Host))
+	t := &textWriter{bufio.NewWriter(w), r.Lang}
+	t.line("%s", r.T("Sallyport on %s", inert.Text(r.Host)))
 	t.line("%s", r.Span())
 	t.line("")
-	t.line("%s grants (%s used), %s knocks refused, %s packets to closed ports", group(r.Grants), group(r.Uses), group(r.Refusals), group(r.Packets))
-	t.line("%d addresses made noise; %d open findings", r.Noisy(), len(r.Findings))
-	t.heading("What to do")
+	t.line("%s", r.T("%s grants (%s used), %s knocks refused, %s packets to closed ports", group(r.Grants), group(r.Uses), group(r.Refusals), group(r.Packets)))
+	t.line("%s", r.T("%d addresses made noise; %d open findings", r.Noisy(), len(r.Findings)))
+	t.heading(r.T("What to do"))
 	for i, a := range r.Advice() {
 		t.wrapped(fmt.Sprintf("%2d. ", i+1), inert.Text(a))
 	}
-	t.heading("Over time")
-	for _, c := range []struct {
-		name string
-		line *Line
-	}{{"opened", &r.Opened}, {"refused", &r.Refused}, {"touched", &r.Touched}} {
-		t.line("%-8s %s %s", c.name, sparkline(c.line), group(c.line.Max()))
-	}
+	t.overTime(r)
 	t.findings(r)
 	t.tables(r)
 	if len(r.Overdue) > 0 {
-		t.heading("Secrets")
+		t.heading(r.T("Secrets"))
 		for _, o := range r.Overdue {
-			t.wrapped(" - ", sentence(inert.Text(o)))
+			t.wrapped(" - ", sentence(inert.Text(o.In(r.Lang))))
 		}
 	}
 	if len(r.trouble) > 0 {
-		t.heading("What did not work")
+		t.heading(r.T("What did not work"))
 		for _, e := range r.trouble {
 			t.wrapped(" - ", r.Stamp(e.Time)+" "+inert.Text(string(e.Kind))+": "+inert.Text(e.Detail))
 		}
 	}
-	t.line("\n%s journal entries, sallyport %s", group(r.Events), inert.Text(r.Version))
+	t.line("\n%s", r.T("%s journal entries, sallyport %s", group(r.Events), inert.Text(r.Version)))
 	if err := t.Flush(); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
@@ -55,89 +50,99 @@ func (r *Report) Text(w io.Writer) error {
 }
 
 // textWriter keeps the first error until Flush.
-type textWriter struct{ *bufio.Writer }
+type textWriter struct {
+	*bufio.Writer
+	lang lang.Lang
+}
 
 func (t *textWriter) line(format string, args ...any) {
 	fmt.Fprintln(t, strings.TrimRight(fmt.Sprintf(format, args...), " "))
 }
 
 func (t *textWriter) heading(text string) {
-	t.line("\n%s\n%s", text, strings.Repeat("-", utf8.RuneCountInString(text)))
+	t.line("\n%s\n%s", text, strings.Repeat("-", columns.Width(text)))
 }
 
-// wrapped breaks a text between words, and indents all lines but the first.
+// wrapped breaks a text, and indents all lines but the first.
 func (t *textWriter) wrapped(mark, text string) {
-	indent := strings.Repeat(" ", utf8.RuneCountInString(mark))
-	line := mark
-	for i, word := range strings.Fields(text) {
-		if i > 0 && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > textWidth {
-			t.line("%s", line)
-			line = indent
-		} else if i > 0 {
-			line += " "
-		}
-		line += word
+	for _, line := range columns.Wrap(text, textWidth-columns.Width(mark)) {
+		t.line("%s%s", mark, line)
+		mark = strings.Repeat(" ", columns.Width(mark))
 	}
-	t.line("%s", line)
+}
+
+func (t *textWriter) overTime(r *Report) {
+	t.heading(r.T("Over time"))
+	var rows [][]string
+	for _, c := range []struct {
+		name string
+		line *Line
+	}{{r.T("opened"), &r.Opened}, {r.T("refused"), &r.Refused}, {r.T("touched"), &r.Touched}} {
+		rows = append(rows, []string{c.name, sparkline(c.line) + " " + group(c.line.Max())})
+	}
+	columns.Write(t, rows)
 }
 
 func (t *textWriter) findings(r *Report) {
-	t.heading("Findings")
+	t.heading(r.T("Findings"))
 	if len(r.Findings) == 0 {
-		t.line("Nothing was found that is worth a look.")
+		t.line("%s", r.T("Nothing was found that is worth a look."))
 	}
-	for _, f := range r.Findings {
-		t.wrapped(" - ", fmt.Sprintf("%s: %s (%s, %s, last %s)", strings.ToUpper(inert.Text(string(f.Severity))), inert.Text(f.Explanation), inert.Text(f.Rule), times(f.Count), r.Stamp(f.Last)))
+	for _, f := range r.Explained() {
+		about := inert.Text(f.Rule)
+		for _, name := range []string{f.Client, f.Door} {
+			if name != "" {
+				about += ", " + inert.Text(name)
+			}
+		}
+		t.wrapped(" - ", r.T("%s: %s (%s, %s, last %s)", r.Severity(f.Severity), inert.Text(f.Explanation), about, times(r.Lang, f.Count), r.Stamp(f.Last)))
 	}
 }
 
 func (t *textWriter) tables(r *Report) {
-	t.heading("Why knocks were refused")
-	t.table("REASON\tTIMES", func(row func(...any)) {
+	t.heading(r.T("Why knocks were refused"))
+	t.table([]string{"REASON", "TIMES"}, func(row func(...string)) {
 		for _, x := range r.RefusalsByReason() {
 			row(inert.Text(string(x.Reason)), group(x.Count))
 		}
 	})
-	t.heading("Doors")
-	t.table("DOOR\tGRANTS\tUSED\tREFUSED\tLAST", func(row func(...any)) {
+	t.heading(r.T("Doors"))
+	t.table([]string{"DOOR", "GRANTS", "USED", "REFUSED", "LAST", "LABEL"}, func(row func(...string)) {
 		for _, u := range r.DoorUse() {
-			row(inert.Text(u.Name), group(u.Grants), group(u.Uses), group(u.Refusals), r.Stamp(u.Last))
+			row(inert.Text(u.Name), group(u.Grants), group(u.Uses), group(u.Refusals), r.Stamp(u.Last), inert.Text(u.Label))
 		}
 	})
-	t.heading("Clients")
-	t.table("CLIENT\tGRANTS\tREFUSED\tLAST", func(row func(...any)) {
+	t.heading(r.T("Clients"))
+	t.table([]string{"CLIENT", "GRANTS", "REFUSED", "LAST", "LABEL"}, func(row func(...string)) {
 		for _, u := range r.ClientUse() {
-			row(inert.Text(u.Name), group(u.Grants), group(u.Refusals), r.Stamp(u.Last))
+			row(inert.Text(u.Name), group(u.Grants), group(u.Refusals), r.Stamp(u.Last), inert.Text(u.Label))
 		}
 	})
-	t.heading("Loudest addresses (anybody can write any of them into a packet)")
-	t.table("ADDRESS\tREFUSED\tPACKETS\tPORTS\tLAST", func(row func(...any)) {
+	t.heading(r.T("Loudest addresses (anybody can write any of them into a packet)"))
+	t.table([]string{"ADDRESS", "REFUSED", "PACKETS", "PORTS", "LAST"}, func(row func(...string)) {
 		for _, s := range r.TopSources() {
-			row(s.Addr, group(s.Refusals), group(s.Packets), s.Ports, r.Stamp(s.Last))
+			row(s.Addr.String(), group(s.Refusals), group(s.Packets), fmt.Sprint(s.Ports), r.Stamp(s.Last))
 		}
 	})
 }
 
-func (t *textWriter) table(head string, rows func(row func(...any))) {
-	tab := tabwriter.NewWriter(t, 0, 0, 2, ' ', 0)
-	none := true
-	rows(func(cells ...any) {
-		if none {
-			fmt.Fprintln(tab, head)
-			none = false
-		}
-		for i, c := range cells {
-			if i > 0 {
-				fmt.Fprint(tab, "\t")
-			}
-			fmt.Fprint(tab, c)
-		}
-		fmt.Fprintln(tab)
-	})
-	tab.Flush()
-	if none {
-		t.line("None.")
+// table writes rows below their heads, which are words of the language. A last
+// column with nothing in it is left out.
+func (t *textWriter) table(heads []string, rows func(row func(...string))) {
+	for i, h := range heads {
+		heads[i] = t.lang.Say(h)
 	}
+	all := [][]string{heads}
+	rows(func(cells ...string) { all = append(all, cells) })
+	if len(all) == 1 {
+		t.line("%s", t.lang.Say("None."))
+		return
+	}
+	last := len(heads) - 1
+	if !slices.ContainsFunc(all[1:], func(row []string) bool { return row[last] != "" }) {
+		all[0] = heads[:last]
+	}
+	columns.Write(t, all)
 }
 
 // sparkline draws a time line in one line of text, two buckets in one mark.
