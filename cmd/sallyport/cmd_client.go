@@ -15,6 +15,7 @@ import (
 
 	"sallyport/client"
 	"sallyport/internal/config"
+	"sallyport/internal/sender"
 )
 
 func newClient(std stdio) *cobra.Command {
@@ -81,6 +82,10 @@ func makeProfile(path, name, host string, port uint16) (*client.Profile, error) 
 // rotating sequences, or both. Groups come first: the first door of a profile is
 // what is asked for when nobody says which.
 func profileOf(cfg *config.Config, c *config.Client, host string, port uint16) (*client.Profile, error) {
+	host, err := sender.ASCII(host)
+	if err != nil {
+		return nil, err
+	}
 	p := &client.Profile{Name: client.SuggestName(host), Host: host, Doors: slices.Concat(c.Groups, c.Doors)}
 	if !c.Rotating.Current.IsZero() {
 		p.Rotating, p.Shape = c.Rotating.Current, cfg.Rotating.Shape

@@ -17,6 +17,8 @@ import (
 
 	"sallyport/client"
 	"sallyport/internal/config"
+	"sallyport/internal/inert"
+	"sallyport/internal/sender"
 	"sallyport/internal/sequence"
 )
 
@@ -73,6 +75,9 @@ it is shown as a QR code if standard error is a terminal.`,
 		}
 		if *rotating {
 			e.secret = newSecret()
+		}
+		if _, err := sender.ASCII(*host); err != nil {
+			return usageError{fmt.Errorf("--host: %w", err)}
 		}
 		if *host == "" {
 			return e.add(cmd.Context(), std.out, *path)
@@ -217,6 +222,9 @@ func (e *enrolment) printProfile(std stdio, path, host string) error {
 	p, err := makeProfile(path, e.name, host, 0)
 	if err != nil {
 		return err
+	}
+	if p.Host != host {
+		fmt.Fprintf(std.err, "in the profile %s is %s, the form that every resolver knows\n", inert.Text(host), p.Host)
 	}
 	if !p.Rotating.IsZero() && isTerminal(std.err) {
 		if err := printQR(std.err, p); err != nil {

@@ -45,3 +45,18 @@ func TestAddPrintsTheProfile(t *testing.T) {
 		t.Errorf("printed %q, want %q", out, want)
 	}
 }
+
+// A name in any script becomes the form that resolvers know, and that is said.
+func TestInternationalHost(t *testing.T) {
+	s := newServer(t, oneDoor)
+	s.serverKey(key.X25519)
+	out, errs, status := s.sallyport(newEd25519(t), "client", "add", "alice", "--key", "-", "--door", "ssh", "--host", "日本語.jp")
+	p, err := client.ParseProfile([]byte(out))
+	if status != exitDone || err != nil || p.Host != "xn--wgv71a119e.jp" || !strings.Contains(errs, "in the profile 日本語.jp is xn--wgv71a119e.jp") {
+		t.Fatalf("status %d, host %q, %v, %q", status, p.Host, err, errs)
+	}
+	s.refuses("", "no name of a host", "client", "add", "bob", "--rotating", "--door", "ssh", "--host", "日本 語.jp")
+	if list := s.must("", "client", "list"); strings.Contains(list, "bob") {
+		t.Errorf("bob has been added:\n%s", list)
+	}
+}

@@ -9,9 +9,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
+	"sallyport/internal/columns"
 	"sallyport/internal/packet"
 	"sallyport/internal/phrase"
 	"sallyport/internal/setup"
@@ -50,7 +50,10 @@ func ask(ctx context.Context, std stdio, to *setup.Setup) error {
 // show prints what was found.
 func (s proposal) show(d dialog) {
 	fmt.Fprintf(d.out, "%s Nothing is closed by it, and nothing is written before you say so.\n\n", d.bold("Sallyport makes a first configuration."))
-	t := tabwriter.NewWriter(d.out, 0, 0, 2, ' ', 0)
+	var rows [][]string
+	line := func(what, format string, args ...any) {
+		rows = append(rows, []string{"  " + what, fmt.Sprintf(format, args...)})
+	}
 	firewalls := "none"
 	if len(s.Firewalls) > 0 {
 		var list []string
@@ -64,21 +67,21 @@ func (s proposal) show(d dialog) {
 		firewalls = strings.Join(list, ", ")
 	}
 	if len(s.Notes) == 0 {
-		fmt.Fprintf(t, "  firewalls\t%s\n", firewalls)
+		line("firewalls", "%s", firewalls)
 	}
 	if s.InSession {
-		fmt.Fprintf(t, "  you\tfrom %s through tcp/%d; this session is not cut\n", s.Session.Client.Addr(), s.Session.Server.Port())
+		line("you", "from %s through tcp/%d; this session is not cut", s.Session.Client.Addr(), s.Session.Server.Port())
 	}
 	for _, b := range s.Bridges {
-		fmt.Fprintf(t, "  containers\tbehind %s (%s); they must knock, too, unless that is in trusted\n", b.Name, b.Networks[0])
+		line("containers", "behind %s (%s); they must knock, too, unless that is in trusted", b.Name, b.Networks[0])
 	}
 	for _, note := range s.Notes {
-		fmt.Fprintf(t, "  note\t%s\n", note)
+		line("note", "%s", note)
 	}
 	if len(s.Services) == 0 {
-		fmt.Fprintf(t, "  services\tnothing listens for the network\n")
+		line("services", "nothing listens for the network")
 	}
-	t.Flush()
+	columns.Write(d.out, rows)
 	if len(s.Services) > 0 {
 		fmt.Fprintln(d.out, "  services")
 		s.showServices(d.out)
@@ -87,15 +90,15 @@ func (s proposal) show(d dialog) {
 }
 
 func (s proposal) showServices(out io.Writer) {
-	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	for i, sv := range s.Services {
-		advice := ""
-		if sv.Private {
-			advice = "should be a door"
+	table(out, func(row func(...any)) {
+		for i, sv := range s.Services {
+			advice := ""
+			if sv.Private {
+				advice = "should be a door"
+			}
+			row(fmt.Sprintf("   %3d", i+1), sv.Port, sv.Door, sv.Process, advice)
 		}
-		fmt.Fprintf(t, "   %3d\t%s\t%s\t%s\t%s\n", i+1, sv.Port, sv.Door, sv.Process, advice)
-	}
-	t.Flush()
+	})
 }
 
 // presetDoors shows the doors that Enter chooses.

@@ -6,10 +6,12 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"sallyport/client"
+	"sallyport/internal/sender"
 )
 
 func newList(std stdio) *cobra.Command {
@@ -58,6 +60,9 @@ func printProfiles(w io.Writer, list []profileJSON) {
 		where := p.Host
 		if p.Port != 0 {
 			where = net.JoinHostPort(p.Host, strconv.Itoa(int(p.Port)))
+		}
+		if shown := sender.Unicode(p.Host); shown != p.Host {
+			where += strings.TrimPrefix(shown, p.Host)
 		}
 		fmt.Fprintf(w, "%s\t%s", p.Name, where)
 		for _, d := range p.Doors {

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -94,7 +93,7 @@ func printStatus(w io.Writer, s control.Status, now time.Time) {
 		fmt.Fprintf(w, "! %s\n", p)
 	}
 	printDoors(w, s.Doors)
-	printGrants(w, s.Grants, now)
+	printGrants(w, s, now)
 	printCounters(w, s)
 	printMoat(w, s.Moat)
 }
@@ -117,7 +116,7 @@ func printDoors(w io.Writer, doors []control.Door) {
 			if d.Single {
 				opens += ", single"
 			}
-			row(d.Name, spelled(d.Ports), opens, d.Grants, d.Dropped)
+			row(labelled(d.Name, d.Label), spelled(d.Ports), opens, d.Grants, d.Dropped)
 		}
 	})
 }
@@ -133,20 +132,20 @@ func spelled(words []string) string {
 	return strings.Join(packet.Spell(ports), " ")
 }
 
-func printGrants(w io.Writer, grants []event.Grant, now time.Time) {
-	if len(grants) == 0 {
+func printGrants(w io.Writer, s control.Status, now time.Time) {
+	if len(s.Grants) == 0 {
 		fmt.Fprintln(w, "\nNo grants: every door is closed.")
 		return
 	}
 	fmt.Fprintln(w)
 	table(w, func(row func(...any)) {
 		row("OPEN", "FOR", "CLIENT", "REMAINING")
-		for _, g := range grants {
+		for _, g := range s.Grants {
 			left := remaining(g.Until, now)
 			if g.Single {
 				left += ", single"
 			}
-			row(g.Door, g.For(), cmp.Or(g.Client, "-"), left)
+			row(g.Door, g.For(), orDash(labelled(g.Client, s.Labels[g.Client])), left)
 		}
 	})
 }

@@ -38,10 +38,11 @@ type Status struct {
 	Closed     string                  `json:"closed"`
 	Doors      []Door                  `json:"doors"`
 	Grants     []event.Grant           `json:"grants"`
-	Refusals   map[event.Reason]uint64 `json:"refusals"`   // since the start
-	Dropped    uint64                  `json:"dropped"`    // packets to closed ports, since the table was installed
-	Elsewhere  uint64                  `json:"elsewhere"`  // packets that might be knocks, but not at an address of this host
-	Goroutines int                     `json:"goroutines"` // of the daemon: a number that grows and grows is a bug
+	Labels     map[string]string       `json:"client_labels,omitempty"` // of clients that have grants
+	Refusals   map[event.Reason]uint64 `json:"refusals"`                // since the start
+	Dropped    uint64                  `json:"dropped"`                 // packets to closed ports, since the table was installed
+	Elsewhere  uint64                  `json:"elsewhere"`               // packets that might be knocks, but not at an address of this host
+	Goroutines int                     `json:"goroutines"`              // of the daemon: a number that grows and grows is a bug
 	Capture    map[string]Ring         `json:"capture"`
 	Moat       Moat                    `json:"moat"`
 	Fwknop     []FwknopUse             `json:"fwknop,omitempty"`
@@ -77,6 +78,7 @@ type MoatInterface struct {
 // Door is one door and its use.
 type Door struct {
 	Name    string   `json:"name"`
+	Label   string   `json:"label,omitempty"`
 	Ports   []string `json:"ports"`
 	OpenFor string   `json:"open_for"`
 	Single  bool     `json:"single,omitempty"`

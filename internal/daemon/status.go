@@ -72,7 +72,7 @@ func (d *Daemon) Status(ctx context.Context) (control.Status, error) {
 		Policy: string(cfg.Gate.Policy), Closed: string(cfg.Gate.Closed),
 		Doors: make([]control.Door, 0, len(cfg.Doors)), Grants: grants,
 		Refusals: d.events.Refused(), Dropped: refused.Total, Elsewhere: d.pump.Elsewhere(), Goroutines: runtime.NumGoroutine(),
-		Capture: make(map[string]control.Ring), Problems: slices.Concat(d.problems.list(), d.hostProblems(cfg), d.sequenceProblems(ctx, cfg)),
+		Labels: make(map[string]string), Capture: make(map[string]control.Ring), Problems: slices.Concat(d.problems.list(), d.hostProblems(cfg), d.sequenceProblems(ctx, cfg)),
 	}
 	s.Moat, s.Fwknop = d.moatStatus(), d.foreign.list()
 	if d.countsContacts(cfg) {
@@ -84,17 +84,23 @@ func (d *Daemon) Status(ctx context.Context) (control.Status, error) {
 	if !all {
 		s.Problems = append(s.Problems, "the grants of before the start are still being read: the list is not complete")
 	}
-	open := make(map[string]int)
+	open, holders := make(map[string]int), make(map[string]bool)
 	for _, g := range grants {
 		open[g.Door]++
+		holders[g.Client] = true
 	}
 	for _, door := range cfg.Doors {
-		entry := control.Door{Name: door.Name, OpenFor: door.OpenFor.String(), Single: door.Single, Grants: open[door.Name]}
+		entry := control.Door{Name: door.Name, Label: door.Label, OpenFor: door.OpenFor.String(), Single: door.Single, Grants: open[door.Name]}
 		for _, p := range door.Ports {
 			entry.Ports = append(entry.Ports, p.String())
 			entry.Dropped += refused.Doors[p]
 		}
 		s.Doors = append(s.Doors, entry)
+	}
+	for _, c := range cfg.Clients {
+		if c.Label != "" && holders[c.Name] {
+			s.Labels[c.Name] = c.Label
+		}
 	}
 	for name, ring := range stats {
 		s.Capture[name] = control.Ring{Received: ring.Received, Lost: ring.Lost, Late: ring.Late}

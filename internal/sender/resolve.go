@@ -58,6 +58,10 @@ func Resolve(ctx context.Context, host string, family Family) ([]netip.Addr, err
 // for names. What looks like an IPv4 address but is not written as one never
 // gets there: some resolvers would read 010.1.1.1 as 8.1.1.1.
 func lookup(ctx context.Context, host string) ([]netip.Addr, error) {
+	host, err := ASCII(host)
+	if err != nil {
+		return nil, err
+	}
 	addr, err := netip.ParseAddr(host)
 	if err != nil {
 		if endsInNumber(host) {
