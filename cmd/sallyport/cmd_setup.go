@@ -22,6 +22,7 @@ import (
 	"sallyport/internal/config"
 	"sallyport/internal/control"
 	"sallyport/internal/event"
+	"sallyport/internal/inforce"
 	"sallyport/internal/inspect"
 	"sallyport/internal/journal"
 	"sallyport/internal/phrase"
@@ -224,7 +225,10 @@ func (c *setupCommand) try(ctx context.Context, std stdio) error {
 	}
 	conn := control.Dial(cfg.Daemon.Socket)
 	if _, err := conn.Status(ctx); err == nil {
-		return hinted{errors.New("a daemon is running already: the doors are closed"), "sallyport status shows them"}
+		return hinted{errors.New("a daemon is running already, perhaps of an earlier try"), "sallyport status shows what is closed; end that daemon to try again"}
+	}
+	if err := startOver(ctx, c.path); err != nil {
+		return err
 	}
 	began := time.Now()
 	trial, err := c.serve(ctx, cfg, conn)
@@ -247,6 +251,28 @@ func (c *setupCommand) try(ctx context.Context, std stdio) error {
 		return fmt.Errorf("keep the configuration: %w", err)
 	}
 	return c.keep(std.out, trial)
+}
+
+// startOver writes down that a first trial which nobody has confirmed is to be made
+// again: else the daemon would take what it finds for what was rolled back, and
+// close nothing. Of a trial that has not ended it waits for the end.
+func startOver(ctx context.Context, path string) error {
+	kept := inforce.Open(os.Getenv)
+	r, err := kept.Read()
+	if err != nil {
+		return advise(err)
+	}
+	if r == nil || r.Path != path || r.Good != nil || r.Tried == "" {
+		return nil
+	}
+	if r.Pending() {
+		select {
+		case <-time.After(time.Until(r.Until)):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return kept.Write(&inforce.Record{Path: path})
 }
 
 // trialDaemon is the daemon that runs while it is not certain that it may.

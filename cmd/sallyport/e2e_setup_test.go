@@ -99,6 +99,12 @@ func TestSetupOpensAgainIfNobodyGetsIn(t *testing.T) {
 		t.Fatalf("%v\n%s", err, said)
 	}
 	w.open(w.Client, "tcp", at(w.Client, 22))
+	// What was mended meanwhile is tried again, as if for the first time.
+	said, ended = w.begin(append(args, "--paired", "--wait", "10s"))
+	w.closed(w.Client, "tcp", at(w.Client, 22))
+	if err := <-ended; err == nil {
+		t.Fatalf("nobody got in\n%s", said)
+	}
 }
 
 func TestSetupAsksWhichKey(t *testing.T) {
