@@ -30,6 +30,9 @@ has only a key gets its first one with --rotating. The client's SSH key stays as
 	var r rotation
 	r.flags(cmd, "secret")
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
+		if err := checkKeep(r.keep); err != nil {
+			return err
+		}
 		r.now = time.Now()
 		cfg, err := loadConfig(r.path)
 		if err != nil {

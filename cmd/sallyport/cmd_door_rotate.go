@@ -28,6 +28,9 @@ opens the door too for a while, in which everybody who knocks must learn the new
 	r.flags(cmd, "sequence")
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
+		if err := checkKeep(r.keep); err != nil {
+			return err
+		}
 		r.now = time.Now()
 		cfg, err := loadConfig(r.path)
 		if err != nil {

@@ -27,6 +27,9 @@ in which every client must get a new profile. Only one old key is: that of an ea
 	cmd.Flags().Var(&keep, "keep", "how long the old key is accepted, such as 12h or 30d")
 	suite := cmd.Flags().String("suite", "", "mlkem768-x25519 or x25519 (default: as before)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := checkKeep(keep); err != nil {
+			return err
+		}
 		cfg, err := loadConfig(*path)
 		if err != nil {
 			return err

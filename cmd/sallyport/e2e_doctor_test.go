@@ -26,7 +26,7 @@ func TestDoctorWithoutATimeServer(t *testing.T) {
 			t.Errorf("want %q in\n%s", want, out)
 		}
 	}
-	if _, errs, status := w.try("knock", "gate", "--for", "10m"); status != 0 || !strings.Contains(errs, "asked for 10m, and door \"ssh\" is open for ") {
+	if _, errs, status := w.try("knock", "gate", "--for", "2h"); status != 0 || !strings.Contains(errs, "asked for 2h, and door \"ssh\" is open for ") {
 		t.Errorf("asked for more than there is: status %d\n%s", status, errs)
 	}
 }

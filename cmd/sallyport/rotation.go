@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/internal/config"
+	"sallyport/internal/phrase"
 	"sallyport/internal/sequence"
 )
 
@@ -29,6 +30,17 @@ func (r *rotation) flags(cmd *cobra.Command, what string) {
 	_ = cmd.MarkFlagFilename("config", "toml") // cannot fail: the flag has just been defined
 	r.keep = durationFlag(defaultOverlap)
 	cmd.Flags().Var(&r.keep, "keep", "how long the old "+what+" works too, such as 12h or 30d; 0s: not at all")
+}
+
+// maxKeep is the longest time for which an old secret or key stays good.
+const maxKeep = 10 * 365 * 24 * time.Hour
+
+// checkKeep refuses what is no time for an old secret.
+func checkKeep(keep durationFlag) error {
+	if time.Duration(keep) > maxKeep {
+		return usageError{fmt.Errorf("--keep %s: want at most %s", keep.String(), phrase.Duration(maxKeep))}
+	}
+	return nil
 }
 
 // newSecret makes a secret of 160 random bits.
