@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -76,9 +77,6 @@ it is shown as a QR code if standard error is a terminal.`,
 		if *rotating {
 			e.secret = newSecret()
 		}
-		if _, err := sender.ASCII(*host); err != nil {
-			return usageError{fmt.Errorf("--host: %w", err)}
-		}
 		if *host == "" {
 			return e.add(cmd.Context(), std.out, *path)
 		}
@@ -88,6 +86,22 @@ it is shown as a QR code if standard error is a terminal.`,
 		return e.printProfile(std, *path, *host)
 	}
 	return cmd
+}
+
+// checkHost refuses what cannot be the name or address of a server, in any
+// script. An address in other digits is a slip of the keyboard.
+func checkHost(host string) error {
+	name, err := sender.ASCII(host)
+	if err != nil {
+		return usageError{fmt.Errorf("--host: %w", err)}
+	}
+	if err := client.CheckHost(name); err != nil {
+		return usageError{fmt.Errorf("--host %q: %w", host, err)}
+	}
+	if _, err := netip.ParseAddr(name); err == nil && name != host {
+		return usageError{fmt.Errorf("--host %q: want plain ASCII digits: %s", host, name)}
+	}
+	return nil
 }
 
 // enrolled returns the client that has the key of the enrolment.
@@ -133,8 +147,8 @@ func readKey(stdin io.Reader, name string) (string, error) {
 // anything is written.
 func (e *enrolment) sensible(host string, now time.Time) error {
 	if host != "" {
-		if err := client.CheckHost(host); err != nil {
-			return usageError{fmt.Errorf("--host %q: %w", host, err)}
+		if err := checkHost(host); err != nil {
+			return err
 		}
 	}
 	if e.expires == "" {

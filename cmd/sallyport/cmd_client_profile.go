@@ -4,11 +4,8 @@ package main
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
-
-	"sallyport/client"
 )
 
 func newClientProfile(std stdio) *cobra.Command {
@@ -28,8 +25,8 @@ which is for clients only: whoever has it can make the server do work, though ne
 		if *host == "" {
 			return usageError{hinted{errors.New("--host is missing"), "usage: " + cmd.UseLine()}}
 		}
-		if err := client.CheckHost(*host); err != nil {
-			return usageError{fmt.Errorf("--host %q: %w", *host, err)}
+		if err := checkHost(*host); err != nil {
+			return err
 		}
 		p, err := makeProfile(*path, list[0], *host, *port)
 		if err != nil {
