@@ -115,7 +115,7 @@ func flagProblem(cmd *cobra.Command, err error) error {
 	)
 	switch {
 	case errors.As(err, &absent):
-		err, hint = unknownFlag(cmd, absent, hint)
+		hint, err = unknownFlag(cmd, absent, hint)
 	case errors.As(err, &empty):
 		err = fmt.Errorf("%s needs a value", dashed(empty.GetFlag()))
 	case errors.As(err, &invalid):
@@ -139,10 +139,10 @@ func valueProblem(invalid *pflag.InvalidValueError) error {
 	return invalid.Unwrap()
 }
 
-// unknownFlag says what was probably meant.
-func unknownFlag(cmd *cobra.Command, absent *pflag.NotExistError, otherwise string) (error, string) {
+// unknownFlag says what was probably meant, and names the flag.
+func unknownFlag(cmd *cobra.Command, absent *pflag.NotExistError, otherwise string) (hint string, err error) {
 	if absent.GetSpecifiedShortnames() != "" {
-		return fmt.Errorf("unknown flag -%s", absent.GetSpecifiedName()), otherwise
+		return otherwise, fmt.Errorf("unknown flag -%s", absent.GetSpecifiedName())
 	}
 	var names []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
@@ -152,5 +152,5 @@ func unknownFlag(cmd *cobra.Command, absent *pflag.NotExistError, otherwise stri
 	})
 	slices.Sort(names)
 	name := "--" + absent.GetSpecifiedName()
-	return fmt.Errorf("unknown flag %s", name), didYouMean(name, names, otherwise)
+	return didYouMean(name, names, otherwise), fmt.Errorf("unknown flag %s", name)
 }
