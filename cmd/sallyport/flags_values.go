@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sallyport/internal/inspect"
 	"sallyport/internal/phrase"
 )
 
@@ -120,15 +119,6 @@ func sourceArg(text string) (netip.Addr, error) {
 		return a, usageError{fmt.Errorf("%q: %w", text, err)}
 	}
 	return a, nil
-}
-
-// sessionSource is where the SSH session of this process comes from.
-func sessionSource() (netip.Addr, error) {
-	s, ok := inspect.CurrentSession()
-	if !ok {
-		return netip.Addr{}, errSession
-	}
-	return s.Client.Addr().Unmap(), nil
 }
 
 // looksLikeHost reports whether a text may be the name of a host.
