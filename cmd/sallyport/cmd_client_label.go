@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"sallyport/internal/config"
 )
 
 func newClientLabel(std stdio) *cobra.Command {
@@ -26,7 +28,7 @@ func newClientLabel(std stdio) *cobra.Command {
 		}
 		value := ""
 		if list[1] != "" {
-			value = tomlString(list[1])
+			value = config.Quote(list[1])
 		}
 		after, err := s.with(value)
 		if err != nil {

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"sallyport/internal/config"
 )
 
 func newConfigSet(std stdio) *cobra.Command {
@@ -71,10 +73,10 @@ func forms(value string) []string {
 	}
 	words := strings.Split(value, ",")
 	for i, w := range words {
-		words[i] = tomlString(strings.TrimSpace(w))
+		words[i] = config.Quote(strings.TrimSpace(w))
 	}
 	asList := "[" + strings.Join(words, ", ") + "]"
-	text := tomlString(value)
+	text := config.Quote(value)
 	switch {
 	case strings.ContainsAny(value[:1], `"'[{`):
 		return []string{value}

@@ -47,7 +47,7 @@ Nothing is written that the configuration would not accept.`,
 		var b bytes.Buffer
 		fmt.Fprintf(&b, "# Made by sallyport door add on %s.\n\n[[door]]\nname     = %s\n", time.Now().Format(time.DateOnly), config.Quote(name))
 		if *label != "" {
-			fmt.Fprintf(&b, "label    = %s\n", tomlString(*label))
+			fmt.Fprintf(&b, "label    = %s\n", config.Quote(*label))
 		}
 		fmt.Fprintf(&b, "ports    = [%s]\nopen_for = %s\n", quoted(ports), config.Quote(phrase.Duration(time.Duration(openFor))))
 		if *single {

@@ -51,25 +51,6 @@ func replaceFile(path string, before, after []byte) error {
 	return atomicfile.Replace(path, after, atomicfile.Options{Mode: info.Mode().Perm(), Like: info, Check: unchanged})
 }
 
-// tomlString writes a text as TOML does (basic strings).
-func tomlString(text string) string {
-	var b strings.Builder
-	b.WriteByte('"')
-	for _, r := range text {
-		switch {
-		case r == '"' || r == '\\':
-			b.WriteByte('\\')
-			b.WriteRune(r)
-		case r < ' ' || r == 0x7f:
-			fmt.Fprintf(&b, `\u%04X`, r)
-		default:
-			b.WriteRune(r)
-		}
-	}
-	b.WriteByte('"')
-	return b.String()
-}
-
 func quoted(list []string) string {
 	var words []string
 	for _, s := range list {
