@@ -88,9 +88,12 @@ type Key struct {
 // NewKey returns the key of a client. The two keys must differ, since knowing
 // one would be knowing the other.
 func NewKey(encryption, mac []byte, mode Mode, digest string) (*Key, error) {
-	for name, key := range map[string][]byte{"key": encryption, "hmac": mac} {
-		if len(key) < minKey || len(key) > maxKey {
-			return nil, fmt.Errorf("%s has %d bytes: want %d to %d", name, len(key), minKey, maxKey)
+	for _, k := range []struct {
+		name string
+		key  []byte
+	}{{"key", encryption}, {"hmac", mac}} {
+		if len(k.key) < minKey || len(k.key) > maxKey {
+			return nil, fmt.Errorf("%s has %d bytes: want %d to %d", k.name, len(k.key), minKey, maxKey)
 		}
 	}
 	switch {

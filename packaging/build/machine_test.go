@@ -59,9 +59,18 @@ type machine struct {
 	pid int
 }
 
+// long skips the test where nobody has asked for what takes long.
+func long(t *testing.T) {
+	t.Helper()
+	if os.Getenv("SALLYPORT_REQUIRE") == "" && os.Getenv("SALLYPORT_LONG") == "" {
+		t.Skip("this takes long: ask for it with SALLYPORT_LONG=1")
+	}
+}
+
 // newMachine boots one.
 func newMachine(t *testing.T) machine {
 	t.Helper()
+	long(t)
 	need(t, "systemctl", "dpkg", "nft", "rpm", "ip", "nc", "sshd")
 	self, err := os.Executable()
 	if err != nil {

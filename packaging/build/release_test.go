@@ -20,6 +20,7 @@ import (
 
 // All files of a release are the same when it is made again, and are in SHA256SUMS.
 func TestReleaseTwice(t *testing.T) {
+	long(t)
 	list := []product{{target{"linux", runtime.GOARCH, ""}, true, true, []string{"x86_64"}}}
 	s := testSource("1.0.0~rc1")
 	var dirs [2]string
