@@ -67,9 +67,7 @@ func (d *Daemon) Revoke(_ context.Context, q control.RevokeRequest) (control.Rev
 	fits := func(g event.Grant) bool {
 		return (q.Door == "" || g.Door == q.Door) && (!source.IsValid() || g.Covers(source)) && (q.Client == "" || g.Owner().Is(q.Client))
 	}
-	if q.Cut { // what has begun just now is still known by its grant
-		d.sessions.Reread(now)
-	}
+	d.sessions.Reread(now) // what has begun just now is still known by its grant
 	ended, err := d.actor.Revoke(now, event.ByOperator, fits)
 	answer := control.RevokeAnswer{Grants: append([]event.Grant{}, ended...)} // never null
 	if q.Cut {

@@ -26,6 +26,7 @@ func (d *Daemon) restore(ctx context.Context) error {
 		return nil
 	}
 	ended, err := d.book.Restore(grants, now)
+	d.sessions.Reread(now) // before any of them ends: who has come by it would not be known
 	_ = d.pump.Began(ctx, d.book.Live(now)) // fails at the end only
 	d.actor.Report(now, event.KindRevocation, event.ByOperator, ended)
 	d.endOrphans(d.config.Load(), nil, event.ByReload) // the configuration may have changed while we were away
