@@ -69,7 +69,7 @@ func TestKilledWhileItWrites(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rounds := 4
+	rounds := 2
 	if labtest.Long() {
 		rounds = 8
 	}

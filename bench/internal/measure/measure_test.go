@@ -21,6 +21,14 @@ import (
 	"sallyport/internal/lab/labtest"
 )
 
+// long skips the measurements that take long where nobody has asked for them.
+func long(t *testing.T) {
+	t.Helper()
+	if !labtest.Long() {
+		t.Skip("this takes long: ask for it with SALLYPORT_LONG=1")
+	}
+}
+
 // TestMain lets the test program be the helpers that benchmarks start.
 func TestMain(m *testing.M) {
 	var err error
@@ -127,6 +135,7 @@ func sallyport(t *testing.T) string {
 }
 
 func TestFlood(t *testing.T) {
+	long(t)
 	labtest.Need(t, "netns")
 	bare := peers.Bare{}
 	section, err := measure.Flood(t.Context(), []peers.System{bare}, little)
@@ -148,6 +157,7 @@ func TestFlood(t *testing.T) {
 
 // TestGoodput tries every kind of junk in a long run only.
 func TestGoodput(t *testing.T) {
+	long(t)
 	t.Parallel()
 	labtest.Need(t, "netns")
 	some, columns := little, []string{"no junk"}
@@ -171,6 +181,7 @@ func TestGoodput(t *testing.T) {
 }
 
 func TestSoak(t *testing.T) {
+	long(t)
 	t.Parallel()
 	labtest.Need(t, "netns")
 	short := little
@@ -192,6 +203,7 @@ func TestSoak(t *testing.T) {
 
 // TestClientsComeThroughAFlood has tries enough for a machine that is busy.
 func TestClientsComeThroughAFlood(t *testing.T) {
+	long(t)
 	t.Parallel()
 	labtest.Need(t, "netns")
 	if os.Getenv("SALLYPORT_LONG") == "" {
@@ -216,6 +228,7 @@ func TestClientsComeThroughAFlood(t *testing.T) {
 }
 
 func TestGrowth(t *testing.T) {
+	long(t)
 	labtest.Need(t, "netns")
 	section, err := measure.Growth(t.Context(), []peers.System{peers.Sallyport{Program: sallyport(t)}}, little)
 	if err != nil {
