@@ -76,15 +76,15 @@ func (d *Daemon) tellAmiss(text string) {
 // noteAmiss keeps why the configuration on disk is not in force, or "" when it is.
 func (d *Daemon) noteAmiss(text string) {
 	if text == "" {
-		d.problems.clear("configuration")
+		d.problems.Clear("configuration")
 		return
 	}
-	d.problems.note("configuration", text+"; "+mend)
+	d.problems.Note("configuration", text+"; "+mend)
 }
 
 // statusLine is what the service manager shows, by sd_notify(3).
 func (d *Daemon) statusLine() string {
-	if text := d.problems.get("configuration"); text != "" {
+	if text := d.problems.Get("configuration"); text != "" {
 		return "STATUS=" + text
 	}
 	return fmt.Sprintf("STATUS=%d doors are guarded", len(d.config.Load().Doors))

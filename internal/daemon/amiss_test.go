@@ -56,7 +56,7 @@ func TestUnreadableConfigurationAtBoot(t *testing.T) {
 			t.Errorf("%s: no way in: %+v", name, d)
 		}
 		for place, text := range map[string]string{
-			"status": strings.Join(h.daemon.problems.list(), "\n"),
+			"status": strings.Join(h.daemon.problems.All(), "\n"),
 			"unit":   h.daemon.statusLine(),
 		} {
 			if !strings.Contains(text, "the configuration cannot be read (") || !strings.Contains(text, "sallyport check") {
@@ -72,7 +72,7 @@ func TestUnreadableConfigurationAtBoot(t *testing.T) {
 			t.Fatal(err)
 		}
 		h.guards("tcp/22")
-		if text := h.daemon.problems.get("configuration"); text != "" {
+		if text := h.daemon.problems.Get("configuration"); text != "" {
 			t.Errorf("mended: %s", text)
 		}
 		h.configure(doorSSH + doorWeb)

@@ -46,5 +46,5 @@ func (d *Daemon) offerAPI(c *change, settings control.API) (*control.Server, err
 
 // apiFull notes that connections had to make room for others.
 func (d *Daemon) apiFull() {
-	d.problems.note("api is full", fmt.Sprintf("the API had more connections than it serves, last at %s: the oldest without a token made room; limit who can reach it", time.Now().Format(time.DateTime)))
+	d.problems.Note("api is full", fmt.Sprintf("the API had more connections than it serves, last at %s: the oldest without a token made room; limit who can reach it", time.Now().Format(time.DateTime)))
 }

@@ -29,6 +29,7 @@ import (
 	"sallyport/internal/daemon/ban"
 	"sallyport/internal/daemon/firstuse"
 	"sallyport/internal/daemon/hub"
+	"sallyport/internal/daemon/problems"
 	"sallyport/internal/daemon/pump"
 	"sallyport/internal/daemon/sessions"
 	"sallyport/internal/event"
@@ -86,7 +87,7 @@ type Daemon struct {
 	host     host
 	foreign  foreign
 	exposure exposure
-	problems problems
+	problems *problems.List
 	secrets  atomic.Pointer[secrets] // nil until SPA is on
 	memory   atomic.Pointer[memory]  // nil if nothing needs it and it could not be opened
 	keys     key.Keyring             // the server keys in use
@@ -124,6 +125,7 @@ func run(ctx context.Context, opts Options, s system) error {
 }
 
 func newDaemon(opts Options, s system) *Daemon {
+	events := hub.New()
 	return &Daemon{
 		opts:     opts,
 		system:   s,
@@ -131,7 +133,8 @@ func newDaemon(opts Options, s system) *Daemon {
 		notifier: newNotifier(opts.Getenv),
 		started:  time.Now(),
 		kept:     inforce.Open(opts.Getenv),
-		events:   hub.New(),
+		events:   events,
+		problems: problems.New(events.Put),
 		restored: make(chan struct{}),
 		down:     make(chan struct{}),
 		tried:    make(chan struct{}, 1),
@@ -160,7 +163,7 @@ func (d *Daemon) start(ctx context.Context) error {
 		d.settle(chosen.config, d.files)
 	}
 	if banned, err := d.firewall.Bans(time.Now()); err != nil {
-		d.failed("bans", "read back who is banned: "+err.Error())
+		d.problems.Fail("bans", "read back who is banned: "+err.Error())
 	} else {
 		d.bans.Recall(banned)
 	}
@@ -183,7 +186,7 @@ func (d *Daemon) make(cfg *config.Config) {
 	d.bans = ban.New(d.events.Put, d.firewall, func() []netip.Addr { return d.host.own().Addresses })
 	d.moat = moat.NewKeeper(d.log, d.system.moat)
 	for _, s := range []**services{&d.scrapes, &d.apis, &d.decoys, &d.logins} {
-		*s = newServices(d.failed, d.problems.clear)
+		*s = newServices(d.problems.Fail, d.problems.Clear)
 	}
 	d.list = d.parts()
 	for _, p := range d.list {

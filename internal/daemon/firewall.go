@@ -55,7 +55,7 @@ func (d *Daemon) repair() error {
 			ev.Detail += fmt.Sprintf("; %d connections cut that had begun without it", n)
 		}
 	}
-	d.problems.note("firewall", ev.Detail+" at "+now.Format(time.DateTime))
+	d.problems.Note("firewall", ev.Detail+" at "+now.Format(time.DateTime))
 	d.events.Put(ev)
 	return nil
 }

@@ -130,9 +130,9 @@ func (d *Daemon) view(cfg *config.Config) pump.View {
 // seconds of any change of the host, tries again.
 func (d *Daemon) saw(cfg *config.Config, seen pump.Seen) moat.Host {
 	if seen.Filter != nil {
-		d.failed("capture", "change the capture filter: "+seen.Filter.Error())
+		d.problems.Fail("capture", "change the capture filter: "+seen.Filter.Error())
 	} else {
-		d.problems.clear("capture")
+		d.problems.Clear("capture")
 	}
 	return d.moatHost(cfg, seen.Closed)
 }

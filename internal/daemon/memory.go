@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"sallyport/internal/config"
-	"sallyport/internal/event"
 	"sallyport/internal/replay/disk"
 	"sallyport/internal/sequence"
 	"sallyport/internal/spent"
@@ -79,12 +78,12 @@ func (d *Daemon) openMemory(cfg *config.Config) (*memory, error) {
 	if needsMemory(cfg) {
 		until := time.Unix((guard.Floor()+1)*int64(sequence.Period/time.Second), 0)
 		for _, n := range notices {
-			d.failed("spent", fmt.Sprintf("the memory of used sequences: %s: rotating sequences of before %s are refused, and of a minute after the clock is set forward",
+			d.problems.Fail("spent", fmt.Sprintf("the memory of used sequences: %s: rotating sequences of before %s are refused, and of a minute after the clock is set forward",
 				n, until.Format(time.TimeOnly)))
 		}
 	}
 	if guard.Damaged() {
-		d.failed("one-time", m.burn(cfg))
+		d.problems.Fail("one-time", m.burn(cfg))
 	}
 	return m, nil
 }
@@ -108,12 +107,6 @@ func (m *memory) burn(cfg *config.Config) string {
 		}
 	}
 	return fmt.Sprintf("nobody knows which one-time sequences have been used, so all %d count as used: make new ones", n)
-}
-
-// failed notes a problem and tells about it.
-func (d *Daemon) failed(subject, text string) {
-	d.problems.note(subject, text)
-	d.events.Put(event.Event{Time: time.Now(), Kind: event.KindFailure, Detail: text})
 }
 
 func (m *memory) close() error {

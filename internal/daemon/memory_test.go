@@ -11,6 +11,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/daemon/hub"
+	"sallyport/internal/daemon/problems"
 	"sallyport/internal/packet"
 	"sallyport/internal/sequence"
 	"sallyport/internal/spent"
@@ -27,7 +28,7 @@ func rotatingConfig(state string) *config.Config {
 
 func newMemoryDaemon() *Daemon {
 	log := slog.New(slog.DiscardHandler)
-	return &Daemon{log: log, events: hub.New()}
+	return &Daemon{log: log, problems: problems.New(hub.New().Put)}
 }
 
 func TestMemoryOfTheFirstStart(t *testing.T) {

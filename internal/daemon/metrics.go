@@ -38,7 +38,7 @@ func (d *Daemon) state() metrics.State {
 		Bans:     d.bans.Count(time.Now()),
 		Moat:     make(map[string]uint64),
 		Journal:  metrics.Journal{Waiting: stats.Queued, Lag: stats.Lag, Lost: stats.Lost},
-		Problems: len(d.problems.list()) + len(d.hostProblems(cfg)),
+		Problems: len(d.problems.All()) + len(d.hostProblems(cfg)),
 	}
 	if rings, err := d.source.Stats(); err == nil {
 		for name, r := range rings {

@@ -39,7 +39,7 @@ func (d *Daemon) noteForeign(cfg *config.Config) {
 		if more := len(names) - manyForeign; more > 0 {
 			text += fmt.Sprintf(" and %d more", more)
 		}
-		d.failed("owner of "+dir, fmt.Sprintf("%s belongs to %s, and not what is in it (%s): what cannot be recorded there is refused; run as root: chown -R %s: %s, then restart the daemon",
+		d.problems.Fail("owner of "+dir, fmt.Sprintf("%s belongs to %s, and not what is in it (%s): what cannot be recorded there is refused; run as root: chown -R %s: %s, then restart the daemon",
 			dir, name, text, name, dir))
 	}
 }

@@ -167,7 +167,7 @@ func TestFailedReloadChangesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.guards("tcp/22 tcp/443")
-	if !strings.Contains(h.daemon.statusLine(), "2 doors are guarded") || h.daemon.problems.get("configuration") != "" {
+	if !strings.Contains(h.daemon.statusLine(), "2 doors are guarded") || h.daemon.problems.Get("configuration") != "" {
 		t.Errorf("the unit says %q", h.daemon.statusLine())
 	}
 }
@@ -235,11 +235,11 @@ func TestWhatNeedsARestartIsNamed(t *testing.T) {
 	if now := h.daemon.keys.Current().Public().Fingerprint(); now != key {
 		t.Errorf("the server key is %s, it was %s", now, key)
 	}
-	if !strings.Contains(h.daemon.problems.get("restart"), "systemctl restart") {
+	if !strings.Contains(h.daemon.problems.Get("restart"), "systemctl restart") {
 		t.Error("the status does not name it")
 	}
 	h.configure(spaOn + doorSSH + doorWeb)
-	if a, err := h.daemon.Reload(t.Context(), reloadNow); err != nil || len(a.Waiting) != 0 || h.daemon.problems.get("restart") != "" {
+	if a, err := h.daemon.Reload(t.Context(), reloadNow); err != nil || len(a.Waiting) != 0 || h.daemon.problems.Get("restart") != "" {
 		t.Errorf("%+v %v", a, err)
 	}
 }

@@ -118,10 +118,10 @@ func waitingFor(waiting []string) string {
 
 func (d *Daemon) noteWaiting(waiting []string) {
 	if len(waiting) == 0 {
-		d.problems.clear("restart")
+		d.problems.Clear("restart")
 		return
 	}
-	d.problems.note("restart", "the rest of the configuration is in force; "+waitingFor(waiting))
+	d.problems.Note("restart", "the rest of the configuration is in force; "+waitingFor(waiting))
 }
 
 // apply takes a new configuration into use.

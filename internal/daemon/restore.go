@@ -98,7 +98,7 @@ func inForce(book, kernel []event.Grant) []event.Grant {
 func (d *Daemon) noteOwners() {
 	for subject, err := range map[string]error{"owners": d.book.Problem(), "sessions": d.sessions.Problem()} {
 		if err != nil {
-			d.problems.note(subject, err.Error()+": after a restart, ending the grants of one ends those of others too")
+			d.problems.Note(subject, err.Error()+": after a restart, ending the grants of one ends those of others too")
 		}
 	}
 }
@@ -106,10 +106,10 @@ func (d *Daemon) noteOwners() {
 // undone notes what the firewall has failed to end, until nothing is left.
 func (d *Daemon) undone(err error) {
 	if err == nil {
-		d.problems.clear("revocations")
+		d.problems.Clear("revocations")
 		return
 	}
-	d.problems.note("revocations", "grants that were to end are still in force: "+err.Error()+"; this is tried again until it is done")
+	d.problems.Note("revocations", "grants that were to end are still in force: "+err.Error()+"; this is tried again until it is done")
 }
 
 // endedPatience is how long the end of a grant may wait for the gate. Without

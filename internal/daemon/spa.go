@@ -113,7 +113,7 @@ func (d *Daemon) openSecrets(cfg *config.Config, made bool) (*secrets, error) {
 			refused = fmt.Sprintf("stamped before now, and for %s after", cfg.SPA.Window())
 		}
 		text := fmt.Sprintf("the replay store is %s: messages %s are refused (%s)", n.Trouble, refused, n.Detail)
-		d.problems.note("replay", text)
+		d.problems.Note("replay", text)
 		d.events.Put(event.Event{Time: time.Now(), Kind: event.KindFailure, Detail: text})
 	}
 	if s.sender, err = d.system.answers(); err != nil {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
-	"sync"
 	"time"
 
 	"sallyport/internal/config"
@@ -18,39 +17,6 @@ import (
 
 // dropsEvery is how often the capture's losses are looked at.
 const dropsEvery = time.Second
-
-// problems are what an administrator should look at, by subject.
-type problems struct {
-	mu  sync.Mutex
-	all map[string]string
-}
-
-func (p *problems) note(subject, text string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.all == nil {
-		p.all = make(map[string]string)
-	}
-	p.all[subject] = text
-}
-
-// get returns what was noted of a subject, or "".
-func (p *problems) get(subject string) string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.all[subject]
-}
-
-func (p *problems) list() []string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	list := []string{}
-	for _, text := range p.all {
-		list = append(list, text)
-	}
-	slices.Sort(list)
-	return list
-}
 
 // Status tells what is guarded, granted and refused, as the kernel has it.
 func (d *Daemon) Status(ctx context.Context) (control.Status, error) {
@@ -72,7 +38,7 @@ func (d *Daemon) Status(ctx context.Context) (control.Status, error) {
 		Policy: string(cfg.Gate.Policy), Closed: string(cfg.Gate.Closed),
 		Doors: make([]control.Door, 0, len(cfg.Doors)), Grants: grants,
 		Refusals: d.events.Refused(), Dropped: refused.Total, Elsewhere: d.pump.Elsewhere(), Goroutines: runtime.NumGoroutine(),
-		Labels: make(map[string]string), Capture: make(map[string]control.Ring), Problems: slices.Concat(d.problems.list(), d.hostProblems(cfg), d.sequenceProblems(ctx, cfg)),
+		Labels: make(map[string]string), Capture: make(map[string]control.Ring), Problems: slices.Concat(d.problems.All(), d.hostProblems(cfg), d.sequenceProblems(ctx, cfg)),
 	}
 	s.Moat, s.Fwknop = d.moatStatus(), d.foreign.list()
 	if d.countsContacts(cfg) {

@@ -49,7 +49,7 @@ func (d *Daemon) choose() (choice, error) {
 	}
 	d.files = files
 	if broken != nil {
-		d.failed("trial", broken.Error()+": the configuration on disk is in force")
+		d.problems.Fail("trial", broken.Error()+": the configuration on disk is in force")
 	}
 	if r == nil || r.Path != disk.Path {
 		return choice{config: disk, begin: d.opts.Confirm != 0, settle: d.opts.Confirm == 0}, nil
@@ -124,7 +124,7 @@ func (d *Daemon) begin(cfg *config.Config, good inforce.Snapshot, since time.Tim
 
 // tellTrial says that a trial is under way, and has its end watched.
 func (d *Daemon) tellTrial(r *inforce.Record) {
-	d.problems.note("trial", fmt.Sprintf("the configuration is on trial until %s: sallyport confirm keeps it, else it is rolled back", r.Until.Format(time.TimeOnly)))
+	d.problems.Note("trial", fmt.Sprintf("the configuration is on trial until %s: sallyport confirm keeps it, else it is rolled back", r.Until.Format(time.TimeOnly)))
 	select {
 	case d.tried <- struct{}{}:
 	default:
@@ -144,12 +144,12 @@ func (d *Daemon) install(cfg *config.Config) error {
 // settle writes down that a configuration is in force for good.
 func (d *Daemon) settle(cfg *config.Config, files inforce.Snapshot) {
 	d.files, d.old = files, nil
-	d.problems.clear("trial")
+	d.problems.Clear("trial")
 	r, err := d.kept.Keep(cfg, files, time.Now())
 	if err != nil {
-		d.failed("kept", err.Error()+": if the configuration cannot be read at the next start, what was in force before this one is")
+		d.problems.Fail("kept", err.Error()+": if the configuration cannot be read at the next start, what was in force before this one is")
 	} else {
-		d.problems.clear("kept")
+		d.problems.Clear("kept")
 	}
 	d.trial.Store(r)
 }
@@ -174,7 +174,7 @@ func (d *Daemon) tellRolledBack(r *inforce.Record) {
 	}
 	text := fmt.Sprintf("the configuration in %s was not confirmed and was rolled back at %s: %s, until the file is mended and read again (sallyport reload --confirm 60s)",
 		r.Path, r.Ended.Format(time.DateTime), what)
-	d.problems.note("trial", text)
+	d.problems.Note("trial", text)
 	d.log.Error("rolled back", "detail", text)
 }
 
@@ -198,7 +198,7 @@ func (d *Daemon) watchTrial(ctx context.Context) error {
 			continue
 		}
 		if err := d.rollback(ctx); err != nil {
-			d.failed("rollback", "roll back: "+err.Error())
+			d.problems.Fail("rollback", "roll back: "+err.Error())
 			timer.Reset(rollbackAgain)
 		}
 	}
@@ -219,7 +219,7 @@ func (d *Daemon) rollback(ctx context.Context) error {
 	d.old, d.files = nil, r.Good
 	d.noteWaiting(waiting)
 	d.tellRolledBack(d.giveUp(r, r.Tried))
-	d.problems.clear("rollback")
+	d.problems.Clear("rollback")
 	d.events.Put(event.Event{Time: time.Now(), Kind: event.KindReload, Reason: event.ByRollback,
 		Detail: fmt.Sprintf("not confirmed in time: back to %d doors, %d clients", len(old.Doors), len(old.Clients))})
 	return nil
@@ -280,16 +280,9 @@ func (d *Daemon) try(ctx context.Context, cfg *config.Config, files inforce.Snap
 	}
 	d.old = old
 	d.trial.Store(was)
-	d.problems.clear("trial")
+	d.problems.Clear("trial")
 	if was == nil {
 		was = &inforce.Record{Path: cfg.Path, Good: d.files}
 	}
 	return errors.Join(err, d.kept.Write(was), d.install(d.config.Load()))
-}
-
-// clear removes what has been noted of a subject.
-func (p *problems) clear(subject string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.all, subject)
 }

@@ -31,7 +31,7 @@ func TestRollback(t *testing.T) {
 		t.Error("a reload during a trial is taken")
 	}
 	h.eventually("the rollback", func() bool { return h.kernel.closed() == "tcp/22" })
-	h.eventually("it is said", func() bool { return strings.Contains(h.daemon.problems.get("trial"), "was rolled back") })
+	h.eventually("it is said", func() bool { return strings.Contains(h.daemon.problems.Get("trial"), "was rolled back") })
 	if h.tries() == 7 {
 		t.Error("bans have the configuration that was rolled back")
 	}
@@ -63,7 +63,7 @@ func TestConfirm(t *testing.T) {
 	if err := h.daemon.Confirm(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if h.kernel.before != nil || h.daemon.problems.get("trial") != "" {
+	if h.kernel.before != nil || h.daemon.problems.Get("trial") != "" {
 		t.Error("the trial goes on")
 	}
 	os.Remove(h.main)
@@ -109,7 +109,7 @@ func TestRepair(t *testing.T) {
 	h.kernel.changed <- struct{}{}
 	h.eventually("the table is back", func() bool { return h.kernel.closed() == "tcp/22 tcp/443" })
 	h.eventually("it is said", func() bool {
-		return strings.Contains(h.daemon.problems.get("firewall"), "1 single grants ended; put back, 1 grants go on")
+		return strings.Contains(h.daemon.problems.Get("firewall"), "1 single grants ended; put back, 1 grants go on")
 	})
 	if list, _ := h.kernel.Grants(time.Now()); len(list) != 1 || list[0].Door != "ssh" {
 		t.Errorf("grants %+v", list)

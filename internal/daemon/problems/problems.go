@@ -1,0 +1,65 @@
+//go:build linux
+
+// Package problems keeps what an administrator should look at, by subject: one
+// sentence for each, until it is over. The status, the metrics and the line of the
+// unit show it.
+package problems
+
+import (
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"sallyport/internal/event"
+)
+
+// List is what there is to look at. Its methods may be called by several goroutines
+// at once.
+type List struct {
+	put func(event.Event)
+
+	mu  sync.Mutex
+	all map[string]string
+}
+
+// New returns an empty list. Put must not block.
+func New(put func(event.Event)) *List {
+	return &List{put: put, all: make(map[string]string)}
+}
+
+// Note keeps a problem, in place of the one before of the same subject.
+func (l *List) Note(subject, text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all[subject] = text
+}
+
+// Fail notes a problem that is an event, too.
+func (l *List) Fail(subject, text string) {
+	l.Note(subject, text)
+	l.put(event.Event{Time: time.Now(), Kind: event.KindFailure, Detail: text})
+}
+
+// Clear removes what has been noted of a subject.
+func (l *List) Clear(subject string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.all, subject)
+}
+
+// Get returns what was noted of a subject, or "".
+func (l *List) Get(subject string) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.all[subject]
+}
+
+// All returns the problems in order, never nil.
+func (l *List) All() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	list := slices.AppendSeq([]string{}, maps.Values(l.all))
+	slices.Sort(list)
+	return list
+}
