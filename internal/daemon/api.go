@@ -10,26 +10,27 @@ import (
 	"time"
 
 	"sallyport/internal/control"
+	"sallyport/internal/daemon/services"
 )
 
 // apiServices let other systems end grants, where the configuration says so.
-func (d *Daemon) apiServices(c *change) []service {
+func (d *Daemon) apiServices(c *change) []services.Service {
 	a := c.to.API
 	if !a.Listen.IsValid() {
 		return nil
 	}
 	settings := control.API{Address: a.Listen.String(), TokenFile: a.TokenFile, Cert: a.TLSCert, Key: a.TLSKey, Full: d.apiFull}
-	return []service{{subject: "api", key: fmt.Sprintf("API %q", []string{settings.Address, settings.TokenFile, settings.Cert, settings.Key}), open: func() (serving, error) {
+	return []services.Service{{Subject: "api", Key: fmt.Sprintf("API %q", []string{settings.Address, settings.TokenFile, settings.Cert, settings.Key}), Open: func() (services.Opened, error) {
 		server, err := d.offerAPI(c, settings)
 		if err != nil {
-			return serving{}, err
+			return services.Opened{}, err
 		}
-		return serving{
-			run: func(ctx context.Context) error {
+		return services.Opened{
+			Run: func(ctx context.Context) error {
 				d.api.Store(server)
 				return errors.Join(server.Run(ctx), server.Close())
 			},
-			close: server.Close,
+			Close: server.Close,
 		}, nil
 	}}}
 }

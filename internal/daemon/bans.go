@@ -12,6 +12,7 @@ import (
 	"sallyport/internal/control"
 	"sallyport/internal/daemon/ban"
 	"sallyport/internal/daemon/decoy"
+	"sallyport/internal/daemon/services"
 	"sallyport/internal/event"
 )
 
@@ -72,19 +73,19 @@ func (d *Daemon) watchBans(ctx context.Context) error {
 
 // decoyServices are the ports at which nothing is but what catches those who
 // try them.
-func (d *Daemon) decoyServices(c *change) (list []service) {
+func (d *Daemon) decoyServices(c *change) (list []services.Service) {
 	if !c.to.Ban.Enabled {
 		return nil
 	}
 	for _, port := range c.to.Ban.Decoys {
 		name := "decoy " + port.String()
 		heard := func(from netip.Addr, said decoy.Said) { d.bans.Accuse(time.Now(), from, ban.Touched(port, said)) }
-		list = append(list, service{subject: name, key: name, open: func() (serving, error) {
+		list = append(list, services.Service{Subject: name, Key: name, Open: func() (services.Opened, error) {
 			l, err := decoy.Listen(port)
 			if err != nil {
-				return serving{}, err
+				return services.Opened{}, err
 			}
-			return serving{run: func(ctx context.Context) error { decoy.Serve(ctx, l, heard); return nil }, close: l.Close}, nil
+			return services.Opened{Run: func(ctx context.Context) error { decoy.Serve(ctx, l, heard); return nil }, Close: l.Close}, nil
 		}})
 	}
 	return list

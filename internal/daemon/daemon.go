@@ -31,6 +31,7 @@ import (
 	"sallyport/internal/daemon/hub"
 	"sallyport/internal/daemon/problems"
 	"sallyport/internal/daemon/pump"
+	"sallyport/internal/daemon/services"
 	"sallyport/internal/daemon/sessions"
 	"sallyport/internal/event"
 	"sallyport/internal/firewall"
@@ -92,7 +93,7 @@ type Daemon struct {
 	memory   atomic.Pointer[memory]  // nil if nothing needs it and it could not be opened
 	keys     key.Keyring             // the server keys in use
 
-	scrapes, apis, decoys, logins *services
+	scrapes, apis, decoys, logins *services.Set
 	api                           atomic.Pointer[control.Server] // the one that runs; nil: none has
 
 	trial     atomic.Pointer[inforce.Record] // nil: nothing is known to have been in force
@@ -185,8 +186,8 @@ func (d *Daemon) make(cfg *config.Config) {
 	d.watchman = newWatchman(d.found, d.events.Put, d.exposure.found, cfg)
 	d.bans = ban.New(d.events.Put, d.firewall, func() []netip.Addr { return d.host.own().Addresses })
 	d.moat = moat.NewKeeper(d.log, d.system.moat)
-	for _, s := range []**services{&d.scrapes, &d.apis, &d.decoys, &d.logins} {
-		*s = newServices(d.problems.Fail, d.problems.Clear)
+	for _, s := range []**services.Set{&d.scrapes, &d.apis, &d.decoys, &d.logins} {
+		*s = services.New(d.problems)
 	}
 	d.list = d.parts()
 	for _, p := range d.list {

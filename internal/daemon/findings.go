@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sallyport/internal/config"
+	"sallyport/internal/daemon/services"
 	"sallyport/internal/detect"
 	"sallyport/internal/event"
 	"sallyport/internal/geo"
@@ -125,7 +126,7 @@ func (d *Daemon) found(f event.Finding, news bool) {
 
 // loginServices tell who logs in behind the doors, where the configuration says
 // what has it.
-func (d *Daemon) loginServices(c *change) []service {
+func (d *Daemon) loginServices(c *change) []services.Service {
 	path := c.to.Detect.SSHLog
 	if path == "" {
 		return nil
@@ -141,8 +142,8 @@ func (d *Daemon) loginServices(c *change) []service {
 		}
 		return nil
 	}
-	return []service{{subject: "ssh_log", key: "logins in " + path, open: func() (serving, error) {
-		return serving{run: follow, close: func() error { return nil }}, nil
+	return []services.Service{{Subject: "ssh_log", Key: "logins in " + path, Open: func() (services.Opened, error) {
+		return services.Opened{Run: follow, Close: func() error { return nil }}, nil
 	}}}
 }
 

@@ -6,21 +6,22 @@ import (
 	"context"
 	"time"
 
+	"sallyport/internal/daemon/services"
 	"sallyport/internal/metrics"
 )
 
 // metricsServices answer Prometheus, where the configuration says so.
-func (d *Daemon) metricsServices(c *change) []service {
+func (d *Daemon) metricsServices(c *change) []services.Service {
 	at := c.to.Metrics.Listen
 	if at == "" {
 		return nil
 	}
-	return []service{{subject: "metrics", key: "metrics at " + at, open: func() (serving, error) {
+	return []services.Service{{Subject: "metrics", Key: "metrics at " + at, Open: func() (services.Opened, error) {
 		l, err := metrics.Listen(at)
 		if err != nil {
-			return serving{}, err
+			return services.Opened{}, err
 		}
-		return serving{run: func(ctx context.Context) error { return d.metrics.Serve(ctx, l) }, close: l.Close}, nil
+		return services.Opened{Run: func(ctx context.Context) error { return d.metrics.Serve(ctx, l) }, Close: l.Close}, nil
 	}}}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/daemon/hub"
+	"sallyport/internal/daemon/services"
 	"sallyport/internal/event"
 	"sallyport/internal/gate"
 	"sallyport/internal/moat"
@@ -121,9 +122,17 @@ func committing(configure func(*config.Config)) func(context.Context, *change) (
 	}
 }
 
-// serves makes a part of services.
-func serves(s *services, list func(*change) []service) func(context.Context, *change) (step, error) {
-	return func(_ context.Context, c *change) (step, error) { return s.prepare(c, list) }
+// serves makes a part of services. A person who waits for an answer is refused what
+// cannot be had and is new.
+func serves(s *services.Set, list func(*change) []services.Service) func(context.Context, *change) (step, error) {
+	return func(_ context.Context, c *change) (step, error) {
+		var before []services.Service
+		if c.strict {
+			before = list(&change{to: c.from})
+		}
+		commit, abort, err := s.Prepare(c.strict, before, list(c))
+		return step{commit, abort}, err
+	}
 }
 
 // bring carries a configuration everywhere, or nowhere. Everything that can fail
