@@ -29,6 +29,7 @@ import (
 	"sallyport/internal/daemon/ban"
 	"sallyport/internal/daemon/firstuse"
 	"sallyport/internal/daemon/hub"
+	"sallyport/internal/daemon/manager"
 	"sallyport/internal/daemon/problems"
 	"sallyport/internal/daemon/pump"
 	"sallyport/internal/daemon/services"
@@ -58,14 +59,14 @@ type Options struct {
 
 // Daemon is a running server.
 type Daemon struct {
-	opts     Options
-	system   system
-	log      *slog.Logger
-	notifier notifier
-	started  time.Time
-	kept     inforce.Store
-	list     []part     // all of it; see parts
-	sinks    []hub.Sink // of those in the list that hear events
+	opts    Options
+	system  system
+	log     *slog.Logger
+	manager *manager.Manager
+	started time.Time
+	kept    inforce.Store
+	list    []part     // all of it; see parts
+	sinks   []hub.Sink // of those in the list that hear events
 
 	config   atomic.Pointer[config.Config]
 	events   *hub.Hub
@@ -131,7 +132,7 @@ func newDaemon(opts Options, s system) *Daemon {
 		opts:     opts,
 		system:   s,
 		log:      opts.Log,
-		notifier: newNotifier(opts.Getenv),
+		manager:  manager.New(opts.Getenv, opts.Log),
 		started:  time.Now(),
 		kept:     inforce.Open(opts.Getenv),
 		events:   events,
@@ -255,9 +256,9 @@ func (d *Daemon) run(ctx context.Context) error {
 		}
 		return nil
 	})
-	d.notify("READY=1", d.statusLine())
+	d.manager.Notify("READY=1", d.statusLine())
 	err := group.Wait()
-	d.notify("STOPPING=1")
+	d.manager.Notify("STOPPING=1")
 	d.events.Put(event.Event{Time: time.Now(), Kind: event.KindStop, Detail: d.stopDetail(err)})
 	d.events.Flush(d.sinks)
 	d.webhooks.Close()
@@ -313,12 +314,6 @@ func (d *Daemon) runControl(ctx context.Context) error { return d.control.Run(ct
 
 func (d *Daemon) closeControl() error { return d.control.Close() }
 
-func (d *Daemon) notify(state ...string) {
-	if err := d.notifier.send(state...); err != nil {
-		d.log.Warn("the service manager does not listen", "error", err)
-	}
-}
-
 // watchSignals reloads at SIGHUP.
 func (d *Daemon) watchSignals(ctx context.Context) error {
 	for {
@@ -328,25 +323,6 @@ func (d *Daemon) watchSignals(ctx context.Context) error {
 		case <-d.hangups:
 			// A failure is an event already; the old configuration goes on.
 			_, _ = d.reload(ctx, control.ReloadRequest{})
-		}
-	}
-}
-
-// watchdog tells the service manager that the gate still takes packets.
-func (d *Daemon) watchdog(ctx context.Context) error {
-	if d.notifier.watchdog == 0 {
-		return nil
-	}
-	every := time.NewTicker(d.notifier.watchdog / 3)
-	defer every.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-every.C:
-			if d.pump.Alive(ctx) == nil {
-				d.notify("WATCHDOG=1")
-			}
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sallyport/internal/config"
+	"sallyport/internal/daemon/boot"
 	"sallyport/internal/replay/disk"
 	"sallyport/internal/sequence"
 	"sallyport/internal/spent"
@@ -73,7 +74,7 @@ func (d *Daemon) openMemory(cfg *config.Config) (*memory, error) {
 		}
 	}
 	now := time.Now()
-	store, guard, notices := spent.Open(files, bootID(), sequence.StepAt(now)+1)
+	store, guard, notices := spent.Open(files, boot.ID(), sequence.StepAt(now)+1)
 	m := &memory{files, store, guard}
 	if needsMemory(cfg) {
 		until := time.Unix((guard.Floor()+1)*int64(sequence.Period/time.Second), 0)

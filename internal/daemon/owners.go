@@ -14,6 +14,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/daemon/actor"
+	"sallyport/internal/daemon/boot"
 	"sallyport/internal/daemon/sessions"
 	"sallyport/internal/grant"
 	"sallyport/internal/inspect"
@@ -62,10 +63,10 @@ func (d *Daemon) closeOwners() error { return errors.Join(d.register.Close(), d.
 
 // keepOwners opens what is kept of owners, and the book.
 func (d *Daemon) keepOwners(cfg *config.Config) {
-	now, boot := time.Now(), bootID()
-	d.register = grant.OpenRegister(filepath.Join(cfg.Daemon.StateDir, grant.RegisterName), boot, boottime, now)
+	now, id := time.Now(), boot.ID()
+	d.register = grant.OpenRegister(filepath.Join(cfg.Daemon.StateDir, grant.RegisterName), id, boot.Time, now)
 	d.book = grant.New(d.firewall, d.register)
-	table := grant.OpenSessions(filepath.Join(cfg.Daemon.StateDir, grant.SessionsName), boot, boottime, now)
+	table := grant.OpenSessions(filepath.Join(cfg.Daemon.StateDir, grant.SessionsName), id, boot.Time, now)
 	d.sessions = sessions.New(d.log, table, d.book, d.restored, cfg)
 	d.noteOwners()
 }

@@ -111,7 +111,7 @@ func (d *Daemon) offering() []part {
 func (d *Daemon) keeping() []part {
 	return []part{
 		{name: "signals", run: d.watchSignals},
-		{name: "watchdog", run: d.watchdog},
+		{name: "watchdog", run: func(ctx context.Context) error { return d.manager.Watchdog(ctx, d.pump.Alive) }},
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"sallyport/internal/capture"
 	"sallyport/internal/config"
 	"sallyport/internal/control"
+	"sallyport/internal/daemon/manager"
 	"sallyport/internal/daemon/pump"
 	"sallyport/internal/event"
 	"sallyport/internal/gate"
@@ -22,8 +23,8 @@ import (
 // reload reads the configuration again and carries it everywhere, or nowhere.
 // Grants of doors that still exist go on, and so do sequences in progress.
 func (d *Daemon) reload(ctx context.Context, q control.ReloadRequest) (control.ReloadAnswer, error) {
-	d.notify(reloading()...)
-	defer func() { d.notify("READY=1", d.statusLine()) }()
+	d.manager.Notify(manager.Reloading()...)
+	defer func() { d.manager.Notify("READY=1", d.statusLine()) }()
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
 	ev := event.Event{Time: time.Now(), Kind: event.KindReload}

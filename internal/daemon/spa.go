@@ -11,12 +11,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"sallyport/internal/ack"
 	"sallyport/internal/capture"
 	"sallyport/internal/config"
+	"sallyport/internal/daemon/boot"
 	"sallyport/internal/event"
 	"sallyport/internal/fwknop"
 	"sallyport/internal/gate"
@@ -106,7 +106,7 @@ func (d *Daemon) openSecrets(cfg *config.Config, made bool) (*secrets, error) {
 		}
 	}
 	var notices []replay.Notice
-	s.store, s.guard, notices = replay.Open(s.files, bootID(), cfg.SPA.Window(), time.Now())
+	s.store, s.guard, notices = replay.Open(s.files, boot.ID(), cfg.SPA.Window(), time.Now())
 	for _, n := range notices {
 		refused := "stamped up to a minute after the last one that it had"
 		if n.Trouble == replay.Lost {
@@ -125,13 +125,6 @@ func (d *Daemon) openSecrets(cfg *config.Config, made bool) (*secrets, error) {
 	}
 	s.seed = [2]uint64{binary.NativeEndian.Uint64(seed[:8]), binary.NativeEndian.Uint64(seed[8:])}
 	return s, nil
-}
-
-// bootID tells this run of the machine from others.
-func bootID() string {
-	// Without it every start counts as the first after a reboot, which refuses more.
-	text, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	return strings.TrimSpace(string(text))
 }
 
 func (s *secrets) close() error {

@@ -10,6 +10,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/control"
+	"sallyport/internal/daemon/boot"
 	"sallyport/internal/event"
 	"sallyport/internal/inforce"
 )
@@ -80,7 +81,7 @@ func (d *Daemon) choose() (choice, error) {
 }
 
 // left is how much time is left to confirm a trial.
-func left(r *inforce.Record) time.Duration { return r.Left(bootID(), boottime()) }
+func left(r *inforce.Record) time.Duration { return r.Left(boot.ID(), boot.Time()) }
 
 // startTrial begins the trial of what a daemon runs from its start on.
 func (d *Daemon) startTrial(cfg *config.Config) error {
@@ -113,7 +114,7 @@ func (d *Daemon) before(r *inforce.Record, disk *config.Config) (*config.Config,
 
 // begin writes down that a trial begins.
 func (d *Daemon) begin(cfg *config.Config, good inforce.Snapshot, since time.Time, tried string, within time.Duration) error {
-	r := &inforce.Record{Path: cfg.Path, Good: good, Since: since, Tried: tried, Boot: bootID(), Deadline: boottime() + within, Until: time.Now().Add(within)}
+	r := &inforce.Record{Path: cfg.Path, Good: good, Since: since, Tried: tried, Boot: boot.ID(), Deadline: boot.Time() + within, Until: time.Now().Add(within)}
 	if err := d.kept.Write(r); err != nil {
 		return err
 	}
