@@ -30,6 +30,8 @@ import (
 	"sallyport/internal/daemon/firstuse"
 	"sallyport/internal/daemon/hub"
 	"sallyport/internal/daemon/manager"
+	"sallyport/internal/daemon/memory"
+	"sallyport/internal/daemon/messages"
 	"sallyport/internal/daemon/problems"
 	"sallyport/internal/daemon/pump"
 	"sallyport/internal/daemon/services"
@@ -90,9 +92,9 @@ type Daemon struct {
 	foreign  foreign
 	exposure exposure
 	problems *problems.List
-	secrets  atomic.Pointer[secrets] // nil until SPA is on
-	memory   atomic.Pointer[memory]  // nil if nothing needs it and it could not be opened
-	keys     key.Keyring             // the server keys in use
+	messages atomic.Pointer[messages.Messages] // nil until SPA is on
+	memory   atomic.Pointer[memory.Memory]     // nil if nothing needs it and it could not be opened
+	keys     key.Keyring                       // the server keys in use
 
 	scrapes, apis, decoys, logins *services.Set
 	api                           atomic.Pointer[control.Server] // the one that runs; nil: none has

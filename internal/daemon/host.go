@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sallyport/internal/config"
+	"sallyport/internal/daemon/messages"
 	"sallyport/internal/daemon/pump"
 	"sallyport/internal/gate"
 	"sallyport/internal/moat"
@@ -119,7 +120,7 @@ func (d *Daemon) updateHost(ctx context.Context) {
 // view says which packets are of interest to a configuration.
 func (d *Daemon) view(cfg *config.Config) pump.View {
 	return pump.View{
-		Messages: messagesOf(cfg, d.keys),
+		Messages: messages.Filter(cfg, d.keys),
 		Contacts: d.countsContacts(cfg),
 		Closed:   cfg.Detect.Enabled && d.moat.Counts(),
 	}

@@ -10,6 +10,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/daemon/hub"
+	"sallyport/internal/daemon/memory"
 	"sallyport/internal/daemon/services"
 	"sallyport/internal/event"
 	"sallyport/internal/gate"
@@ -49,7 +50,7 @@ type change struct {
 
 	// What parts prepare for those after them in the list.
 	spa    gate.SPA
-	memory *memory // nil: there is none
+	memory *memory.Memory // nil: there is none
 	moat   moat.Host
 }
 
@@ -64,9 +65,9 @@ func (d *Daemon) guarding() []part {
 	return []part{
 		{name: "control socket", claims: []string{"Daemon"}, fixed: fixedDaemon, prepare: d.prepareControl, run: d.runControl, close: d.closeControl},
 		{name: "firewall", claims: []string{"Gate", "Doors"}, run: d.watchFirewall, close: d.closeFirewall}, // committed first, by bring
-		{name: "used sequences", claims: []string{"Rotating", "Doors"}, prepare: d.prepareMemory, close: func() error { return d.memory.Load().close() }},
+		{name: "used sequences", claims: []string{"Rotating", "Doors"}, prepare: d.prepareMemory, close: func() error { return d.memory.Load().Close() }},
 		{name: "owners", claims: []string{"Doors"}, prepare: d.prepareOwners, run: func(ctx context.Context) error { return d.sessions.Run(ctx) }, close: d.closeOwners},
-		{name: "messages", claims: []string{"SPA"}, prepare: d.prepareSPA, close: func() error { return d.secrets.Load().close() }},
+		{name: "messages", claims: []string{"SPA"}, prepare: d.prepareSPA, close: func() error { return d.messages.Load().Close() }},
 		{name: "gate", claims: []string{"Gate", "SPA", "Rotating", "Doors", "Groups", "Clients"}, prepare: d.prepareGate, run: d.runPump, close: d.closeCapture},
 		{name: "moat", claims: []string{"Moat", "SPA", "Doors.To"}, prepare: d.prepareMoat, run: d.watchMoat, close: func() error { return d.moat.Shut() }},
 		{name: "grants of an earlier time", run: d.restore},

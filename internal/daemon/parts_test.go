@@ -155,7 +155,7 @@ func TestFailedReloadChangesNothing(t *testing.T) {
 			t.Errorf("%s fails, and the reload succeeds", name)
 		}
 		h.guards("tcp/22")
-		if cfg := h.daemon.config.Load(); cfg.SPA.Port != 0 || len(cfg.Doors) != 1 || h.daemon.secrets.Load() != nil {
+		if cfg := h.daemon.config.Load(); cfg.SPA.Port != 0 || len(cfg.Doors) != 1 || h.daemon.messages.Load() != nil {
 			t.Errorf("%s: %+v is in force", name, cfg)
 		}
 		if !strings.Contains(h.daemon.statusLine(), "cannot be used") {

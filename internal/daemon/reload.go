@@ -13,6 +13,7 @@ import (
 	"sallyport/internal/config"
 	"sallyport/internal/control"
 	"sallyport/internal/daemon/manager"
+	"sallyport/internal/daemon/messages"
 	"sallyport/internal/daemon/pump"
 	"sallyport/internal/event"
 	"sallyport/internal/gate"
@@ -136,7 +137,7 @@ func (d *Daemon) prepareGate(ctx context.Context, c *change) (step, error) {
 	if c.from == nil {
 		return d.prepareFirstGate(c)
 	}
-	if err := d.pump.Prepare(ctx, messagesOf(c.to, key.Keyring{})); err != nil {
+	if err := d.pump.Prepare(ctx, messages.Filter(c.to, key.Keyring{})); err != nil {
 		return step{}, err
 	}
 	return step{commit: func() { d.reconfigure(ctx, c) }}, nil
@@ -148,13 +149,13 @@ func (d *Daemon) prepareFirstGate(c *change) (step, error) {
 	}
 	g := gate.New(c.to, c.spa, d.host.gate(), time.Now())
 	if c.memory != nil {
-		g.Remember(c.memory.guard, time.Now())
+		g.Remember(c.memory.Guard(), time.Now())
 	}
 	source, err := d.system.capture(capture.Options{})
 	if err != nil {
 		return step{}, err
 	}
-	if err := source.Prepare(messagesOf(c.to, key.Keyring{})); err != nil {
+	if err := source.Prepare(messages.Filter(c.to, key.Keyring{})); err != nil {
 		return step{}, errors.Join(err, source.Close())
 	}
 	return step{
@@ -171,7 +172,7 @@ func (d *Daemon) reconfigure(ctx context.Context, c *change) {
 	change := pump.Change{Config: c.to, SPA: c.spa, View: d.view(c.to),
 		Live: d.book.Live(time.Now())} // what is given from here on the gate knows by itself
 	if c.memory != nil {
-		change.Memory = c.memory.guard
+		change.Memory = c.memory.Guard()
 	}
 	if seen, err := d.pump.Configure(ctx, change); err == nil { // fails only when the daemon stops
 		c.moat = d.saw(c.to, seen)

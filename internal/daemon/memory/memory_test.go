@@ -1,6 +1,6 @@
 //go:build linux
 
-package daemon
+package memory
 
 import (
 	"log/slog"
@@ -26,9 +26,8 @@ func rotatingConfig(state string) *config.Config {
 	}
 }
 
-func newMemoryDaemon() *Daemon {
-	log := slog.New(slog.DiscardHandler)
-	return &Daemon{log: log, problems: problems.New(hub.New().Put)}
+func opened(cfg *config.Config) (*Memory, error) {
+	return Open(cfg, problems.New(hub.New().Put), slog.New(slog.DiscardHandler))
 }
 
 func TestMemoryOfTheFirstStart(t *testing.T) {
@@ -51,16 +50,14 @@ func TestMemoryOfTheFirstStart(t *testing.T) {
 		if err := c.do(); err != nil {
 			t.Fatal(err)
 		}
-		d := newMemoryDaemon()
-		starting := &change{to: cfg}
-		if _, err := d.prepareMemory(t.Context(), starting); err != nil {
+		m, err := opened(cfg)
+		if err != nil {
 			t.Fatal(err)
 		}
-		m := starting.memory
 		if used := m.guard.Used(spent.Step("bob", "ssh", sequence.StepAt(time.Now()))); used != c.floor {
 			t.Errorf("%s start: used %v", c.name, used)
 		}
-		if err := m.close(); err != nil {
+		if err := m.Close(); err != nil {
 			t.Error(err)
 		}
 	}
@@ -73,16 +70,15 @@ func TestMemoryThatCannotBeOpened(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg := rotatingConfig(file)
-	if _, err := newMemoryDaemon().prepareMemory(t.Context(), &change{to: cfg}); err == nil {
+	if _, err := opened(cfg); err == nil {
 		t.Error("a daemon without memory starts")
 	}
 	cfg.Clients = nil
-	d := newMemoryDaemon()
-	if s, err := d.prepareMemory(t.Context(), &change{to: cfg}); err != nil || s.commit != nil {
+	if m, err := opened(cfg); err != nil || m != nil {
 		t.Errorf("a daemon that needs none: %v", err)
 	}
 	cfg.Doors[0].SequencesFile = "/etc/list"
-	if _, err := d.prepareMemory(t.Context(), &change{from: cfg, to: cfg}); err == nil {
+	if _, err := opened(cfg); err == nil {
 		t.Error("a reload that needs one is taken")
 	}
 }
