@@ -28,6 +28,7 @@ import (
 	"sallyport/internal/daemon/actor"
 	"sallyport/internal/daemon/ban"
 	"sallyport/internal/daemon/firstuse"
+	"sallyport/internal/daemon/host"
 	"sallyport/internal/daemon/hub"
 	"sallyport/internal/daemon/manager"
 	"sallyport/internal/daemon/memory"
@@ -88,9 +89,9 @@ type Daemon struct {
 	moat     *moat.Keeper
 	actor    *actor.Actor
 	control  *control.Server
-	host     host
+	host     host.Host
 	foreign  foreign
-	exposure exposure
+	exposure host.Exposure
 	problems *problems.List
 	messages atomic.Pointer[messages.Messages] // nil until SPA is on
 	memory   atomic.Pointer[memory.Memory]     // nil if nothing needs it and it could not be opened
@@ -186,8 +187,8 @@ func (d *Daemon) make(cfg *config.Config) {
 	d.metrics = metrics.New(d.opts.Version, d.state, d.log)
 	name, _ := os.Hostname() // without a name if the kernel does not say
 	d.webhooks = webhook.New(filepath.Join(cfg.Daemon.StateDir, "webhooks"), siem.Product{Version: d.opts.Version, Host: name}, d.events.Put, d.log)
-	d.watchman = newWatchman(d.found, d.events.Put, d.exposure.found, cfg)
-	d.bans = ban.New(d.events.Put, d.firewall, func() []netip.Addr { return d.host.own().Addresses })
+	d.watchman = newWatchman(d.found, d.events.Put, d.exposure.Found, cfg)
+	d.bans = ban.New(d.events.Put, d.firewall, func() []netip.Addr { return d.host.Own().Addresses })
 	d.moat = moat.NewKeeper(d.log, d.system.moat)
 	for _, s := range []**services.Set{&d.scrapes, &d.apis, &d.decoys, &d.logins} {
 		*s = services.New(d.problems)

@@ -25,6 +25,7 @@ import (
 	"sallyport/internal/capture"
 	"sallyport/internal/config"
 	"sallyport/internal/daemon/ban"
+	"sallyport/internal/daemon/host"
 	"sallyport/internal/daemon/hub"
 	"sallyport/internal/daemon/pump"
 	"sallyport/internal/event"
@@ -217,7 +218,7 @@ func newHouse(t *testing.T) *house {
 		capture:  func(capture.Options) (pump.Source, error) { return h.kernel, nil },
 		answers:  func() (*ack.Sender, error) { return nil, nil },
 		moat:     func(*slog.Logger) (*moat.Moat, error) { return nil, errors.New("there is none here") },
-		host:     func(h *host) error { h.ephemeral = [2]uint16{32768, 60999}; return nil },
+		host:     func() (host.Facts, error) { return host.Facts{Ephemeral: [2]uint16{32768, 60999}}, nil },
 	}
 	return h
 }

@@ -63,7 +63,7 @@ func (d *Daemon) foresee(cfg *config.Config, q control.ReloadRequest) control.Re
 // far as this process can see it.
 func (d *Daemon) programs() map[packet.Port]string {
 	names := make(map[packet.Port]string)
-	for _, p := range d.host.gate().Listeners {
+	for _, p := range d.host.Gate().Listeners {
 		names[p] = ""
 	}
 	services, err := netstate.Services()

@@ -11,6 +11,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/control"
+	"sallyport/internal/daemon/host"
 	"sallyport/internal/daemon/pump"
 	"sallyport/internal/event"
 	"sallyport/internal/moat"
@@ -33,7 +34,7 @@ func (d *Daemon) watchMoat(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case now := <-every.C:
-			if n%int(listenersEvery/time.Second) == 0 {
+			if n%int(host.ListenersEvery/time.Second) == 0 {
 				if listeners, err := netstate.Listeners(); err == nil { // else the last view stays
 					d.moat.Occupied(listeners)
 				}
@@ -65,7 +66,7 @@ func (d *Daemon) passContacts(now time.Time) {
 // moatHost is what the moat must know about the host. Closed is nil if it does not
 // count contacts.
 func (d *Daemon) moatHost(cfg *config.Config, closed func(packet.Port) bool) moat.Host {
-	own := d.host.own()
+	own := d.host.Own()
 	h := moat.Host{
 		Own:    own.Addresses,
 		To:     slices.Clone(own.Prefixes),

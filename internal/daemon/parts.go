@@ -72,9 +72,9 @@ func (d *Daemon) guarding() []part {
 		{name: "moat", claims: []string{"Moat", "SPA", "Doors.To"}, prepare: d.prepareMoat, run: d.watchMoat, close: func() error { return d.moat.Shut() }},
 		{name: "grants of an earlier time", run: d.restore},
 		{name: "trial", run: d.watchTrial},
-		{name: "host addresses", run: d.watchAddresses},
-		{name: "exposure", claims: []string{"Gate.Interfaces"}, run: d.watchExposure},
-		{name: "listening ports", run: d.watchListeners},
+		{name: "host addresses", run: func(ctx context.Context) error { return d.host.WatchAddresses(ctx, d.updateHost) }},
+		{name: "exposure", claims: []string{"Gate.Interfaces"}, run: func(ctx context.Context) error { return d.exposure.Watch(ctx, d.lookAround, d.events.Put, d.log) }},
+		{name: "listening ports", run: func(ctx context.Context) error { return d.host.WatchListeners(ctx, d.log, d.updateHost) }},
 		{name: "rotating sequences", claims: []string{"Rotating"}, run: d.keepPlan},
 		{name: "sampling", run: d.watchRate},
 	}

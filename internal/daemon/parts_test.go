@@ -14,6 +14,7 @@ import (
 	"sallyport/internal/ack"
 	"sallyport/internal/capture"
 	"sallyport/internal/config"
+	"sallyport/internal/daemon/host"
 	"sallyport/internal/daemon/pump"
 )
 
@@ -85,7 +86,9 @@ func TestFailedStartClosesNothing(t *testing.T) {
 		"no capture": func(h *house) {
 			h.system.capture = func(capture.Options) (pump.Source, error) { return nil, errors.New("EPERM") }
 		},
-		"no view of the host":        func(h *house) { h.system.host = func(*host) error { return errors.New("no /proc/sys") } },
+		"no view of the host": func(h *house) {
+			h.system.host = func() (host.Facts, error) { return host.Facts{}, errors.New("no /proc/sys") }
+		},
 		"a file where the socket is": func(h *house) { h.write("control.sock", "precious") },
 	} {
 		for _, present := range []bool{false, true} {

@@ -144,10 +144,12 @@ func (d *Daemon) prepareGate(ctx context.Context, c *change) (step, error) {
 }
 
 func (d *Daemon) prepareFirstGate(c *change) (step, error) {
-	if err := d.system.host(&d.host); err != nil {
+	facts, err := d.system.host()
+	if err != nil {
 		return step{}, err
 	}
-	g := gate.New(c.to, c.spa, d.host.gate(), time.Now())
+	d.host.Set(facts)
+	g := gate.New(c.to, c.spa, d.host.Gate(), time.Now())
 	if c.memory != nil {
 		g.Remember(c.memory.Guard(), time.Now())
 	}

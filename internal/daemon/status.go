@@ -77,11 +77,11 @@ func (d *Daemon) Status(ctx context.Context) (control.Status, error) {
 // hostProblems finds what on this host does not fit the configuration.
 func (d *Daemon) hostProblems(cfg *config.Config) []string {
 	var list []string
-	if err := d.exposure.look(cfg, d.host.own()); err != nil {
+	if err := d.exposure.Look(cfg, d.host.Own()); err != nil {
 		list = append(list, err.Error())
 	}
-	list = append(list, d.exposure.list()...)
-	host := d.host.gate()
+	list = append(list, d.exposure.List()...)
+	host := d.host.Gate()
 	for _, door := range cfg.Doors {
 		for _, knock := range door.Sequence {
 			if slices.Contains(host.Listeners, knock) {

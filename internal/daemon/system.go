@@ -11,6 +11,7 @@ import (
 	"sallyport/internal/ack"
 	"sallyport/internal/capture"
 	"sallyport/internal/config"
+	"sallyport/internal/daemon/host"
 	"sallyport/internal/daemon/pump"
 	"sallyport/internal/event"
 	"sallyport/internal/firewall"
@@ -24,7 +25,7 @@ type system struct {
 	capture  func(capture.Options) (pump.Source, error)
 	answers  func() (*ack.Sender, error)
 	moat     func(*slog.Logger) (*moat.Moat, error)
-	host     func(*host) error
+	host     func() (host.Facts, error)
 }
 
 // linux is the real one.
@@ -34,7 +35,7 @@ func linux() system {
 		capture:  func(opts capture.Options) (pump.Source, error) { return capture.Open(opts) },
 		answers:  ack.Open,
 		moat:     func(log *slog.Logger) (*moat.Moat, error) { return moat.New(moat.DefaultDir, log) },
-		host:     (*host).read,
+		host:     host.Read,
 	}
 }
 

@@ -113,7 +113,7 @@ func (d *Daemon) sequenceProblems(ctx context.Context, cfg *config.Config) []str
 			}
 		}
 	}
-	if first := d.host.gate().Ephemeral[0]; cfg.Rotates() && cfg.Rotating.Protos != sequence.OnlyTCP && first <= cfg.Rotating.Last {
+	if first := d.host.Gate().Ephemeral[0]; cfg.Rotates() && cfg.Rotating.Protos != sequence.OnlyTCP && first <= cfg.Rotating.Last {
 		list = append(list, fmt.Sprintf("rotating sequences have UDP ports up to %d, but from %d on (net.ipv4.ip_local_port_range) replies to this host arrive: such knocks do not count; set ports in [rotating]", cfg.Rotating.Last, first))
 	}
 	return list

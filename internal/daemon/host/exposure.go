@@ -1,9 +1,10 @@
 //go:build linux
 
-package daemon
+package host
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -22,10 +23,10 @@ const (
 	rulesEvery    = 5 * time.Minute // and translations: a cluster has tens of thousands of rules
 )
 
-// exposure is what the host does around the doors: what other tables translate,
-// which interfaces are there. None of it is the daemon's, so it looks again and
-// again.
-type exposure struct {
+// Exposure is what the host does around the doors: what other tables translate,
+// which interfaces are there. Its methods may be called by several
+// goroutines at once.
+type Exposure struct {
 	read time.Time // when translations were, by the task
 
 	mu       sync.Mutex
@@ -34,9 +35,9 @@ type exposure struct {
 	problems []lint.Problem
 }
 
-// look finds out by what doors are open on this host, with the translations that
+// Look finds out by what doors are open on this host, with the translations that
 // were read last.
-func (x *exposure) look(cfg *config.Config, own netstate.Own) error {
+func (x *Exposure) Look(cfg *config.Config, own netstate.Own) error {
 	links, err := netstate.Links()
 	if err != nil {
 		return err
@@ -56,7 +57,7 @@ func (x *exposure) look(cfg *config.Config, own netstate.Own) error {
 
 // readRules reads translations when they are old. That may take seconds, in which
 // whoever asks for the status does not wait.
-func (x *exposure) readRules(now time.Time) {
+func (x *Exposure) readRules(now time.Time) {
 	if !x.read.IsZero() && now.Sub(x.read) < rulesEvery && !now.Before(x.read) {
 		return
 	}
@@ -74,8 +75,8 @@ func (x *exposure) readRules(now time.Time) {
 	x.rules, x.failed = rules, failed
 }
 
-// list returns what was found, for the status.
-func (x *exposure) list() []string {
+// List returns what was found, for the status.
+func (x *Exposure) List() []string {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	var list []string
@@ -88,9 +89,9 @@ func (x *exposure) list() []string {
 	return list
 }
 
-// found returns by what doors are open, for findings. One of several interfaces
+// Found returns by what doors are open, for findings. One of several interfaces
 // may be missing because it has not come yet, such as that of a modem.
-func (x *exposure) found() []detect.Exposure {
+func (x *Exposure) Found() []detect.Exposure {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	var list []detect.Exposure
@@ -102,21 +103,21 @@ func (x *exposure) found() []detect.Exposure {
 	return list
 }
 
-// watchExposure looks at the host again and again, and says when a door is open
-// by what somebody has changed there.
-func (d *Daemon) watchExposure(ctx context.Context) error {
+// Watch looks at the host again and again until the context ends, and reports when a
+// door is open by what others have changed there.
+func (x *Exposure) Watch(ctx context.Context, look func() error, put func(event.Event), log *slog.Logger) error {
 	every := time.NewTicker(exposureEvery)
 	defer every.Stop()
 	last := ""
 	for {
-		d.exposure.readRules(time.Now())
-		if err := d.exposure.look(d.config.Load(), d.host.own()); err != nil {
-			d.log.Warn("the view of interfaces is out of date", "error", err)
+		x.readRules(time.Now())
+		if err := look(); err != nil {
+			log.Warn("the view of interfaces is out of date", "error", err)
 		}
-		if text := strings.Join(d.exposure.list(), "; "); text != last {
+		if text := strings.Join(x.List(), "; "); text != last {
 			last = text
 			if text != "" {
-				d.events.Put(event.Event{Time: time.Now(), Kind: event.KindFailure, Detail: text})
+				put(event.Event{Time: time.Now(), Kind: event.KindFailure, Detail: text})
 			}
 		}
 		select {
