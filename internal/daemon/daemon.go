@@ -28,6 +28,7 @@ import (
 	"sallyport/internal/daemon/actor"
 	"sallyport/internal/daemon/ban"
 	"sallyport/internal/daemon/firstuse"
+	"sallyport/internal/daemon/foreign"
 	"sallyport/internal/daemon/host"
 	"sallyport/internal/daemon/hub"
 	"sallyport/internal/daemon/manager"
@@ -37,6 +38,7 @@ import (
 	"sallyport/internal/daemon/pump"
 	"sallyport/internal/daemon/services"
 	"sallyport/internal/daemon/sessions"
+	"sallyport/internal/daemon/watchman"
 	"sallyport/internal/event"
 	"sallyport/internal/firewall"
 	"sallyport/internal/grant"
@@ -75,7 +77,7 @@ type Daemon struct {
 	events   *hub.Hub
 	journal  *journal.Journal
 	uses     *firstuse.Uses
-	watchman *watchman
+	watchman *watchman.Watchman
 	bans     *ban.Bans
 	hooks    *hook.Runner
 	metrics  *metrics.Metrics
@@ -90,7 +92,7 @@ type Daemon struct {
 	actor    *actor.Actor
 	control  *control.Server
 	host     host.Host
-	foreign  foreign
+	foreign  foreign.Uses
 	exposure host.Exposure
 	problems *problems.List
 	messages atomic.Pointer[messages.Messages] // nil until SPA is on
@@ -187,7 +189,7 @@ func (d *Daemon) make(cfg *config.Config) {
 	d.metrics = metrics.New(d.opts.Version, d.state, d.log)
 	name, _ := os.Hostname() // without a name if the kernel does not say
 	d.webhooks = webhook.New(filepath.Join(cfg.Daemon.StateDir, "webhooks"), siem.Product{Version: d.opts.Version, Host: name}, d.events.Put, d.log)
-	d.watchman = newWatchman(d.found, d.events.Put, d.exposure.Found, cfg)
+	d.watchman = watchman.New(d.found, d.events.Put, d.exposure.Found, cfg)
 	d.bans = ban.New(d.events.Put, d.firewall, func() []netip.Addr { return d.host.Own().Addresses })
 	d.moat = moat.NewKeeper(d.log, d.system.moat)
 	for _, s := range []**services.Set{&d.scrapes, &d.apis, &d.decoys, &d.logins} {

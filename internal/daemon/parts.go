@@ -85,13 +85,13 @@ func (d *Daemon) watching() []part {
 	return []part{
 		{name: "log", hear: hub.NewLogbook(d.log).Write},
 		{name: "events", run: func(ctx context.Context) error { return d.events.Run(ctx, d.sinks) }},
-		{name: "findings", claims: []string{"Detect", "Gate.RotationDue"}, prepare: committing(d.watchman.configure), hear: d.watchman.heard, run: d.watchman.Run},
+		{name: "findings", claims: []string{"Detect", "Gate.RotationDue"}, prepare: committing(d.watchman.Configure), hear: d.watchman.Heard, run: d.watchman.Run},
 		{name: "bans", claims: []string{"Ban", "Gate.Trusted"}, prepare: committing(d.bans.Configure), hear: d.bans.Heard, run: d.watchBans},
 		{name: "decoys", claims: []string{"Ban.Enabled", "Ban.Decoys"}, prepare: serves(d.decoys, d.decoyServices), run: d.decoys.Run, close: d.decoys.Close},
 		{name: "logins", claims: []string{"Detect.SSHLog"}, prepare: serves(d.logins, d.loginServices), run: d.logins.Run, close: d.logins.Close},
 		{name: "connections", claims: []string{"Doors"}, prepare: committing(d.reconfigureUses), hear: d.uses.Heard, run: d.watchUses},
 		{name: "grants", claims: []string{"Doors", "Clients"}, prepare: d.prepareGrants, run: func(ctx context.Context) error { return d.actor.Run(ctx) }},
-		{name: "fwknop's clients", claims: []string{"Clients"}, prepare: committing(d.foreign.configure), hear: d.foreign.heard},
+		{name: "fwknop's clients", claims: []string{"Clients"}, prepare: committing(d.foreign.Configure), hear: d.foreign.Heard},
 		{name: "contacts", run: d.settleContacts},
 		{name: "capture drops", run: d.watchDrops},
 	}

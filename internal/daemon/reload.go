@@ -12,6 +12,7 @@ import (
 	"sallyport/internal/capture"
 	"sallyport/internal/config"
 	"sallyport/internal/control"
+	"sallyport/internal/daemon/foresee"
 	"sallyport/internal/daemon/manager"
 	"sallyport/internal/daemon/messages"
 	"sallyport/internal/daemon/pump"
@@ -208,4 +209,24 @@ func (d *Daemon) endOrphans(cfg, old *config.Config, reason event.Reason) {
 	d.actor.EndedEarly(now, reason, gone)
 	longest := gate.Longest(cfg, old)
 	d.actor.Trim(now, reason, func(g event.Grant) time.Time { return longest(g, now) })
+}
+
+// dryRun says what a reload would change.
+func (d *Daemon) dryRun(q control.ReloadRequest) (control.ReloadAnswer, error) {
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
+	cfg, _, waiting, err := d.load()
+	if err != nil {
+		return control.ReloadAnswer{}, err
+	}
+	a := d.foresee(cfg, q)
+	a.Waiting = waiting
+	return a, nil
+}
+
+// foresee says what a configuration would change, for the one who asks.
+func (d *Daemon) foresee(cfg *config.Config, q control.ReloadRequest) control.ReloadAnswer {
+	now := time.Now()
+	is := foresee.Now{Config: d.config.Load(), Grants: d.book.Live(now), Listeners: d.host.Gate().Listeners, Time: now, Log: d.log}
+	return is.Change(cfg, q)
 }

@@ -20,10 +20,10 @@ func (d *Daemon) watchUses(ctx context.Context) error {
 	}
 	defer w.Close()
 	d.uses.SetWatcher(w)
-	d.watchman.uses.Store(true)
-	d.watchman.configure(d.config.Load())
+	d.watchman.UsesWatched(true)
+	d.watchman.Configure(d.config.Load())
 	defer d.uses.SetWatcher(nil)
-	defer d.watchman.uses.Store(false)
+	defer d.watchman.UsesWatched(false)
 	d.sessions.Watching()
 	if err := w.Run(ctx, d.flow, func() { d.sessions.Reread(time.Now()) }); err != nil {
 		d.sessions.Lost()

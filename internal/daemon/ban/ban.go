@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"sallyport/internal/config"
+	"sallyport/internal/daemon/ban/list"
 	"sallyport/internal/event"
 	"sallyport/internal/gate"
 )
@@ -45,7 +46,7 @@ type Bans struct {
 	trusted []netip.Prefix
 	suspect map[netip.Prefix]*suspicion
 	proven  proven
-	list    banList
+	list    list.List
 	failed  time.Time // when it was last reported that a source could not be banned
 	swept   time.Time // when those were last looked for against whom there is no evidence any more
 }
@@ -58,7 +59,7 @@ type Kernel interface {
 
 // New returns an empty list. Own are the addresses of the host.
 func New(put func(event.Event), kernel Kernel, own func() []netip.Addr) *Bans {
-	return &Bans{put: put, kernel: kernel, own: own, suspect: make(map[netip.Prefix]*suspicion), list: newBanList(maxBanned)}
+	return &Bans{put: put, kernel: kernel, own: own, suspect: make(map[netip.Prefix]*suspicion), list: list.New(maxBanned)}
 }
 
 // Configure takes a new configuration.
@@ -144,7 +145,7 @@ func (b *Bans) Accuse(now time.Time, source netip.Addr, e Evidence) {
 	if !b.ban.Enabled || b.spares(source, now) != "" {
 		return
 	}
-	if _, already := b.list.covers(source, now); already {
+	if _, already := b.list.Covers(source, now); already {
 		return
 	}
 	as := event.BannedAs(source)
@@ -178,7 +179,7 @@ func (b *Bans) widest(now time.Time, as netip.Prefix) netip.Prefix {
 		if wide.Bits() >= as.Bits() {
 			continue
 		}
-		if b.list.within(wide)+1 < neighbours || b.near(wide) != "" || b.proven.any(wide, now.Add(-provenFor)) {
+		if b.list.Within(wide)+1 < neighbours || b.near(wide) != "" || b.proven.any(wide, now.Add(-provenFor)) {
 			break
 		}
 		as = wide
@@ -210,8 +211,8 @@ func (b *Bans) suspects(now time.Time, as netip.Prefix, s *suspicion) {
 // what lies within the prefix needs none of its own.
 func (b *Bans) keepOut(now time.Time, as netip.Prefix, length time.Duration) error {
 	until := now.Add(length)
-	for b.list.full(as) {
-		first := b.list.dropFirst()
+	for b.list.Full(as) {
+		first := b.list.DropFirst()
 		if err := b.kernel.Unban(first); err != nil {
 			return err
 		}
@@ -222,12 +223,12 @@ func (b *Bans) keepOut(now time.Time, as netip.Prefix, length time.Duration) err
 	if err := b.kernel.Ban(as, until, now); err != nil {
 		return err
 	}
-	b.list.add(as, until)
+	b.list.Add(as, until)
 	if as == event.BannedAs(as.Addr()) {
 		return nil
 	}
-	for _, narrower := range b.list.inside(as) {
-		b.list.remove(narrower)
+	for _, narrower := range b.list.Inside(as) {
+		b.list.Remove(narrower)
 		if err := b.kernel.Unban(narrower); err != nil {
 			return err
 		}
@@ -239,20 +240,20 @@ func (b *Bans) keepOut(now time.Time, as netip.Prefix, length time.Duration) err
 func (b *Bans) Has(source netip.Addr, now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	_, banned := b.list.covers(source, now)
+	_, banned := b.list.Covers(source, now)
 	return banned
 }
 
 // release ends the ban that covers a source, and reports whether there was one.
 func (b *Bans) release(now time.Time, source netip.Addr) (bool, error) {
-	as, banned := b.list.covers(source, now)
+	as, banned := b.list.Covers(source, now)
 	if !banned {
 		return false, nil
 	}
 	if err := b.kernel.Unban(as); err != nil {
 		return true, err
 	}
-	b.list.remove(as)
+	b.list.Remove(as)
 	return true, nil
 }
 
@@ -264,7 +265,7 @@ func (b *Bans) Pardon(now time.Time, d gate.Decision) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	as, _ := b.list.covers(d.Source, now)
+	as, _ := b.list.Covers(d.Source, now)
 	switch was, err := b.release(now, d.Source); {
 	case err != nil:
 		b.reportFailure(now, d.Source, err)
@@ -279,7 +280,7 @@ func (b *Bans) Pardon(now time.Time, d gate.Decision) {
 func (b *Bans) Count(now time.Time) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.list.count(now)
+	return b.list.Count(now)
 }
 
 // Recall takes in what the kernel has from an earlier time.
@@ -287,7 +288,7 @@ func (b *Bans) Recall(list []event.Ban) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, ban := range list {
-		b.list.add(ban.Source, ban.Until)
+		b.list.Add(ban.Source, ban.Until)
 	}
 }
 
@@ -295,7 +296,7 @@ func (b *Bans) Recall(list []event.Ban) {
 func (b *Bans) Restore(now time.Time) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for as, until := range b.list.until {
+	for as, until := range b.list.All() {
 		if until.Sub(now) < time.Millisecond {
 			continue
 		}
@@ -310,7 +311,7 @@ func (b *Bans) Restore(now time.Time) error {
 func (b *Bans) Expire(now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, as := range b.list.expire(now) {
+	for _, as := range b.list.Expire(now) {
 		b.put(banEnded(now, as, as.Addr(), ""))
 	}
 }

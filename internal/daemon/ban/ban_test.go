@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sallyport/internal/config"
+	"sallyport/internal/daemon/ban/list"
 	"sallyport/internal/event"
 	"sallyport/internal/gate"
 )
@@ -165,8 +166,9 @@ func TestWideBans(t *testing.T) {
 		t.Errorf("after %d of a /56: %v", neighbours, k.until)
 	}
 	ban(0, 65_536)
-	if _, banned := k.until[netip.MustParsePrefix("2001:db8:7::/48")]; !banned || len(k.until) != 1 || len(b.list.until) != 1 || len(b.list.around) != 0 {
-		t.Errorf("after a whole /48: %v, %d in the list", k.until, len(b.list.until))
+	listed, around, _ := b.list.Size()
+	if _, banned := k.until[netip.MustParsePrefix("2001:db8:7::/48")]; !banned || len(k.until) != 1 || listed != 1 || around != 0 {
+		t.Errorf("after a whole /48: %v, %d in the list", k.until, listed)
 	}
 	if most := neighbours*neighbours + 1; len(*told) > most {
 		t.Errorf("%d events, want at most %d", len(*told), most)
@@ -183,7 +185,7 @@ func TestWideBans(t *testing.T) {
 // A full list makes room for who comes now.
 func TestFullListOfBans(t *testing.T) {
 	b, k, _ := newTestBans(true)
-	b.list.most = 1000
+	b.list = list.New(1000)
 	start := time.Now()
 	source := func(n int) netip.Addr { return netip.AddrFrom4([4]byte{203, byte(n >> 16), byte(n >> 8), byte(n)}) }
 	for n := range 3000 {
@@ -191,11 +193,12 @@ func TestFullListOfBans(t *testing.T) {
 			b.Accuse(start.Add(time.Duration(n)*time.Millisecond), source(n), Evidence{What: "test"})
 		}
 	}
-	if len(b.list.until) != 1000 || len(k.until) != 1000 || b.Has(source(1999), start) || !b.Has(source(2000), start) || len(b.list.ends) > 2100 {
-		t.Errorf("%d in the list, %d in the kernel, %d waiting for their end", len(b.list.until), len(k.until), len(b.list.ends))
+	listed, _, ends := b.list.Size()
+	if listed != 1000 || len(k.until) != 1000 || b.Has(source(1999), start) || !b.Has(source(2000), start) || ends > 2100 {
+		t.Errorf("%d in the list, %d in the kernel, %d waiting for their end", listed, len(k.until), ends)
 	}
 	b.Expire(start.Add(2 * time.Hour))
-	if b.Count(start) != 0 || len(b.list.ends) != 0 {
+	if _, _, ends := b.list.Size(); b.Count(start) != 0 || ends != 0 {
 		t.Errorf("%d left", b.Count(start))
 	}
 }

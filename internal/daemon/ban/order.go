@@ -39,7 +39,7 @@ func (b *Bans) Order(now time.Time, source netip.Addr, length time.Duration) (ev
 func (b *Bans) Lift(now time.Time, source netip.Addr) (was bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	as, _ := b.list.covers(source, now)
+	as, _ := b.list.Covers(source, now)
 	if was, err = b.release(now, source); err == nil && was {
 		b.put(banEnded(now, as, source, event.ByOperator))
 	}

@@ -1,10 +1,14 @@
 //go:build linux
 
-package daemon
+// Package foresee says what a configuration would change, and for whom, before it does:
+// ports that close or open, grants that end, connections under way, and whether the
+// one who asks could come back.
+package foresee
 
 import (
 	"cmp"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/netip"
 	"slices"
@@ -19,25 +23,21 @@ import (
 	"sallyport/internal/packet"
 )
 
-// dryRun tells what a reload would change.
-func (d *Daemon) dryRun(q control.ReloadRequest) (control.ReloadAnswer, error) {
-	d.reloading.Lock()
-	defer d.reloading.Unlock()
-	cfg, _, waiting, err := d.load()
-	if err != nil {
-		return control.ReloadAnswer{}, err
-	}
-	a := d.foresee(cfg, q)
-	a.Waiting = waiting
-	return a, nil
+// Now is what is there.
+type Now struct {
+	Config    *config.Config
+	Grants    []event.Grant
+	Listeners []packet.Port
+	Time      time.Time
+	Log       *slog.Logger
 }
 
-// foresee tells what a configuration would change, and for whom.
-func (d *Daemon) foresee(cfg *config.Config, q control.ReloadRequest) control.ReloadAnswer {
-	old, now := d.config.Load(), time.Now()
+// Change says what a configuration would change, for the one who asks.
+func (n Now) Change(cfg *config.Config, q control.ReloadRequest) control.ReloadAnswer {
+	old := n.Config
 	a := control.ReloadAnswer{Changes: append([]config.Change{}, config.Compare(old, cfg)...),
 		Closes: []control.Listener{}, Opens: []control.Listener{}, Ends: []event.Grant{}, Connections: []control.Connection{}, Warnings: []string{}, Waiting: []string{}}
-	programs := d.programs()
+	programs := n.programs()
 	closes := make(map[packet.Port]bool)
 	for _, p := range concerned(old, cfg, programs) {
 		switch before, after := old.Closes(p), cfg.Closes(p); {
@@ -49,26 +49,26 @@ func (d *Daemon) foresee(cfg *config.Config, q control.ReloadRequest) control.Re
 		}
 	}
 	longest := gate.Longest(cfg, old)
-	for _, g := range d.book.Live(now) {
-		if longest(g, now).IsZero() {
+	for _, g := range n.Grants {
+		if longest(g, n.Time).IsZero() {
 			a.Ends = append(a.Ends, g)
 		}
 	}
-	a.Connections = append(a.Connections, d.connections(closes, cfg)...)
-	d.foreseeAsker(&a, old, cfg, q, now)
+	a.Connections = append(a.Connections, n.connections(closes, cfg)...)
+	n.asker(&a, cfg, q)
 	return a
 }
 
 // programs returns the name of the program at each port where one listens, as
 // far as this process can see it.
-func (d *Daemon) programs() map[packet.Port]string {
+func (n Now) programs() map[packet.Port]string {
 	names := make(map[packet.Port]string)
-	for _, p := range d.host.Gate().Listeners {
+	for _, p := range n.Listeners {
 		names[p] = ""
 	}
 	services, err := netstate.Services()
 	if err != nil {
-		d.log.Debug("the programs behind ports", "error", err)
+		n.Log.Debug("the programs behind ports", "error", err)
 	}
 	for _, s := range services {
 		names[s.Port] = s.Process
@@ -106,13 +106,13 @@ func listener(p packet.Port, programs map[packet.Port]string, guarded *config.Co
 }
 
 // connections lists those under way to ports that close.
-func (d *Daemon) connections(closes map[packet.Port]bool, cfg *config.Config) []control.Connection {
+func (n Now) connections(closes map[packet.Port]bool, cfg *config.Config) []control.Connection {
 	if len(closes) == 0 {
 		return nil
 	}
 	flows, err := conntrack.Established(func(p packet.Port) bool { return closes[p] })
 	if err != nil {
-		d.log.Warn("which connections a reload concerns", "error", err)
+		n.Log.Warn("which connections a reload concerns", "error", err)
 	}
 	var list []control.Connection
 	for _, f := range flows {
@@ -131,19 +131,20 @@ func (d *Daemon) connections(closes map[packet.Port]bool, cfg *config.Config) []
 	return list
 }
 
-// foreseeAsker finds out whether the one who asks could come back: his session
+// asker finds out whether the one who asks could come back: his session
 // goes on, but the next connection needs a way in.
-func (d *Daemon) foreseeAsker(a *control.ReloadAnswer, old, cfg *config.Config, q control.ReloadRequest, now time.Time) {
+func (n Now) asker(a *control.ReloadAnswer, cfg *config.Config, q control.ReloadRequest) {
+	old := n.Config
 	port := packet.Port{Proto: packet.TCP, Number: q.To}
-	if !q.From.IsValid() || q.To == 0 || old.WayIn(q.From, port, now) == "" {
+	if !q.From.IsValid() || q.To == 0 || old.WayIn(q.From, port, n.Time) == "" {
 		return
 	}
-	switch way := cfg.WayIn(q.From, port, now); {
+	switch way := cfg.WayIn(q.From, port, n.Time); {
 	case way == "":
 		what := fmt.Sprintf("%s is closed without a door", port)
 		if door := cfg.DoorAt(port); door != nil {
 			what = fmt.Sprintf("door %q (%s) has no way in for %s", door.Name, port, q.From)
-			if until := d.grantedUntil(q.From, door.Name, now); !until.IsZero() {
+			if until := n.grantedUntil(q.From, door.Name); !until.IsZero() {
 				what += fmt.Sprintf(" but a grant until %s", until.Format(time.TimeOnly))
 			}
 		}
@@ -153,9 +154,9 @@ func (d *Daemon) foreseeAsker(a *control.ReloadAnswer, old, cfg *config.Config, 
 	}
 }
 
-func (d *Daemon) grantedUntil(source netip.Addr, door string, now time.Time) time.Time {
+func (n Now) grantedUntil(source netip.Addr, door string) time.Time {
 	var latest time.Time
-	for _, g := range d.book.Live(now) {
+	for _, g := range n.Grants {
 		if g.Door == door && g.Covers(source) && g.Until.After(latest) {
 			latest = g.Until
 		}

@@ -1,6 +1,6 @@
 //go:build linux
 
-package daemon
+package foreign
 
 import (
 	"fmt"
@@ -19,8 +19,8 @@ func TestFwknopIsCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg := &config.Config{Clients: []config.Client{{Name: "alice"}, {Name: "carol", Fwknop: key}, {Name: "bob", Fwknop: key}}}
-	var f foreign
-	f.configure(cfg)
+	var f Uses
+	f.Configure(cfg)
 	at := time.Unix(1e9, 0).UTC()
 	for _, e := range []event.Event{
 		{Time: at, Kind: event.KindGrant, Reason: event.ByFwknop, Client: "carol"},
@@ -29,15 +29,15 @@ func TestFwknopIsCounted(t *testing.T) {
 		{Time: at, Kind: event.KindRefusal, Reason: event.ByFwknop, Client: "bob"},
 		{Time: at, Kind: event.KindGrant, Reason: event.ByFwknop, Client: "removed"},
 	} {
-		f.heard(e)
+		f.Heard(e)
 	}
-	f.configure(cfg)
-	if got, want := fmt.Sprint(f.list()), fmt.Sprintf("[{bob 0 %s} {carol 2 %s}]", time.Time{}, at.Add(time.Second)); got != want {
+	f.Configure(cfg)
+	if got, want := fmt.Sprint(f.List()), fmt.Sprintf("[{bob 0 %s} {carol 2 %s}]", time.Time{}, at.Add(time.Second)); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	cfg.Clients[1].Fwknop = nil
-	f.configure(cfg)
-	if got := f.list(); len(got) != 1 {
+	f.Configure(cfg)
+	if got := f.List(); len(got) != 1 {
 		t.Errorf("after the move: %v", got)
 	}
 }
