@@ -60,12 +60,7 @@ func removeClient(ctx context.Context, w io.Writer, path, name, file string, for
 			return hinted{fmt.Errorf("%s defines %s too", file, other), "remove the client there by hand, then: sallyport reload"}
 		}
 	}
-	// First, so that no copy of the configuration brings back a client whose file
-	// is gone.
-	if err := inforce.Open(os.Getenv).Remove(name); err != nil {
-		return advise(err)
-	}
-	if err := os.Remove(file); err != nil {
+	if err := inforce.Open(os.Getenv).Remove(name, func() error { return os.Remove(file) }); err != nil {
 		return advise(fmt.Errorf("remove client %q: %w", name, err))
 	}
 	fmt.Fprintf(w, "client %q is removed (%s)\n", name, file)

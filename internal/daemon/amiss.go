@@ -26,7 +26,7 @@ func (d *Daemon) fallBack(cause error, r *inforce.Record, broken error) (choice,
 				r = d.giveUp(r, r.Tried)
 			}
 			d.trial.Store(r)
-			d.files = r.Good
+			d.files = inforce.Files{Snapshot: r.Good}
 			amiss := fmt.Sprintf("the configuration cannot be read (%s): the last good one, of %s, is in force, without clients that have been removed since",
 				inLine(cause), r.Since.Format(time.DateTime))
 			return choice{config: cfg, amiss: amiss}, nil

@@ -139,7 +139,7 @@ func TestRemovedClientsStayRemoved(t *testing.T) {
 	if err := os.Remove(filepath.Join(h.dir, "conf.d/client-alice.toml")); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.daemon.kept.Remove("carol"); err != nil {
+	if err := h.daemon.kept.Remove("carol", func() error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	h.write("sallyport.toml", "[[door]\n")

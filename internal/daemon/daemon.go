@@ -106,7 +106,7 @@ type Daemon struct {
 	tried     chan struct{}                  // a trial has begun
 	reloading sync.Mutex                     // held while the configuration changes; guards all below but the channels
 	old       *config.Config                 // what a trial goes back to
-	files     inforce.Snapshot               // what the configuration in force was made of
+	files     inforce.Files                  // what the configuration in force was made of
 	restored  chan struct{}                  // closed when the grants of an earlier time are in the book
 	down      chan struct{}                  // closed by sallyport down
 	hangups   chan os.Signal                 // SIGHUP: reload

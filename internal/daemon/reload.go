@@ -85,7 +85,7 @@ func (d *Daemon) change(ctx context.Context, q control.ReloadRequest) (*config.C
 }
 
 // mayBring refuses what was rolled back, unless somebody means it.
-func (d *Daemon) mayBring(q control.ReloadRequest, files inforce.Snapshot) error {
+func (d *Daemon) mayBring(q control.ReloadRequest, files inforce.Files) error {
 	r := d.trial.Load()
 	switch {
 	case r == nil || r.Ended.IsZero():
@@ -101,10 +101,10 @@ func (d *Daemon) mayBring(q control.ReloadRequest, files inforce.Snapshot) error
 
 // load reads the configuration as it can be in force now, and names what of it
 // waits for a restart.
-func (d *Daemon) load() (*config.Config, inforce.Snapshot, []string, error) {
-	cfg, files, err := inforce.Load(d.opts.ConfigPath)
+func (d *Daemon) load() (*config.Config, inforce.Files, []string, error) {
+	cfg, files, err := d.kept.Load(d.opts.ConfigPath)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, files, nil, err
 	}
 	held, waiting := d.hold(cfg)
 	return held, files, waiting, nil

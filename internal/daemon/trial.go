@@ -44,7 +44,7 @@ type choice struct {
 // unless it was on trial and has not been confirmed, or cannot be read.
 func (d *Daemon) choose() (choice, error) {
 	r, broken := d.kept.Read()
-	disk, files, err := inforce.Load(d.opts.ConfigPath)
+	disk, files, err := d.kept.Load(d.opts.ConfigPath)
 	if err != nil {
 		return d.fallBack(err, r, broken)
 	}
@@ -73,7 +73,7 @@ func (d *Daemon) choose() (choice, error) {
 			return d.fallBack(err, r, nil)
 		}
 		d.tellRolledBack(r)
-		d.files = r.Good
+		d.files = inforce.Files{Snapshot: r.Good}
 		return choice{config: cfg}, nil
 	}
 	begin := d.opts.Confirm != 0 && (r.Good == nil || r.Good.Digest() != now)
@@ -100,11 +100,16 @@ func (d *Daemon) startTrial(cfg *config.Config) error {
 	return d.begin(cfg, r.Good, r.Since, d.files.Digest(), d.opts.Confirm)
 }
 
-// before returns the configuration that was in force before a trial. If there
-// was none, it is one that closes nothing.
+// before returns the configuration that was in force before a trial, without
+// clients that have been removed since. If there was none, it is one that closes
+// nothing.
 func (d *Daemon) before(r *inforce.Record, disk *config.Config) (*config.Config, error) {
 	if r.Good != nil {
-		return r.Good.Remake(r.Path)
+		cfg, err := r.Good.Remake(r.Path)
+		if err != nil {
+			return nil, err
+		}
+		return d.kept.Without(cfg)
 	}
 	empty := *disk
 	empty.Gate = config.Gate{Policy: config.PolicyDoors, Closed: config.ClosedDrop}
@@ -143,7 +148,7 @@ func (d *Daemon) install(cfg *config.Config) error {
 }
 
 // settle writes down that a configuration is in force for good.
-func (d *Daemon) settle(cfg *config.Config, files inforce.Snapshot) {
+func (d *Daemon) settle(cfg *config.Config, files inforce.Files) {
 	d.files, d.old = files, nil
 	d.problems.Clear("trial")
 	r, err := d.kept.Keep(cfg, files, time.Now())
@@ -213,11 +218,15 @@ func (d *Daemon) rollback(ctx context.Context) error {
 	if !r.Pending() || left(r) > 0 || d.isDown() {
 		return nil // confirmed meanwhile, or begun anew
 	}
-	old, waiting := d.hold(d.old)
+	before, err := d.kept.Without(d.old) // who was removed during the trial stays removed
+	if err != nil {
+		return err
+	}
+	old, waiting := d.hold(before)
 	if err := d.apply(ctx, old, event.ByRollback, false, d.firewall.Apply); err != nil {
 		return err
 	}
-	d.old, d.files = nil, r.Good
+	d.old, d.files = nil, inforce.Files{Snapshot: r.Good}
 	d.noteWaiting(waiting)
 	d.tellRolledBack(d.giveUp(r, r.Tried))
 	d.problems.Clear("rollback")
@@ -226,8 +235,9 @@ func (d *Daemon) rollback(ctx context.Context) error {
 	return nil
 }
 
-// Confirm keeps the configuration that is on trial.
-func (d *Daemon) Confirm(context.Context) error {
+// Confirm keeps the configuration that is on trial, but for clients that have
+// been removed since it was read.
+func (d *Daemon) Confirm(ctx context.Context) error {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
 	r := d.trial.Load()
@@ -240,8 +250,11 @@ func (d *Daemon) Confirm(context.Context) error {
 	case left(r) == 0:
 		return &control.Error{Text: "it is too late: the configuration is being rolled back"}
 	}
-	cfg := d.config.Load()
-	if err := d.firewall.Apply(cfg); err != nil {
+	cfg, err := d.kept.Without(d.config.Load())
+	if err == nil {
+		err = d.apply(ctx, cfg, event.ByReload, false, d.firewall.Apply)
+	}
+	if err != nil {
 		return &control.Error{Text: fmt.Sprintf("keep the configuration: %v", err), Remedy: "the trial goes on: try again"}
 	}
 	d.settle(cfg, d.files)
@@ -261,8 +274,8 @@ func (d *Daemon) mayTry(confirm time.Duration) error {
 }
 
 // try brings a configuration into force on trial.
-func (d *Daemon) try(ctx context.Context, cfg *config.Config, files inforce.Snapshot, within time.Duration) error {
-	was, old, good, since := d.trial.Load(), d.old, d.files, time.Time{}
+func (d *Daemon) try(ctx context.Context, cfg *config.Config, files inforce.Files, within time.Duration) error {
+	was, old, good, since := d.trial.Load(), d.old, d.files.Snapshot, time.Time{}
 	if was != nil {
 		since = was.Since
 	}
@@ -283,7 +296,7 @@ func (d *Daemon) try(ctx context.Context, cfg *config.Config, files inforce.Snap
 	d.trial.Store(was)
 	d.problems.Clear("trial")
 	if was == nil {
-		was = &inforce.Record{Path: cfg.Path, Good: d.files}
+		was = &inforce.Record{Path: cfg.Path, Good: d.files.Snapshot}
 	}
 	return errors.Join(err, d.kept.Write(was), d.install(d.config.Load()))
 }

@@ -71,6 +71,54 @@ func TestConfirm(t *testing.T) {
 	h.guards("tcp/443")
 }
 
+// Who is removed during a trial is not brought back by its end, whichever it is,
+// nor by a start after it.
+func TestRemovedDuringATrial(t *testing.T) {
+	for _, confirm := range []bool{true, false} {
+		t.Run(fmt.Sprintf("confirmed: %t", confirm), func(t *testing.T) {
+			h := newHouse(t)
+			h.configure(spaOn + doorSSH + client("alice") + client("bob"))
+			h.start()
+			h.configure(spaOn + doorSSH + doorWeb + client("alice") + client("bob"))
+			within := minTrial
+			if confirm {
+				within = maxTrial
+			}
+			if _, err := h.daemon.Reload(t.Context(), control.ReloadRequest{Confirm: control.Duration(within), Force: true}); err != nil {
+				t.Fatal(err)
+			}
+			if err := h.daemon.kept.Remove("alice", func() error { return nil }); err != nil {
+				t.Fatal(err)
+			}
+			want := "tcp/22"
+			if confirm {
+				want = "tcp/22 tcp/443"
+				if err := h.daemon.Confirm(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			h.eventually("the end of the trial", func() bool { return !h.daemon.trial.Load().Pending() })
+			names := func() (list []string) {
+				for _, c := range h.daemon.config.Load().Clients {
+					list = append(list, c.Name)
+				}
+				return list
+			}
+			if got := names(); len(got) != 1 || got[0] != "bob" {
+				t.Errorf("clients after the trial: %v", got)
+			}
+			h.guards(want)
+			if confirm {
+				h.write("sallyport.toml", "[[door]\n")
+			}
+			h.restart()
+			if got := names(); len(got) != 1 || got[0] != "bob" {
+				t.Errorf("clients after a start: %v", got)
+			}
+		})
+	}
+}
+
 // A trial that fails leaves what was before, and no trace.
 func TestTrialThatCannotBegin(t *testing.T) {
 	h := newHouse(t)

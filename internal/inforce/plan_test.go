@@ -113,13 +113,7 @@ func TestStore(t *testing.T) {
 	if _, err := s.Closed("/x"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%v", err)
 	}
-	if err := s.Remove("alice"); err != nil {
-		t.Fatal(err)
-	}
-	if list, _ := os.ReadDir(s.Dir()); len(list) != 0 {
-		t.Errorf("removals of nothing are kept: %v", list)
-	}
-	if _, err := s.Keep(cfg, Snapshot{"x": {Data: []byte("y")}}, time.Now()); err != nil {
+	if _, err := s.Keep(cfg, Files{Snapshot: Snapshot{"x": {Data: []byte("y")}}}, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	if got := s.Socket(cfg.Path); got != cfg.Daemon.Socket {
@@ -128,13 +122,8 @@ func TestStore(t *testing.T) {
 	if got := s.Socket("/etc/typo.toml"); got != "" {
 		t.Errorf("the socket of another configuration: %q", got)
 	}
-	for range 2 {
-		if err := errors.Join(s.Remove("alice"), s.Remove("bob")); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if list, err := s.removed(); err != nil || strings.Join(list, " ") != "alice bob" {
-		t.Errorf("%v %v", list, err)
+	if err := s.Remove("alice", func() error { return nil }); err != nil {
+		t.Fatal(err)
 	}
 	list, err := os.ReadDir(s.Dir())
 	if err != nil || len(list) != 3 {
@@ -144,12 +133,6 @@ func TestStore(t *testing.T) {
 		if info, err := e.Info(); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%s: %v %v", e.Name(), info.Mode(), err)
 		}
-	}
-	if _, err := s.Keep(cfg, nil, time.Now()); err != nil {
-		t.Fatal(err)
-	}
-	if list, err := s.removed(); err != nil || len(list) != 0 {
-		t.Errorf("removals outlive a configuration in force: %v %v", list, err)
 	}
 	if err := errors.Join(s.Forget(), s.Forget()); err != nil {
 		t.Fatal(err)

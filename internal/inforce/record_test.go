@@ -30,11 +30,11 @@ func TestSnapshot(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	first, files, err := Load(main)
+	first, files, err := read(main)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, again, err := Load(main)
+	_, again, err := read(main)
 	if err != nil || again.Digest() != files.Digest() {
 		t.Errorf("the same files, another digest: %v", err)
 	}
@@ -45,7 +45,7 @@ func TestSnapshot(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, "conf.d/a.toml")); err != nil {
 		t.Fatal(err)
 	}
-	if _, changed, err := Load(main); err != nil || changed.Digest() == files.Digest() {
+	if _, changed, err := read(main); err != nil || changed.Digest() == files.Digest() {
 		t.Errorf("other files, the same digest: %v", err)
 	}
 	var kept Snapshot

@@ -27,8 +27,8 @@ type saved struct {
 	Entries []string    `json:"entries,omitempty"` // of a folder
 }
 
-// Load reads a configuration from the disk and keeps what it was made of.
-func Load(absolute string) (*config.Config, Snapshot, error) {
+// read reads a configuration from the disk and keeps what it was made of.
+func read(absolute string) (*config.Config, Snapshot, error) {
 	r := recorder{os.DirFS("/"), make(Snapshot)}
 	cfg, err := config.Load(r, absolute)
 	return cfg, r.to, err

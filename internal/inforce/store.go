@@ -24,13 +24,9 @@ import (
 )
 
 const (
-	recordName  = "in-force.json"
-	planName    = "in-force.closed"
-	removedName = "in-force.removed" // names of clients, one a line
+	recordName = "in-force.json"
+	planName   = "in-force.closed"
 )
-
-// maxRemoved bounds the list of removals, in bytes.
-const maxRemoved = 1 << 20
 
 // DefaultDir is where the daemon's own unit keeps things.
 const DefaultDir = "/var/lib/sallyport"
@@ -82,16 +78,17 @@ func (s Store) Write(r *Record) error {
 }
 
 // Keep writes down that a configuration, made of these files, is in force for
-// good. What was removed before is not part of it, so the list of removals ends.
-func (s Store) Keep(cfg *config.Config, files Snapshot, now time.Time) (*Record, error) {
-	r := &Record{Path: cfg.Path, Good: files, Since: now.Round(0)}
+// good. Removals that were written down before they were read end: what the
+// files hold of those clients has come after. Later ones stay.
+func (s Store) Keep(cfg *config.Config, files Files, now time.Time) (*Record, error) {
+	r := &Record{Path: cfg.Path, Good: files.Snapshot, Since: now.Round(0)}
 	if err := s.put(planName, planOf(cfg)); err != nil {
 		return r, fmt.Errorf("keep what is closed: %w", err)
 	}
-	if err := s.Write(r); err != nil {
-		return r, err
-	}
-	return r, missing(os.Remove(s.path(removedName)))
+	err := s.alone(func() error {
+		return errors.Join(s.Write(r), s.endRemovals(files.removed))
+	})
+	return r, err
 }
 
 // LastGood makes the configuration that was in force again. Of its clients
@@ -101,15 +98,11 @@ func (s Store) LastGood(r *Record) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	removed, err := s.removed()
-	if err != nil {
-		return nil, err
-	}
 	cfg.Clients = slices.DeleteFunc(cfg.Clients, func(c config.Client) bool {
 		_, err := os.Lstat(c.Place.File)
-		return err != nil || slices.Contains(removed, c.Name)
+		return err != nil
 	})
-	return cfg, nil
+	return s.Without(cfg)
 }
 
 // Closed makes a configuration that closes what was closed, and lets in nobody
@@ -140,41 +133,16 @@ func (s Store) Socket(path string) string {
 	return cfg.Daemon.Socket
 }
 
-// Remove writes down that a client has been removed, so that no copy of an
-// earlier configuration brings it back. Without a copy there is nothing to do.
-func (s Store) Remove(client string) error {
-	if _, err := os.Lstat(s.path(recordName)); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	list, err := s.removed()
-	if err == nil && !slices.Contains(list, client) {
-		err = s.put(removedName, []byte(strings.Join(append(list, client), "\n")+"\n"))
-	}
-	if err != nil {
-		return fmt.Errorf("note that client %q is removed: %w", client, err)
-	}
-	return nil
-}
-
-func (s Store) removed() ([]string, error) {
-	info, err := os.Stat(s.path(removedName))
-	if err == nil && info.Size() > maxRemoved {
-		return nil, fmt.Errorf("the list of removed clients (%s) has %d bytes", s.path(removedName), info.Size())
-	}
-	text, err := os.ReadFile(s.path(removedName))
-	if missing(err) != nil {
-		return nil, fmt.Errorf("read the list of removed clients: %w", err)
-	}
-	return strings.Fields(string(text)), nil
-}
-
 // Forget removes everything: the next start knows of nothing before it.
 func (s Store) Forget() error {
-	var errs []error
-	for _, name := range []string{planName, recordName, removedName} {
-		errs = append(errs, missing(os.Remove(s.path(name))))
-	}
-	if err := errors.Join(errs...); err != nil {
+	err := s.alone(func() error {
+		var errs []error
+		for _, name := range []string{planName, recordName, removedName} {
+			errs = append(errs, missing(os.Remove(s.path(name))))
+		}
+		return errors.Join(errs...)
+	})
+	if missing(err) != nil {
 		return fmt.Errorf("forget what was in force: %w", err)
 	}
 	return nil
