@@ -207,8 +207,7 @@ func (d *Daemon) endOrphans(cfg, old *config.Config, reason event.Reason) {
 	now := time.Now()
 	gone := d.book.Forget(func(g event.Grant) bool { return !gate.Possible(cfg, g) }, now)
 	d.actor.EndedEarly(now, reason, gone)
-	longest := gate.Longest(cfg, old)
-	d.actor.Trim(now, reason, func(g event.Grant) time.Time { return longest(g, now) })
+	d.actor.Trim(now, reason, gate.Longest(cfg, old, now))
 }
 
 // dryRun says what a reload would change.

@@ -12,16 +12,16 @@ import (
 // Longest returns until when a grant may last with a configuration; the zero time:
 // not at all. Before is the configuration under which it was given, nil if that is
 // not known. Operators are bound by nothing but the existence of the door.
-func Longest(cfg, before *config.Config) func(g event.Grant, now time.Time) time.Time {
+func Longest(cfg, before *config.Config, now time.Time) func(event.Grant) time.Time {
 	clients := make(map[string]*config.Client, len(cfg.Clients))
 	for i := range cfg.Clients {
 		clients[cfg.Clients[i].Name] = &cfg.Clients[i]
 	}
-	p, lost := permit{config: cfg}, lost(clients, before)
-	return func(g event.Grant, now time.Time) time.Time {
+	p, lost := permit{config: cfg}, newLost(cfg, before, now)
+	return func(g event.Grant) time.Time {
 		a := asked{source: g.Source.Unmap(), client: clients[g.Client], seconds: math.MaxUint16}
 		switch {
-		case !Possible(cfg, g), g.Holder == event.Anyone && lost[g.Door]:
+		case !Possible(cfg, g), lost.has(g):
 			return time.Time{}
 		case g.Holder == event.Operator, g.Holder == event.Anyone && g.Client == "": // nobody knows by which right
 			return g.Until
@@ -41,22 +41,6 @@ func Longest(cfg, before *config.Config) func(g event.Grant, now time.Time) time
 
 func mayUse(c *config.Client, g event.Grant, now time.Time) bool {
 	return slices.Contains(c.Doors, g.Door) && (c.Expires.IsZero() || now.Before(c.Expires)) && c.From.Allows(g.Source.Unmap())
-}
-
-// lost names the doors that a client could use before and cannot now.
-func lost(clients map[string]*config.Client, before *config.Config) map[string]bool {
-	doors := make(map[string]bool)
-	if before == nil {
-		return doors
-	}
-	for _, was := range before.Clients {
-		for _, door := range was.Doors {
-			if is := clients[was.Name]; is == nil || !slices.Contains(is.Doors, door) {
-				doors[door] = true
-			}
-		}
-	}
-	return doors
 }
 
 // Possible reports whether the firewall keeps a grant with a configuration: its

@@ -7,8 +7,37 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/event"
+	"sallyport/internal/packet"
+	"sallyport/internal/sequence"
 	"sallyport/internal/sshauth"
 )
+
+var another = []packet.Port{{Proto: packet.TCP, Number: 7100}, {Proto: packet.UDP, Number: 8100}}
+
+// replaced gives a door another sequence than the one it had until a time.
+func replaced(d *config.Door, until time.Time) {
+	d.Sequence, d.Previous, d.PreviousUntil = append(another, another...), d.Sequence, until
+}
+
+func secret(n byte) sequence.Secret { return sequence.NewSecret([20]byte{n}) }
+
+// After a start nobody knows what there was before.
+func TestLongestAfterAStart(t *testing.T) {
+	cfg := testConfig()
+	cfg.Doors[0].OpenFor = time.Hour
+	g := event.Grant{Door: "ssh", Source: client, Until: start.Add(time.Minute)}
+	if got := Longest(cfg, nil, start)(g); !got.Equal(g.Until) {
+		t.Errorf("until %s", got)
+	}
+	cfg.Doors[0].Sequence = nil
+	if got := Longest(cfg, nil, start)(g); !got.IsZero() {
+		t.Errorf("no sequence opens the door, and yet until %s", got)
+	}
+	g.Holder = event.Anyone
+	if got := Longest(cfg, nil, start)(g); !got.Equal(g.Until) {
+		t.Errorf("that may be a client's, until %s", got)
+	}
+}
 
 // What a client has already ends when it becomes more than he may have.
 func TestLongest(t *testing.T) {
@@ -35,28 +64,49 @@ func TestLongest(t *testing.T) {
 		"from elsewhere": {alice, client0(func(c *config.Client) {
 			c.From = sshauth.FromPrefixes([]netip.Prefix{netip.MustParsePrefix("198.51.100.64/26")})
 		}), 0},
-		"a shorter max_open":           {alice, client0(func(c *config.Client) { c.MaxOpen = 10 * time.Minute }), 10 * time.Minute},
-		"a shorter open_for":           {plain, func(c *config.Config) { c.Doors[0].OpenFor = time.Minute }, time.Minute},
-		"out of the client's hours":    {alice, client0(func(c *config.Client) { c.Hours = hours("13:00-14:00") }), 0},
-		"hours that end":               {alice, client0(func(c *config.Client) { c.Hours = hours("11:00-12:20") }), 20 * time.Minute},
-		"out of the door's hours":      {plain, func(c *config.Config) { c.Doors[0].Hours = hours("13:00-14:00") }, 0},
-		"an operator's":                {operator, func(c *config.Config) { c.Doors[0].Hours = hours("13:00-14:00"); c.Doors[0].OpenFor = 1 }, hour},
-		"an operator's, without door":  {operator, func(c *config.Config) { c.Doors = c.Doors[1:] }, 0},
-		"everybody's":                  {anyone, func(*config.Config) {}, hour},
-		"everybody's, one client less": {anyone, func(c *config.Config) { c.Clients = c.Clients[1:] }, 0},
-		"no longer as wide":            {wide, func(*config.Config) {}, 0},
+		"a shorter max_open":               {alice, client0(func(c *config.Client) { c.MaxOpen = 10 * time.Minute }), 10 * time.Minute},
+		"a shorter open_for":               {plain, func(c *config.Config) { c.Doors[0].OpenFor = time.Minute }, time.Minute},
+		"out of the client's hours":        {alice, client0(func(c *config.Client) { c.Hours = hours("13:00-14:00") }), 0},
+		"hours that end":                   {alice, client0(func(c *config.Client) { c.Hours = hours("11:00-12:20") }), 20 * time.Minute},
+		"out of the door's hours":          {plain, func(c *config.Config) { c.Doors[0].Hours = hours("13:00-14:00") }, 0},
+		"an operator's":                    {operator, func(c *config.Config) { c.Doors[0].Hours = hours("13:00-14:00"); c.Doors[0].OpenFor = 1 }, hour},
+		"an operator's, without door":      {operator, func(c *config.Config) { c.Doors = c.Doors[1:] }, 0},
+		"everybody's":                      {anyone, func(*config.Config) {}, hour},
+		"everybody's, one client less":     {anyone, func(c *config.Config) { c.Clients = c.Clients[1:] }, 0},
+		"the static sequence is gone":      {plain, func(c *config.Config) { c.Doors[0].Sequence = nil }, 0},
+		"another static sequence":          {plain, func(c *config.Config) { c.Doors[0].Sequence = another }, 0},
+		"another one, the old one goes on": {plain, func(c *config.Config) { replaced(&c.Doors[0], start.Add(1)) }, hour},
+		"the old one has ended":            {plain, func(c *config.Config) { replaced(&c.Doors[0], start) }, 0},
+		"the group's sequence is gone":     {plain, func(c *config.Config) { c.Groups[0].Sequence = nil }, 0},
+		"the door has left the group":      {plain, func(c *config.Config) { c.Groups[0].Doors = []string{"db"} }, 0},
+		"the one-time sequences are gone":  {plain, func(c *config.Config) { c.Doors[0].SequencesFile = "" }, 0},
+		"one of them has been used":        {plain, func(c *config.Config) { c.Doors[0].OneTime = nil }, hour},
+		"another door's sequence is gone":  {plain, func(c *config.Config) { c.Doors[1].Sequence = nil }, hour},
+		"a client's, sequence gone":        {alice, func(c *config.Config) { c.Doors[0].Sequence = nil }, hour},
+		"everybody's, sequence gone":       {anyone, func(c *config.Config) { c.Doors[0].Sequence = nil }, 0},
+		"an operator's, sequence gone":     {operator, func(c *config.Config) { c.Doors[0].Sequence = nil }, hour},
+		"another secret":                   {alice, client0(func(c *config.Client) { c.Rotating.Current = secret(2) }), 0},
+		"another secret, the old one goes on": {alice, client0(func(c *config.Client) {
+			c.Rotating = config.Secret{Current: secret(2), Previous: secret(1), PreviousUntil: start.Add(1)}
+		}), hour},
+		"no secret any more":          {alice, client0(func(c *config.Client) { c.Rotating = config.Secret{} }), 0},
+		"everybody's, another secret": {anyone, client0(func(c *config.Client) { c.Rotating.Current = secret(2) }), 0},
+		"another client's secret":     {alice, func(c *config.Config) { c.Clients[1].Rotating.Current = secret(3) }, hour},
+		"no longer as wide":           {wide, func(*config.Config) {}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			of := func() *config.Config {
 				cfg := testConfig()
 				cfg.Doors[0].OpenFor = 2 * hour
-				cfg.Clients = []config.Client{{Name: "alice", Doors: []string{"ssh"}, MaxOpen: 8 * hour}, {Name: "bob", Doors: []string{"ssh"}}}
+				cfg.Doors[0].SequencesFile, cfg.Doors[0].OneTime = "/once", []config.OneTime{{Knocks: another}}
+				cfg.Groups = []config.Group{{Name: "all", Doors: []string{"ssh"}, Sequence: another}}
+				cfg.Clients = []config.Client{{Name: "alice", Doors: []string{"ssh"}, MaxOpen: 8 * hour, Rotating: config.Secret{Current: secret(1)}}, {Name: "bob", Doors: []string{"ssh"}}}
 				inUTC(func(*config.Config) {})(cfg)
 				return cfg
 			}
 			cfg := of()
 			c.change(cfg)
-			got := Longest(cfg, of())(c.whose(event.Grant{Door: "ssh", Source: client, Until: start.Add(hour)}), start)
+			got := Longest(cfg, of(), start)(c.whose(event.Grant{Door: "ssh", Source: client, Until: start.Add(hour)}))
 			if c.want == 0 && !got.IsZero() || c.want != 0 && !got.Equal(start.Add(c.want)) {
 				t.Errorf("until %s, want %s after the start", got, c.want)
 			}

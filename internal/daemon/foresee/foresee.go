@@ -48,9 +48,9 @@ func (n Now) Change(cfg *config.Config, q control.ReloadRequest) control.ReloadA
 			a.Opens = append(a.Opens, listener(p, programs, old))
 		}
 	}
-	longest := gate.Longest(cfg, old)
+	longest := gate.Longest(cfg, old, n.Time)
 	for _, g := range n.Grants {
-		if longest(g, n.Time).IsZero() {
+		if longest(g).IsZero() {
 			a.Ends = append(a.Ends, g)
 		}
 	}
