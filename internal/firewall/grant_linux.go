@@ -79,8 +79,8 @@ func (f *Firewall) grant(b *batch, g event.Grant, now time.Time) error {
 	return nil
 }
 
-// Renew gives a single grant another end and reports whether it was in force: one
-// that has been used up stays so. Each port is a batch of its own, which the
+// Renew gives a grant another end and reports whether it was in force: one that is
+// over, or has been used up, stays so. Each port is a batch of its own, which the
 // kernel refuses if the element is not there; a connection that uses the grant up
 // in between takes the ports that are left with it.
 func (f *Firewall) Renew(g event.Grant, now time.Time) (bool, error) {
@@ -95,7 +95,7 @@ func (f *Firewall) Renew(g event.Grant, now time.Time) (bool, error) {
 		return false, fmt.Errorf("the grant ended %s ago", -left)
 	}
 	there := false
-	for _, e := range f.entriesFor(source, ports, true) {
+	for _, e := range f.entriesFor(source, ports, g.Single) {
 		e.door, e.client, e.left = g.Door, g.Client, left
 		b := f.newBatch()
 		b.remove(e.set, e.bare())

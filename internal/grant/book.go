@@ -37,8 +37,8 @@ type Firewall interface {
 	// Grant puts a grant into force, in place of what its source has of that
 	// kind for that door.
 	Grant(g event.Grant, now time.Time) error
-	// Renew gives a single grant another end, and reports whether it was still
-	// in force: one that has been used up stays so.
+	// Renew gives a grant another end, and reports whether it was still in force:
+	// one that is over, or has been used up, stays so.
 	Renew(g event.Grant, now time.Time) (bool, error)
 	// Revoke ends what the source has of that kind for that door.
 	Revoke(g event.Grant) error
@@ -61,8 +61,12 @@ type Book struct {
 	waiting *missed          // not nil until grants of an earlier time are restored
 }
 
-// missed is what has been asked of grants that the book does not hold yet.
-type missed struct{ revoked, forgotten []func(event.Grant) bool }
+// missed is what the register says of grants that the book does not hold yet, and
+// what has been asked of them.
+type missed struct {
+	known              map[key][]part
+	revoked, forgotten []func(event.Grant) bool
+}
 
 // key names an element of the kernel.
 type key struct {
@@ -106,13 +110,16 @@ func (b *Book) Open(g event.Grant, now time.Time) (event.Grant, error) {
 		p.slot = b.register.take()
 	}
 	b.register.put(p, now)
-	used, err := b.force(old, p.Grant, now)
+	used, err := b.force(append(b.earlier(k, now), old...), p.Grant, now)
 	if err != nil {
 		b.unwrite(old, at, p.slot, now)
 		return event.Grant{}, fmt.Errorf("open door %q for %s: %w", g.Door, g.Source, err)
 	}
 	if used { // what the element had is gone, and does not prolong this
 		b.removeUsed(k, p, now)
+		if b.waiting != nil {
+			b.waiting.over(k, b.register)
+		}
 		p.Grant = g
 		b.register.put(p, now)
 	}
@@ -134,17 +141,23 @@ func later(old, g event.Grant, now time.Time) event.Grant {
 }
 
 // force has the kernel let in the owners of an element and g. Used says that the
-// element was a single one which has been used up: then g alone is in force.
+// element is gone: a connection has used it up, or it has ended since an earlier
+// process gave it. Then g alone is in force.
 func (b *Book) force(parts []part, g event.Grant, now time.Time) (used bool, err error) {
 	all := latest(parts, g)
-	if !g.Single || !slices.ContainsFunc(parts, func(p part) bool { return p.due().Until.After(now) }) {
+	if !g.Single && b.waiting == nil || !slices.ContainsFunc(parts, func(p part) bool { return p.due().Until.After(now) }) {
 		return false, b.firewall.Grant(all, now)
 	}
 	there, err := b.firewall.Renew(all, now)
-	if err != nil || there {
+	switch {
+	case err != nil:
 		return false, err
+	case !there:
+		return true, b.firewall.Grant(g, now)
+	case g.Single:
+		return false, nil
 	}
-	return true, b.firewall.Grant(g, now)
+	return false, b.firewall.Grant(all, now) // at all ports
 }
 
 // latest is the grant that is to end last of some parts and one more.

@@ -191,6 +191,54 @@ func TestWhatHappensBeforeRestore(t *testing.T) {
 	}
 }
 
+// The same where the kernel is read only after a shorter grant has taken the place
+// of the older one: nobody's end is another's.
+func TestAShorterGrantBeforeRestore(t *testing.T) {
+	k := keyOf(ssh(alice, 0))
+	revoke := func(client string) func(*Book) {
+		return func(b *Book) { b.Revoke(event.ByOperator, belongs(client), after(1)) }
+	}
+	for name, c := range map[string]struct {
+		older []event.Grant
+		lost  bool // the kernel does not have it any more
+		then  func(*Book)
+		left  []event.Grant
+	}{
+		"another owner's":         {[]event.Grant{of("alice", ssh(alice, 3600))}, false, func(*Book) {}, []event.Grant{of("alice", ssh(alice, 3600)), of("bob", ssh(alice, 30))}},
+		"his own":                 {[]event.Grant{of("bob", ssh(alice, 3600))}, false, func(*Book) {}, []event.Grant{of("bob", ssh(alice, 3600))}},
+		"a single one":            {[]event.Grant{single(of("alice", ssh(alice, 3600)))}, false, func(*Book) {}, []event.Grant{of("bob", ssh(alice, 30)), single(of("alice", ssh(alice, 3600)))}},
+		"revoked then":            {[]event.Grant{of("alice", ssh(alice, 3600))}, false, revoke("alice"), []event.Grant{of("bob", ssh(alice, 30))}},
+		"the shorter one revoked": {[]event.Grant{of("alice", ssh(alice, 3600))}, false, revoke("bob"), []event.Grant{of("alice", ssh(alice, 3600))}},
+		"over meanwhile":          {[]event.Grant{of("alice", ssh(alice, 3600))}, true, func(*Book) {}, []event.Grant{of("bob", ssh(alice, 30))}},
+		"one of two revoked": {[]event.Grant{of("alice", ssh(alice, 3600)), of("carol", ssh(alice, 60))}, false, revoke("alice"),
+			[]event.Grant{of("bob", ssh(alice, 30)), of("carol", ssh(alice, 60))}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, f := earlier(t, after(1), c.older...)
+			if c.lost {
+				delete(f.until, k)
+			}
+			mustOpen(t, b, of("bob", ssh(alice, 30)), after(1))
+			c.then(b)
+			if _, err := b.Restore(f.elements(), after(2)); err != nil {
+				t.Fatal(err)
+			}
+			sortGrants(c.left)
+			if live := b.Live(after(2)); !same(live, c.left) {
+				t.Errorf("live %+v, want %+v", live, c.left)
+			}
+			for _, g := range b.Elements(after(2)) {
+				if got := f.until[keyOf(g)]; !got.Equal(g.Until) {
+					t.Errorf("the firewall has %s until %s, want %s", keyOf(g).from, got, g.Until)
+				}
+			}
+			if want := len(b.Elements(after(2))); len(f.until) != want {
+				t.Errorf("the firewall has %v, want %d", f.until, want)
+			}
+		})
+	}
+}
+
 func TestRestoreThatFails(t *testing.T) {
 	b, f := newBook()
 	b.Expect()

@@ -168,7 +168,8 @@ func (b *Book) matching(match func(event.Grant) bool) []key {
 // shorten has the kernel end all of an element but the rest.
 func (b *Book) shorten(k key, rest []part, now time.Time) error {
 	was := longest(b.live[k])
-	rest = slices.DeleteFunc(slices.Clone(rest), func(p part) bool { return !p.Until.After(now) })
+	rest = slices.Concat(rest, b.earlier(k, now))
+	rest = slices.DeleteFunc(rest, func(p part) bool { return !p.Until.After(now) })
 	if len(rest) == 0 {
 		return b.firewall.Revoke(was)
 	}

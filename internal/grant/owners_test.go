@@ -159,6 +159,40 @@ func TestMoreOwnersThanAnElementHolds(t *testing.T) {
 	}
 }
 
+// A register gives back every place that is not in use, whatever it held.
+func TestPlacesOfARestart(t *testing.T) {
+	dir, f := t.TempDir(), &fakeFirewall{until: make(map[key]time.Time)}
+	r := openRegister(t, dir, "boot", start)
+	write := func(g event.Grant) { r.put(part{g, r.take(), nil}, start) }
+	for i := range 40 { // as if it had died while it made room
+		write(of(fmt.Sprintf("client-%d", i), ssh(alice, 60+i)))
+	}
+	anyone := ssh(alice, 60)
+	anyone.Holder = event.Anyone
+	for range 3 {
+		write(anyone)
+	}
+	write(of("late", ssh(alice, 20)))
+	write(of("gone", ssh(bob, 60)))
+	f.until[keyOf(anyone)] = after(100)
+	b := New(f, openRegister(t, dir, "boot", after(30)))
+	b.Expect()
+	if _, err := b.Restore(f.elements(), after(30)); err != nil {
+		t.Fatal(err)
+	}
+	parts := b.live[keyOf(anyone)]
+	used := make(map[int]bool)
+	for _, p := range parts {
+		if p.slot == noSlot || used[p.slot] || slices.Contains(b.register.slots.free, p.slot) {
+			t.Errorf("place %d of %s is used twice", p.slot, p.Owner())
+		}
+		used[p.slot] = true
+	}
+	if len(parts) != maxOwners || len(b.register.slots.free)+len(parts) != b.register.slots.next {
+		t.Errorf("%d parts, %d of %d places free", len(parts), len(b.register.slots.free), b.register.slots.next)
+	}
+}
+
 // What the firewall does not end stays, and keeps nothing else in force.
 func TestRevokeGoesOnAfterAFailure(t *testing.T) {
 	b, f := newBook()

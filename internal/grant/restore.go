@@ -13,8 +13,32 @@ import (
 func (b *Book) Expect() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.waiting = new(missed)
+	b.waiting = &missed{known: b.recall()}
 }
+
+// earlier are the parts that an earlier process has given of an element and that
+// are not in the book yet. What is to end of them is left out.
+func (b *Book) earlier(k key, now time.Time) (list []part) {
+	if b.waiting == nil {
+		return nil
+	}
+	for _, p := range b.waiting.known[k] {
+		if p.owed == nil && p.Until.After(now) && !b.waiting.ends(p.Grant) {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// over says that the kernel does not have an element any more.
+func (m *missed) over(k key, r *Register) {
+	for _, p := range m.known[k] {
+		r.drop(p.slot, false)
+	}
+	delete(m.known, k)
+}
+
+func (m *missed) ends(g event.Grant) bool { return anyOf(m.forgotten, g) || anyOf(m.revoked, g) }
 
 // Restore enters grants that are in force in the kernel already, each for the
 // owners that the register has for it, who have it until the earlier of the
@@ -26,14 +50,17 @@ func (b *Book) Restore(elements []event.Grant, now time.Time) (ended []event.Gra
 	defer b.mu.Unlock()
 	since := b.waiting
 	if since == nil {
-		since = new(missed)
+		since = &missed{known: b.recall()}
 	}
 	b.waiting = nil
-	known := b.recall()
+	known := since.known
 	var failed failures
 	for _, e := range elements {
 		k := keyOf(e)
-		parts := partsOf(e, known[k], now)
+		if len(known[k]) == 0 && b.given(k, e.Until) {
+			continue
+		}
+		parts := b.partsOf(e, known[k], now)
 		delete(known, k)
 		gone, problem := b.restore(k, e, parts, since, now)
 		ended = append(ended, gone...)
@@ -45,6 +72,13 @@ func (b *Book) Restore(elements []event.Grant, now time.Time) (ended []event.Gra
 		}
 	}
 	return ended, failed.err()
+}
+
+// given reports whether an element of the kernel is what has been given since
+// Expect, and nothing older.
+func (b *Book) given(k key, until time.Time) bool {
+	parts := b.live[k]
+	return len(parts) > 0 && until.Sub(longest(parts).Until) <= tolerance
 }
 
 // recall takes over what the register holds from an earlier process.
@@ -64,16 +98,19 @@ func (b *Book) recall() map[key][]part {
 	return known
 }
 
-// partsOf are the parts of an element whose owners the register knows.
-func partsOf(e event.Grant, known []part, now time.Time) []part {
+// partsOf are the parts of an element whose owners the register knows, of each
+// owner one. What else the register has of it is over.
+func (b *Book) partsOf(e event.Grant, known []part, now time.Time) []part {
 	var parts []part
 	for _, p := range known {
 		if p.Until.After(e.Until) || p.owed != nil {
 			p.Until = e.Until
 		}
-		if len(parts) < maxOwners && p.Until.After(now) {
-			parts = append(parts, p)
+		if !p.Until.After(now) || slices.ContainsFunc(parts, owned(p.Grant)) {
+			b.register.drop(p.slot, false)
+			continue
 		}
+		parts = append(parts, p)
 	}
 	if len(parts) == 0 {
 		e.Holder = event.Anyone
@@ -112,8 +149,8 @@ func (b *Book) restore(k key, e event.Grant, parts []part, since *missed, now ti
 	given := b.live[k] // since Expect
 	has := e.Until
 	if len(given) > 0 {
-		has = longest(given).Until
-		ended = nil // the newer grant has taken its place
+		has = time.Time{} // the list may be older or newer than that
+		ended = nil       // the newer grant has taken its place
 	}
 	if err = b.agree(e, slices.Concat(rest, given), has, len(ended) > 0, now); err != nil {
 		rest, ended = kept, nil // still in force
@@ -124,7 +161,7 @@ func (b *Book) restore(k key, e event.Grant, parts []part, since *missed, now ti
 			if err == nil && p.owed != nil {
 				b.register.put(rest[at], now) // it is owed no longer
 			}
-			b.adopt(k, rest[at], given, now)
+			b.adopt(k, rest[at], now)
 		} else {
 			b.register.drop(p.slot, false)
 		}
@@ -133,7 +170,8 @@ func (b *Book) restore(k key, e event.Grant, parts []part, since *missed, now ti
 }
 
 // adopt enters a part of an earlier process beside those given since.
-func (b *Book) adopt(k key, p part, given []part, now time.Time) {
+func (b *Book) adopt(k key, p part, now time.Time) {
+	given := b.live[k]
 	if at := slices.IndexFunc(given, owned(p.Grant)); at >= 0 {
 		b.register.drop(p.slot, false)
 		p.slot = given[at].slot
