@@ -64,8 +64,9 @@ func TestHostilePageInABrowser(t *testing.T) {
 //go:embed testdata/measure.js
 var measureScript string
 
-// The widths of small and large phones, a tablet and two screens.
-var widths = []int{360, 390, 768, 1280, 1440}
+// The widths of small and large phones, of tablets on either side of where the
+// layout changes, and of two screens.
+var widths = []int{360, 390, 480, 640, 768, 820, 1280, 1440}
 
 // measured returns what is wrong with pages in frames of all widths, a line each.
 func measured(t *testing.T, pages map[string]string) []string {
@@ -129,6 +130,7 @@ func TestMeasuring(t *testing.T) {
 		"wide":                    `<h1>x</h1><div style="width:2000px">too wide</div>`,
 		"holds more than can be":  `<div style="width:50px;overflow:hidden;white-space:nowrap">more than fits in here</div>`,
 		"lines of 7 letters":      `<div style="width:8px;overflow-wrap:anywhere">failure</div>`,
+		"a row with a gap":        `<div class="figures" style="display:grid;grid-template-columns:1fr 1fr"><p>1</p><p>2</p><p>3</p></div>`,
 		"a hole":                  `<table><tr><td></td><td><div style="height:200px">x</div></td></tr></table>`,
 		"runs into the next: <te": `<svg viewBox="0 0 100 20"><text x="0" y="15">Monday</text><text x="5" y="15">Tuesday</text></svg>`,
 	} {

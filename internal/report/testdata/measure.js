@@ -23,6 +23,11 @@ window.addEventListener("load", () => {
         if (lines > 2 && text.data.trim().length / lines < 4) fault(`${lines} lines of ${text.data.trim().length} letters`, e);
       }
     }
+    for (const grid of page.querySelectorAll(".figures")) { // each row is full
+      const end = grid.getBoundingClientRect().right, rows = new Map();
+      for (const e of grid.children) rows.set(e.offsetTop, e);
+      for (const last of rows.values()) if (last.getBoundingClientRect().right < end - 1) fault("a row with a gap after it", last);
+    }
     for (const text of page.querySelectorAll("svg text")) {
       const box = text.getBoundingClientRect();
       if (box.right > wide) fault(`reaches to ${box.right}`, text);
