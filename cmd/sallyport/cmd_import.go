@@ -27,47 +27,75 @@ func newImport(std stdio) *cobra.Command {
 		Short:   "Make a configuration from one of knockd or fwknop",
 		GroupID: "server",
 		Long: `Prints our configuration, with comments for everything that could not be carried over, and why; behind it, what
-"sallyport check" would say. Nothing is closed by that: read it, then save it with -o, which makes a file that the
-daemon may read and nobody else.`,
+"sallyport check" would say. Nothing is closed by that. Where there is a configuration already, what is printed fits
+to it: what is there stays as it is, a name that is taken becomes another one, and what would be refused is a comment.
+
+Read it, then say --add: that writes conf.d/knockd.toml or conf.d/fwknop.toml and has the daemon use it. Or save it with
+-o, which makes a file that the daemon may read and nobody else.`,
 		Example: `  sallyport import knockd /etc/knockd.conf
-  sudo sallyport import knockd /etc/knockd.conf -o /etc/sallyport/conf.d/knockd.toml
-  sudo sallyport check`,
+  sudo sallyport import knockd /etc/knockd.conf --add --dry-run
+  sudo sallyport import knockd /etc/knockd.conf --add --confirm 2m`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
 		newImportOf(std, "knockd FILE|-", "Make doors with sequences from a knockd.conf",
-			"  sallyport import knockd /etc/knockd.conf", func(text string) (convert.Result, error) {
-				return convert.Knockd(text, freeSequences())
+			"  sallyport import knockd /etc/knockd.conf\n  sudo sallyport import knockd /etc/knockd.conf --add --confirm 2m", func(text string, into *convert.Into) (convert.Result, error) {
+				return convert.Knockd(text, freeSequences(), into)
 			}),
 		newImportOf(std, "fwknop FILE|-", "Make doors from an access.conf, and a list of the clients to add",
-			"  sudo sallyport import fwknop /etc/fwknop/access.conf", convert.Fwknop),
+			"  sudo sallyport import fwknop /etc/fwknop/access.conf\n  sudo sallyport import fwknop /etc/fwknop/access.conf --add --confirm 2m", convert.Fwknop),
 		newImportSequences(std),
 	)
 	return cmd
 }
 
-func newImportOf(std stdio, use, short, example string, read func(string) (convert.Result, error)) *cobra.Command {
+func newImportOf(std stdio, use, short, example string, read func(string, *convert.Into) (convert.Result, error)) *cobra.Command {
 	cmd := &cobra.Command{Use: use, Short: short, Example: example, Args: args(cobra.ExactArgs(1))}
+	var a addition
+	a.flags(cmd)
 	asJSON := cmd.Flags().Bool("json", false, "print an object with the text, the notes and the problems")
 	out := outFlag(cmd)
-	cmd.MarkFlagsMutuallyExclusive("json", "out")
-	cmd.RunE = func(_ *cobra.Command, list []string) error {
-		r, err := imported(std.in, list[0], read)
+	cmd.MarkFlagsMutuallyExclusive("json", "out", "add")
+	cmd.RunE = func(cmd *cobra.Command, list []string) error {
+		if err := a.check(cmd); err != nil {
+			return err
+		}
+		into, err := a.into(std.err, strings.Fields(use)[0])
 		if err != nil {
 			return err
 		}
-		if *asJSON {
+		r, err := imported(std.in, list[0], func(text string) (convert.Result, error) { return read(text, into) })
+		switch {
+		case err != nil:
+			return err
+		case *asJSON:
 			printImportJSON(std.out, r)
 			return nil
+		case a.add && !a.dryRun:
+			err = a.write(cmd.Context(), std.out, r)
+		default:
+			err = save(std.out, *out, importText(r))
 		}
-		if err := save(std.out, *out, importText(r)); err != nil {
+		if err != nil {
 			return err
 		}
-		fmt.Fprintf(std.err, "%s imported; %s to read\n", phrase.Count(r.Doors, "door"), phrase.Count(len(r.Notes), "note"))
+		fmt.Fprintf(std.err, "%s imported; %s to read\n", importedText(r), phrase.Count(len(r.Notes), "note"))
+		if a.dryRun {
+			fmt.Fprintf(std.err, "nothing was written; without --dry-run this would be %s\n", r.Path)
+		}
 		return nil
 	}
 	return cmd
+}
+
+// importedText counts what has become of a file.
+func importedText(r convert.Result) string {
+	text := phrase.Count(r.Doors, "door")
+	if r.Clients > 0 {
+		text += " and " + phrase.Count(r.Clients, "client")
+	}
+	return text
 }
 
 func outFlag(cmd *cobra.Command) *string {
@@ -124,11 +152,14 @@ type flaw struct {
 	Remedy   string        `json:"remedy"`
 }
 
-// linted looks at what was imported. The configuration has no file yet.
-func linted(cfg *config.Config, now time.Time) []flaw {
+// linted looks at what was imported, and at nothing else of the configuration.
+func linted(cfg *config.Config, file string, now time.Time) []flaw {
 	list := []flaw{}
+	inFile := strings.NewReplacer(file+":", "line ")
 	for _, p := range lint.Check(cfg, nil, now) {
-		inFile := strings.NewReplacer(cfg.Path+":", "line ")
+		if p.Place.File != file {
+			continue
+		}
 		list = append(list, flaw{p.Place.Line, p.Rule, p.Severity, inFile.Replace(p.Text), inFile.Replace(p.Remedy)})
 	}
 	return list
@@ -140,7 +171,7 @@ func printImportJSON(w io.Writer, r convert.Result) {
 		Doors    int            `json:"doors"`
 		Notes    []convert.Note `json:"notes"`
 		Problems []flaw         `json:"problems"`
-	}{r.Text, r.Doors, append([]convert.Note{}, r.Notes...), linted(r.Config, time.Now())})
+	}{r.Text, r.Doors, append([]convert.Note{}, r.Notes...), linted(r.Config, r.Path, time.Now())})
 }
 
 // importText is a configuration with what the linter says of it, as comments
@@ -148,7 +179,7 @@ func printImportJSON(w io.Writer, r convert.Result) {
 func importText(r convert.Result) string {
 	var b strings.Builder
 	b.WriteString(r.Text)
-	for i, p := range linted(r.Config, time.Now()) {
+	for i, p := range linted(r.Config, r.Path, time.Now()) {
 		if i == 0 {
 			b.WriteString("\n# What \"sallyport check\" says of this:\n")
 		}

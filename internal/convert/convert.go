@@ -24,10 +24,12 @@ import (
 
 // Result is a configuration of ours.
 type Result struct {
-	Text   string         // TOML with comments
-	Doors  int            // how many it has that are not commented out
-	Config *config.Config // Text as it loads, from a file that does not exist
-	Notes  []Note         // what is not as it was, in the order of the source; in Text as comments, too
+	Text    string         // TOML with comments
+	Doors   int            // how many it has that are not commented out
+	Clients int            // how many go on with the keys that they have
+	Config  *config.Config // what Text, and what it is to become a part of, load as
+	Path    string         // of the file from which Text would be loaded; there need be none
+	Notes   []Note         // what is not as it was, in the order of the source; in Text as comments, too
 }
 
 // Note is something that could not be carried over as it was.

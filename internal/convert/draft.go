@@ -16,7 +16,8 @@ import (
 // draft is a configuration in the making.
 type draft struct {
 	intro string
-	head  string // tables that stand before the doors
+	into  *Into
+	head  []*setting
 	parts []*part
 	fresh Sequence
 }
@@ -76,7 +77,7 @@ func (d *draft) settle() (Result, error) {
 		if len(text) > maxText {
 			return Result{}, fmt.Errorf("would become %d bytes, more than the %d of a configuration file: split it", len(text), maxText)
 		}
-		cfg, err := config.Load(single(text), importPath)
+		cfg, err := d.into.Load(text)
 		var mistakes config.Errors
 		if !errors.As(err, &mistakes) {
 			return d.result(text, cfg), nil
@@ -91,30 +92,29 @@ func (d *draft) settle() (Result, error) {
 	}
 }
 
-// ofOurs is the place of another door in a mistake, which means nothing to
-// those who read it.
-var ofOurs = regexp.MustCompile(`,? at ` + regexp.QuoteMeta(importPath) + `:\d+`)
-
 // correct changes the door that a mistake is about. It reports whether there
 // is one.
 func (d *draft) correct(m *config.Error) bool {
+	line := d.lineOf(m)
+	// The place of another door of the draft means nothing to those who read it.
+	ofOurs := regexp.MustCompile(`,? at ` + regexp.QuoteMeta(d.into.Path) + `:\d+`)
+	why := ofOurs.ReplaceAllString(m.Err.Error(), "")
 	for _, p := range d.parts {
-		if c := p.client; c != nil && !c.off && m.Place.Line >= c.first && m.Place.Line <= c.last {
+		if c := p.client; c != nil && !c.off && line >= c.first && line <= c.last {
 			c.off = true
-			p.note(p.line, "The client is left out, with its keys, because it would be refused: %s.", ofOurs.ReplaceAllString(m.Err.Error(), ""))
+			p.note(p.line, "The client is left out, with its keys, because it would be refused: %s.", why)
 			return true
 		}
-		if p.door == nil || p.door.off || m.Place.Line < p.door.first || m.Place.Line > p.door.last {
+		if p.door == nil || p.door.off || line < p.door.first || line > p.door.last {
 			continue
 		}
-		why := ofOurs.ReplaceAllString(m.Err.Error(), "")
-		if m.Place.Line != p.door.sequence || !d.replace(p, why) {
+		if line != p.door.sequence || !d.replace(p, why) {
 			p.door.off = true
 			p.note(p.line, "This door is a comment only, because it would be refused: %s.", why)
 		}
 		return true
 	}
-	return false
+	return d.correctHead(line, why)
 }
 
 // replace gives a door a new sequence. It reports whether it could.
@@ -139,8 +139,14 @@ func (d *draft) replace(p *part, why string) bool {
 }
 
 func (d *draft) result(text string, cfg *config.Config) Result {
-	r := Result{Text: text, Config: cfg, Doors: len(cfg.Doors)}
+	r := Result{Text: text, Config: cfg, Path: d.into.Path}
 	for _, p := range d.parts {
+		if p.door != nil && !p.door.off {
+			r.Doors++
+		}
+		if p.client != nil && !p.client.off {
+			r.Clients++
+		}
 		r.Notes = append(r.Notes, p.notes...)
 	}
 	slices.SortStableFunc(r.Notes, func(a, b Note) int { return a.Line - b.Line })
@@ -150,9 +156,7 @@ func (d *draft) result(text string, cfg *config.Config) Result {
 func (d *draft) write() string {
 	w := &writer{line: 1}
 	w.comment(d.intro)
-	if d.head != "" {
-		w.printf("\n%s", d.head)
-	}
+	d.writeHead(w)
 	for _, p := range d.parts {
 		w.printf("\n")
 		w.comment(p.title)

@@ -25,8 +25,8 @@ Clients with an HMAC go on as they are: their keys are in this file, which nobod
 fwknopd opens ports in a firewall that keeps them closed. Sallyport closes them itself and never opens what another firewall drops. Therefore, in this order: start sallyport; let your firewall accept the ports of the doors from everybody; remove fwknopd.`
 
 // Fwknop converts an access.conf. Keys become part of the result only in the
-// tables of clients that go on with them; passwords never do.
-func Fwknop(text string) (Result, error) {
+// tables of clients that go on with them; passwords never do. into may be nil.
+func Fwknop(text string, into *Into) (Result, error) {
 	text, err := readText(text)
 	if err != nil {
 		return Result{}, err
@@ -38,7 +38,10 @@ func Fwknop(text string) (Result, error) {
 	if len(stanzas) == 1 {
 		return Result{}, errors.New("has no SOURCE: want an access.conf of fwknop")
 	}
-	f := fwknopFile{draft: draft{intro: fwknopIntro}, doors: make(map[packet.Port]*part), names: make(names), people: make(names), bound: true, macs: make(map[[6]byte]bool)}
+	if into == nil {
+		into = nothing()
+	}
+	f := fwknopFile{draft: draft{intro: fwknopIntro, into: into}, doors: make(map[packet.Port]*part), names: into.doors(), people: into.people(), bound: true, macs: make(map[[6]byte]bool)}
 	before := &stanzas[0]
 	if len(before.options) > 0 {
 		p := &part{title: "Before the first stanza", line: before.line}
@@ -50,16 +53,26 @@ func Fwknop(text string) (Result, error) {
 		clients = append(clients, f.read(&stanzas[i+1]))
 	}
 	f.parts = append(f.parts, clients...)
-	f.head = fmt.Sprintf("[spa]\n# That of fwknopd, for the firewalls on the way that let it through. Your main file may set\n# another one already: keep one of them.\nport = %d\n", fwknopPort)
-	if f.carried > 0 {
-		f.head = fmt.Sprintf("[spa]\n# That of fwknopd, unless its UDPSERV_PORT or PCAP_FILTER says another. For our own messages\n# set port, too, here or in your main file.\nfwknop_port = %d\n", fwknopPort)
-	}
-	if f.bound {
-		f.head += "# All stanzas had REQUIRE_SOURCE_ADDRESS.\nrequire_bound = true\n"
-	} else if f.wantsBound {
-		f.head += "# Some stanzas had REQUIRE_SOURCE_ADDRESS. Without this line their clients may leave it out, too;\n# with it all must have it: remove the sign.\n# require_bound = true\n"
-	}
+	f.settings()
 	return f.settle()
+}
+
+// settings fills [spa], as far as the configuration leaves it open.
+func (f *fwknopFile) settings() {
+	present, port := f.into.Config.SPA, strconv.Itoa(fwknopPort)
+	switch {
+	case f.carried > 0 && present.FwknopPort == 0:
+		f.set("fwknop_port", port, "That of fwknopd, unless its UDPSERV_PORT or PCAP_FILTER says another. For our own messages set port, too, here or in your main file.", false)
+	case f.carried == 0 && present.Port == 0:
+		f.set("port", port, "That of fwknopd, for the firewalls on the way that let it through.", false)
+	}
+	switch {
+	case present.RequireBound || !f.wantsBound:
+	case f.bound && len(f.into.Config.Clients) == 0:
+		f.set("require_bound", "true", "All stanzas had REQUIRE_SOURCE_ADDRESS.", false)
+	default:
+		f.set("require_bound", "true", "Some stanzas had REQUIRE_SOURCE_ADDRESS. Without this line their clients may leave it out, too; with it all must have it: remove the sign.", true)
+	}
 }
 
 type fwknopFile struct {
@@ -94,10 +107,7 @@ func (f *fwknopFile) read(s *section) *part {
 	p := &part{title: fmt.Sprintf("The stanza in line %d", s.line), line: s.line}
 	p.explain(s)
 	openFor := p.timeout(s, fwknopOpenFor, "FW_ACCESS_TIMEOUT", "CMD_CYCLE_TIMER")
-	var doors []string
-	for _, port := range f.ports(p, s) {
-		doors = append(doors, f.door(port, s.line, openFor))
-	}
+	doors := f.doorsOf(p, s, openFor)
 	// fwknopd looks at the first letter (add_acc_bool in access.c).
 	if o, ok := s.get("REQUIRE_SOURCE_ADDRESS", "REQUIRE_SOURCE"); !ok || !strings.HasPrefix(strings.ToUpper(o.value), "Y") {
 		f.bound = false
@@ -108,6 +118,31 @@ func (f *fwknopFile) read(s *section) *part {
 	p.cycle(s, doors)
 	p.tail = f.enrol(p, s, doors, openFor)
 	return p
+}
+
+// doorsOf returns the names of the doors of a stanza's ports. Where the
+// configuration has one it is that, but for one that opens more than the stanza.
+func (f *fwknopFile) doorsOf(p *part, s *section, openFor time.Duration) (list []string) {
+	ports := f.ports(p, s)
+	asked := make(map[string]bool)
+	for _, port := range ports {
+		has := f.into.owner(port)
+		switch {
+		case has == nil:
+			list = append(list, f.door(port, s.line, openFor))
+			continue
+		case asked[has.Name]:
+			continue
+		}
+		asked[has.Name] = true
+		if slices.ContainsFunc(has.Ports, func(q packet.Port) bool { return !slices.Contains(ports, q) }) {
+			p.note(s.line, "%s is a port of door %q (%s), which opens more than this stanza did. It is left out: add that door to the client, or give the port a door of its own.", port, has.Name, has.Place)
+			continue
+		}
+		p.note(s.line, "%s is a port of door %q already (%s), which the client may open for as long as that says.", port, has.Name, has.Place)
+		list = append(list, has.Name)
+	}
+	return list
 }
 
 // maxOpenPorts bounds the ports of a stanza, each of which becomes a door.
@@ -146,11 +181,13 @@ func (f *fwknopFile) ports(p *part, s *section) (list []packet.Port) {
 func (f *fwknopFile) door(port packet.Port, line int, openFor time.Duration) string {
 	p, ok := f.doors[port]
 	if !ok {
+		name := f.names.take(serviceName(port), "door")
 		p = &part{
 			title: fmt.Sprintf("%s, first in line %d", port, line),
 			line:  line,
-			door:  &door{name: f.names.take(serviceName(port), "door"), ports: []packet.Port{port}},
+			door:  &door{name: name, ports: []packet.Port{port}},
 		}
+		p.renamed(line, "door", serviceName(port), name, f.into.doors())
 		f.doors[port] = p
 		f.parts = append(f.parts, p)
 	}
@@ -203,6 +240,7 @@ func (p *part) cycle(s *section, doors []string) {
 func (f *fwknopFile) enrol(p *part, s *section, doors []string, openFor time.Duration) string {
 	user, _ := s.get("REQUIRE_USERNAME")
 	name := f.people.take(user.value, "client-"+strconv.Itoa(len(f.people)+1))
+	p.renamed(s.line, "client", user.value, name, f.into.people())
 	c := client{name: name, doors: doors}
 	words := []string{"sallyport", "client", "add", name, "--key", name + ".pub"}
 	if len(doors) == 0 {

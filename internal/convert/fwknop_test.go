@@ -45,7 +45,7 @@ func TestFwknop(t *testing.T) {
 			[]string{"when you have filled in what stands here as …: # sallyport client add client-1 --key client-1.pub --door ssh --from … --max-open 30s --expires …",
 				"client add client-2 --key client-2.pub --door ssh --from 192.0.2.7/32 --max-open 30s", "remove the sign.", "Some stanzas had REQUIRE_SOURCE_ADDRESS"}},
 	} {
-		r, err := Fwknop(c.text)
+		r, err := Fwknop(c.text, nil)
 		if got := doors(loaded(t, r, err)); got != c.doors {
 			t.Errorf("%s:\n got %s\nwant %s\n%s", c.name, got, c.doors, r.Text)
 		}
@@ -65,7 +65,7 @@ func TestFwknop(t *testing.T) {
 // Clients with an HMAC go on with the keys that they have.
 func TestFwknopClientsGoOn(t *testing.T) {
 	const stanza = "SOURCE 192.0.2.0/24\nREQUIRE_USERNAME Alice\nOPEN_PORTS tcp/22,udp/1194\nFW_ACCESS_TIMEOUT 60\nACCESS_EXPIRE 12/31/2199\nKEY a test \"vector\\\nHMAC_KEY_BASE64 b3RoZXIgdGhhbiB0aGF0\nHMAC_DIGEST_TYPE SHA512\nENCRYPTION_MODE CTR\n"
-	r, err := Fwknop(stanza + "SOURCE ANY\nOPEN_PORTS tcp/22\nKEY a test vector\nHMAC_KEY other than that\n")
+	r, err := Fwknop(stanza+"SOURCE ANY\nOPEN_PORTS tcp/22\nKEY a test vector\nHMAC_KEY other than that\n", nil)
 	cfg := loaded(t, r, err)
 	if len(cfg.Clients) != 1 || cfg.SPA.FwknopPort != 62201 || cfg.SPA.Port != 0 || !strings.Contains(flat(r.Text), "an earlier stanza has the same HMAC_KEY") {
 		t.Fatalf("%+v\n%s", cfg.Clients, r.Text)
@@ -82,7 +82,7 @@ func TestFwknopClientsGoOn(t *testing.T) {
 	for i := range 17 {
 		fmt.Fprintf(&many, "SOURCE ANY\nOPEN_PORTS tcp/22\nKEY a test vector\nHMAC_KEY another one %d\n", i)
 	}
-	r, err = Fwknop(many.String())
+	r, err = Fwknop(many.String(), nil)
 	if cfg := loaded(t, r, err); len(cfg.Clients) != 16 || !strings.Contains(flat(r.Text), "which is the most") {
 		t.Errorf("%d clients", len(cfg.Clients))
 	}
@@ -90,7 +90,7 @@ func TestFwknopClientsGoOn(t *testing.T) {
 
 func TestFwknopRefuses(t *testing.T) {
 	for _, text := range []string{"", "# only comments\n", "OPEN_PORTS tcp/22\n", "SOURCE\x00", strings.Repeat("SOURCE ANY\n", maxSections+1)} {
-		if r, err := Fwknop(text); err == nil {
+		if r, err := Fwknop(text, nil); err == nil {
 			t.Errorf("%.20q: accepted as\n%s", text, r.Text)
 		}
 	}
@@ -100,7 +100,7 @@ func FuzzFwknop(f *testing.F) {
 	f.Add("SOURCE ANY\nOPEN_PORTS tcp/22\nKEY x\n")
 	f.Add("SOURCE: 10.0.0.0/8, ::/0;\nREQUIRE_USERNAME \"a\nOPEN_PORTS tcp/1-9,udp/ssh\nACCESS_EXPIRE_EPOCH 8589934591\nCMD_CYCLE_OPEN a;b\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		if r, err := Fwknop(text); err == nil {
+		if r, err := Fwknop(text, nil); err == nil {
 			loaded(t, r, err)
 		} else if strings.Contains(err.Error(), "becomes what is refused") {
 			t.Error(err)

@@ -26,8 +26,8 @@ func FuzzImportIsInert(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		for name, read := range map[string]func() (Result, error){
-			"knockd": func() (Result, error) { return Knockd(text, counting()) },
-			"fwknop": func() (Result, error) { return Fwknop(text) },
+			"knockd": func() (Result, error) { return Knockd(text, counting(), nil) },
+			"fwknop": func() (Result, error) { return Fwknop(text, nil) },
 		} {
 			r, err := read()
 			if err != nil {

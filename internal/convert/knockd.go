@@ -27,8 +27,8 @@ Knocks are SYNs or UDP datagrams, IPv4 and IPv6 alike; the "knock" program works
 A sequence can be overheard. "sallyport client add" gives people keys or sequences that change by themselves.`
 
 // Knockd converts a knockd.conf. New sequences, where they are needed, come
-// from fresh; without it doors that need one become comments.
-func Knockd(text string, fresh Sequence) (Result, error) {
+// from fresh; without it doors that need one become comments. into may be nil.
+func Knockd(text string, fresh Sequence, into *Into) (Result, error) {
 	text, err := readText(text)
 	if err != nil {
 		return Result{}, err
@@ -40,7 +40,10 @@ func Knockd(text string, fresh Sequence) (Result, error) {
 	if len(sections) == 0 {
 		return Result{}, errors.New("has no [section]: want a configuration of knockd")
 	}
-	k := knockd{draft: draft{intro: knockdIntro, fresh: fresh}, names: make(names)}
+	if into == nil {
+		into = nothing()
+	}
+	k := knockd{draft: draft{intro: knockdIntro, fresh: fresh, into: into}, names: into.doors()}
 	if len(notes) > 0 {
 		k.parts = append(k.parts, &part{title: "Not understood:", notes: notes})
 	}
@@ -72,23 +75,27 @@ func (k *knockd) read(s *section) {
 		readOptions(p, s)
 		return
 	}
-	d := &door{name: doorName(s.name), within: knockdWithin}
+	wanted := doorName(s.name)
+	d := &door{name: k.names.take(wanted, "door"), within: knockdWithin}
 	did := p.readCommands(s, d)
 	_, sequence := s.get("SEQUENCE", "ONE_TIME_SEQUENCES")
 	switch {
 	case did == closes, did == unknown && !sequence:
+		delete(k.names, d.name)
 		k.closings = append(k.closings, closing{p, d.ports})
 		return
 	case len(d.ports) == 0:
 		p.guess(s, d, did)
 	}
-	d.name = k.names.take(d.name, "door")
 	p.door = d
-	k.share(p)
 	p.readSequence(s, d, &k.draft)
 	p.readRest(s, d)
 	d.off = d.off || d.behind && len(d.to) == 0
 	d.clamp(p)
+	if !k.yield(p) {
+		p.renamed(s.line, "door", wanted, d.name, k.into.doors())
+		k.share(p)
+	}
 }
 
 // readOptions explains the options for the whole of knockd.

@@ -168,7 +168,7 @@ func TestKnockd(t *testing.T) {
 		{"no sequence", "[ssh]\n" + opens22, "ssh [tcp/22] 1h0m0s: [] in 10s", []string{"It has no sequence"}},
 		{"hostile text", "[ssh\x1b[31m\u202e]\nsequence=5000,4000\r\ncommand=iptables -A INPUT -s %IP% -p tcp --dport 22 -j ACCEPT; x '\x07\"\\\n[door]]\n", "ssh--31m [tcp/22] 1h0m0s: [tcp/5000 tcp/4000] in 25s", nil},
 	} {
-		r, err := Knockd(c.text, counting())
+		r, err := Knockd(c.text, counting(), nil)
 		cfg := loaded(t, r, err)
 		if got := doors(cfg); got != c.doors {
 			t.Errorf("%s:\n got %s\nwant %s\n%s", c.name, got, c.doors, r.Text)
@@ -210,7 +210,7 @@ func TestKnockdRefuses(t *testing.T) {
 		"many notes":    "[options]\n" + strings.Repeat("x\n", 100_000),
 		"many sections": strings.Repeat("[a]\n", maxSections+1),
 	} {
-		if r, err := Knockd(text, nil); err == nil {
+		if r, err := Knockd(text, nil, nil); err == nil {
 			t.Errorf("%s: accepted as\n%s", name, r.Text)
 		}
 	}
@@ -220,7 +220,7 @@ func TestWithoutNewSequences(t *testing.T) {
 	broken := func() ([]packet.Port, error) { return nil, errors.New("no ports are left") }
 	refused := func() ([]packet.Port, error) { return []packet.Port{tcp(1), tcp(2)}, nil }
 	for name, fresh := range map[string]Sequence{"none": nil, "broken": broken, "refused": refused} {
-		r, err := Knockd("[ssh]\nsequence = 1000,1001\n"+opens22, fresh)
+		r, err := Knockd("[ssh]\nsequence = 1000,1001\n"+opens22, fresh, nil)
 		loaded(t, r, err)
 		if r.Doors != 0 || !strings.Contains(flat(r.Text), "This door is a comment only, because it would be refused") {
 			t.Errorf("%s:\n%s", name, r.Text)
@@ -234,7 +234,7 @@ func TestManySections(t *testing.T) {
 		fmt.Fprintf(&b, "[s%d]\nsequence = %d,%d,%d\ncommand = iptables -A INPUT -s %%IP%% -p tcp --dport %d -j ACCEPT\n", i, 2000+i, 4001+i, 2000+i, i+1)
 	}
 	begin := time.Now()
-	r, err := Knockd(b.String(), counting())
+	r, err := Knockd(b.String(), counting(), nil)
 	loaded(t, r, err)
 	if took := time.Since(begin); r.Doors != maxSections || took > 5*time.Second {
 		t.Errorf("%d doors in %s", r.Doors, took)
@@ -267,7 +267,7 @@ func FuzzKnockd(f *testing.F) {
 	f.Add("[a]\nsequence=5000:udp,4000\ncommand=nft add element x y { %IP% . tcp . 1 timeout 1d }\ntarget=::1\n[a]\ncommand=ufw delete")
 	f.Add("[x]\ncommand=firewall-cmd --add-rich-rule='rule' --timeout=9999999999d\none_time_sequences=/a\"\\")
 	f.Fuzz(func(t *testing.T, text string) {
-		r, err := Knockd(text, counting())
+		r, err := Knockd(text, counting(), nil)
 		if err == nil {
 			loaded(t, r, err)
 		} else if strings.Contains(err.Error(), "becomes what is refused") {

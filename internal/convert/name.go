@@ -26,6 +26,14 @@ func (n names) take(text, otherwise string) string {
 	return name
 }
 
+// renamed says where a name is not the usual one because the configuration has
+// that already.
+func (p *part) renamed(line int, what, wanted, name string, taken names) {
+	if usual := tidy(wanted); usual != name && taken[usual] {
+		p.note(line, "There is a %s %q already: this one is called %q.", what, usual, name)
+	}
+}
+
 // tidy keeps what may be part of a name.
 func tidy(text string) string {
 	text = strings.Map(func(r rune) rune {

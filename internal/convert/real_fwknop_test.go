@@ -45,7 +45,7 @@ func TestBesideFwknopd(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
-		r, err := Fwknop(text)
+		r, err := Fwknop(text, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
