@@ -391,6 +391,9 @@ func (w *why) sentence(e eventLine) string {
 	case event.KindGrant:
 		return l.Sayf("opened %s %s%s", door, who, detail)
 	case event.KindRefusal:
+		if e.Door != "" {
+			return l.Sayf("refused (%s) %s at %s%s", reason, from, door, detail)
+		}
 		return l.Sayf("refused (%s) %s%s", reason, from, detail)
 	case event.KindExpiry:
 		return l.Sayf("closed %s %s, its time was over", door, who)

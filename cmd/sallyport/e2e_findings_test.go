@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -115,6 +116,12 @@ func TestNearMissesAreFound(t *testing.T) {
 		w.knock(w.Attacker, w.Attacker.Gate4, "tcp/7001", "udp/8002", "tcp/9003", fmt.Sprintf("tcp/%d", 6100+i))
 	}
 	w.finds("near-miss high  " + w.Attacker.IP4.String())
+	if out, errs, _ := w.run(w.Gate, "findings", "-c", w.config); !strings.Contains(out, "The command: sallyport door rotate ssh") {
+		t.Errorf("the finding does not name the door:\n%s%s", out, errs)
+	}
+	if out, errs, _ := w.run(w.Gate, "why", "ssh", "-c", w.config); !strings.Contains(out, `at door "ssh": after 3 right knocks of 4`) {
+		t.Errorf("why does not name the door:\n%s%s", out, errs)
+	}
 	w.closed(w.Attacker, "tcp", at(w.Attacker, 22))
 }
 

@@ -84,7 +84,7 @@ func (s *stream) misuse(r event.Reason, a netip.Addr, client string) {
 }
 
 func (s *stream) broken(a netip.Addr, right, of int) {
-	s.put(event.Event{Kind: event.KindRefusal, Reason: event.WrongKnock, Source: a, Right: right, Of: of})
+	s.put(event.Event{Kind: event.KindRefusal, Reason: event.WrongKnock, Source: a, Door: "ssh", Right: right, Of: of})
 }
 
 func (s *stream) grant(r event.Reason, a netip.Addr, client string) {
@@ -134,6 +134,31 @@ func (s *stream) briefs() []string {
 		list = append(list, brief(f))
 	}
 	return list
+}
+
+// A near miss names the door, or the client whose secret it is, and the command
+// that changes the secret. The other sequences are in the evidence.
+func TestNearMissNamesWhatToChange(t *testing.T) {
+	for _, test := range []struct{ client, sentence, command string }{
+		{"", `203.0.113.66 knows the sequence of door "ssh" but for its last knock: part of the secret is no longer secret.`, "sallyport door rotate ssh"},
+		{"bob", `203.0.113.66 knows the rotating sequence of client "bob" for door "ssh" but for its last knock: part of the secret is no longer secret.`, "sallyport client rotate bob --rotating"},
+	} {
+		s := newStream()
+		miss := event.Event{Kind: event.KindRefusal, Reason: event.WrongKnock, Source: mole, Door: "ssh", Client: test.client, Right: 2, Of: 3}
+		for range 4 {
+			s.put(miss)
+		}
+		miss.Door, miss.Client = "web", ""
+		s.put(miss)
+		s.wait(time.Minute)
+		f := s.found[len(s.found)-1]
+		if f.Explanation != test.sentence || !strings.HasSuffix(f.Advice, " The command: "+test.command) || f.Door != "ssh" || f.Client != test.client {
+			t.Errorf("%+v, want %q and %q", f, test.sentence, test.command)
+		}
+		if len(f.Evidence) != 2 || f.Evidence[1] != `2 right knocks of 3 of the sequence of door "web"` {
+			t.Errorf("evidence %q", f.Evidence)
+		}
+	}
 }
 
 var cases = []struct {
@@ -228,13 +253,13 @@ var cases = []struct {
 		s.wait(2 * time.Minute)
 	}, nil},
 	{"one near miss, then in", func(s *stream) { s.broken(home, 2, 3); s.grant(event.BySequence, home, ""); s.wait(2 * time.Minute) }, nil},
-	{"one near miss, given up", func(s *stream) { s.broken(home, 2, 3); s.wait(2 * time.Minute) }, []string{"near-miss info 192.0.2.7 ×1"}},
+	{"one near miss, given up", func(s *stream) { s.broken(home, 2, 3); s.wait(2 * time.Minute) }, []string{"near-miss info ssh 192.0.2.7 ×1"}},
 	{"near misses", func(s *stream) {
 		for range 5 {
 			s.broken(mole, 2, 3)
 		}
 		s.wait(2 * time.Minute)
-	}, []string{"near-miss high 203.0.113.66 ×5"}},
+	}, []string{"near-miss high ssh 203.0.113.66 ×5"}},
 	{"near misses of somebody who has got in before", func(s *stream) {
 		s.grant(event.BySequence, home, "")
 		s.put(event.Event{Kind: event.KindUse, Source: home, Door: "ssh"})

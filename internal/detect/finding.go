@@ -33,10 +33,11 @@ type rule struct {
 	name    string
 	explain func(lang.Lang, *event.Finding) string // one sentence, without its end
 	advice  string
-	quiet   time.Duration  // a finding is over when nothing has happened for so long
-	beyond  *rule          // what many findings of this rule amount to; nil: one finding about many
-	least   event.Severity // what is beyond others is at least that severe
-	ours    bool           // strangers alone do not lead here: it takes a client, an operator or the configuration
+	command func(*event.Finding) string // follows the advice, ready to paste; nil, or "": there is none
+	quiet   time.Duration               // a finding is over when nothing has happened for so long
+	beyond  *rule                       // what many findings of this rule amount to; nil: one finding about many
+	least   event.Severity              // what is beyond others is at least that severe
+	ours    bool                        // strangers alone do not lead here: it takes a client, an operator or the configuration
 }
 
 // subject is what a finding is about: there is one of each at a time.
@@ -108,7 +109,7 @@ func (d *Detector) enough(r *rule) bool {
 func (d *Detector) begin(s subject, shown netip.Addr, severity event.Severity, n uint64, first time.Time) *raised {
 	f := &raised{rule: s.rule, Finding: event.Finding{
 		Rule: s.rule.name, Severity: severity, Source: shown, Door: s.door, Client: s.client,
-		First: first, Last: d.now, Count: n, Advice: s.rule.advice, Hostile: !s.rule.ours,
+		First: first, Last: d.now, Count: n, Hostile: !s.rule.ours,
 	}}
 	f.ID = idOf(&f.Finding)
 	d.open[s] = f
@@ -139,10 +140,10 @@ func (f *raised) count(now time.Time, n uint64) {
 	f.changed = true
 }
 
-// because adds a line of evidence to a finding; the first few stay.
+// because adds a line of evidence to a finding, once; the first few stay.
 func (f *raised) because(format string, args ...any) {
-	if len(f.Evidence) < maxEvidence {
-		f.Evidence = append(f.Evidence, fmt.Sprintf(format, args...))
+	if line := fmt.Sprintf(format, args...); len(f.Evidence) < maxEvidence && !slices.Contains(f.Evidence, line) {
+		f.Evidence = append(f.Evidence, line)
 		f.changed = true
 	}
 }
@@ -170,6 +171,7 @@ func written(out []event.Finding, list []*raised) []event.Finding {
 	slices.SortFunc(list, func(a, b *raised) int { return cmp.Or(a.First.Compare(b.First), cmp.Compare(a.ID, b.ID)) })
 	for _, f := range list {
 		f.Explanation = f.rule.sentence(lang.English, &f.Finding)
+		f.Advice = f.rule.advise(lang.English, &f.Finding)
 		f.changed = false
 		out = append(out, f.Finding)
 		out[len(out)-1].Evidence = slices.Clone(f.Evidence)

@@ -1,7 +1,6 @@
 package detect
 
 import (
-	"net/netip"
 	"time"
 
 	"sallyport/internal/event"
@@ -31,16 +30,40 @@ var nearMiss = &rule{
 	name: "near-miss",
 	explain: func(l lang.Lang, f *event.Finding) string {
 		if f.Severity == event.Info {
-			return l.Sayf("%s knocked a sequence right but for its last knock, and did not get in", who(l, f))
+			return l.Sayf("%s knocked %s right but for its last knock, and did not get in", f.Source, sequenceOf(l, f))
 		}
-		return l.Sayf("%s knows a sequence but for its last knock: part of the secret is no longer secret", who(l, f))
+		return l.Sayf("%s knows %s but for its last knock: part of the secret is no longer secret", f.Source, sequenceOf(l, f))
 	},
-	advice: `Ask whoever knows the sequence whether it was a mistake. If not, change it at once (sallyport door rotate), and use SPA, of which nobody on the way learns anything.`,
-	quiet:  time.Hour,
-	beyond: guessesDistributed,
+	advice:  `Ask those who know the sequence whether it was a mistake. If not, change it at once, and use SPA, of which nobody on the way learns anything.`,
+	command: rotateCommand,
+	quiet:   time.Hour,
+	beyond:  guessesDistributed,
 }
 
-// near tells whether all knocks but the last were right. Of a sequence of two
+// sequenceOf names the sequence that a finding is about. The client is the one
+// whose secret it is made from, and need not be the one who knocked.
+func sequenceOf(l lang.Lang, f *event.Finding) string {
+	switch {
+	case f.Client != "":
+		return l.Sayf("the rotating sequence of client %q for door %q", f.Client, f.Door)
+	case f.Door != "":
+		return l.Sayf("the sequence of door %q", f.Door)
+	}
+	return l.Say("a sequence")
+}
+
+// rotateCommand changes the sequence that a finding is about.
+func rotateCommand(f *event.Finding) string {
+	switch {
+	case f.Client != "":
+		return "sallyport client rotate " + f.Client + " --rotating"
+	case f.Door != "":
+		return "sallyport door rotate " + f.Door
+	}
+	return ""
+}
+
+// near reports whether all knocks but the last were right. Of a sequence of two
 // that says nothing: the first is hit by chance.
 func near(e event.Event) bool { return e.Of >= 3 && e.Right == e.Of-1 }
 
@@ -56,13 +79,28 @@ func (d *Detector) observeBroken(e event.Event) {
 		r, severity, counted, span, limit = nearMiss, event.High, &c.near, nearWindow, d.limits.NearMisses
 	}
 	if counted.add(now, seconds(span)) >= c.patience(2)*limit {
-		d.raiseAll(subject{rule: r, source: e.Source}, severity, counted).because("%d right knocks of %d", e.Right, e.Of)
+		f := d.raiseAll(subject{rule: r, source: e.Source}, severity, counted)
+		f.of(e)
+		f.because("%d right knocks of %d of %s", e.Right, e.Of, begun(e))
 		return
 	}
 	if !c.waits {
 		c.waits = true
-		d.settle(d.pending.put(waiting{e.Source, now, near(e)}))
+		d.settle(d.pending.put(waiting{e, now}))
 	}
+}
+
+// of names the door of a near miss, and the client whose secret it concerns; the
+// first of several stays, and the evidence has the others.
+func (f *raised) of(e event.Event) {
+	if f.rule == nearMiss && f.Door == "" {
+		f.Door, f.Client = e.Door, e.Client
+	}
+}
+
+// begun names the sequence that an event is about, for the evidence.
+func begun(e event.Event) string {
+	return sequenceOf(lang.English, &event.Finding{Door: e.Door, Client: e.Client})
 }
 
 // brokenIn: somebody who was guessing has got in, for the first time.
@@ -83,9 +121,8 @@ func (d *Detector) brokenIn(e event.Event) {
 
 // waiting is a source that has broken a sequence and may still get in.
 type waiting struct {
-	source netip.Addr
-	since  uint32
-	near   bool
+	event.Event
+	since uint32
 }
 
 // pending is a queue of fixed size.
@@ -120,22 +157,22 @@ func (d *Detector) settlePending() {
 }
 
 func (d *Detector) settle(w waiting) {
-	if !w.source.IsValid() {
+	if !w.Source.IsValid() {
 		return
 	}
-	if c := d.sources.find(w.source); c != nil {
+	if c := d.sources.find(w.Source); c != nil {
 		c.waits = false
 		if c.granted >= w.since {
 			return
 		}
 	}
 	for _, r := range []*rule{guesses, nearMiss, scanFast, scanSlow} {
-		if d.find(subject{rule: r, source: w.source}) != nil {
-			return // it is told already
+		if d.find(subject{rule: r, source: w.Source}) != nil {
+			return // it is reported already
 		}
 	}
-	if w.near {
-		d.raise(subject{rule: nearMiss, source: w.source}, event.Info, 1)
+	if near(w.Event) {
+		d.raise(subject{rule: nearMiss, source: w.Source}, event.Info, 1).of(w.Event)
 	}
-	d.observeGuessSource(w.source)
+	d.observeGuessSource(w.Source)
 }

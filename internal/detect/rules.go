@@ -30,10 +30,21 @@ func In(l lang.Lang, f event.Finding) event.Finding {
 	for _, r := range rules() {
 		if r.name == f.Rule {
 			f.Explanation = r.sentence(l, &f)
-			f.Advice = l.Say(r.advice)
+			f.Advice = r.advise(l, &f)
 		}
 	}
 	return f
+}
+
+// advise is what to do, with the command for it.
+func (r *rule) advise(l lang.Lang, f *event.Finding) string {
+	text := l.Say(r.advice)
+	if r.command != nil {
+		if command := r.command(f); command != "" {
+			return l.Sayf("%s The command: %s", text, command)
+		}
+	}
+	return text
 }
 
 func (r *rule) sentence(l lang.Lang, f *event.Finding) string { return l.Sayf("%s.", r.explain(l, f)) }

@@ -246,11 +246,22 @@ func (g *Gate) observeKnock(now time.Time, p *packet.Packet) {
 		g.decide(Decision{Kind: event.KindRefusal, Reason: event.TooSlow, Source: p.Src, Door: g.plan.ways[i].name()})
 	}
 	if o.Broken > 0 {
-		g.decide(Decision{Kind: event.KindRefusal, Reason: event.WrongKnock, Source: p.Src, Right: o.Broken, Of: o.Of})
+		g.decide(brokenOff(p.Src, o, &g.plan.ways[o.Began]))
 	}
 	if o.Scanner {
 		g.decide(Decision{Kind: event.KindRefusal, Reason: event.Scanner, Source: p.Src})
 	}
+}
+
+// brokenOff is the decision about a sequence that was begun and not completed.
+// Its door, and the client whose secret it is made from, are for the operator:
+// nothing answers a sequence.
+func brokenOff(source netip.Addr, o sequence.Outcome, w *way) Decision {
+	d := Decision{Kind: event.KindRefusal, Reason: event.WrongKnock, Source: source, Door: w.name(), Right: o.Broken, Of: o.Of}
+	if w.client != nil {
+		d.Client = w.client.Name
+	}
+	return d
 }
 
 func (g *Gate) observeMessage(now time.Time, p *packet.Packet) {

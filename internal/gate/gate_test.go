@@ -92,7 +92,7 @@ func TestNeutralContactsDoNotSpoilTheKnock(t *testing.T) {
 func TestAnyClosedPortBreaksTheSequence(t *testing.T) {
 	for _, wrong := range []string{"tcp/1", "udp/1", "udp/80", "udp/22", "tcp/50000", "tcp/8000"} {
 		d := one(t, newSender().send("tcp/7000 "+wrong+" udp/8000 tcp/9000"))
-		if d.Kind != event.KindRefusal || d.Reason != event.WrongKnock || d.Event(start).Detail != "after 1 right knocks of 3" {
+		if d.Kind != event.KindRefusal || d.Reason != event.WrongKnock || d.Door != "ssh" || d.Event(start).Detail != "after 1 right knocks of 3" {
 			t.Errorf("%s: %+v, want a refusal for a wrong knock", wrong, d)
 		}
 	}

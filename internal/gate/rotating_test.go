@@ -65,6 +65,18 @@ func TestRotatingGrants(t *testing.T) {
 	}
 }
 
+// A sequence that is broken off is the client's whose secret it is made from;
+// that it was the client who knocked is not proved.
+func TestBrokenRotatingNamesDoorAndClient(t *testing.T) {
+	s := newRotating(nil)
+	knocks := strings.Fields(s.derive(3, 0))
+	knocks[len(knocks)-1] = "tcp/1"
+	d := one(t, s.send(strings.Join(knocks, " ")))
+	if d.Reason != event.WrongKnock || d.Door != "ssh" || d.Client != "bob" || d.Authenticated || d.Right != len(knocks)-1 {
+		t.Errorf("%+v, want a near miss of bob's sequence for ssh", d)
+	}
+}
+
 func TestRotatingRefusals(t *testing.T) {
 	at := sequence.StepAt(start)
 	for name, c := range map[string]struct {

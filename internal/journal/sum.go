@@ -55,8 +55,10 @@ func (s *summer) add(now time.Time, e event.Event) (prompt bool) {
 		s.began = now
 	}
 	key := what{e.Kind, e.Reason, e.Door, e.Client, e.Authenticated, e.Bound}
-	if len(s.rest) >= 256 && s.rest[key] == nil {
-		key = what{kind: e.Kind, reason: e.Reason, authenticated: e.Authenticated, bound: e.Bound}
+	// Strangers choose which sequences they begin, and must not choose how many
+	// sums there are.
+	if e.Reason == event.WrongKnock || len(s.rest) >= 256 && s.rest[key] == nil {
+		key.door, key.client = "", ""
 	}
 	if !e.Source.IsValid() {
 		s.into(s.restOf(key), e)
@@ -104,10 +106,10 @@ func (s *summer) restOf(key what) *sum {
 	return r
 }
 
-// into adds an event to a sum. Of several broken sequences the longest is kept:
-// it is the one that tells something.
+// into adds an event to a sum. Of several broken sequences the one that came
+// furthest is kept, with the door that it was for.
 func (s *summer) into(to *sum, e event.Event) {
-	count, right, of := to.event.Count, to.event.Right, to.event.Of
+	count, before := to.event.Count, to.event
 	if count.Packets == 0 {
 		count.First = e.Time
 		if !e.Count.First.IsZero() {
@@ -117,11 +119,11 @@ func (s *summer) into(to *sum, e event.Event) {
 	count.Packets += max(e.Count.Packets, 1)
 	count.Ports = max(count.Ports, e.Count.Ports)
 	count.Last = e.Time
-	detail := to.event.Detail
 	to.event = e
 	to.event.Count = count
-	if e.Right < right {
-		to.event.Right, to.event.Of, to.event.Detail = right, of, detail
+	if e.Right < before.Right {
+		to.event.Right, to.event.Of, to.event.Detail = before.Right, before.Of, before.Detail
+		to.event.Door, to.event.Client = before.Door, before.Client
 	}
 }
 

@@ -40,9 +40,13 @@ var jaRules = map[string]string{
 	"many sources begin sequences, break them off and never get in: somebody guesses from many addresses":                "多数の送信元がシーケンスを始めては途中で外し、どれも許可を得ていません。多数のアドレスからの推測です",
 	"Change the first knocks (sallyport door rotate), which are known or easily guessed, or open the doors by SPA only.": "最初のノックが知られているか、推測しやすい値です。シーケンスを変更する（sallyport door rotate）か、ドアを SPA だけで開くようにしてください。",
 
-	"%s knocked a sequence right but for its last knock, and did not get in":                                                                                               "%s が最後のノックだけを外し、許可を得られませんでした",
-	"%s knows a sequence but for its last knock: part of the secret is no longer secret":                                                                                   "%s は、最後のノックを除いてシーケンスを知っています。秘密の一部が漏れています",
-	"Ask whoever knows the sequence whether it was a mistake. If not, change it at once (sallyport door rotate), and use SPA, of which nobody on the way learns anything.": "シーケンスを知っている人に、打ち間違いかどうかを確認してください。違うなら、すぐに変更し（sallyport door rotate）、途中で盗聴されても何も漏れない SPA に移行してください。",
+	"a sequence":              "シーケンス",
+	"the sequence of door %q": "ドア %q のシーケンス",
+	"the rotating sequence of client %q for door %q":                             "クライアント %q のドア %q 用ローテーション式シーケンス",
+	"%s The command: %s":                                                         "%s 実行するコマンド: %s",
+	"%s knocked %s right but for its last knock, and did not get in":             "%s が%sの最後のノックだけを外し、許可を得られませんでした",
+	"%s knows %s but for its last knock: part of the secret is no longer secret": "%s は、最後のノックを除いて%sを知っています。秘密の一部が漏れています",
+	"Ask those who know the sequence whether it was a mistake. If not, change it at once, and use SPA, of which nobody on the way learns anything.": "シーケンスを知っている人に、打ち間違いかどうかを確認してください。違うなら、すぐに変更し、途中で盗聴されても何も漏れない SPA に移行してください。",
 
 	"%s has repeated a message, or a sequence that works once, that had been used (%s)":                                                                                 "%s が、使用済みのメッセージ、または一度しか使えないシーケンスを再び送りました（%s）",
 	"It opened nothing and closed nothing. A single copy is the network's doing. If it goes on, somebody near that address has recorded it: look at the network there.": "それで開いたものも、閉じたものもありません。1 回だけなら、ネットワークがパケットを複製しただけです。続くなら、そのアドレスの近くで記録した者がいます。そのネットワークを調べてください。",

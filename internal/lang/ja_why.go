@@ -22,6 +22,7 @@ var jaWhy = map[string]string{
 	"%s of client %s":                 "%s（クライアント %s）",
 	"for %s of client %s":             "%s（クライアント %s）",
 	"opened %s %s%s":                  "%[2]s に %[1]s を開きました%[3]s",
+	"refused (%s) %s at %s%s":         "%[2]s の%[3]sへのノックを拒否しました（%[1]s）%[4]s",
 	"refused (%s) %s%s":               "%[2]s を拒否しました（%[1]s）%[3]s",
 	"closed %s %s, its time was over": "%[2]s への %[1]s の許可が、時間どおりに終わりました",
 	"closed %s %s (%s)%s":             "%[2]s への %[1]s を閉じました（%[3]s）%[4]s",

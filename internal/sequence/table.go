@@ -33,10 +33,11 @@ type edge struct {
 }
 
 type node struct {
-	fail  int32   // node of the longest proper suffix that begins a sequence
-	depth uint8   // knocks on the way from the root
-	of    uint8   // length of the shortest sequence that this node begins
-	ends  []int32 // sequences complete here, those of the suffixes included
+	fail   int32   // node of the longest proper suffix that begins a sequence
+	depth  uint8   // knocks on the way from the root
+	of     uint8   // length of the shortest sequence that this node begins
+	begins int32   // which one that is; of equally long ones, the first
+	ends   []int32 // sequences complete here, those of the suffixes included
 }
 
 const root = 0
@@ -62,11 +63,13 @@ func (t *Table) add(index int32, s Sequence) {
 		next, ok := t.edges[edge{at, port}]
 		if !ok {
 			next = int32(len(t.nodes))
-			t.nodes = append(t.nodes, node{depth: uint8(depth + 1), of: length})
+			t.nodes = append(t.nodes, node{depth: uint8(depth + 1), of: length, begins: index})
 			t.edges[edge{at, port}] = next
 		}
 		at = next
-		t.nodes[at].of = min(t.nodes[at].of, length)
+		if n := &t.nodes[at]; length < n.of {
+			n.of, n.begins = length, index
+		}
 	}
 	t.nodes[at].ends = append(t.nodes[at].ends, index)
 }

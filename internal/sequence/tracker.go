@@ -72,6 +72,7 @@ type Outcome struct {
 	Late    []int // sequences completed too slowly; valid until the next call
 	Broken  int   // how many right knocks in a row this wrong one ended
 	Of      int   // with Broken: the length of the (shortest) sequence that they began
+	Began   int   // with Broken: the index of that sequence
 	Scanner bool  // by this knock the source became a scanner, or has guessed too often
 	Ignored bool  // the source is such a one: nothing it sends counts
 }
@@ -161,7 +162,7 @@ func (t *Tracker) step(s sender, who suspect, f *further, was stored, k knock) O
 	f.node = t.table.next(f.node, k.port)
 	at := &t.table.nodes[f.node]
 	if at.depth <= before.depth {
-		o.Broken, o.Of = broken(before, at)
+		o.Broken, o.Of, o.Began = broken(before, at)
 		again := len(before.ends) > 0 && at.depth > 0 // after a completed sequence
 		o.Scanner = t.watch.wrong(who, k.port, !again, k.at)
 	}
@@ -171,14 +172,14 @@ func (t *Tracker) step(s sender, who suspect, f *further, was stored, k knock) O
 	return o
 }
 
-// broken tells how much progress is lost on the way from one node to a
-// shallower or equally deep one. What comes after a completed sequence breaks
+// broken returns how much progress is lost on the way from one node to a
+// shallower or equally deep one, and in which sequence. What comes after a completed sequence breaks
 // nothing, and neither does beginning again after the first knock.
-func broken(before, after *node) (broken, of int) {
+func broken(before, after *node) (broken, of, began int) {
 	if len(before.ends) > 0 || after.depth == 1 && before.depth == 1 {
-		return 0, 0
+		return 0, 0, 0
 	}
-	return int(before.depth), int(before.of)
+	return int(before.depth), int(before.of), int(before.begins)
 }
 
 // push appends a knock and keeps the latest depth of them.

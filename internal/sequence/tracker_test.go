@@ -194,6 +194,22 @@ func TestBrokenTellsHowMuchWasRight(t *testing.T) {
 	}
 }
 
+// Of the sequences that the right knocks begin, it is the shortest, the first of
+// equally long ones.
+func TestBrokenNamesItsSequence(t *testing.T) {
+	b := newBench(Limits{}, seq(time.Second, "tcp/5 tcp/6 tcp/7"), seq(time.Second, "tcp/1 tcp/2 tcp/3 tcp/4"), seq(time.Second, "tcp/1 tcp/2 tcp/8"),
+		seq(time.Second, "tcp/1 tcp/2 tcp/9"))
+	for knocks, want := range map[string]Outcome{
+		"tcp/5 tcp/6 tcp/99":       {Broken: 2, Of: 3, Began: 0},
+		"tcp/1 tcp/2 tcp/99":       {Broken: 2, Of: 3, Began: 2},
+		"tcp/1 tcp/2 tcp/3 tcp/99": {Broken: 3, Of: 4, Began: 1},
+	} {
+		if o := b.knock(alice, knocks); o.Broken != want.Broken || o.Of != want.Of || o.Began != want.Began {
+			t.Errorf("%s: %+v, want %+v", knocks, o, want)
+		}
+	}
+}
+
 func scan(b *bench, from netip.Addr, proto packet.Proto, order []int) (completed int) {
 	for _, n := range order {
 		b.now = b.now.Add(time.Millisecond)
