@@ -191,13 +191,19 @@ func (d *Daemon) prepareMoat(_ context.Context, c *change) (step, error) {
 	}}, nil
 }
 
-// prepareGrants ends what a new configuration does not allow any more. At the
-// start, restore does.
+// prepareGrants has the book know how much of the kernel each door takes, and ends
+// what a new configuration does not allow any more. At the start, restore does.
 func (d *Daemon) prepareGrants(_ context.Context, c *change) (step, error) {
-	if c.from == nil {
-		return step{}, nil
+	ports := make(map[string]int, len(c.to.Doors))
+	for i := range c.to.Doors {
+		ports[c.to.Doors[i].Name] = len(c.to.Doors[i].Ports)
 	}
-	return step{commit: func() { d.endOrphans(c.to, c.from, c.reason) }}, nil
+	return step{commit: func() {
+		d.book.Weigh(ports)
+		if c.from != nil {
+			d.endOrphans(c.to, c.from, c.reason)
+		}
+	}}, nil
 }
 
 // endOrphans ends the grants that the configuration no longer allows, or shortens

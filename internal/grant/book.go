@@ -22,11 +22,6 @@ import (
 	"sallyport/internal/event"
 )
 
-// Limit is how many grants can be in force at once. Whoever knows a static
-// sequence can send it under any number of false addresses; this bounds what
-// that costs.
-const Limit = 1 << 20
-
 // maxOwners is how many owners an element of the kernel can have. Of more, those
 // whose parts end first become one that is everybody's: nobody is kept out, and
 // ending any owner's grant ends it.
@@ -53,10 +48,10 @@ type Book struct {
 	live    map[key][]part
 	parts   int
 	count   map[string]int // of the parts, by door
+	room    room
 	ends    ends
 	spent   []event.Grant // single ones that were found used up; Expire returns them
 	recent  []event.Grant // the latest that ended, in a ring
-	limit   int
 	owing   map[key]struct{} // elements of which parts are owed; perhaps some that have ended since
 	waiting *missed          // not nil until grants of an earlier time are restored
 }
@@ -87,7 +82,7 @@ type part struct {
 // New returns an empty book. Without a register, what an earlier process has
 // given is everybody's.
 func New(firewall Firewall, register *Register) *Book {
-	return &Book{firewall: firewall, register: register, live: make(map[key][]part), count: make(map[string]int), owing: make(map[key]struct{}), limit: Limit}
+	return &Book{firewall: firewall, register: register, live: make(map[key][]part), count: make(map[string]int), owing: make(map[key]struct{}), room: newRoom()}
 }
 
 // Open puts a grant into force and returns what its owner has then. An owner who
@@ -99,8 +94,9 @@ func (b *Book) Open(g event.Grant, now time.Time) (event.Grant, error) {
 	k := keyOf(g)
 	old := b.live[k]
 	at := slices.IndexFunc(old, owned(g))
-	if at < 0 && b.parts >= b.limit {
-		return event.Grant{}, fmt.Errorf("open door %q for %s: %d grants are in force, the limit: revoke some with sallyport revoke", g.Door, g.Source, b.parts)
+	if at < 0 && (b.parts >= b.room.limit(g) || len(old) == 0 && !b.room.has(g)) {
+		return event.Grant{}, fmt.Errorf("open door %q for %s: %d grants are in force for %d ports in all, the limit: revoke some with sallyport revoke",
+			g.Door, g.Source, b.parts, b.room.taken)
 	}
 	p := part{g, noSlot, nil}
 	if at >= 0 {
@@ -188,6 +184,9 @@ func (b *Book) enter(k key, p part, now time.Time) {
 		if len(parts) >= maxOwners {
 			parts = b.fold(parts, now)
 		}
+		if len(parts) == 0 {
+			b.room.take(k.door, 1)
+		}
 		b.live[k] = append(parts, p)
 		b.counted(k.door, 1)
 	}
@@ -240,6 +239,9 @@ func (b *Book) remove(k key, gone func(part) bool, now time.Time) {
 	clear(parts[len(kept):])
 	if b.live[k] = kept; len(kept) == 0 {
 		delete(b.live, k)
+		if len(parts) > 0 {
+			b.room.take(k.door, -1)
+		}
 	}
 }
 

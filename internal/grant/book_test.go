@@ -142,12 +142,52 @@ func TestSingleAndLastingTogether(t *testing.T) {
 
 func TestLimit(t *testing.T) {
 	b, _ := newBook()
-	b.limit = 1
+	b.room.most = 4
 	mustOpen(t, b, ssh(alice, 30), start)
-	if _, err := b.Open(ssh(bob, 30), start); err == nil {
+	mustOpen(t, b, of("alice", ssh(alice, 30)), start)
+	mustOpen(t, b, ssh(bob, 30), start)
+	third := ssh(bob.Next(), 30)
+	if _, err := b.Open(third, start); err == nil {
+		t.Error("whoever knows a sequence takes the room of those who have shown a key")
+	}
+	mustOpen(t, b, of("alice", third), start)
+	if _, err := b.Open(operators(ssh(bob.Next().Next(), 30)), start); err == nil {
 		t.Error("opened beyond the limit")
 	}
 	mustOpen(t, b, ssh(alice, 40), start)
+	b.Expire(after(60))
+	mustOpen(t, b, third, after(60))
+}
+
+// A grant weighs as many elements as its door has ports, however many own it.
+func TestGrantsAreWeighedByPorts(t *testing.T) {
+	b, _ := newBook()
+	b.room.most = 4000
+	wide := func(n int) event.Grant {
+		return of("alice", event.Grant{Door: "wide", Source: netip.AddrFrom4([4]byte{10, 0, 0, byte(n)}), Until: after(30)})
+	}
+	b.Weigh(map[string]int{"wide": 1024, "ssh": 1})
+	for n := range 3 {
+		mustOpen(t, b, wide(n), start)
+	}
+	mustOpen(t, b, operators(wide(0)), start)
+	if _, err := b.Open(wide(3), start); err == nil {
+		t.Error("4096 elements where there is room for 4000")
+	}
+	mustOpen(t, b, of("alice", ssh(alice, 30)), start)
+	if b.room.taken != 3*1024+1 {
+		t.Errorf("%d elements are counted", b.room.taken)
+	}
+	b.Weigh(map[string]int{"wide": 10}) // a reload
+	if b.room.taken != 31 {
+		t.Errorf("%d elements are counted after a reload", b.room.taken)
+	}
+	mustOpen(t, b, wide(3), start)
+	mustRevoke(t, b, func(g event.Grant) bool { return g.Source == wide(0).Source }, start)
+	b.Forget(func(g event.Grant) bool { return g.Door == "wide" && g.Source == wide(1).Source }, start)
+	if b.Expire(after(60)); b.room.taken != 0 || len(b.room.elements) != 0 {
+		t.Errorf("%d elements are counted when all is over", b.room.taken)
+	}
 }
 
 func TestRestore(t *testing.T) {
