@@ -35,7 +35,10 @@ func Fwknop(text string, into *Into) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	if len(stanzas) == 1 {
+	switch {
+	case len(stanzas) == 1 && slices.ContainsFunc(stanzas[0].options, func(o option) bool { return o.key == "SPA_SERVER" }):
+		return Result{}, errors.New("is the .fwknoprc of a client: want the access.conf of the server, which has the same keys")
+	case len(stanzas) == 1:
 		return Result{}, errors.New("has no SOURCE: want an access.conf of fwknop")
 	}
 	if into == nil {
@@ -115,6 +118,11 @@ func (f *fwknopFile) read(s *section) *part {
 		f.wantsBound = true
 		p.note(o.line, "REQUIRE_SOURCE_ADDRESS: require_bound in [spa] asks the same of all clients, and is set if all stanzas had it.")
 	}
+	if o, ok := s.get("DESTINATION"); ok && isAny(o.value) {
+		p.note(o.line, "DESTINATION: a knock may go to any address of this host, as before.")
+	} else if ok {
+		p.note(o.line, "DESTINATION: here a knock may go to any address of this host. A door may guard hosts behind it, too (to).")
+	}
 	p.cycle(s, doors)
 	p.tail = f.enrol(p, s, doors, openFor)
 	return p
@@ -148,13 +156,37 @@ func (f *fwknopFile) doorsOf(p *part, s *section, openFor time.Duration) (list [
 // maxOpenPorts bounds the ports of a stanza, each of which becomes a door.
 const maxOpenPorts = 64
 
-// ports reads OPEN_PORTS.
+// ports reads OPEN_PORTS, without RESTRICT_PORTS: fwknopd never opens those
+// (acc_check_port_access in access.c).
 func (f *fwknopFile) ports(p *part, s *section) (list []packet.Port) {
 	o, ok := s.get("OPEN_PORTS")
 	if !ok {
 		p.note(s.line, "Without OPEN_PORTS fwknopd opened whatever port a client asked for. Here a client opens doors: add a [[door]] for each port that it needs.")
 		return nil
 	}
+	list, _ = p.portList(o)
+	not, ok := s.get("RESTRICT_PORTS")
+	if !ok {
+		return list
+	}
+	forbidden, whole := p.portList(not)
+	if !whole {
+		p.note(not.line, "What RESTRICT_PORTS forbids is not known, so no port of OPEN_PORTS is taken over.")
+		return nil
+	}
+	return slices.DeleteFunc(list, func(q packet.Port) bool {
+		forbids := slices.Contains(forbidden, q)
+		if forbids {
+			p.note(not.line, "%s is left out: RESTRICT_PORTS forbids it.", q)
+		}
+		return forbids
+	})
+}
+
+// portList reads tcp/22,udp/53. whole is false if something of it is not
+// understood.
+func (p *part) portList(o option) (list []packet.Port, whole bool) {
+	whole = true
 	for word := range strings.SplitSeq(o.value, ",") {
 		protocol, number, _ := strings.Cut(strings.TrimSpace(word), "/")
 		protocols, err := readProtocols(protocol)
@@ -163,7 +195,8 @@ func (f *fwknopFile) ports(p *part, s *section) (list []packet.Port) {
 			ports, err = readPorts(number, protocols...)
 		}
 		if err != nil {
-			p.note(o.line, "Of OPEN_PORTS, %s.", err)
+			p.note(o.line, "Of %s, %s.", o.key, err)
+			whole = false
 			continue
 		}
 		for _, port := range ports {
@@ -172,7 +205,7 @@ func (f *fwknopFile) ports(p *part, s *section) (list []packet.Port) {
 			}
 		}
 	}
-	return list
+	return list, whole
 }
 
 // door returns the name of the door of a port, which it makes if there is none
@@ -293,7 +326,7 @@ func (p *part) sources(s *section) (list []netip.Prefix, anywhere bool) {
 	o, _ := s.get("SOURCE")
 	for word := range strings.SplitSeq(o.value, ",") {
 		word = strings.TrimSpace(word)
-		if strings.EqualFold(word, "ANY") {
+		if isAny(word) {
 			return nil, true
 		}
 		prefix, err := readPrefix(word)
@@ -309,23 +342,27 @@ func (p *part) sources(s *section) (list []netip.Prefix, anywhere bool) {
 	return list, false
 }
 
+// isAny reports whether a list of addresses leaves out none.
+func isAny(list string) bool { return strings.EqualFold(list, "ANY") }
+
 // expiry returns the day from which the stanza is not valid any more; unread if
-// it has one that is not understood.
+// it has one that is not understood. The last one counts, as for fwknopd.
 func (p *part) expiry(s *section) string {
-	date := ""
-	if o, ok := s.get("ACCESS_EXPIRE"); ok {
-		if day, err := time.Parse("1/2/2006", o.value); err == nil {
-			return day.Format(time.DateOnly)
-		}
-		p.note(o.line, "ACCESS_EXPIRE is not understood: want MM/DD/YYYY.")
-		date = unread
-	}
-	if o, ok := s.get("ACCESS_EXPIRE_EPOCH"); ok {
-		if at, err := strconv.ParseUint(o.value, 10, 33); err == nil {
+	day, has := s.get("ACCESS_EXPIRE")
+	epoch, hasEpoch := s.get("ACCESS_EXPIRE_EPOCH")
+	switch {
+	case !has && !hasEpoch:
+		return ""
+	case epoch.line > day.line:
+		if at, err := strconv.ParseUint(epoch.value, 10, 33); err == nil {
 			return time.Unix(int64(at), 0).UTC().Format(time.RFC3339)
 		}
-		p.note(o.line, "ACCESS_EXPIRE_EPOCH is not understood: want seconds since 1970.")
-		date = unread
+		p.note(epoch.line, "ACCESS_EXPIRE_EPOCH is not understood: want seconds since 1970.")
+	default:
+		if at, err := time.Parse("1/2/2006", day.value); err == nil {
+			return at.Format(time.DateOnly)
+		}
+		p.note(day.line, "ACCESS_EXPIRE is not understood: want MM/DD/YYYY.")
 	}
-	return date
+	return unread
 }

@@ -54,6 +54,9 @@ func (f *fwknopFile) carry(s *section, c client) (*client, error) {
 			return nil, fmt.Errorf("%s cannot be done here", o.key)
 		}
 	}
+	if o, ok := s.get("DESTINATION"); ok && !isAny(o.value) {
+		return nil, errors.New("DESTINATION cannot be done here")
+	}
 	switch {
 	case len(c.doors) == 0:
 		return nil, errors.New("it has no door")

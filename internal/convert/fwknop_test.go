@@ -29,10 +29,10 @@ func TestFwknop(t *testing.T) {
 			"ssh [tcp/22] 1m0s: [] in 10s\nopenvpn [udp/1194] 1m0s: [] in 10s\ntcp-8443 [tcp/8443] 30s: [] in 10s",
 			[]string{"require_bound = true", "client add alice --key alice.pub --door ssh --door openvpn --from 192.168.10.0/24 --from 10.1.1.123/32 --max-open 1m --expires 2027-12-31",
 				"client add bob --key bob.pub --door ssh --door tcp-8443 --max-open 5m"}},
-		{"any port", "SOURCE ANY\nRESTRICT_PORTS tcp/25\n", "", []string{"Without OPEN_PORTS", "there is nothing to forbid", "--door NAME"}},
+		{"any port", "SOURCE ANY\nRESTRICT_PORTS tcp/25\n", "", []string{"Without OPEN_PORTS", "--door NAME"}},
 		{"what has no counterpart", "%include /etc/x\nSOURCE 10.0.0.0/8,nowhere,0.0.0.0/0\nOPEN_PORTS tcp/22,icmp/0,tcp/x\nGPG_DECRYPT_PW hunter2\nGPG_HOME_DIR /root/.gnupg\nENABLE_CMD_EXEC Y\nFORCE_NAT 10.0.0.5 22\nENCRYPTION_MODE CBC\nDESTINATION 1.2.3.4\nACCESS_EXPIRE soon\nACCESS_EXPIRE_EPOCH 1830297600\nHUNTER3\n",
 			"ssh [tcp/22] 30s: [] in 10s",
-			[]string{"GnuPG is not used", "cannot carry commands", "never translates addresses", "files are not followed", `"icmp"`, "ACCESS_EXPIRE is not understood", "--expires 2028-01-01T00:00:00Z", `"nowhere" is not an address`, "The option in line 12 is not known"}},
+			[]string{"GnuPG is not used", "cannot carry commands", "never translates addresses", "files are not followed", `"icmp"`, "--expires 2028-01-01T00:00:00Z", `"nowhere" is not an address`, "The option in line 12 is not known"}},
 		{"commands", "SOURCE ANY\nOPEN_PORTS tcp/22\nCMD_CYCLE_OPEN sudo ipset add allowed $IP && /usr/bin/tell $IP $PORT\nCMD_CYCLE_CLOSE NONE\nCMD_CYCLE_TIMER 20\n",
 			"ssh [tcp/22] 20s: [] in 10s", []string{"CMD_CYCLE_OPEN changes the firewall: the doors do that", `command = ["/usr/bin/tell", "$IP", "$PORT"]`}},
 		{"times out of bounds", "SOURCE ANY\nOPEN_PORTS tcp/22\nFW_ACCESS_TIMEOUT 0\n\nSOURCE ANY\nOPEN_PORTS tcp/23\nFW_ACCESS_TIMEOUT 99999999999\n",
@@ -93,6 +93,13 @@ func TestFwknopRefuses(t *testing.T) {
 		if r, err := Fwknop(text, nil); err == nil {
 			t.Errorf("%.20q: accepted as\n%s", text, r.Text)
 		}
+	}
+}
+
+// A client's file has the keys, but not what they open.
+func TestFwknopOfAClient(t *testing.T) {
+	if _, err := Fwknop("[gate]\nSPA_SERVER gate.example.org\nACCESS tcp/22\nKEY_BASE64 c2VjcmV0\n", nil); err == nil || !strings.Contains(err.Error(), "want the access.conf of the server") {
+		t.Error(err)
 	}
 }
 
