@@ -41,7 +41,8 @@ var libraries = map[string][]string{
 	"internal/config":  {"github.com/pelletier/go-toml/v2"}, // reading TOML with line numbers is not ours to write
 	"internal/spa":     {"github.com/dchest/siphash"},
 	"internal/limit":   {"github.com/dchest/siphash"},
-	"internal/columns": {"github.com/mattn/go-runewidth"}, // the tables of Unicode
+	"internal/manual":  {"github.com/spf13/cobra", "github.com/spf13/pflag"}, // whose commands it describes
+	"internal/columns": {"github.com/mattn/go-runewidth"},                    // the tables of Unicode
 }
 
 // The outside world, which pure packages do not touch. io/fs is an interface.

@@ -17,7 +17,7 @@ func newAdd(std stdio) *cobra.Command {
 secret, and other users see the arguments of a command. Prints what can be done with the profile.`,
 		Example: `  sallyport add office.profile
   sallyport add office.profile --as berlin
-  sallyport add -          # then paste the profile or the URI, and press Ctrl-D`,
+  sallyport add -   # paste the profile or the URI, then Ctrl-D`,
 		Args: args(cobra.ExactArgs(1)),
 	}
 	as := cmd.Flags().String("as", "", "call the profile `NAME` (default: what the server proposes)")

@@ -31,7 +31,7 @@ func newCheck(std stdio) *cobra.Command {
 		Use:     "check",
 		Short:   "Check a configuration, and whether this host fits it",
 		GroupID: "server",
-		Long: `Check reads the configuration without using it, and tells what is wrong with it:
+		Long: `Reads the configuration without using it, and says what is wrong with it:
 mistakes, sequences that can be guessed, doors that nobody can open or that
 another firewall keeps shut, ways around a door, secrets that are overdue.
 docs/LINT.md describes the rules.
@@ -46,7 +46,7 @@ The exit status is 0 if nothing is as grave as --severity, and 1 if something is
 	cmd.PreRun = func(*cobra.Command, []string) { o.config = *path }
 	cmd.Flags().BoolVar(&o.offline, "offline", false, "look at the configuration alone, not at this host")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
-	cmd.Flags().StringVar(&o.severity, "severity", string(lint.Error), "the least severity that makes the exit status 1: error, warning or info")
+	cmd.Flags().StringVar(&o.severity, "severity", string(lint.Error), "the least `SEVERITY` that makes the exit status 1: error, warning or info")
 	return cmd
 }
 

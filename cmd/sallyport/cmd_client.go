@@ -23,6 +23,7 @@ func newClient(std stdio) *cobra.Command {
 		Use:     "client",
 		Short:   "Enrol clients on the server",
 		GroupID: "server",
+		Example: "  sallyport client add alice --key alice.pub --door ssh\n  sallyport client list",
 		Args:    args(cobra.NoArgs),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

@@ -39,8 +39,10 @@ func newClientAdd(std stdio) *cobra.Command {
 		Use:   "add NAME {--key FILE|- | --rotating} --door DOOR",
 		Short: "Let the holder of an SSH key, or of a new secret, knock",
 		Example: `  sallyport client add alice --key alice.pub --door ssh
-  sallyport client add alice --key alice.pub --door ssh --host gate.example.org > alice.profile
-  sallyport client add bob --rotating --door ssh --host gate.example.org > bob.profile`,
+  sallyport client add alice --key alice.pub --door ssh \
+      --host gate.example.org > alice.profile
+  sallyport client add bob --rotating --door ssh \
+      --host gate.example.org > bob.profile`,
 		Long: `Writes conf.d/client-NAME.toml beside the configuration, and has the daemon take it into use.
 Nothing is written that the configuration would not accept.
 
@@ -56,7 +58,7 @@ it is shown as a QR code if standard error is a terminal.`,
 	cmd.Flags().StringArrayVar(&e.doors, "door", nil, "a `DOOR` that the client may open (may be repeated)")
 	cmd.Flags().StringArrayVar(&e.from, "from", nil, "a `PREFIX` that the client may knock from (may be repeated; default: anywhere)")
 	cmd.Flags().StringVar(&e.expires, "expires", "", "`DATE` from which the key is refused, such as 2027-01-31")
-	cmd.Flags().StringVar(&e.maxOpen, "max-open", "", "the longest grant, such as 30m (default: the door's open_for)")
+	cmd.Flags().StringVar(&e.maxOpen, "max-open", "", "`TIME` of the longest grant, such as 30m (default: the door's open_for)")
 	cmd.Flags().BoolVar(&e.single, "single", false, "grants let in one connection only")
 	cmd.Flags().BoolVar(&e.reuse, "reuse", false, "if a client has this key already, leave it as it is and print its profile")
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {

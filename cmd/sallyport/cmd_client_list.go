@@ -14,28 +14,10 @@ import (
 )
 
 func newClientList(std stdio) *cobra.Command {
-	cmd := &cobra.Command{Use: "list", Short: "List clients", Args: args(cobra.NoArgs)}
-	path := configFlag(cmd)
-	asJSON := cmd.Flags().Bool("json", false, "print JSON")
-	cmd.RunE = func(*cobra.Command, []string) error {
-		cfg, err := loadConfig(*path)
-		if err != nil {
-			return err
-		}
-		list := listed(cfg)
-		if *asJSON {
-			printJSON(std.out, list)
-			return nil
-		}
-		table(std.out, func(row func(...any)) {
-			row("CLIENT", "DOORS", "KEY", "ROTATING", "FWKNOP", "EXPIRES", "LABEL", "DEFINED AT")
-			for _, c := range list {
-				row(c.Name, strings.Join(c.Doors, " "), cmp.Or(c.Key, "none"), yesNo(c.Rotating), yesNo(c.Fwknop), cmp.Or(c.Expires, "never"), orDash(c.Label), c.Place)
-			}
+	return newListing(std, "List clients, and what they may open", "  sallyport client list --json", listedClients,
+		[]any{"CLIENT", "DOORS", "KEY", "ROTATING", "FWKNOP", "EXPIRES", "LABEL", "DEFINED AT"}, func(c listedClient) []any {
+			return []any{c.Name, strings.Join(c.Doors, " "), cmp.Or(c.Key, "none"), yesNo(c.Rotating), yesNo(c.Fwknop), cmp.Or(c.Expires, "never"), orDash(c.Label), c.Place}
 		})
-		return nil
-	}
-	return cmd
 }
 
 // listedClient is a client as it is shown.
@@ -50,7 +32,7 @@ type listedClient struct {
 	Place    string   `json:"place"`
 }
 
-func listed(cfg *config.Config) []listedClient {
+func listedClients(cfg *config.Config) []listedClient {
 	list := []listedClient{}
 	for _, c := range cfg.Clients {
 		entry := listedClient{Name: c.Name, Label: c.Label, Doors: c.Doors, Key: keyText(c.Key), Rotating: !c.Rotating.Current.IsZero(), Fwknop: c.Fwknop != nil, Place: c.Place.String()}

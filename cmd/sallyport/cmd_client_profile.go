@@ -18,8 +18,8 @@ which is for clients only: whoever has it can make the server do work, though ne
 		Args:    args(cobra.ExactArgs(1)),
 	}
 	path := configFlag(cmd)
-	host := cmd.Flags().String("host", "", "name or address by which the client reaches this server")
-	port := cmd.Flags().Uint16("port", 0, "UDP port by which it does (default: the SPA port)")
+	host := cmd.Flags().String("host", "", "name or address, `HOST`, by which the client reaches this server")
+	port := cmd.Flags().Uint16("port", 0, "UDP `PORT` by which it does (default: the SPA port)")
 	asQR := cmd.Flags().Bool("qr", false, "print what rotating sequences need as a QR code")
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
 		if *host == "" {

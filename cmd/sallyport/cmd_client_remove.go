@@ -28,7 +28,8 @@ func newClientRemove(std stdio) *cobra.Command {
 		Long: `Removes conf.d/client-NAME.toml, which sallyport client add has written, and has the daemon forget the
 client. Clients that are defined elsewhere are removed there. Connections under way go on, unless
 --cut ends those that the client's grants have let in; the exit status is then 1 if there were none.`,
-		Args: args(cobra.ExactArgs(1)),
+		Example: "  sallyport client remove alice\n  sallyport client remove alice --cut",
+		Args:    args(cobra.ExactArgs(1)),
 	}
 	path := configFlag(cmd)
 	force := cmd.Flags().Bool("force", false, "even if nobody else can open the door of this session from here")

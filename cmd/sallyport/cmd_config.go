@@ -22,8 +22,9 @@ func newConfig(std stdio) *cobra.Command {
 		GroupID: "server",
 		Long: `A KEY is SECTION.KEY, door.NAME.KEY, client.NAME.KEY or group.NAME.KEY, such as gate.policy or door.ssh.open_for.
 What changes is checked as a whole first, and comments are kept.`,
-		Args: args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Example: "  sallyport config get gate.policy\n  sallyport config set door.ssh.open_for 1m",
+		Args:    args(cobra.NoArgs),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newConfigShow(std), newConfigGet(std), newConfigSet(std), newConfigEdit(std))
 	return cmd

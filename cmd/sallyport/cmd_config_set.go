@@ -18,7 +18,7 @@ func newConfigSet(std stdio) *cobra.Command {
 		Long: `Writes VALUE where KEY stands, or adds it to its table. VALUE is TOML, or what TOML would have in quotes; several
 words of a list have commas between them. An empty VALUE takes the key out, so that its default counts.`,
 		Example: `  sallyport config set door.ssh.open_for 1m
-  sallyport config set gate.trusted 192.168.1.0/24,10.8.0.0/16 --confirm 60s
+  sallyport config set gate.trusted 192.168.1.0/24 --confirm 60s
   sallyport config set client.alice.doors ssh,web`,
 		Args: args(cobra.ExactArgs(2)),
 	}

@@ -20,7 +20,8 @@ func newDemo(std stdio) *cobra.Command {
 		Long: `Builds three hosts out of network namespaces, runs the real daemon on one of them, and shows
 on real packets what it does, with what the kernel says at each step. Nothing outside is touched,
 and no rights are needed where the system allows unprivileged user namespaces.`,
-		Args: args(cobra.NoArgs),
+		Example: "  sallyport demo",
+		Args:    args(cobra.NoArgs),
 	}
 	verbose := cmd.Flags().BoolP("verbose", "v", false, "show the daemon's log")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

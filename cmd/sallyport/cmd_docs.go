@@ -3,14 +3,18 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/cobra/doc"
+
+	"sallyport/internal/config"
+	"sallyport/internal/manual"
 )
 
 // addDocs adds the command that packages are built with, which the program
@@ -25,7 +29,7 @@ func addDocs(root *cobra.Command) {
 	})
 }
 
-// writeDocs writes man/*.1 and completions/*, as commands are now. The date in
+// writeDocs writes man/* and completions/*, as commands are now. The date in
 // them is that of the source, so that the same source gives the same files.
 func writeDocs(root *cobra.Command, dir string) error {
 	date, err := sourceDate()
@@ -38,11 +42,8 @@ func writeDocs(root *cobra.Command, dir string) error {
 			return err
 		}
 	}
-	root.DisableAutoGenTag = true
 	root.InitDefaultCompletionCmd()
-	listCommands(root)
-	header := &doc.GenManHeader{Section: "1", Source: "Sallyport", Manual: "Sallyport", Date: &date}
-	if err := doc.GenManTree(root, header, man); err != nil {
+	if err := writePages(root, man, date); err != nil {
 		return fmt.Errorf("write manual pages: %w", err)
 	}
 	for name, write := range map[string]func(string) error{
@@ -57,17 +58,29 @@ func writeDocs(root *cobra.Command, dir string) error {
 	return nil
 }
 
-// listCommands adds to a description what it does not say in a manual page,
-// other than in the help: the commands.
-func listCommands(root *cobra.Command) {
-	for _, g := range root.Groups() {
-		root.Long += "\n\n" + g.Title + "\n"
-		for _, c := range root.Commands() {
-			if c.GroupID == g.ID && c.IsAvailableCommand() {
-				root.Long += fmt.Sprintf("\n- **%s**: %s", c.Name(), c.Short)
-			}
+// writePages writes a page for each command, and where there is a server, that
+// of its configuration.
+func writePages(root *cobra.Command, dir string, date time.Time) error {
+	for _, cmd := range manual.Commands(root) {
+		err := writePage(filepath.Join(dir, manual.Of(cmd).File()), func(w io.Writer) error { return manual.WriteCommand(w, cmd, date) })
+		if err != nil {
+			return err
 		}
 	}
+	if cmd, _, err := root.Find([]string{"check"}); err != nil || cmd.Hidden {
+		return nil
+	}
+	return writePage(filepath.Join(dir, manual.ConfigurationPage.File()), func(w io.Writer) error {
+		return manual.WriteConfiguration(w, config.Reference, date)
+	})
+}
+
+func writePage(path string, write func(io.Writer) error) error {
+	var b bytes.Buffer
+	if err := write(&b); err != nil {
+		return err
+	}
+	return os.WriteFile(path, b.Bytes(), 0o644)
 }
 
 // sourceDate is the time in SOURCE_DATE_EPOCH (https://reproducible-builds.org/specs/source-date-epoch/).

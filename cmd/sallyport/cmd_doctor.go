@@ -25,10 +25,11 @@ func newDoctor(std stdio) *cobra.Command {
 		GroupID: "client",
 		Long: `Looks at everything on this side that has to be right, and then knocks. Each line says ok, or
 what to do.`,
-		Args: args(cobra.ExactArgs(1)),
+		Example: "  sallyport doctor office\n  sallyport doctor office --ntp off",
+		Args:    args(cobra.ExactArgs(1)),
 	}
 	flags := addAskFlags(cmd, std)
-	ntp := cmd.Flags().String("ntp", "pool.ntp.org", "time server to compare the clock with; off: none")
+	ntp := cmd.Flags().String("ntp", "pool.ntp.org", "time server, a `HOST`, to compare the clock with; off: none")
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
 		profile, err := loadProfile(list[0])
 		d := doctor{out: std.out, profile: profile, opts: flags.options(), family: flags.family()}

@@ -9,6 +9,7 @@ func newDoor(std stdio) *cobra.Command {
 		Use:     "door",
 		Short:   "Add, list, change and remove doors on the server",
 		GroupID: "server",
+		Example: "  sallyport door add web=tcp/8443\n  sallyport door list",
 		Args:    args(cobra.NoArgs),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

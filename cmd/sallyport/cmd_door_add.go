@@ -23,7 +23,7 @@ func newDoorAdd(std stdio) *cobra.Command {
 		Long: `Writes conf.d/door-NAME.toml beside the configuration, and has the daemon close the ports. Sessions go on.
 Nothing is written that the configuration would not accept.`,
 		Example: `  sallyport door add web=tcp/8443
-  sallyport door add mosh=tcp/22,udp/60000-60050 --open-for 1m --confirm 2m`,
+  sallyport door add mosh=udp/60000-60050 --open-for 1m --confirm 2m`,
 		Args: args(cobra.ExactArgs(1)),
 	}
 	var a alteration

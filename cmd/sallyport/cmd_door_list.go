@@ -14,28 +14,10 @@ import (
 )
 
 func newDoorList(std stdio) *cobra.Command {
-	cmd := &cobra.Command{Use: "list", Short: "List doors, and who may open them", Example: "  sallyport door list --json", Args: args(cobra.NoArgs)}
-	path := configFlag(cmd)
-	asJSON := cmd.Flags().Bool("json", false, "print JSON")
-	cmd.RunE = func(*cobra.Command, []string) error {
-		cfg, err := loadConfig(*path)
-		if err != nil {
-			return err
-		}
-		list := listedDoors(cfg)
-		if *asJSON {
-			printJSON(std.out, list)
-			return nil
-		}
-		table(std.out, func(row func(...any)) {
-			row("DOOR", "PORTS", "STAYS OPEN", "BY", "CLIENTS", "LABEL", "DEFINED AT")
-			for _, d := range list {
-				row(d.Name, strings.Join(d.Ports, " "), phrase.Duration(d.OpenFor), orDash(strings.Join(d.Ways, ", ")), orDash(strings.Join(d.Clients, " ")), orDash(d.Label), d.Place)
-			}
+	return newListing(std, "List doors, and who may open them", "  sallyport door list --json", listedDoors,
+		[]any{"DOOR", "PORTS", "STAYS OPEN", "BY", "CLIENTS", "LABEL", "DEFINED AT"}, func(d listedDoor) []any {
+			return []any{d.Name, strings.Join(d.Ports, " "), phrase.Duration(d.OpenFor), orDash(strings.Join(d.Ways, ", ")), orDash(strings.Join(d.Clients, " ")), orDash(d.Label), d.Place}
 		})
-		return nil
-	}
-	return cmd
 }
 
 // listedDoor is a door as it is shown.

@@ -33,8 +33,10 @@ to it: what is there stays as it is, a name that is taken becomes another one, a
 Read it, then say --add: that writes conf.d/knockd.toml or conf.d/fwknop.toml and has the daemon use it. Or save it with
 -o, which makes a file that the daemon may read and nobody else.`,
 		Example: `  sallyport import knockd /etc/knockd.conf
-  sudo sallyport import knockd /etc/knockd.conf --add --dry-run
-  sudo sallyport import knockd /etc/knockd.conf --add --confirm 2m`,
+  sudo sallyport import knockd /etc/knockd.conf \
+      --add --dry-run
+  sudo sallyport import knockd /etc/knockd.conf \
+      --add --confirm 2m`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

@@ -15,10 +15,11 @@ import (
 // newImportSequences converts a list, which is not a configuration.
 func newImportSequences(std stdio) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "sequences FILE|-",
-		Short:   "Make a sequences_file from knockd's one_time_sequences",
-		Example: "  sudo sallyport import sequences /etc/knockd/smtp_sequences -o /etc/sallyport/smtp.sequences",
-		Args:    args(cobra.ExactArgs(1)),
+		Use:   "sequences FILE|-",
+		Short: "Make a sequences_file from knockd's one_time_sequences",
+		Example: `  sudo sallyport import sequences /etc/knockd/smtp_sequences \
+      -o /etc/sallyport/smtp.sequences`,
+		Args: args(cobra.ExactArgs(1)),
 	}
 	out := outFlag(cmd)
 	cmd.RunE = func(_ *cobra.Command, list []string) error {

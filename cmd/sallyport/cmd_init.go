@@ -45,7 +45,7 @@ and what else should not be public.`,
 	cmd.Flags().StringVar(&c.Dir, "dir", filepath.Dir(setup.DefaultConfig), "`FOLDER` of the configuration")
 	cmd.Flags().StringVar(&c.State, "state", setup.DefaultState, "`FOLDER` of the state (with --dir: state in that folder)")
 	cmd.Flags().StringVar(&c.Socket, "socket", setup.DefaultSocket, "`PATH` of the control socket")
-	cmd.Flags().StringVar(&c.suite, "suite", key.Hybrid.String(), "of the server key: mlkem768-x25519, or x25519 for ECDSA and RSA keys")
+	cmd.Flags().StringVar(&c.suite, "suite", key.Hybrid.String(), "`SUITE` of the server key: mlkem768-x25519, or x25519 for ECDSA and RSA keys")
 	cmd.Flags().BoolVar(&c.Sequences, "with-sequence", false, "give each door a random sequence too")
 	cmd.Flags().StringVar(&c.OpenFor, "open-for", "30s", "how `LONG` doors stay open to who knocked")
 	cmd.Flags().StringArrayVar(&c.doors, "door", nil, "a door, `NAME=tcp/PORT` or NAME=udp/FIRST-LAST (may be repeated)")

@@ -26,10 +26,11 @@ func newKeygen(std stdio) *cobra.Command {
 		GroupID: "client",
 		Long: `Makes an ed25519 key in the format of OpenSSH, which ssh can use as well: the private key in
 FILE, for you alone, and the public key in FILE.pub. Overwrites nothing.`,
-		Args: args(cobra.NoArgs),
+		Example: "  sallyport keygen\n  sallyport keygen --file ~/.ssh/office --no-passphrase",
+		Args:    args(cobra.NoArgs),
 	}
-	path := cmd.Flags().StringP("file", "f", "", "where to put the key (default: ~/.ssh/id_ed25519)")
-	comment := cmd.Flags().StringP("comment", "C", "", "comment in the public key (default: you@this-host)")
+	path := cmd.Flags().StringP("file", "f", "", "`FILE` for the key (default: ~/.ssh/id_ed25519)")
+	comment := cmd.Flags().StringP("comment", "C", "", "`TEXT` behind the public key (default: you@this-host)")
 	none := cmd.Flags().Bool("no-passphrase", false, "do not encrypt the key")
 	cmd.RunE = func(*cobra.Command, []string) error {
 		if *path == "" {

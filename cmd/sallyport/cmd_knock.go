@@ -36,7 +36,7 @@ Neither needs special rights.`,
 		Example: `  sallyport knock office
   sallyport knock office db --for 20s
   sallyport knock office --rotating --wait-port 22
-  sallyport knock gate.example.org tcp/7000 udp/8000 tcp/9000 && ssh gate.example.org
+  sallyport knock gate.example.org tcp/7000 udp/8000 tcp/9000
   sallyport knock gate.example.org 7000 8000:udp 9000`,
 		Args: args(cobra.MinimumNArgs(1)),
 	}

@@ -19,6 +19,7 @@ func newList(std stdio) *cobra.Command {
 		Use:     "list",
 		Short:   "List the profiles",
 		GroupID: "client",
+		Example: "  sallyport list\n  sallyport list --json",
 		Args:    args(cobra.NoArgs),
 	}
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")

@@ -27,8 +27,8 @@ the profile, and adds it. Do this before the door is closed.`,
 	}
 	p := pairing{std: std}
 	flags := addAskFlags(cmd, std)
-	cmd.Flags().StringVar(&p.client, "name", "", "what the server calls this client (default: you-this-host)")
-	cmd.Flags().StringVar(&p.profile, "as", "", "what you call the server (default: the first part of its name)")
+	cmd.Flags().StringVar(&p.client, "name", "", "`NAME` of this client on the server (default: you-this-host)")
+	cmd.Flags().StringVar(&p.profile, "as", "", "`NAME` of the profile here (default: the first part of its name)")
 	cmd.Flags().StringArrayVar(&p.doors, "door", []string{"ssh"}, "a `DOOR` that this client may open (may be repeated)")
 	cmd.Flags().BoolVar(&p.sudo, "sudo", false, "use sudo on the server")
 	cmd.Flags().BoolVar(&p.replace, "replace", false, "in the place of a profile with the same name")

@@ -22,7 +22,8 @@ func newProxy(std stdio) *cobra.Command {
 without a door. With --fdpass it hands the connection over to ssh, which asks for that with
 ProxyUseFdpass=yes, and is not in the way of what follows.`,
 		Example: `  ssh -o "ProxyCommand sallyport proxy office %h %p" gate.example.org
-  ssh -o ProxyUseFdpass=yes -o "ProxyCommand sallyport proxy --fdpass office %h %p" gate.example.org`,
+  ssh -o ProxyUseFdpass=yes \
+      -o "ProxyCommand sallyport proxy --fdpass office %h %p" gate`,
 		Args: args(cobra.ExactArgs(3)),
 	}
 	flags := addAskFlags(cmd, std)

@@ -15,7 +15,8 @@ func newRemove(std stdio) *cobra.Command {
 		Use:     "remove PROFILE",
 		Short:   "Remove a profile",
 		GroupID: "client",
-		Long:    `Forgets a profile. The server goes on knowing your key: "sallyport client remove" is said there.`,
+		Long:    `Forgets a profile. The server still knows your key: to end that, run "sallyport client remove" there.`,
+		Example: "  sallyport remove office",
 		Args:    args(cobra.ExactArgs(1)),
 		RunE: func(_ *cobra.Command, list []string) error {
 			if err := client.Remove(list[0]); errors.Is(err, fs.ErrNotExist) {

@@ -24,7 +24,8 @@ func newRevoke(std stdio) *cobra.Command {
 it stays open for them. Established connections go on, unless --cut ends them too: with --client
 those that the client's grants have let in, also if these have ended. With --cut, the exit status
 is 1 if nothing was found.`,
-		Args: args(cobra.NoArgs),
+		Example: "  sallyport revoke --client alice --cut\n  sallyport revoke --door ssh --source 192.0.2.7\n  sallyport revoke --all",
+		Args:    args(cobra.NoArgs),
 	}
 	path := configFlag(cmd)
 	var q control.RevokeRequest

@@ -13,6 +13,7 @@ func newServerKeyCommand(std stdio) *cobra.Command {
 		Use:     "server-key",
 		Short:   "Show or rotate the server's key",
 		GroupID: "server",
+		Example: "  sallyport server-key show",
 		Args:    args(cobra.NoArgs),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

@@ -20,12 +20,13 @@ func newServerKeyRotate(std stdio) *cobra.Command {
 		Short: "Make a new server key, and accept the old one for a while",
 		Long: `Makes a new server key and has the daemon take it into use. The old one is accepted for a while,
 in which every client must get a new profile. Only one old key is: that of an earlier rotation ends.`,
-		Args: args(cobra.NoArgs),
+		Example: "  sallyport server-key rotate --keep 30d",
+		Args:    args(cobra.NoArgs),
 	}
 	path := configFlag(cmd)
 	keep := durationFlag(defaultKeep)
 	cmd.Flags().Var(&keep, "keep", "how long the old key is accepted, such as 12h or 30d")
-	suite := cmd.Flags().String("suite", "", "mlkem768-x25519 or x25519 (default: as before)")
+	suite := cmd.Flags().String("suite", "", "`SUITE` of the new key: mlkem768-x25519 or x25519 (default: as before)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := checkKeep(keep); err != nil {
 			return err

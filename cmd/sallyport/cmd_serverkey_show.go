@@ -30,7 +30,7 @@ func shown(ring key.Keyring, now time.Time) shownKey {
 }
 
 func newServerKeyShow(std stdio) *cobra.Command {
-	cmd := &cobra.Command{Use: "show", Short: "Show the server's public key", Args: args(cobra.NoArgs)}
+	cmd := &cobra.Command{Use: "show", Short: "Show the server's public key", Example: "  sallyport server-key show --json", Args: args(cobra.NoArgs)}
 	path := configFlag(cmd)
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
 	cmd.RunE = func(*cobra.Command, []string) error {

@@ -52,7 +52,7 @@ on trial, and waits until you have got in with that key through a new connection
 starts the service. If nobody gets in in time, the doors open again by themselves; the kernel sees to it.
 
 The key is the one that your SSH session was authenticated with, if sshd reveals it (ExposeAuthInfo); else it asks which.`,
-		Example: "  sallyport setup\n  sallyport setup --key alice.pub --client alice --host gate.example.org --wait 10m",
+		Example: "  sallyport setup\n  sallyport setup --key alice.pub --host gate.example.org --wait 10m",
 		Args:    args(cobra.NoArgs),
 	}
 	var c setupCommand

@@ -27,6 +27,7 @@ func newStatus(std stdio) *cobra.Command {
 		Use:     "status",
 		Short:   "Show doors, grants and refusals",
 		GroupID: "server",
+		Example: "  sallyport status\n  sallyport status --watch\n  sallyport status --json",
 		Args:    args(cobra.NoArgs),
 	}
 	path := configFlag(cmd)

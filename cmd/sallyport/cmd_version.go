@@ -13,6 +13,7 @@ func newVersion(std stdio) *cobra.Command {
 		Use:     "version",
 		Short:   "Print the version",
 		GroupID: "other",
+		Example: "  sallyport version",
 		Args:    args(cobra.NoArgs),
 		Run: func(*cobra.Command, []string) {
 			fmt.Fprintf(std.out, "sallyport %s\n", build.Version())

@@ -190,7 +190,7 @@ func TestReferenceHasEveryKey(t *testing.T) {
 		t.Fatal("not valid TOML")
 	}
 	known := 0
-	for _, table := range []string{"daemon", "gate", "spa", "rotating", "journal", "metrics", "api", "door", "group", "client", "hook", "webhook"} {
+	for _, table := range []string{"daemon", "gate", "spa", "rotating", "journal", "detect", "moat", "metrics", "api", "ban", "door", "group", "client", "hook", "webhook"} {
 		v := root.values[table]
 		if v == nil {
 			t.Errorf("no table %s", table)

@@ -59,7 +59,7 @@ func (s source) entries(stage string) (list []entry, err error) {
 	add("", filepath.Join(stage, "copyright"), 0o644)
 	add("", filepath.Join(s.root, "docs", "CLIENT.md"), 0o644)
 	if s.os != "windows" {
-		add("man", filepath.Join(stage, "man", "*.1.gz"), 0o644)
+		add("man", filepath.Join(stage, "man", "*.[1-9].gz"), 0o644)
 		add("completions", filepath.Join(stage, "completions", "*"), 0o644)
 	}
 	if !s.client {

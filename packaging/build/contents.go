@@ -76,7 +76,7 @@ func (s source) contentsOfClient(all files.Contents) (list files.Contents) {
 		f.Destination = strings.Replace(f.Destination, "/doc/sallyport/", "/doc/sallyport-client/", 1)
 		switch {
 		case strings.Contains(f.Source, filepath.Join(s.root, "internal")), strings.Contains(f.Source, filepath.Join(s.root, "packaging")):
-		case strings.Contains(f.Destination, "/docs/"):
+		case strings.Contains(f.Destination, "/docs/"), strings.Contains(f.Destination, "/man5/"), strings.Contains(f.Destination, "/man8/"):
 		default:
 			list = append(list, f)
 		}
@@ -124,7 +124,9 @@ func (s source) contents(kind, stage string) files.Contents {
 		file(ours("README.md"), share+"doc/sallyport/README.md", 0o644),
 		file(made("copyright"), share+"doc/sallyport/copyright", 0o644),
 		file(made("changelog.gz"), share+"doc/sallyport/changelog.gz", 0o644),
-		file(made("man", "*.1.gz"), share+"man/man1/", 0o644),
+	}
+	for _, section := range []string{"1", "5", "8"} {
+		list = append(list, file(made("man", "*."+section+".gz"), share+"man/man"+section+"/", 0o644))
 	}
 	for _, name := range []string{"openrc", "procd", "runit"} {
 		list = append(list, file(ours("packaging", "service", name), share+"doc/sallyport/examples/service/"+name, 0o755))

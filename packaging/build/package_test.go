@@ -160,7 +160,9 @@ func (m machine) neverStartsByItself() {
 		m.must("systemd-analyze", "verify", unit)
 		m.must("systemd-analyze", "security", "--offline=true", "--threshold=25", unit) // exposure of 2.5 of 10 at most
 	}
-	m.must("test", "-e", "/usr/share/man/man1/sallyport-init.1.gz")
+	for _, page := range []string{"man1/sallyport-knock.1", "man5/sallyport.toml.5", "man8/sallyport-init.8"} {
+		m.must("test", "-e", "/usr/share/man/"+page+".gz")
+	}
 	m.must("bash", "-n", "/usr/share/bash-completion/completions/sallyport")
 }
 

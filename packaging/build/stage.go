@@ -30,7 +30,7 @@ func (s source) fill(ctx context.Context, stage string) error {
 	if _, err := s.command(ctx, []string{epoch}, "go", "run", "-tags", tags, "./cmd/sallyport", "docs", stage); err != nil {
 		return err
 	}
-	pages, err := filepath.Glob(filepath.Join(stage, "man", "*.1"))
+	pages, err := filepath.Glob(filepath.Join(stage, "man", "*.[1-9]"))
 	if err != nil || len(pages) == 0 {
 		return fmt.Errorf("there are no manual pages in %s", stage)
 	}
