@@ -58,7 +58,7 @@ func TestExamplesOfHelp(t *testing.T) {
 func TestCommandLinesAreFound(t *testing.T) {
 	const document = "Say `sallyport why\nalice`, `sallyport`, `client add --nokey` or `door`.\n\n" +
 		"    sudo sallyport down --yes; bin/sallyport ssh gate   # sallyport never\n\n" +
-		"```console\n# sallyport client add x --key 'a b' > x.profile && A=b sallyport list\nclient \"x\": sallyport no\n```\n" +
+		"```console\n# sallyport client add x \\\n    --key 'a b' > x.profile && A=b sallyport list\nclient \"x\": sallyport no\n```\n" +
 		"1. do\n\n       ProxyCommand sallyport proxy office %h %p\n"
 	lines, mentions := commandLines(document)
 	if got := fmt.Sprintf("%q", lines); got != `[["down" "--yes"] ["ssh" "gate"] ["client" "add" "x" "--key" "a b"] ["list"] ["proxy" "office" "%h" "%p"]]` {
@@ -96,16 +96,18 @@ func documents(t *testing.T) (list []string) {
 }
 
 var (
-	blocks = regexp.MustCompile("(?m)^ *```(?s:.*?)^ *```|^(?: {4}|\t).*$") // with fences, and indented lines
-	spans  = regexp.MustCompile("`([^`]+)`")
-	shell  = regexp.MustCompile(`'([^']*)'|"([^"]*)"|(&&|[;|])|([12]?>+ *[^ ]+)|((?:^|\s)#.*)|([^\s;|>]+)`)
+	blocks    = regexp.MustCompile("(?m)^ *```(?s:.*?)^ *```|^(?: {4}|\t).*$") // with fences, and indented lines
+	continued = regexp.MustCompile(`[ \t]*\\\n[ \t]*`)
+	spans     = regexp.MustCompile("`([^`]+)`")
+	shell     = regexp.MustCompile(`'([^']*)'|"([^"]*)"|(&&|[;|])|([12]?>+ *[^ ]+)|((?:^|\s)#.*)|([^\s;|>]+)`)
 )
 
 // commandLines returns the words after "sallyport" of every command in the blocks
 // of a document, which are whole, and of those in its sentences, which may lack
 // something.
 func commandLines(document string) (lines, mentions [][]string) {
-	for _, part := range blocks.FindAllString(document, -1) {
+	whole := continued.ReplaceAllString(document, " ")
+	for _, part := range blocks.FindAllString(whole, -1) {
 		console := strings.HasPrefix(strings.TrimSpace(part), "```console")
 		for line := range strings.Lines(part) {
 			line = strings.TrimSpace(line)

@@ -163,7 +163,7 @@ func (w *world) closes(h *lab.Host, network string, to netip.AddrPort) {
 
 func (w *world) eventually(what string, ok func() bool) {
 	w.t.Helper()
-	for deadline := time.Now().Add(patience); !ok(); {
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			w.t.Fatalf("%s: did not happen within %s", what, patience)
 		}
