@@ -414,7 +414,7 @@ func (w *world) enter(h *lab.Host, to netip.AddrPort, ask func()) *session {
 
 func (w *world) becomes(h *lab.Host, network string, to netip.AddrPort, want lab.Answer) bool {
 	w.t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if w.probe(h, network, to) == want {
 			return true
 		}
