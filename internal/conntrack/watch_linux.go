@@ -18,6 +18,7 @@ import (
 // Groups of events (include/uapi/linux/netfilter/nfnetlink_compat.h).
 const (
 	groupNew     = 1
+	groupUpdate  = 2
 	groupDestroy = 3
 )
 
@@ -37,7 +38,7 @@ func NewWatcher(ports []packet.Port) (*Watcher, error) {
 	w := &Watcher{conn}
 	_ = conn.SetReadBuffer(1 << 20)
 	err = w.SetPorts(ports)
-	for _, group := range []uint32{groupNew, groupDestroy} {
+	for _, group := range []uint32{groupNew, groupUpdate, groupDestroy} {
 		if err == nil {
 			err = conn.JoinGroup(group)
 		}
@@ -119,8 +120,9 @@ func filter(wanted []run) []bpf.Instruction {
 	return append(program, bpf.RetConstant{Val: 0}, bpf.RetConstant{Val: 1 << 16})
 }
 
-// Run tells of every connection until the context ends, and calls lost when it
-// has not heard of some: a burst did not fit.
+// Run tells of every connection until the context ends: that it has begun, that it
+// has been answered (perhaps several times), and that it has ended. It calls lost
+// when it has not heard of some: a burst did not fit.
 func (w *Watcher) Run(ctx context.Context, tell func(Flow), lost func()) error {
 	stop := context.AfterFunc(ctx, func() { _ = w.conn.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
@@ -136,16 +138,44 @@ func (w *Watcher) Run(ctx context.Context, tell func(Flow), lost func()) error {
 			return fmt.Errorf("watch connections: %w", err)
 		}
 		for _, m := range messages {
-			var e conntrack.Event
-			// A message that this version does not understand concerns nobody.
-			if e.Unmarshal(m) != nil || e.Flow == nil || e.Type != conntrack.EventNew && e.Type != conntrack.EventDestroy {
-				continue
-			}
-			f := flowOf(*e.Flow)
-			f.Ended, f.Bytes = e.Type == conntrack.EventDestroy, e.Flow.CountersOrig.Bytes+e.Flow.CountersReply.Bytes
-			tell(f)
+			report(m, tell)
 		}
 	}
+}
+
+// report tells what a message says. One that this version does not understand
+// concerns nobody.
+func report(m netlink.Message, tell func(Flow)) {
+	var e conntrack.Event
+	if e.Unmarshal(m) != nil || e.Flow == nil {
+		return
+	}
+	f := flowOf(*e.Flow)
+	switch e.Type {
+	case conntrack.EventNew:
+		tell(f)
+	case conntrack.EventDestroy:
+		f.Ended, f.Bytes = true, e.Flow.CountersOrig.Bytes+e.Flow.CountersReply.Bytes
+		tell(f)
+		return
+	case conntrack.EventUpdate:
+	default:
+		return
+	}
+	if answered(f.Port.Proto, e.Flow.Status) {
+		f.Answered = true
+		tell(f)
+	}
+}
+
+// answered reports whether a flow is more than one side's wish. The kernel calls a
+// TCP connection assured when the acknowledgement of its SYN and ACK has come
+// (tcp_packet in net/netfilter/nf_conntrack_proto_tcp.c).
+func answered(proto packet.Proto, status conntrack.Status) bool {
+	if proto == packet.TCP {
+		return status.Assured()
+	}
+	return status.SeenReply()
 }
 
 // Close ends the watch.

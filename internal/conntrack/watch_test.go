@@ -76,6 +76,9 @@ func TestWatch(t *testing.T) {
 		if f.Ended || f.Port != ssh || f.Source != l.Client.IP4 && f.Source != l.Client.IP6 {
 			t.Fatalf("told %+v", f)
 		}
+		if is := next(t, flows); !is.Answered || is.Name() != f.Name() {
+			t.Fatalf("told %+v of an established connection", is)
+		}
 		conn.Close()
 		// A flow that is over is forgotten after a while; this makes it now.
 		if err := l.Gate.Do(func() error {
@@ -85,6 +88,9 @@ func TestWatch(t *testing.T) {
 			t.Fatal(err)
 		}
 		end := next(t, flows)
+		for end.Answered { // once more, whenever something has happened
+			end = next(t, flows)
+		}
 		if !end.Ended || end.ID != f.ID || end.Source != f.Source || end.Port != f.Port || counted && end.Bytes < 100 {
 			t.Fatalf("told %+v after %+v", end, f)
 		}
@@ -136,7 +142,7 @@ func TestWatchManyPorts(t *testing.T) {
 		}
 		for _, want := range c.told {
 			f := next(t, flows)
-			for f.Ended { // of the case before
+			for f.Ended || f.Answered { // of the case before
 				f = next(t, flows)
 			}
 			if f.Port.Number != want {
@@ -176,5 +182,65 @@ func TestWatchTellsOfWhatItHasMissed(t *testing.T) {
 	lost := false
 	if err := w.Run(ctx, func(Flow) {}, func() { lost = true; cancel() }); err != nil || !lost {
 		t.Errorf("lost %t, error %v", lost, err)
+	}
+}
+
+// Only what both sides want is answered: for TCP more than the answer to a first
+// packet, which anybody can send in another's name.
+func TestWatchTellsOfAnswers(t *testing.T) {
+	l := labtest.New(t, lab.Options{})
+	if err := l.Gate.Do(track); err != nil {
+		t.Fatal(err)
+	}
+	tcp := func(n uint16) packet.Port { return packet.Port{Proto: packet.TCP, Number: n} }
+	dns := packet.Port{Proto: packet.UDP, Number: 53}
+	_, flows := watched(t, l, tcp(22), tcp(23), dns)
+	if _, err := l.Gate.Greet(netip.MustParseAddrPort("[::]:22")); err != nil {
+		t.Fatal(err)
+	}
+	server, err := l.Gate.ListenPacket("udp4", l.Client.Gate4.String()+":53")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	client, err := l.Client.Dial(t.Context(), "udp4", l.Client.Gate4.String()+":53")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if _, err := client.Write([]byte("?")); err != nil {
+		t.Fatal(err)
+	}
+	if f := next(t, flows); f.Port != dns || f.Answered {
+		t.Errorf("told %+v of a datagram", f)
+	}
+	if _, err := l.Client.Probe("tcp", netip.AddrPortFrom(l.Client.Gate4, 23), 10*time.Second); err != nil { // is refused
+		t.Fatal(err)
+	}
+	if f := next(t, flows); f.Port != tcp(23) || f.Answered {
+		t.Errorf("told %+v of a SYN", f)
+	}
+	if _, err := l.Client.Probe("tcp", netip.AddrPortFrom(l.Client.Gate4, 22), 10*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	f := next(t, flows)
+	for f.Ended || f.Port == tcp(22) && !f.Answered {
+		f = next(t, flows)
+	}
+	if f.Port != tcp(22) {
+		t.Errorf("told %+v, want the connection", f)
+	}
+	question := make([]byte, 1)
+	_, from, err := server.ReadFrom(question)
+	if err == nil {
+		_, err = server.WriteTo(question, from)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for f = next(t, flows); f.Port != dns; f = next(t, flows) {
+	}
+	if !f.Answered {
+		t.Errorf("told %+v of the answer", f)
 	}
 }

@@ -50,8 +50,8 @@ type Book struct {
 	count   map[string]int // of the parts, by door
 	room    room
 	ends    ends
-	spent   []event.Grant // single ones that were found used up; Expire returns them
-	recent  []event.Grant // the latest that ended, in a ring
+	spent   []event.Grant    // single ones that were found used up; Expire returns them
+	recent  []event.Grant    // the latest that ended, in a ring
 	owing   map[key]struct{} // elements of which parts are owed; perhaps some that have ended since
 	waiting *missed          // not nil until grants of an earlier time are restored
 }

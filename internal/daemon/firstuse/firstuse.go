@@ -2,7 +2,8 @@
 
 // Package firstuse finds out which connection was the first to use each grant, and
 // what came of it. It is asked about nothing: it hears of grants, and of what the
-// kernel says about connections, in whatever order they come.
+// kernel says about connections, in whatever order they come. A connection counts
+// once it has been answered: anybody can send a first packet in another's name.
 package firstuse
 
 import (
@@ -20,6 +21,7 @@ import (
 
 const (
 	maxWaiting = 65_536 // grants whose first connection is still to come
+	maxBegun   = 16_384 // connections that have not been answered
 	maxUnder   = 16_384 // connections under way
 	maxEarly   = 256    // connections that were reported before their grant
 	maxOwners  = 16     // owners of the grants that a connection is the first to use
@@ -60,6 +62,7 @@ type Uses struct {
 	doors   map[packet.Port]string
 	widens  map[string]*config.Door // of those with grants for prefixes
 	waiting map[visit][]expected    // by who may come; of each owner one
+	begun   begun                   // connections that have not been answered
 	under   map[uint32]connection
 	early   []connection
 	watcher *conntrack.Watcher // nil: the kernel does not report
@@ -67,7 +70,7 @@ type Uses struct {
 
 // New returns uses that know no doors yet. Put must not block.
 func New(put func(event.Event)) *Uses {
-	return &Uses{put: put, waiting: make(map[visit][]expected), under: make(map[uint32]connection)}
+	return &Uses{put: put, waiting: make(map[visit][]expected), begun: newBegun(), under: make(map[uint32]connection)}
 }
 
 // Configure says whose ports are watched, and returns them.
@@ -132,16 +135,22 @@ func (u *Uses) forget(v visit, client string) {
 func (u *Uses) Flow(now time.Time, f conntrack.Flow) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if f.Ended {
-		if c, ours := u.under[f.ID]; ours {
+	door, ours := u.doors[f.Port]
+	switch {
+	case f.Ended:
+		u.begun.take(f.Name())
+		if c, used := u.under[f.ID]; used {
 			delete(u.under, f.ID)
 			u.end(now, c, f.Bytes)
 		}
 		return
-	}
-	door, ours := u.doors[f.Port]
-	if !ours {
+	case !ours:
 		return
+	case !f.Answered:
+		u.begun.add(f.Name())
+		return
+	case !u.begun.take(f.Name()):
+		return // answered before, or it was there before its door was watched
 	}
 	c := connection{visit: u.visit(f.Source.Unmap(), door), peer: f.Source.Unmap(), id: f.ID, port: f.Port, began: now}
 	if c.grants = u.waiting[c.visit]; len(c.grants) == 0 {

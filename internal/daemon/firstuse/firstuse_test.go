@@ -28,6 +28,14 @@ func using() (*Uses, *[]event.Event) {
 	return u, &told
 }
 
+// forged and above are the ids of connections that nobody answers by himself.
+const forged = 100
+
+func answered(f conntrack.Flow) conntrack.Flow {
+	f.Answered = true
+	return f
+}
+
 func grantTo(source netip.Addr) event.Event {
 	return event.Event{Time: start, Kind: event.KindGrant, Door: "ssh", Client: "alice", Source: source}
 }
@@ -40,6 +48,9 @@ func TestUses(t *testing.T) {
 	web := conntrack.Flow{ID: 8, Source: alice, Port: packet.Port{Proto: packet.TCP, Number: 80}}
 	second := conntrack.Flow{ID: 9, Source: alice, Port: sshPort}
 	stranger := conntrack.Flow{ID: 10, Source: netip.MustParseAddr("192.0.2.99"), Port: sshPort}
+	syn := conntrack.Flow{ID: forged, Source: alice, Port: sshPort}
+	synEnds := syn
+	synEnds.Ended = true
 	over := event.Event{Time: start, Kind: event.KindExpiry, Door: "ssh", Client: "alice", Source: alice}
 	another := over
 	another.Client = "bob"
@@ -58,6 +69,12 @@ func TestUses(t *testing.T) {
 		{"a trusted source", []any{grantTo(alice), stranger}, nil},
 		{"after the end", []any{grantTo(alice), over, 5 * time.Second, begins}, nil},
 		{"after the end of another owner's", []any{grantTo(alice), another, begins}, []string{first}},
+		{"a forged first packet", []any{grantTo(alice), syn, 3 * time.Second, synEnds}, nil},
+		{"a forged one before the grant", []any{syn, grantTo(alice), 3 * time.Second, synEnds}, nil},
+		{"a forged one, and then alice", []any{grantTo(alice), syn, begins, synEnds}, []string{first}},
+		{"answered late", []any{grantTo(alice), syn, 3 * time.Second, answered(syn)}, []string{first}},
+		{"what was there before is answered again", []any{grantTo(alice), answered(syn)}, nil},
+		{"a second one is answered again", []any{grantTo(alice), begins, second, 3 * time.Second, grantTo(alice), answered(second)}, []string{first}},
 		{"the end of something else", []any{ends}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -72,6 +89,10 @@ func TestUses(t *testing.T) {
 					u.Heard(what)
 				case conntrack.Flow:
 					u.Flow(now, what)
+					if !what.Ended && !what.Answered && what.ID < forged {
+						u.Flow(now, answered(what))
+						u.Flow(now, answered(what)) // the kernel says so more than once
+					}
 				}
 			}
 			if len(*told) != len(tt.want) {
@@ -91,8 +112,11 @@ func TestUsesOfAWideGrant(t *testing.T) {
 	u, told := using()
 	u.Configure(&config.Config{Doors: []config.Door{{Name: "ssh", Ports: []packet.Port{sshPort}, Widen4: 24}}})
 	u.Heard(grantTo(alice))
-	u.Flow(start, conntrack.Flow{ID: 1, Source: netip.MustParseAddr("198.18.0.1"), Port: sshPort})
-	u.Flow(start, conntrack.Flow{ID: 2, Source: alice.Next(), Port: sshPort})
+	for i, source := range []netip.Addr{netip.MustParseAddr("198.18.0.1"), alice.Next()} {
+		f := conntrack.Flow{ID: uint32(i), Source: source, Port: sshPort}
+		u.Flow(start, f)
+		u.Flow(start, answered(f))
+	}
 	if len(*told) != 1 || (*told)[0].Source != alice || (*told)[0].Detail != "first connection, to tcp/22, from "+alice.Next().String() {
 		t.Errorf("told %+v", *told)
 	}
@@ -103,11 +127,17 @@ func TestUsesAreBounded(t *testing.T) {
 	for i := range 2 * maxWaiting {
 		source := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
 		u.Heard(grantTo(source))
-		u.Flow(start, conntrack.Flow{ID: uint32(i), Source: source, Port: sshPort})
-		u.Flow(start, conntrack.Flow{ID: uint32(i), Source: source, Port: sshPort}) // nobody's
+		for j := range 3 { // of which one is nobody's, and one is not answered
+			f := conntrack.Flow{ID: uint32(i), From: uint16(j), Source: source, Port: sshPort}
+			u.Flow(start, f)
+			if j != 2 {
+				u.Flow(start, answered(f))
+			}
+		}
 		u.Heard(grantTo(alice.Next()))
 	}
-	if len(u.under) > maxUnder || len(u.early) > maxEarly || len(u.waiting) > maxWaiting {
-		t.Errorf("%d under way, %d early, %d waiting", len(u.under), len(u.early), len(u.waiting))
+	if len(u.under) > maxUnder || len(u.early) > maxEarly || len(u.waiting) > maxWaiting ||
+		len(u.begun.there) > maxBegun || len(u.begun.ring) > maxBegun {
+		t.Errorf("%d under way, %d early, %d waiting, %d begun", len(u.under), len(u.early), len(u.waiting), len(u.begun.there))
 	}
 }

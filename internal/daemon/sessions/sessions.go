@@ -51,11 +51,10 @@ func (s *Sessions) Close() error {
 
 // Flow takes what the kernel reports of a connection.
 func (s *Sessions) Flow(now time.Time, f conntrack.Flow) {
-	if f.Ended {
+	switch {
+	case f.Ended:
 		s.table.Ended(f)
-		return
-	}
-	if s.door(f.Port) != nil {
+	case !f.Answered && s.door(f.Port) != nil:
 		s.table.Begun(f, s.owners(f, now), now)
 	}
 }
