@@ -38,7 +38,7 @@ secret, and other users see the arguments of a command. Prints what can be done 
 		}
 		printAdded(std, profile)
 		if isURI(list[0]) {
-			fmt.Fprintf(std.err, "note: the secret was an argument: it stands in the history of the shell, and was in the list of processes; "+
+			note(std.err, "the secret was an argument: it stands in the history of the shell, and was in the list of processes; "+
 				"remove it there, and give it to \"sallyport add -\" next time\n")
 		}
 		return nil

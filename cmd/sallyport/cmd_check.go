@@ -103,7 +103,7 @@ func check(std stdio, o checkOptions) error {
 	return nil
 }
 
-// invalid tells of a configuration that cannot be loaded.
+// invalid reports a configuration that cannot be loaded.
 func invalid(std stdio, o checkOptions, err error) error {
 	var mistakes config.Errors
 	if !o.json || !errors.As(err, &mistakes) {
@@ -120,19 +120,22 @@ func invalid(std stdio, o checkOptions, err error) error {
 	return errSilent
 }
 
+var problemColors = map[lint.Severity]string{lint.Error: alarm, lint.Warning: yellow, lint.Info: cyan}
+
 // print writes problems for people, by severity. A remedy is written once for
 // several problems in a row.
-func (c checked) print(w io.Writer) {
+func (c checked) print(out io.Writer) {
+	w := screenOf(out)
 	summary := "good"
 	for i, p := range c.Problems {
 		first := i == 0 || c.Problems[i-1].Severity != p.Severity
 		last := i == len(c.Problems)-1 || c.Problems[i+1].Severity != p.Severity
 		if first {
-			fmt.Fprintf(w, "%s:\n", p.Severity)
+			fmt.Fprintf(w, "%s:\n", w.paint(problemColors[p.Severity], string(p.Severity)))
 		}
-		fmt.Fprintf(w, "  %s: %s: %s\n", config.Place{File: p.File, Line: p.Line}, p.Rule, p.Text)
+		w.prose("", "  ", fmt.Sprintf("%s: %s: %s", config.Place{File: p.File, Line: p.Line}, p.Rule, p.Text))
 		if last || c.Problems[i+1].Remedy != p.Remedy {
-			fmt.Fprintf(w, "      %s\n", p.Remedy)
+			w.prose("", "      ", p.Remedy)
 		}
 	}
 	var counts []string
@@ -145,9 +148,9 @@ func (c checked) print(w io.Writer) {
 		summary = strings.Join(counts, ", ")
 	}
 	for _, note := range c.Notes {
-		fmt.Fprintf(w, "note: %s\n", note)
+		w.prose(cyan, "note: ", note)
 	}
-	fmt.Fprintf(w, "%s: %s, %s: %s\n", c.Config, phrase.Count(c.Doors, "door"), phrase.Count(c.Clients, "client"), summary)
+	w.prose("", "", fmt.Sprintf("%s: %s, %s: %s", c.Config, phrase.Count(c.Doors, "door"), phrase.Count(c.Clients, "client"), summary))
 }
 
 func (c checked) count(s lint.Severity) (n int) {

@@ -39,7 +39,7 @@ and no rights are needed where the system allows unprivileged user namespaces.`,
 		if err != nil {
 			return fmt.Errorf("find this program: %w", err)
 		}
-		opts := drill.Options{Out: std.out, Color: colored(std.out), Executable: executable}
+		opts := drill.Options{Out: std.out, Color: screenOf(std.out).color, Executable: executable}
 		if *verbose {
 			opts.Log = std.err
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"strings"
 	"time"
@@ -32,7 +31,7 @@ what to do.`,
 	ntp := cmd.Flags().String("ntp", "pool.ntp.org", "time server, a `HOST`, to compare the clock with; off: none")
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
 		profile, err := loadProfile(list[0])
-		d := doctor{out: std.out, profile: profile, opts: flags.options(), family: flags.family()}
+		d := doctor{out: screenOf(std.out), profile: profile, opts: flags.options(), family: flags.family()}
 		d.say("profile", "complete", err)
 		if err == nil {
 			d.examine(cmd.Context(), *ntp)
@@ -47,7 +46,7 @@ what to do.`,
 
 // doctor examines a profile and what it needs, one line each.
 type doctor struct {
-	out     io.Writer
+	out     screen
 	profile *client.Profile
 	opts    client.Options
 	family  sender.Family
@@ -58,24 +57,29 @@ type doctor struct {
 // say prints a finding: what is well, or what is not and what to do.
 func (d *doctor) say(what, well string, err error) {
 	if err == nil {
-		fmt.Fprintf(d.out, "ok    %-8s %s\n", what, well)
+		d.line(green, "ok", what, well)
 		return
 	}
 	d.failed++
-	fmt.Fprintf(d.out, "FAIL  %-8s %v\n", what, err)
+	d.line(alarm, "FAIL", what, err.Error())
 	d.hint(err)
 }
 
 // warn prints what may be a problem, and need not be one.
 func (d *doctor) warn(what string, err error) {
-	fmt.Fprintf(d.out, "warn  %-8s %v\n", what, err)
+	d.line(yellow, "warn", what, err.Error())
 	d.hint(err)
+}
+
+// line prints one verdict.
+func (d *doctor) line(color, verdict, what, text string) {
+	d.out.prose(color, fmt.Sprintf("%-5s %-8s ", verdict, what), text)
 }
 
 func (d *doctor) hint(err error) {
 	var hinted interface{ Hint() string }
 	if errors.As(err, &hinted) {
-		fmt.Fprintf(d.out, "      %-8s %s\n", "", strings.ReplaceAll(hinted.Hint(), "\n", "\n               "))
+		d.line("", "", "", hinted.Hint())
 	}
 }
 
@@ -92,7 +96,7 @@ func (d *doctor) examine(ctx context.Context, ntp string) {
 	}
 	switch {
 	case d.failed > 0:
-		fmt.Fprintln(d.out, "      knock    left out: see above")
+		d.line("", "", "knock", "left out: see above")
 	case d.profile.ServerKey != "":
 		d.knock(ctx, addrs)
 	default:

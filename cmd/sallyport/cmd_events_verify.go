@@ -54,7 +54,7 @@ the printed number and hash elsewhere, and give them to --known later.`,
 		} else {
 			fmt.Fprintf(std.out, "%s checked, %d outside of the chain\n", phrase.Count(int(v.Rows), "event"), v.Outside)
 			for _, f := range v.Faults {
-				fmt.Fprintln(std.out, "! "+inert.Text(f))
+				warn(std.out, "%s", inert.Text(f))
 			}
 			if v.LastHash != "" {
 				fmt.Fprintf(std.out, "latest: %d:%s\n", v.Last, v.LastHash)

@@ -4,7 +4,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -16,7 +15,7 @@ import (
 	"sallyport/internal/lang"
 )
 
-var severityColors = map[event.Severity]string{event.Critical: "1;31", event.High: "31", event.Medium: "33", event.Low: "36", event.Info: "2"}
+var severityColors = map[event.Severity]string{event.Critical: alarm, event.High: red, event.Medium: yellow, event.Low: cyan, event.Info: faint}
 
 func newFindings(std stdio) *cobra.Command {
 	cmd := &cobra.Command{
@@ -64,7 +63,7 @@ back only if it becomes more severe.`,
 			printJSON(std.out, list)
 			return nil
 		}
-		findingsPrinter{std.out, language.get(), readLabels(place.config)}.print(list)
+		findingsPrinter{screenOf(std.out), language.get(), readLabels(place.config)}.print(list)
 		return nil
 	}
 	cmd.AddCommand(newAck(std))
@@ -73,7 +72,7 @@ back only if it becomes more severe.`,
 
 // findingsPrinter prints findings for people.
 type findingsPrinter struct {
-	io.Writer
+	screen
 	lang   lang.Lang
 	labels labels
 }
@@ -83,23 +82,18 @@ func (w findingsPrinter) print(list []event.Finding) {
 		fmt.Fprintln(w, w.lang.Say("No findings."))
 		return
 	}
-	color := colored(w.Writer)
 	for i, f := range list {
 		f = detect.In(w.lang, f)
 		if i > 0 {
 			fmt.Fprintln(w)
 		}
-		head := w.lang.Say(strings.ToUpper(inert.Text(string(f.Severity))))
-		if code := severityColors[f.Severity]; color && code != "" {
-			head = "\x1b[" + code + "m" + head + "\x1b[0m"
-		}
-		fmt.Fprintf(w, "%s  %s%s\n", head, inert.Text(f.Explanation), w.seen(f))
-		fmt.Fprintf(w, "  %s  %s  %s, %s\n", inert.Text(f.ID), inert.Text(f.Rule), w.subject(f), w.span(f))
+		w.prose(severityColors[f.Severity], w.lang.Say(strings.ToUpper(inert.Text(string(f.Severity))))+"  ", inert.Text(f.Explanation)+w.seen(f))
+		w.prose("", "  ", fmt.Sprintf("%s  %s  %s, %s", inert.Text(f.ID), inert.Text(f.Rule), w.subject(f), w.span(f)))
 		for _, e := range f.Evidence {
-			fmt.Fprintf(w, "  - %s\n", inert.Text(e))
+			w.prose("", "  - ", inert.Text(e))
 		}
 		if f.Advice != "" {
-			fmt.Fprintf(w, "  %s\n", w.lang.Sayf("What to do: %s", inert.Text(f.Advice)))
+			w.prose("", "  ", w.lang.Sayf("What to do: %s", inert.Text(f.Advice)))
 		}
 	}
 }

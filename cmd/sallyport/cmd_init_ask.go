@@ -49,7 +49,7 @@ func ask(ctx context.Context, std stdio, to *setup.Setup) error {
 
 // show prints what was found.
 func (s proposal) show(d dialog) {
-	fmt.Fprintf(d.out, "%s Nothing is closed by it, and nothing is written before you say so.\n\n", d.bold("Sallyport makes a first configuration."))
+	fmt.Fprintf(d.out, "%s Nothing is closed by it, and nothing is written before you say so.\n\n", d.out.paint(bold, "Sallyport makes a first configuration."))
 	var rows [][]string
 	line := func(what, format string, args ...any) {
 		rows = append(rows, []string{"  " + what, fmt.Sprintf(format, args...)})

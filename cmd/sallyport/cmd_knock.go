@@ -104,7 +104,7 @@ func knockMessage(ctx context.Context, std stdio, p *client.Profile, opts client
 func noteShorter(w io.Writer, asked time.Duration, r client.Result) {
 	for _, g := range r.Grants {
 		if g.For < asked-time.Second {
-			fmt.Fprintf(w, "note: asked for %s, and door %q is open for %s: the server lets this client have no more (max_open)\n", phrase.Duration(asked), g.Door, phrase.Duration(g.For))
+			note(w, "asked for %s, and door %q is open for %s: the server lets this client have no more (max_open)", phrase.Duration(asked), g.Door, phrase.Duration(g.For))
 		}
 	}
 }
@@ -202,7 +202,7 @@ func sendWhenUnused(ctx context.Context, w io.Writer, p *client.Profile, opts cl
 		return sent, err
 	}
 	wait := time.Until(used.Again)
-	fmt.Fprintf(w, "note: the sequence of this half minute has been sent to door %q already; waiting %s for the next (Ctrl-C ends it)\n",
+	note(w, "the sequence of this half minute has been sent to door %q already; waiting %s for the next (Ctrl-C ends it)",
 		used.Door, phrase.Duration(max(wait, time.Second)))
 	select {
 	case <-ctx.Done():

@@ -70,7 +70,7 @@ does it nevertheless.`,
 // printReload says what has changed, or, if nothing was applied, what would.
 func printReload(w io.Writer, a control.ReloadAnswer, now time.Time) {
 	for _, text := range a.Warnings {
-		fmt.Fprintf(w, "! %s\n", text)
+		warn(w, "%s", text)
 	}
 	printWaiting(w, a)
 	switch {
@@ -109,7 +109,7 @@ func printReload(w io.Writer, a control.ReloadAnswer, now time.Time) {
 // printWaiting names what a restart brings into force.
 func printWaiting(w io.Writer, a control.ReloadAnswer) {
 	for _, name := range a.Waiting {
-		fmt.Fprintf(w, "! %s waits for a restart: systemctl restart sallyport, which loses no grant\n", name)
+		warn(w, "%s waits for a restart: systemctl restart sallyport, which loses no grant", name)
 	}
 }
 

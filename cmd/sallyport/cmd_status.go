@@ -19,7 +19,7 @@ import (
 	"sallyport/internal/phrase"
 )
 
-// watchEvery is how often a watched status is asked for anew.
+// watchEvery is how often a watched status is refreshed.
 const watchEvery = time.Second
 
 func newStatus(std stdio) *cobra.Command {
@@ -73,13 +73,7 @@ func watchStatus(ctx context.Context, w io.Writer, conn *control.Conn) error {
 		if err != nil {
 			return err
 		}
-		var page strings.Builder
-		printStatus(&page, s, time.Now())
-		if isTerminal(w) {
-			const clear = "\x1b[H\x1b[2J"
-			fmt.Fprint(w, clear)
-		}
-		fmt.Fprintln(w, page.String())
+		showPage(screenOf(w), func(page screen) { printStatus(page, s, time.Now()) })
 		select {
 		case <-ctx.Done():
 			return nil
@@ -88,10 +82,34 @@ func watchStatus(ctx context.Context, w io.Writer, conn *control.Conn) error {
 	}
 }
 
+// showPage shows a page in the place of the one before. What does not fit a
+// terminal is left out at its end, and said.
+func showPage(w screen, print func(screen)) {
+	var page strings.Builder
+	print(w.on(&page))
+	lines := strings.Split(strings.TrimRight(page.String(), "\n"), "\n")
+	if w.height == 0 {
+		fmt.Fprintf(w, "%s\n\n", strings.Join(lines, "\n"))
+		return
+	}
+	const clear = "\x1b[H\x1b[2J"
+	shown, used := 0, 0
+	for shown < len(lines) && used+w.rows(lines[shown]) < w.height {
+		used += w.rows(lines[shown])
+		shown++
+	}
+	left := ""
+	if shown < len(lines) { // the last of the lines makes room for the note
+		shown = max(shown-1, 0)
+		left = w.paint(faint, fmt.Sprintf("%s more: a larger window shows them", phrase.Count(len(lines)-shown, "line")))
+	}
+	fmt.Fprint(w, clear, strings.Join(append(lines[:shown:shown], left), "\n"))
+}
+
 func printStatus(w io.Writer, s control.Status, now time.Time) {
 	fmt.Fprintf(w, "sallyport %s, up %s, policy %s, closed ports %s\n", s.Version, remaining(now, s.Started), s.Policy, s.Closed)
 	for _, p := range s.Problems {
-		fmt.Fprintf(w, "! %s\n", p)
+		warn(w, "%s", p)
 	}
 	printDoors(w, s.Doors)
 	printGrants(w, s, now)
@@ -193,7 +211,7 @@ func printMoat(w io.Writer, m control.Moat) {
 	}
 	fmt.Fprintln(w)
 	if m.Problem != "" {
-		fmt.Fprintf(w, "! moat: %s\n", m.Problem)
+		warn(w, "moat: %s", m.Problem)
 	}
 }
 

@@ -238,8 +238,9 @@ func (w *why) concerns(g event.Grant) bool {
 	return w.source.Contains(g.Source.Unmap()) || w.source.Overlaps(g.From())
 }
 
-func (w *why) print(out io.Writer, now time.Time) {
-	say := func(english string, args ...any) { fmt.Fprintln(out, w.lang.Sayf(english, args...)) }
+func (w *why) print(to io.Writer, now time.Time) {
+	out := screenOf(to)
+	say := w.sayer(out)
 	if label := w.labels.clients[w.Target]; label != "" && !w.source.IsValid() {
 		say("Client %s.", w.client(w.Target))
 	}
@@ -251,20 +252,22 @@ func (w *why) print(out io.Writer, now time.Time) {
 		} else {
 			say("Nothing from %s since %s.", inert.Text(w.Target), since)
 		}
-		fmt.Fprintf(out, "\n%s\n", w.silence())
+		fmt.Fprintln(out)
+		out.prose("", "", w.silence(out.width > 0))
 		return
 	}
 	fmt.Fprintln(out)
 	say("Since %s, the latest at the end:", since)
 	for _, e := range w.Events {
-		fmt.Fprintf(out, "  %s  %s\n", w.lang.Time(e.Time.Local(), lang.Second), w.sentence(e))
+		out.prose(kindColors[e.Kind], "  "+w.lang.Time(e.Time.Local(), lang.Second)+"  ", w.sentence(e))
 	}
 	if len(w.Reasons) == 0 && w.granted > 0 {
 		fmt.Fprintln(out)
 		say("Every knock was granted (%s).", timesIn(w.lang, w.granted))
 	}
 	if w.unused(now) {
-		fmt.Fprintf(out, "\n%s\n", w.lang.Say(sayUnusedGrants))
+		fmt.Fprintln(out)
+		out.prose("", "", unfold(w.lang.Say(sayUnusedGrants), out.width > 0))
 	}
 	w.printReasons(out)
 	if w.last.Kind == event.KindRefusal && now.Sub(w.last.Time) < summedUp {
@@ -273,13 +276,19 @@ func (w *why) print(out io.Writer, now time.Time) {
 	}
 }
 
-func (w *why) printReasons(out io.Writer) {
+// sayer returns a function that prints a sentence in the language of the answer.
+func (w *why) sayer(out screen) func(string, ...any) {
+	return func(english string, args ...any) { out.prose("", "", w.lang.Sayf(english, args...)) }
+}
+
+func (w *why) printReasons(out screen) {
 	l := w.lang
 	for _, r := range w.Reasons {
-		fmt.Fprintf(out, "\n%s\n  %s\n", l.Sayf("%s, %s, the last time at %s:", inert.Text(title(l, r)), timesIn(l, r.Count), l.Time(r.Last.Local(), lang.Second)),
-			l.Sayf("%s.", cmp.Or(capital(l.Say(r.Meaning)), inert.Text(r.Detail))))
+		fmt.Fprintln(out)
+		out.prose("", "", l.Sayf("%s, %s, the last time at %s:", inert.Text(title(l, r)), timesIn(l, r.Count), l.Time(r.Last.Local(), lang.Second)))
+		out.prose("", "  ", l.Sayf("%s.", cmp.Or(capital(l.Say(r.Meaning)), inert.Text(r.Detail))))
 		if r.Advice != "" {
-			fmt.Fprintf(out, "  %s\n", l.Sayf("What to do: %s", l.Say(r.Advice)))
+			out.prose("", "  ", l.Sayf("What to do: %s", l.Say(r.Advice)))
 		}
 	}
 }
@@ -331,8 +340,8 @@ func title(l lang.Lang, r whyReason) string {
 }
 
 // printNow says what holds at present.
-func (w *why) printNow(out io.Writer, now time.Time) {
-	say := func(english string, args ...any) { fmt.Fprintln(out, w.lang.Sayf(english, args...)) }
+func (w *why) printNow(out screen, now time.Time) {
+	say := w.sayer(out)
 	switch {
 	case !w.Daemon:
 		say("The daemon does not answer, so what is open now is not known.")
@@ -348,14 +357,14 @@ func (w *why) printNow(out io.Writer, now time.Time) {
 
 // silence explains that there is nothing: the most frequent case, and the one
 // in which a log says the least.
-func (w *why) silence() string {
+func (w *why) silence(flowing bool) string {
 	if w.door {
-		return w.lang.Say(saySilentDoor)
+		return unfold(w.lang.Say(saySilentDoor), flowing)
 	}
 	if !w.source.IsValid() {
-		return w.lang.Say(saySilentClient)
+		return unfold(w.lang.Say(saySilentClient), flowing)
 	}
-	return w.lang.Say(saySilentSource) + "\n  tcpdump -ni any host " + w.source.Addr().String()
+	return unfold(w.lang.Say(saySilentSource), flowing) + "\n  tcpdump -ni any host " + w.source.Addr().String()
 }
 
 const (

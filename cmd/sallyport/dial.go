@@ -31,7 +31,7 @@ func reloadWith(ctx context.Context, w io.Writer, cfg *config.Config, q control.
 	switch {
 	case err == nil:
 		for _, text := range a.Warnings {
-			fmt.Fprintf(w, "! %s\n", text)
+			warn(w, "%s", text)
 		}
 		printWaiting(w, a)
 		if a.Until.IsZero() {

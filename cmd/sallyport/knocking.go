@@ -18,8 +18,8 @@ func printOpened(w io.Writer, r client.Result) {
 		if g.Single {
 			single = " for one connection"
 		}
-		fmt.Fprintf(w, "door %q is open for %s%s until %s (%s), answered in %s\n",
-			g.Door, g.Source, single, g.Until.Local().Format(time.TimeOnly), phrase.Duration(g.For.Round(time.Second)), milliseconds(r.Took))
+		fmt.Fprintf(w, "%s for %s%s until %s (%s), answered in %s\n",
+			screenOf(w).paint(green, fmt.Sprintf("door %q is open", g.Door)), g.Source, single, g.Until.Local().Format(time.TimeOnly), phrase.Duration(g.For.Round(time.Second)), milliseconds(r.Took))
 	}
 }
 
@@ -31,14 +31,14 @@ func milliseconds(d time.Duration) string {
 // warnOf tells what will become a problem.
 func warnOf(w io.Writer, p *client.Profile, r client.Result) {
 	if r.OldKey {
-		fmt.Fprintf(w, "note: the server is changing its key; fetch the profile %q again before the old key ends\n", p.Name)
+		note(w, "the server is changing its key; fetch the profile %q again before the old key ends", p.Name)
 	}
 	skew := p.Skew
 	if skew == 0 {
 		skew = client.DefaultSkew
 	}
 	if r.Clock.Abs() > skew/2 {
-		fmt.Fprintf(w, "note: this clock and the server's differ by %s; knocks fail from %s on\n", phrase.Duration(r.Clock.Abs().Round(time.Second)), phrase.Duration(skew))
+		note(w, "this clock and the server's differ by %s; knocks fail from %s on", phrase.Duration(r.Clock.Abs().Round(time.Second)), phrase.Duration(skew))
 	}
 }
 

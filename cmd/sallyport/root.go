@@ -68,6 +68,7 @@ wrong.`,
 	root.AddGroup(&cobra.Group{ID: "server", Title: "On the server:"}, &cobra.Group{ID: "client", Title: "On the client:"}, &cobra.Group{ID: "other", Title: "Other:"})
 	root.SetHelpCommandGroupID("other")
 	root.SetCompletionCommandGroupID("other")
+	helpFits(root, std)
 	addCommands(root, std)
 	groupsHelp(root)
 	addDocs(root)

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"runtime"
 	"strings"
@@ -14,11 +13,14 @@ import (
 	"golang.org/x/term"
 )
 
-// asks tells whether there is somebody to talk with.
-func (std stdio) asks() bool {
-	in, ok := std.in.(*os.File)
-	return ok && term.IsTerminal(int(in.Fd())) && isTerminal(std.out)
+// isTerminal reports whether w is a terminal.
+func isTerminal(w any) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
+
+// asks reports whether there is a person to ask.
+func (std stdio) asks() bool { return isTerminal(std.in) && isTerminal(std.out) }
 
 // errLeft is the answer of who goes away.
 var errLeft = hinted{errors.New("left without an answer"), "nothing was written"}
@@ -26,9 +28,8 @@ var errLeft = hinted{errors.New("left without an answer"), "nothing was written"
 // dialog asks questions on a terminal.
 type dialog struct {
 	ctx   context.Context
-	out   io.Writer
+	out   screen
 	lines <-chan string
-	bold  func(string) string
 }
 
 // newDialog begins to read lines. The reader cannot be interrupted, so it ends
@@ -45,17 +46,13 @@ func newDialog(ctx context.Context, std stdio) dialog {
 			}
 		}
 	}()
-	bold := func(s string) string { return s }
-	if colored(std.out) {
-		bold = func(s string) string { return "\x1b[1m" + s + "\x1b[0m" }
-	}
-	return dialog{ctx, std.out, lines, bold}
+	return dialog{ctx, screenOf(std.out), lines}
 }
 
 // ask asks until parse likes the answer. An empty answer means preset.
 func (d dialog) ask(question, preset string, parse func(string) error) error {
 	for {
-		fmt.Fprintf(d.out, "%s %s: ", d.bold(question), preset)
+		fmt.Fprintf(d.out, "%s %s: ", d.out.paint(bold, question), preset)
 		select {
 		case <-d.ctx.Done():
 			fmt.Fprintln(d.out)

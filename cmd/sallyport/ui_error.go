@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io"
 )
 
@@ -11,10 +10,11 @@ func printError(w io.Writer, err error) {
 	if errors.Is(err, errSilent) {
 		return
 	}
-	fmt.Fprintf(w, "sallyport: %v\n", err)
+	s := screenOf(w)
+	s.prose(alarm, "sallyport: ", err.Error())
 	var hinted interface{ Hint() string }
 	if errors.As(err, &hinted) && hinted.Hint() != "" {
-		fmt.Fprintf(w, "hint: %s\n", hinted.Hint())
+		s.prose(bold, "hint: ", hinted.Hint())
 	}
 }
 

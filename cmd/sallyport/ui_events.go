@@ -17,14 +17,13 @@ import (
 	"sallyport/internal/siem"
 )
 
-// kindColors are the colours of events (ECMA-48, select graphic rendition).
-// Every kind is here.
+// kindColors are the colours of events. Every kind is here.
 var kindColors = map[event.Kind]string{
-	event.KindGrant: "32", event.KindUse: "32",
-	event.KindRefusal: "33", event.KindClock: "33", event.KindOverload: "33", event.KindRepair: "33",
-	event.KindFailure: "31", event.KindFinding: "31", event.KindBan: "31",
-	event.KindLogin: "35", event.KindExpiry: "2", event.KindContacts: "2",
-	event.KindRevocation: "36", event.KindReload: "36", event.KindKey: "36", event.KindStart: "36", event.KindStop: "36",
+	event.KindGrant: green, event.KindUse: green,
+	event.KindRefusal: yellow, event.KindClock: yellow, event.KindOverload: yellow, event.KindRepair: yellow,
+	event.KindFailure: red, event.KindFinding: red, event.KindBan: red,
+	event.KindLogin: magenta, event.KindExpiry: faint, event.KindContacts: faint,
+	event.KindRevocation: cyan, event.KindReload: cyan, event.KindKey: cyan, event.KindStart: cyan, event.KindStop: cyan,
 }
 
 // eventLine is an event as a program reads it: every field is always there.
@@ -53,13 +52,13 @@ type eventPrinter struct {
 	w       *bufio.Writer
 	json    bool
 	format  siem.Format // of a SIEM; "": none
-	color   bool
+	screen  screen
 	widths  [6]int
 	printed bool
 }
 
 func newEventPrinter(w io.Writer, json bool) eventPrinter {
-	return eventPrinter{w: bufio.NewWriter(w), json: json, color: colored(w), widths: [6]int{19, 10, 6, 8, 15, 14}}
+	return eventPrinter{w: bufio.NewWriter(w), json: json, screen: screenOf(w), widths: [6]int{19, 10, 6, 8, 15, 14}}
 }
 
 // printFormat prints an event as a SIEM wants it.
@@ -88,7 +87,7 @@ func (p *eventPrinter) print(e event.Event) error {
 	}
 	if !p.printed {
 		p.printed = true
-		p.row("1", [6]string{"TIME", "KIND", "DOOR", "CLIENT", "SOURCE", "REASON"}, "DETAIL")
+		p.row(bold, [6]string{"TIME", "KIND", "DOOR", "CLIENT", "SOURCE", "REASON"}, "DETAIL")
 	}
 	p.row(kindColors[e.Kind], [6]string{e.Time.Local().Format(time.DateTime), inert.Text(string(e.Kind)), inert.Text(e.Door), inert.Text(e.Client),
 		line.Source, inert.Text(string(e.Reason))}, inert.Text(e.Detail))
@@ -107,8 +106,5 @@ func (p *eventPrinter) row(color string, cells [6]string, detail string) {
 	}
 	b.WriteString(detail)
 	text := strings.TrimRight(b.String(), " ")
-	if p.color && color != "" {
-		text = "\x1b[" + color + "m" + text + "\x1b[0m"
-	}
-	fmt.Fprintln(p.w, text)
+	fmt.Fprintln(p.w, p.screen.paint(color, text))
 }

@@ -4,20 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"os"
 	"time"
-
-	"golang.org/x/term"
 
 	"sallyport/internal/columns"
 	"sallyport/internal/phrase"
 )
-
-// isTerminal tells whether a person reads along.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
 
 // remaining writes how long something still holds: "4s", "3m10s", "10m".
 func remaining(until, now time.Time) string {
@@ -26,12 +17,6 @@ func remaining(until, now time.Time) string {
 		left = 0
 	}
 	return phrase.Duration(left.Round(time.Second))
-}
-
-// colored tells whether colours are welcome: on a terminal, unless the
-// environment says otherwise (no-color.org).
-func colored(w io.Writer) bool {
-	return isTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 
 // table prints rows in columns.
