@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -22,6 +23,7 @@ import (
 
 	"sallyport/client"
 	"sallyport/internal/lab"
+	"sallyport/internal/lab/labtest"
 )
 
 // measureDials in the environment makes the test binary a client that measures
@@ -30,7 +32,9 @@ const measureDials = "SALLYPORT_TEST_DIALS"
 
 // dials is how long connections took, in milliseconds.
 type dials struct {
-	Plain, Door []float64
+	Plain  []float64 // without a door
+	Door   []float64 // with a Dialer
+	InTurn []float64 // begun when the knock had been answered
 }
 
 // measure is the client. It uses the profile "slow".
@@ -53,32 +57,46 @@ func measure(task string) error {
 		}
 		return time.Since(begun).Seconds() * 1000, conn.Close()
 	}
+	inTurn := func(ctx context.Context, network, address string) (net.Conn, error) {
+		if _, err := client.Knock(ctx, profile, client.Options{}); err != nil {
+			return nil, err
+		}
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}
 	var d dials
 	for range n {
-		ms, err := took(new(net.Dialer).DialContext, plain)
-		if err != nil {
-			return err
-		}
-		d.Plain = append(d.Plain, ms)
-		if ms, err = took((&client.Dialer{Profile: profile}).DialContext, door); err != nil {
-			return err
-		}
-		d.Door = append(d.Door, ms)
-		if _, err := client.Close(ctx, profile, client.Options{}); err != nil {
-			return err
+		for _, way := range []struct {
+			list    *[]float64
+			dial    func(context.Context, string, string) (net.Conn, error)
+			address string
+		}{{&d.Plain, new(net.Dialer).DialContext, plain}, {&d.Door, (&client.Dialer{Profile: profile}).DialContext, door}, {&d.InTurn, inTurn, door}} {
+			ms, err := took(way.dial, way.address)
+			if err != nil {
+				return err
+			}
+			*way.list = append(*way.list, ms)
+			if _, err := client.Close(ctx, profile, client.Options{}); err != nil {
+				return err
+			}
 		}
 	}
 	return json.NewEncoder(os.Stdout).Encode(d)
 }
 
-// slowLine joins client and gate by a line of its own that takes so long one
-// way, and returns the gate's address on it.
-func slowLine(w *world, oneWay time.Duration) netip.Addr {
+// farLine is a way for packets between two hosts.
+type farLine struct {
+	delay time.Duration // one way
+	lost  float64       // the share of packets that never arrive
+	late  float64       // the share that later ones overtake: they take 10 ms longer
+}
+
+// join joins client and gate by a line of its own, and returns the gate's address on it.
+func (l farLine) join(w *world) netip.Addr {
 	w.t.Helper()
 	a := tun(w, w.Client, "198.18.0.2/24")
 	b := tun(w, w.Gate, "198.18.0.1/24")
-	go carry(a, b, oneWay)
-	go carry(b, a, oneWay)
+	go l.carry(a, b)
+	go l.carry(b, a)
 	return netip.MustParseAddr("198.18.0.1")
 }
 
@@ -116,17 +134,17 @@ func tun(w *world, h *lab.Host, address string) *os.File {
 }
 
 // carry moves packets, each as long after it came.
-func carry(from, to *os.File, delay time.Duration) {
-	type late struct {
-		packet []byte
-		due    time.Time
+func (l farLine) carry(from, to *os.File) {
+	type packet struct {
+		bytes []byte
+		due   time.Time
 	}
-	queue := make(chan late, 10_000)
+	queue := make(chan packet, 10_000)
 	defer close(queue)
 	go func() {
 		for p := range queue {
 			time.Sleep(time.Until(p.due))
-			to.Write(p.packet)
+			to.Write(p.bytes)
 		}
 	}()
 	buf := make([]byte, 1<<16)
@@ -135,7 +153,14 @@ func carry(from, to *os.File, delay time.Duration) {
 		if err != nil {
 			return
 		}
-		queue <- late{bytes.Clone(buf[:n]), time.Now().Add(delay)}
+		p := packet{bytes.Clone(buf[:n]), time.Now().Add(l.delay)}
+		switch chance := rand.Float64(); {
+		case chance < l.lost:
+		case chance < l.lost+l.late:
+			time.AfterFunc(l.delay+10*time.Millisecond, func() { to.Write(p.bytes) })
+		default:
+			queue <- p
+		}
 	}
 }
 
@@ -161,12 +186,12 @@ func (w *world) count(port uint16) *atomic.Int32 {
 	return &n
 }
 
-// farWorld is a client that has a line of 120 ms, there and back, to the gate,
-// whose door tcp/22 counts its connections. tcp/2222 is open.
-func farWorld(t *testing.T) (w *clientWorld, gate netip.Addr, accepted *atomic.Int32) {
+// farWorld is a client that has a long line to the gate, whose door tcp/22 counts
+// its connections. tcp/2222 is open.
+func farWorld(t *testing.T, l farLine) (w *clientWorld, gate netip.Addr, accepted *atomic.Int32) {
 	t.Helper()
 	w = newClientWorld(t, lab.Options{}, func(w *clientWorld) {
-		gate = slowLine(w.world, 60*time.Millisecond)
+		gate = l.join(w.world)
 		accepted = w.count(22)
 		w.count(2222)
 	})
@@ -196,18 +221,31 @@ func (w *clientWorld) dials(gate netip.Addr, n int) (d dials) {
 }
 
 // A connection through a door is one connection, over a line on which the
-// attempt leaves long before the answer to the knock. How long it took, beside
-// a plain one, is in the log of the test (go test -v -run TestDialerConnectsOnce).
+// attempt leaves long before the answer to the knock, whatever the line loses or
+// turns round. How long it took, beside a plain one, and one that waits for the
+// answer to the knock, is in the log of the test
+// (SALLYPORT_LONG=1 go test -v -run TestDialerConnectsOnce).
 func TestDialerConnectsOnce(t *testing.T) {
 	t.Parallel()
-	const n = 20
-	w, gate, accepted := farWorld(t)
-	d := w.dials(gate, n)
-	if len(d.Door) != n || accepted.Load() != n {
-		t.Errorf("%d connections for %d wishes", accepted.Load(), len(d.Door))
+	n, lines := 5, []farLine{{delay: 60 * time.Millisecond}}
+	if labtest.Long() {
+		n, lines = 20, append(lines, farLine{delay: 60 * time.Millisecond, lost: 0.05}, farLine{delay: 60 * time.Millisecond, late: 0.25})
 	}
-	for name, list := range map[string][]float64{"plain": d.Plain, "through a door": d.Door} {
-		t.Logf("%-14s  p50 %.1f ms, p90 %.1f ms", name, quantile(list, 0.5), quantile(list, 0.9))
+	for _, l := range lines {
+		t.Run(fmt.Sprintf("%.0f%% lost, %.0f%% late", 100*l.lost, 100*l.late), func(t *testing.T) {
+			t.Parallel()
+			w, gate, accepted := farWorld(t, l)
+			d := w.dials(gate, n)
+			if len(d.Door) != n || int(accepted.Load()) != 2*n {
+				t.Errorf("%d connections for %d wishes", accepted.Load(), 2*n)
+			}
+			for _, way := range []struct {
+				name string
+				list []float64
+			}{{"plain", d.Plain}, {"through a door", d.Door}, {"in turn", d.InTurn}} {
+				t.Logf("%-14s  p50 %.1f ms, p90 %.1f ms", way.name, quantile(way.list, 0.5), quantile(way.list, 0.9))
+			}
+		})
 	}
 }
 
@@ -215,7 +253,7 @@ func TestDialerConnectsOnce(t *testing.T) {
 // open there is another one, and the service sees that one alone.
 func TestDialerTriesOnceMore(t *testing.T) {
 	t.Parallel()
-	w, gate, accepted := farWorld(t)
+	w, gate, accepted := farWorld(t, farLine{delay: 60 * time.Millisecond})
 	if err := w.daemon.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
