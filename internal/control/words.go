@@ -23,6 +23,7 @@ package control
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -174,3 +175,8 @@ func (e *Error) Error() string { return e.Text }
 
 // Hint returns the remedy, or nothing.
 func (e *Error) Hint() string { return e.Remedy }
+
+// Wrong is the error about a request that makes no sense.
+func Wrong(remedy, format string, args ...any) error {
+	return &Error{Text: fmt.Sprintf(format, args...), Remedy: remedy, Wrong: true}
+}

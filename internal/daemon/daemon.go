@@ -31,9 +31,12 @@ import (
 	"sallyport/internal/daemon/foreign"
 	"sallyport/internal/daemon/host"
 	"sallyport/internal/daemon/hub"
+	"sallyport/internal/daemon/keeper"
+	"sallyport/internal/daemon/ledger"
 	"sallyport/internal/daemon/manager"
 	"sallyport/internal/daemon/memory"
 	"sallyport/internal/daemon/messages"
+	"sallyport/internal/daemon/operator"
 	"sallyport/internal/daemon/problems"
 	"sallyport/internal/daemon/pump"
 	"sallyport/internal/daemon/services"
@@ -47,7 +50,6 @@ import (
 	"sallyport/internal/journal"
 	"sallyport/internal/key"
 	"sallyport/internal/metrics"
-	"sallyport/internal/moat"
 	"sallyport/internal/siem"
 	"sallyport/internal/webhook"
 )
@@ -64,6 +66,8 @@ type Options struct {
 
 // Daemon is a running server.
 type Daemon struct {
+	*operator.Operator // Open, Revoke, Ban, Unban and Bans of the control socket
+
 	opts    Options
 	system  system
 	log     *slog.Logger
@@ -84,11 +88,11 @@ type Daemon struct {
 	webhooks *webhook.Sender
 	firewall table
 	book     *grant.Book
-	register *grant.Register
+	ledger   *ledger.Ledger
 	sessions *sessions.Sessions
 	source   pump.Source
 	pump     *pump.Pump
-	moat     *moat.Keeper
+	moat     *keeper.Keeper
 	actor    *actor.Actor
 	control  *control.Server
 	host     host.Host
@@ -107,7 +111,6 @@ type Daemon struct {
 	reloading sync.Mutex                     // held while the configuration changes; guards all below but the channels
 	old       *config.Config                 // what a trial goes back to
 	files     inforce.Files                  // what the configuration in force was made of
-	restored  chan struct{}                  // closed when the grants of an earlier time are in the book
 	down      chan struct{}                  // closed by sallyport down
 	hangups   chan os.Signal                 // SIGHUP: reload
 }
@@ -142,7 +145,6 @@ func newDaemon(opts Options, s system) *Daemon {
 		kept:     inforce.Open(opts.Getenv),
 		events:   events,
 		problems: problems.New(events.Put),
-		restored: make(chan struct{}),
 		down:     make(chan struct{}),
 		tried:    make(chan struct{}, 1),
 		hangups:  make(chan os.Signal, 1),
@@ -191,7 +193,7 @@ func (d *Daemon) make(cfg *config.Config) {
 	d.webhooks = webhook.New(filepath.Join(cfg.Daemon.StateDir, "webhooks"), siem.Product{Version: d.opts.Version, Host: name}, d.events.Put, d.log)
 	d.watchman = watchman.New(d.found, d.events.Put, d.exposure.Found, cfg)
 	d.bans = ban.New(d.events.Put, d.firewall, func() []netip.Addr { return d.host.Own().Addresses })
-	d.moat = moat.NewKeeper(d.log, d.system.moat)
+	d.moat = keeper.New(d.log, d.system.moat)
 	for _, s := range []**services.Set{&d.scrapes, &d.apis, &d.decoys, &d.logins} {
 		*s = services.New(d.problems)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sallyport/internal/config"
+	"sallyport/internal/daemon/keeper"
 	"sallyport/internal/daemon/messages"
 	"sallyport/internal/daemon/pump"
 	"sallyport/internal/moat"
@@ -40,7 +41,7 @@ func (d *Daemon) saw(cfg *config.Config, seen pump.Seen) moat.Host {
 	} else {
 		d.problems.Clear("capture")
 	}
-	return d.moatHost(cfg, seen.Closed)
+	return keeper.HostOf(cfg, d.host.Own(), seen.Closed)
 }
 
 // runPump runs the pump before everything else that wants the processor.

@@ -46,7 +46,7 @@ func (d *Daemon) state() metrics.State {
 			s.Rings[name] = metrics.Ring{Received: r.Received, Lost: r.Lost}
 		}
 	}
-	for reason, n := range d.moatStatus().Dropped {
+	for reason, n := range d.moat.Status().Dropped {
 		s.Moat[string(reason)] = n
 	}
 	if refused, err := d.firewall.Counters(); err == nil {

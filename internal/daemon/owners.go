@@ -4,19 +4,18 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os/user"
-	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"sallyport/internal/config"
 	"sallyport/internal/daemon/actor"
-	"sallyport/internal/daemon/boot"
-	"sallyport/internal/daemon/sessions"
-	"sallyport/internal/grant"
+	"sallyport/internal/daemon/ledger"
+	"sallyport/internal/daemon/operator"
+	"sallyport/internal/event"
 	"sallyport/internal/inspect"
 )
 
@@ -51,22 +50,34 @@ func (d *Daemon) prepareOwners(_ context.Context, c *change) (step, error) {
 	if c.from != nil {
 		return step{commit: func() { d.sessions.Configure(c.to) }}, nil
 	}
-	d.keepOwners(c.to)
-	d.book.Expect()
+	d.ledger = ledger.Open(c.to, d.firewall, d.problems, d.events.Put, d.log)
+	d.book, d.sessions = d.ledger.Book, d.ledger.Sessions
 	d.actor = actor.New(d.book, d.events, actor.Around{
-		Recorder: recorder{d}, Bans: d.bans, Answer: d.answer, Opened: d.metrics.Opened, Ended: d.ended, Cut: d.sessions.Order, Undone: d.undone,
+		Recorder: recorder{d}, Bans: d.bans, Answer: d.answer, Opened: d.metrics.Opened, Ended: d.ended, Cut: d.sessions.Order, Undone: d.ledger.Undone,
 	})
-	return step{abort: func() { _ = d.closeOwners() }}, nil // nobody has used them
+	d.Operator = operator.New(d.config.Load, d.actor, d.sessions, d.bans, d.firewall.Bans)
+	return step{abort: func() { _ = d.ledger.Close() }}, nil // nobody has used them
 }
 
-func (d *Daemon) closeOwners() error { return errors.Join(d.register.Close(), d.sessions.Close()) }
+// restore takes up the grants of before this start.
+func (d *Daemon) restore(ctx context.Context) error {
+	return d.ledger.Restore(ctx, d.actor, d.pump, d.config.Load)
+}
 
-// keepOwners opens what is kept of owners, and the book.
-func (d *Daemon) keepOwners(cfg *config.Config) {
-	now, id := time.Now(), boot.ID()
-	d.register = grant.OpenRegister(filepath.Join(cfg.Daemon.StateDir, grant.RegisterName), id, boot.Time, now)
-	d.book = grant.New(d.firewall, d.register)
-	table := grant.OpenSessions(filepath.Join(cfg.Daemon.StateDir, grant.SessionsName), id, boot.Time, now)
-	d.sessions = sessions.New(d.log, table, d.book, d.restored, cfg)
-	d.noteOwners()
+// endedPatience is how long the end of a grant may wait for the gate. Without
+// it, the gate counts the grant until its time is over.
+const endedPatience = time.Second
+
+// ended informs the gate which grants have ended before their time.
+func (d *Daemon) ended(grants []event.Grant) {
+	cfg := d.config.Load()
+	counted := slices.ContainsFunc(cfg.Clients, func(c config.Client) bool {
+		return c.Most != 0 && slices.ContainsFunc(grants, func(g event.Grant) bool { return g.Client == c.Name })
+	})
+	if !counted {
+		return
+	}
+	ctx, stop := context.WithTimeout(context.Background(), endedPatience)
+	defer stop()
+	_ = d.pump.Ended(ctx, grants)
 }

@@ -201,19 +201,9 @@ func (d *Daemon) prepareGrants(_ context.Context, c *change) (step, error) {
 	return step{commit: func() {
 		d.book.Weigh(ports)
 		if c.from != nil {
-			d.endOrphans(c.to, c.from, c.reason)
+			d.ledger.EndOrphans(d.actor, c.to, c.from, c.reason)
 		}
 	}}, nil
-}
-
-// endOrphans ends the grants that the configuration no longer allows, or shortens
-// them to what it does. Those whose door is gone, or no longer as wide, have left
-// the kernel already. Old is the configuration before, nil after a start.
-func (d *Daemon) endOrphans(cfg, old *config.Config, reason event.Reason) {
-	now := time.Now()
-	gone := d.book.Forget(func(g event.Grant) bool { return !gate.Possible(cfg, g) }, now)
-	d.actor.EndedEarly(now, reason, gone)
-	d.actor.Trim(now, reason, gate.Longest(cfg, old, now))
 }
 
 // dryRun says what a reload would change.

@@ -21,7 +21,7 @@ const dropsEvery = time.Second
 // Status tells what is guarded, granted and refused, as the kernel has it.
 func (d *Daemon) Status(ctx context.Context) (control.Status, error) {
 	cfg, now := d.config.Load(), time.Now()
-	grants, all, err := d.grants(ctx, now)
+	grants, all, err := d.ledger.InForce(ctx, now)
 	if err != nil {
 		return control.Status{}, fmt.Errorf("list grants: %w", err)
 	}
@@ -40,7 +40,7 @@ func (d *Daemon) Status(ctx context.Context) (control.Status, error) {
 		Refusals: d.events.Refused(), Dropped: refused.Total, Elsewhere: d.pump.Elsewhere(), Goroutines: runtime.NumGoroutine(),
 		Labels: make(map[string]string), Capture: make(map[string]control.Ring), Problems: slices.Concat(d.problems.All(), d.hostProblems(cfg), d.sequenceProblems(ctx, cfg)),
 	}
-	s.Moat, s.Fwknop = d.moatStatus(), d.foreign.List()
+	s.Moat, s.Fwknop = d.moat.Status(), d.foreign.List()
 	if d.countsContacts(cfg) {
 		s.Moat.Sampled = d.pump.Sampled()
 	}

@@ -266,7 +266,7 @@ func (d *Daemon) Confirm(ctx context.Context) error {
 func (d *Daemon) mayTry(confirm time.Duration) error {
 	switch {
 	case confirm != 0 && (confirm < minTrial || confirm > maxTrial):
-		return wrong(fmt.Sprintf("want %s to %s", minTrial, maxTrial), "cannot try a configuration for %s", confirm)
+		return control.Wrong(fmt.Sprintf("want %s to %s", minTrial, maxTrial), "cannot try a configuration for %s", confirm)
 	case confirm == 0 && d.trial.Load().Pending():
 		return errors.New("a configuration is on trial: keep it with sallyport confirm, wait until it is rolled back, or begin anew with sallyport reload --confirm 60s")
 	}

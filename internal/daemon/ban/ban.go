@@ -7,6 +7,7 @@
 package ban
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -305,6 +306,20 @@ func (b *Bans) Restore(now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// Run reports the end of bans until the context ends.
+func (b *Bans) Run(ctx context.Context) error {
+	every := time.NewTicker(time.Second)
+	defer every.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case now := <-every.C:
+			b.Expire(now)
+		}
+	}
 }
 
 // Expire reports which bans have ended by themselves.

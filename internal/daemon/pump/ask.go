@@ -69,7 +69,7 @@ func (p *Pump) Ended(ctx context.Context, grants []event.Grant) error {
 func (p *Pump) Settle(ctx context.Context, now time.Time) error {
 	return p.do(ctx, func() {
 		if p.contacts != nil {
-			p.contacts.settle(now)
+			p.contacts.Settle(now)
 		}
 	})
 }

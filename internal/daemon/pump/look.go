@@ -8,6 +8,7 @@ import (
 
 	"sallyport/internal/capture"
 	"sallyport/internal/config"
+	"sallyport/internal/daemon/contacts"
 	"sallyport/internal/event"
 	"sallyport/internal/gate"
 	"sallyport/internal/packet"
@@ -105,4 +106,19 @@ func portsOf(wanted func(packet.Port) bool) func(packet.Port) bool {
 		}
 		return udp.Has(p.Number)
 	}
+}
+
+// count starts or ends counting.
+func (p *Pump) count(now time.Time, on bool) {
+	if p.contacts != nil {
+		p.contacts.Settle(now.Add(time.Second)) // what there is, is reported now
+	}
+	switch {
+	case !on:
+		p.contacts = nil
+		return
+	case p.contacts == nil:
+		p.contacts = contacts.New(p.put)
+	}
+	p.contacts.Each(p.sampling.factor())
 }

@@ -3,8 +3,8 @@
 // Package pump is the one goroutine that runs the gate: it takes packets from the
 // capture, lets the gate decide, and passes decisions on. Nothing it does waits for
 // a disk, a socket or the firewall; what the gate must know, such as a new
-// configuration, it takes between two batches of packets. It also sums up who
-// touches closed ports, and says which packets the capture takes.
+// configuration, it takes between two batches of packets. It also says
+// which packets the capture takes.
 package pump
 
 import (
@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sallyport/internal/capture"
+	"sallyport/internal/daemon/contacts"
 	"sallyport/internal/event"
 	"sallyport/internal/gate"
 	"sallyport/internal/packet"
@@ -33,7 +34,7 @@ type Pump struct {
 	decided  func(now time.Time, d gate.Decision)
 	put      func(event.Event)
 	commands chan func()
-	contacts *contacts // nil: nothing asks who touches closed ports
+	contacts *contacts.Counter // nil: nothing asks who touches closed ports
 	sampling sampling
 
 	packet packet.Packet
@@ -79,7 +80,7 @@ func (p *Pump) handle(now time.Time, in int, ip []byte) {
 		p.decided(now, d)
 	}
 	if p.contacts != nil && p.gate.Touches(&p.packet) {
-		p.contacts.touched(now, &p.packet)
+		p.contacts.Touched(now, &p.packet)
 	}
 }
 

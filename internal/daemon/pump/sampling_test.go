@@ -3,12 +3,8 @@
 package pump
 
 import (
-	"net/netip"
 	"testing"
 	"time"
-
-	"sallyport/internal/event"
-	"sallyport/internal/packet"
 )
 
 func TestNextSample(t *testing.T) {
@@ -51,17 +47,3 @@ func TestKnocksAreNeverSampled(t *testing.T) {
 		t.Error("a sequence has come, and its knocks are sampled")
 	}
 }
-
-func TestSampledContactsAreMultiplied(t *testing.T) {
-	var told []event.Event
-	c := newContacts(func(e event.Event) { told = append(told, e) })
-	c.each = 8
-	start := time.Now()
-	c.touched(start, &contactPacket)
-	c.settle(start.Add(2 * time.Second))
-	if len(told) != 1 || told[0].Count.Packets != 8 || told[0].Detail != "8 packets to about 1 closed ports, of which one in 8 was looked at" {
-		t.Errorf("%+v", told)
-	}
-}
-
-var contactPacket = packet.Packet{Proto: packet.TCP, Src: netip.MustParseAddr("192.0.2.9"), DstPort: 80}

@@ -1,10 +1,12 @@
 //go:build linux
 
-package moat
+// Package keeper keeps the moat up to date: with the configuration and its keys, with
+// what changes on the host, and with who touches closed ports. The moat is an
+// accelerator: what goes wrong with it is reported, and stops nothing.
+package keeper
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -14,20 +16,20 @@ import (
 	"sallyport/internal/config"
 	"sallyport/internal/gate"
 	"sallyport/internal/key"
+	"sallyport/internal/moat"
 	"sallyport/internal/packet"
 	"sallyport/internal/spa"
 )
 
-// Keeper keeps the filter in the kernel up to date. It is an accelerator: what
-// goes wrong with it is reported, and stops nothing.
+// Keeper keeps the filter in the kernel up to date.
 type Keeper struct {
-	*Moat   // nil where there is none
+	moat    *moat.Moat // nil where there is none
 	log     *slog.Logger
 	changed chan struct{} // the policy is another one
 
 	mu      sync.Mutex
 	mode    config.MoatMode
-	policy  Policy
+	policy  moat.Policy
 	opener  *spa.Opener // nil while SPA is off
 	port    uint16
 	skew    time.Duration
@@ -37,8 +39,8 @@ type Keeper struct {
 	covers atomic.Bool // contacts are counted in the kernel
 }
 
-// NewKeeper returns a keeper of what open returns. Without a moat it does nothing.
-func NewKeeper(log *slog.Logger, open func(*slog.Logger) (*Moat, error)) *Keeper {
+// New returns a keeper of what open returns. Without a moat it does nothing.
+func New(log *slog.Logger, open func(*slog.Logger) (*moat.Moat, error)) *Keeper {
 	k := &Keeper{log: log, changed: make(chan struct{}, 1)}
 	m, err := open(log)
 	if err != nil {
@@ -46,7 +48,7 @@ func NewKeeper(log *slog.Logger, open func(*slog.Logger) (*Moat, error)) *Keeper
 		log.Info("moat: off", "reason", err)
 		return k
 	}
-	k.Moat = m
+	k.moat = m
 	return k
 }
 
@@ -54,7 +56,7 @@ func NewKeeper(log *slog.Logger, open func(*slog.Logger) (*Moat, error)) *Keeper
 func (k *Keeper) Configure(cfg *config.Config, ring key.Keyring) {
 	k.mu.Lock()
 	k.mode = cfg.Moat.Mode
-	k.policy = Policy{
+	k.policy = moat.Policy{
 		Off:        cfg.Moat.Mode == config.MoatOff,
 		Native:     cfg.Moat.Mode == config.MoatNative,
 		Generic:    cfg.Moat.Mode == config.MoatGeneric,
@@ -65,25 +67,25 @@ func (k *Keeper) Configure(cfg *config.Config, ring key.Keyring) {
 		k.opener = spa.NewOpener(ring, cfg.SPA.ClockSkew)
 	}
 	k.mu.Unlock()
-	k.Refresh(time.Now())
+	k.refresh(time.Now())
 	select {
 	case k.changed <- struct{}{}:
 	default:
 	}
 }
 
-// Refresh hands the moat keys of a time, and of the time to come, to the kernel.
-func (k *Keeper) Refresh(now time.Time) {
+// refresh hands the moat keys of a time, and of the time to come, to the kernel.
+func (k *Keeper) refresh(now time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.Moat == nil {
+	if k.moat == nil {
 		return
 	}
-	keys := Keys{Port: k.port, Skew: k.skew, Rate: gate.OpensPerSecond}
+	keys := moat.Keys{Port: k.port, Skew: k.skew, Rate: gate.OpensPerSecond}
 	if k.opener != nil && !k.taken {
-		keys.Keys = k.opener.MoatKeys(now.Add(-Margin), now.Add(Ahead+Margin))
+		keys.Keys = k.opener.MoatKeys(now.Add(-moat.Margin), now.Add(moat.Ahead+moat.Margin))
 	}
-	k.note(k.SetKeys(now, keys))
+	k.note(k.moat.SetKeys(now, keys))
 }
 
 // note keeps what went wrong last, and logs it once.
@@ -99,34 +101,15 @@ func (k *Keeper) note(err error) {
 }
 
 // Know takes what has changed about the host.
-func (k *Keeper) Know(h Host) {
+func (k *Keeper) Know(h moat.Host) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.Moat != nil {
-		k.note(k.SetHost(h))
+	if k.moat != nil {
+		k.note(k.moat.SetHost(h))
 	}
 }
 
-// State is how the moat is kept.
-type State struct {
-	Mode    config.MoatMode
-	Problem string // empty: none
-	Counts  bool   // contacts are counted in the kernel
-	There   bool   // else there is no moat
-}
-
-// State returns how the moat is kept.
-func (k *Keeper) State() State {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	s := State{k.mode, k.problem, k.Counts(), k.Moat != nil}
-	if k.taken && s.Problem == "" {
-		s.Problem = fmt.Sprintf("somebody has a socket on udp/%d: nothing is dropped", k.port)
-	}
-	return s
-}
-
-func (k *Keeper) wanted() Policy {
+func (k *Keeper) wanted() moat.Policy {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.policy
@@ -135,16 +118,16 @@ func (k *Keeper) wanted() Policy {
 // Counts reports whether contacts are counted in the kernel. It never blocks.
 func (k *Keeper) Counts() bool { return k.covers.Load() }
 
-// Look finds out whether contacts are counted in the kernel from now on, and
+// look finds out whether contacts are counted in the kernel from now on, and
 // reports whether that has changed.
-func (k *Keeper) Look() bool {
-	covers := k.Covers()
+func (k *Keeper) look() bool {
+	covers := k.moat.Covers()
 	return k.covers.Swap(covers) != covers
 }
 
-// Occupied finds out whether another program has a socket on the SPA port. Where that is
+// occupied finds out whether another program has a socket on the SPA port. Where that is
 // in the range of outgoing connections, it can happen to any program.
-func (k *Keeper) Occupied(listeners []packet.Port) {
+func (k *Keeper) occupied(listeners []packet.Port) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	taken := k.port != 0 && slices.Contains(listeners, packet.Port{Proto: packet.UDP, Number: k.port})
@@ -154,11 +137,11 @@ func (k *Keeper) Occupied(listeners []packet.Port) {
 	k.taken = taken
 }
 
-// Follow follows the interfaces until the context ends. Where they cannot be
+// follow follows the interfaces until the context ends. Where they cannot be
 // watched, it tries again.
-func (k *Keeper) Follow(ctx context.Context) {
+func (k *Keeper) follow(ctx context.Context) {
 	for ctx.Err() == nil {
-		if err := k.Run(ctx, k.wanted, k.changed); err != nil {
+		if err := k.moat.Run(ctx, k.wanted, k.changed); err != nil {
 			k.log.Warn("moat", "error", err)
 			select {
 			case <-ctx.Done():
@@ -170,16 +153,16 @@ func (k *Keeper) Follow(ctx context.Context) {
 
 // Remove detaches the program from all interfaces.
 func (k *Keeper) Remove() error {
-	if k.Moat == nil {
+	if k.moat == nil {
 		return nil
 	}
-	return k.Sync(Policy{Off: true})
+	return k.moat.Sync(moat.Policy{Off: true})
 }
 
 // Shut releases the program; it stays attached.
 func (k *Keeper) Shut() error {
-	if k == nil || k.Moat == nil {
+	if k == nil || k.moat == nil {
 		return nil
 	}
-	return k.Close()
+	return k.moat.Close()
 }

@@ -1,9 +1,10 @@
 //go:build linux
 
-package daemon
+package keeper
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"slices"
 	"sync"
@@ -11,21 +12,22 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/control"
+	"sallyport/internal/daemon/contacts"
 	"sallyport/internal/daemon/host"
-	"sallyport/internal/daemon/pump"
 	"sallyport/internal/event"
 	"sallyport/internal/moat"
 	"sallyport/internal/netstate"
 	"sallyport/internal/packet"
 )
 
-// watchMoat keeps the moat until the context ends.
-func (d *Daemon) watchMoat(ctx context.Context) error {
-	if d.moat.Moat == nil {
+// Run keeps the moat until the context ends. Put takes who touches closed ports;
+// changed is called when it is counted elsewhere from now on.
+func (k *Keeper) Run(ctx context.Context, put func(event.Event), changed func(context.Context)) error {
+	if k.moat == nil {
 		return nil
 	}
 	var following sync.WaitGroup
-	following.Go(func() { d.moat.Follow(ctx) })
+	following.Go(func() { k.follow(ctx) })
 	defer following.Wait()
 	every := time.NewTicker(time.Second)
 	defer every.Stop()
@@ -36,37 +38,36 @@ func (d *Daemon) watchMoat(ctx context.Context) error {
 		case now := <-every.C:
 			if n%int(host.ListenersEvery/time.Second) == 0 {
 				if listeners, err := netstate.Listeners(); err == nil { // else the last view stays
-					d.moat.Occupied(listeners)
+					k.occupied(listeners)
 				}
 			}
-			d.moat.Refresh(now)
-			d.passContacts(now)
-			if d.moat.Look() {
-				d.updateHost(ctx)
+			k.refresh(now)
+			k.passContacts(now, put)
+			if k.look() {
+				changed(ctx)
 			}
 		}
 	}
 }
 
 // passContacts passes on who has touched closed ports in the last second.
-func (d *Daemon) passContacts(now time.Time) {
-	list, rest, err := d.moat.Contacts(now, pump.MaxContacts)
+func (k *Keeper) passContacts(now time.Time, put func(event.Event)) {
+	list, rest, err := k.moat.Contacts(now, contacts.Most)
 	if err != nil {
-		d.log.Warn("contacts with closed ports are not counted", "error", err)
+		k.log.Warn("contacts with closed ports are not counted", "error", err)
 		return
 	}
 	for _, c := range list {
-		d.events.PutUnauthenticated(pump.ContactsOf(c.Source, c.Contacts))
+		put(contacts.Of(c.Source, c.Contacts))
 	}
 	if rest.Packets > 0 {
-		d.events.PutUnauthenticated(pump.RestOf(rest))
+		put(contacts.Rest(rest))
 	}
 }
 
-// moatHost is what the moat must know about the host. Closed is nil if it does not
-// count contacts.
-func (d *Daemon) moatHost(cfg *config.Config, closed func(packet.Port) bool) moat.Host {
-	own := d.host.Own()
+// HostOf is what the moat must know about a host with these addresses. Closed is nil
+// if it does not count contacts.
+func HostOf(cfg *config.Config, own netstate.Own, closed func(packet.Port) bool) moat.Host {
 	h := moat.Host{
 		Own:    own.Addresses,
 		To:     slices.Clone(own.Prefixes),
@@ -81,18 +82,21 @@ func (d *Daemon) moatHost(cfg *config.Config, closed func(packet.Port) bool) moa
 	return h
 }
 
-// moatStatus shows how the interfaces are guarded.
-func (d *Daemon) moatStatus() control.Moat {
-	k := d.moat
-	is := k.State()
-	s := control.Moat{Mode: string(is.Mode), Problem: is.Problem, Contacts: is.Counts, Interfaces: []control.MoatInterface{}}
-	if !is.There {
+// Status shows how the interfaces are guarded.
+func (k *Keeper) Status() control.Moat {
+	k.mu.Lock()
+	s := control.Moat{Mode: string(k.mode), Problem: k.problem, Contacts: k.Counts(), Interfaces: []control.MoatInterface{}}
+	if k.taken && s.Problem == "" {
+		s.Problem = fmt.Sprintf("somebody has a socket on udp/%d: nothing is dropped", k.port)
+	}
+	k.mu.Unlock()
+	if k.moat == nil {
 		return s
 	}
-	for _, a := range k.Attachments() {
+	for _, a := range k.moat.Attachments() {
 		s.Interfaces = append(s.Interfaces, control.MoatInterface{Name: a.Interface, Mode: a.Mode, Reason: a.Reason, Pinned: a.Pinned})
 	}
-	c, err := k.Counters()
+	c, err := k.moat.Counters()
 	if err != nil {
 		s.Problem = err.Error()
 	}

@@ -1,6 +1,9 @@
 //go:build linux
 
-package pump
+// Package contacts sums up, by source and second, who touches closed ports. It costs a
+// map access for each packet, and at most Most events a second; further sources of a
+// second are one sum.
+package contacts
 
 import (
 	"fmt"
@@ -13,10 +16,8 @@ import (
 	"sallyport/internal/packet"
 )
 
-// contacts sums up, by source and second, who touches closed ports, on the
-// pump's goroutine. It costs a map access for each packet, and at most
-// MaxContacts events a second; further sources of a second are one sum.
-type contacts struct {
+// Counter counts contacts. It is for one goroutine, that of the pump.
+type Counter struct {
 	put     func(event.Event)
 	sources map[netip.Addr]*contact
 	cells   []contact // capacity fixed: sources points into it
@@ -25,8 +26,8 @@ type contacts struct {
 	each    uint64 // packets for which each one stands: others are not captured
 }
 
-// MaxContacts is how many sources are counted one by one in a second.
-const MaxContacts = 2048
+// Most is how many sources are counted one by one in a second.
+const Most = 2048
 
 type contact struct {
 	event.Contacts
@@ -39,13 +40,14 @@ const (
 	portBits  = portWords * 64
 )
 
-func newContacts(put func(event.Event)) *contacts {
-	return &contacts{put: put, sources: make(map[netip.Addr]*contact, MaxContacts), cells: make([]contact, 0, MaxContacts), each: 1}
+// New returns a counter that has seen nothing. Put must not block.
+func New(put func(event.Event)) *Counter {
+	return &Counter{put: put, sources: make(map[netip.Addr]*contact, Most), cells: make([]contact, 0, Most), each: 1}
 }
 
-// touched takes a packet to a closed port.
-func (t *contacts) touched(now time.Time, p *packet.Packet) {
-	t.settle(now)
+// Touched takes a packet to a closed port.
+func (t *Counter) Touched(now time.Time, p *packet.Packet) {
+	t.Settle(now)
 	c := t.sources[p.Src]
 	if c == nil && len(t.cells) == cap(t.cells) {
 		t.count(&t.rest, now)
@@ -62,7 +64,7 @@ func (t *contacts) touched(now time.Time, p *packet.Packet) {
 	c.ports[hash/64] |= 1 << (hash % 64)
 }
 
-func (t *contacts) count(c *event.Contacts, now time.Time) {
+func (t *Counter) count(c *event.Contacts, now time.Time) {
 	if c.Packets == 0 {
 		c.First = now
 	}
@@ -70,8 +72,8 @@ func (t *contacts) count(c *event.Contacts, now time.Time) {
 	c.Last = now
 }
 
-// settle passes on what there is once a second has gone by.
-func (t *contacts) settle(now time.Time) {
+// Settle passes on what there is once a second has gone by.
+func (t *Counter) Settle(now time.Time) {
 	if age := now.Sub(t.second); age < time.Second && age >= 0 {
 		return
 	}
@@ -79,31 +81,34 @@ func (t *contacts) settle(now time.Time) {
 	for i := range t.cells {
 		c := &t.cells[i]
 		c.Ports = distinct(c.ports)
-		t.pass(ContactsOf(c.source, c.Contacts))
+		t.pass(Of(c.source, c.Contacts))
 	}
 	if t.rest.Packets > 0 {
-		t.pass(RestOf(t.rest))
+		t.pass(Rest(t.rest))
 	}
 	t.cells, t.rest = t.cells[:0], event.Contacts{}
 	clear(t.sources)
 }
 
+// Each says for how many packets each one stands from now on.
+func (t *Counter) Each(n int) { t.each = uint64(n) }
+
 // pass passes an event on, and says if it is an estimate.
-func (t *contacts) pass(e event.Event) {
+func (t *Counter) pass(e event.Event) {
 	if t.each > 1 {
 		e.Detail += fmt.Sprintf(", of which one in %d was looked at", t.each)
 	}
 	t.put(e)
 }
 
-// ContactsOf is the event about what one source has touched.
-func ContactsOf(source netip.Addr, c event.Contacts) event.Event {
+// Of is the event about what one source has touched.
+func Of(source netip.Addr, c event.Contacts) event.Event {
 	return event.Event{Time: c.Last, Kind: event.KindContacts, Source: source, Count: c,
 		Detail: fmt.Sprintf("%d packets to about %d closed ports", c.Packets, c.Ports)}
 }
 
-// RestOf is the event about what all other sources have touched.
-func RestOf(c event.Contacts) event.Event {
+// Rest is the event about what all other sources have touched.
+func Rest(c event.Contacts) event.Event {
 	return event.Event{Time: c.Last, Kind: event.KindContacts, Count: c,
 		Detail: fmt.Sprintf("%d packets to closed ports from further sources", c.Packets)}
 }
@@ -124,19 +129,4 @@ func distinct(ports [portWords]uint64) uint32 {
 		set += bits.OnesCount64(w)
 	}
 	return uint32(math.Round(-portBits * math.Log(1-float64(min(set, portBits-1))/portBits)))
-}
-
-// count starts or ends counting.
-func (p *Pump) count(now time.Time, on bool) {
-	if p.contacts != nil {
-		p.contacts.settle(now.Add(time.Second)) // what there is, is reported now
-	}
-	switch {
-	case !on:
-		p.contacts = nil
-		return
-	case p.contacts == nil:
-		p.contacts = newContacts(p.put)
-	}
-	p.contacts.each = uint64(p.sampling.factor())
 }

@@ -1,13 +1,19 @@
 //go:build linux
 
-package daemon
+package ledger
 
 import (
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
 
 	"sallyport/internal/event"
+)
+
+var (
+	start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	alice = netip.MustParseAddr("192.0.2.10")
 )
 
 // The book knows who asked for a grant to a prefix; the kernel, what is used up.
@@ -21,7 +27,7 @@ func TestInForce(t *testing.T) {
 	}
 	unknown := event.Grant{Door: "db", Source: alice, Client: "carol", Until: until}
 	kernel := []event.Grant{{Door: "ssh", Source: masked.Addr(), Client: "alice", Until: until, Prefix: 24}, unknown}
-	if got, want := inForce(book, kernel), []event.Grant{book[0], book[1], unknown}; !slices.Equal(got, want) {
+	if got, want := joined(book, kernel), []event.Grant{book[0], book[1], unknown}; !slices.Equal(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }
