@@ -12,7 +12,6 @@ import (
 	"os/user"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,11 +19,7 @@ import (
 
 	"sallyport/client"
 	"sallyport/internal/config"
-	"sallyport/internal/control"
-	"sallyport/internal/event"
-	"sallyport/internal/inforce"
 	"sallyport/internal/inspect"
-	"sallyport/internal/journal"
 	"sallyport/internal/phrase"
 	"sallyport/internal/setup"
 )
@@ -215,152 +210,6 @@ func (c *setupCommand) handOver(out io.Writer, d *dialog) error {
 		return hinted{errors.New("there is nobody here to say when that is done"), "run it there, and then here: sallyport setup --paired"}
 	}
 	return d.ask("Press Enter when that is done", "", func(string) error { return nil })
-}
-
-// try closes the doors, and keeps them closed if the client gets in.
-func (c *setupCommand) try(ctx context.Context, std stdio) error {
-	cfg, err := loadConfig(c.path)
-	if err != nil {
-		return advise(err)
-	}
-	conn := control.Dial(cfg.Daemon.Socket)
-	if _, err := conn.Status(ctx); err == nil {
-		return hinted{errors.New("a daemon is running already, perhaps of an earlier try"), "sallyport status shows what is closed; end that daemon to try again"}
-	}
-	if err := startOver(ctx, c.path); err != nil {
-		return err
-	}
-	began := time.Now()
-	trial, err := c.serve(ctx, cfg, conn)
-	if err != nil {
-		return err
-	}
-	defer trial.stop() // does nothing once it is kept
-	wait := time.Duration(c.wait)
-	fmt.Fprintf(std.out, "\nThe doors are closed, on trial for %s. This session goes on. In another terminal of your own machine:\n\n  sallyport ssh %s\n\n",
-		phrase.Duration(wait), client.SuggestName(c.host))
-	ctx, cancel := context.WithTimeout(ctx, wait-5*time.Second)
-	defer cancel()
-	use, err := c.gotIn(ctx, cfg, began)
-	if err != nil {
-		return hinted{fmt.Errorf("nobody got in as client %q, so the doors open again: %w", c.enrolled.name, err),
-			"on your own machine: sallyport doctor " + client.SuggestName(c.host) + "; the likeliest cause is a packet filter of the provider that keeps the SPA port out"}
-	}
-	fmt.Fprintf(std.out, "client %q got in from %s.\n", c.enrolled.name, use.Source)
-	if err := conn.Confirm(context.WithoutCancel(ctx)); err != nil {
-		return fmt.Errorf("keep the configuration: %w", err)
-	}
-	return c.keep(std.out, trial)
-}
-
-// startOver writes down that a first trial which nobody has confirmed is to be made
-// again: else the daemon would take what it finds for what was rolled back, and
-// close nothing. Of a trial that has not ended it waits for the end.
-func startOver(ctx context.Context, path string) error {
-	kept := inforce.Open(os.Getenv)
-	r, err := kept.Read()
-	if err != nil {
-		return advise(err)
-	}
-	if r == nil || r.Path != path || r.Good != nil || r.Tried == "" {
-		return nil
-	}
-	if r.Pending() {
-		select {
-		case <-time.After(time.Until(r.Until)):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return kept.Write(&inforce.Record{Path: path})
-}
-
-// trialDaemon is the daemon that runs while it is not certain that it may.
-type trialDaemon struct {
-	cmd   *exec.Cmd
-	ended chan error
-	kept  bool
-}
-
-// serve starts the daemon in a session of its own, so that a connection that is
-// lost does not end it.
-func (c *setupCommand) serve(ctx context.Context, cfg *config.Config, conn *control.Conn) (*trialDaemon, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("find this program: %w", err)
-	}
-	logFile := filepath.Join(cfg.Daemon.StateDir, "setup.log")
-	log, err := os.OpenFile(logFile, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return nil, advise(err)
-	}
-	defer log.Close()
-	t := &trialDaemon{cmd: exec.Command(self, "serve", "-c", c.path, "--confirm", time.Duration(c.wait).String()), ended: make(chan error, 1)}
-	t.cmd.Stdout, t.cmd.Stderr = log, log
-	t.cmd.SysProcAttr = ownSession()
-	if err := t.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start the daemon: %w", err)
-	}
-	go func() { t.ended <- t.cmd.Wait() }()
-	for {
-		if _, err := conn.Status(ctx); err == nil {
-			return t, nil
-		}
-		select {
-		case <-ctx.Done():
-			t.stop()
-			return nil, ctx.Err()
-		case <-t.ended:
-			said, _ := os.ReadFile(logFile)
-			return nil, hinted{errors.New("the daemon did not start, and nothing is closed"), lastLine(string(said))}
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
-}
-
-func lastLine(text string) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	return lines[len(lines)-1]
-}
-
-// stop ends the daemon; what is confirmed stays closed, what is not opens when
-// its time is over.
-func (t *trialDaemon) stop() {
-	if t.kept {
-		return
-	}
-	t.kept = true
-	if t.cmd.Process.Signal(syscall.SIGTERM) == nil {
-		<-t.ended
-	}
-}
-
-// gotIn waits until a connection has used a grant of the client, from a source
-// that needed one.
-func (c *setupCommand) gotIn(ctx context.Context, cfg *config.Config, since time.Time) (event.Event, error) {
-	for {
-		if r, err := journal.OpenReader(cfg.Journal.Path); err == nil {
-			use, found := c.used(ctx, r, cfg, since)
-			r.Close()
-			if found {
-				return use, nil
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return event.Event{}, context.Cause(ctx)
-		case <-time.After(200 * time.Millisecond):
-		}
-	}
-}
-
-func (c *setupCommand) used(ctx context.Context, r *journal.Reader, cfg *config.Config, since time.Time) (event.Event, bool) {
-	for e, err := range r.Events(ctx, journal.Query{Since: since, Client: c.enrolled.name, Kinds: []event.Kind{event.KindUse}}) {
-		if err == nil && !cfg.Trusts(e.Source) {
-			return e.Event, true
-		}
-	}
-	return event.Event{}, false
 }
 
 // keep hands the doors over to the service manager.

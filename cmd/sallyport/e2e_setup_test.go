@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -34,6 +35,12 @@ func setupWorld(t *testing.T) (w *world, home string, args []string) {
 // begin starts setup and waits until the doors are closed.
 func (w *world) begin(args []string) (said *lockedBuffer, ended <-chan error) {
 	w.t.Helper()
+	said, _, ended = w.beginProcess(args)
+	return said, ended
+}
+
+func (w *world) beginProcess(args []string) (said *lockedBuffer, setup *os.Process, ended <-chan error) {
+	w.t.Helper()
 	said = &lockedBuffer{}
 	cmd := w.sallyport(w.Gate, args...)
 	cmd.Stdout, cmd.Stderr = said, said
@@ -48,23 +55,41 @@ func (w *world) begin(args []string) (said *lockedBuffer, ended <-chan error) {
 		}
 		return strings.Contains(said.String(), "on trial")
 	})
-	return said, done
+	return said, cmd.Process, done
+}
+
+// enrolled runs setup until the client's profile can be fetched, and hands it over.
+func (w *world) enrolled(home string, args []string) {
+	w.t.Helper()
+	out, errs, status := w.run(w.Gate, args...)
+	if status != exitFailed || !strings.Contains(out, "sallyport pair") || !strings.Contains(errs, "setup --paired") {
+		w.t.Fatalf("status %d\n%s%s", status, out, errs)
+	}
+	profile := filepath.Join(home, "gate.profile")
+	if err := os.WriteFile(profile, []byte(w.must(w.Gate, "client", "profile", "me", "--host", w.Client.Gate4.String(), "-c", w.config)), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	w.must(w.Client, "add", profile)
+}
+
+// processIn is the daemon that setup has named.
+func (w *world) processIn(said string) int {
+	w.t.Helper()
+	found := regexp.MustCompile(`process (\d+)`).FindStringSubmatch(said)
+	if found == nil {
+		w.t.Fatalf("no process is named:\n%s", said)
+	}
+	n, _ := strconv.Atoi(found[1])
+	w.t.Cleanup(func() { _ = syscall.Kill(n, syscall.SIGKILL) })
+	return n
 }
 
 func TestSetupKeepsWhatLetItsClientIn(t *testing.T) {
 	t.Parallel()
 	w, home, args := setupWorld(t)
 	w.open(w.Client, "tcp", at(w.Client, 22))
-	out, errs, status := w.run(w.Gate, args...)
-	if status != exitFailed || !strings.Contains(out, "sallyport pair") || !strings.Contains(errs, "setup --paired") {
-		t.Fatalf("status %d\n%s%s", status, out, errs)
-	}
+	w.enrolled(home, args)
 	w.open(w.Client, "tcp", at(w.Client, 22))
-	profile := filepath.Join(home, "gate.profile")
-	if err := os.WriteFile(profile, []byte(w.must(w.Gate, "client", "profile", "me", "--host", w.Client.Gate4.String(), "-c", w.config)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	w.must(w.Client, "add", profile)
 	said, ended := w.begin(append(args, "--paired", "--wait", "1m"))
 	w.closed(w.Client, "tcp", at(w.Client, 22))
 	// An operator who opens the door proves nothing about the client.
@@ -78,16 +103,70 @@ func TestSetupKeepsWhatLetItsClientIn(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Fatalf("%v\n%s", err, said)
 	}
-	pid := regexp.MustCompile(`process (\d+)`).FindStringSubmatch(said.String())
-	if pid == nil {
-		t.Fatalf("%s", said)
-	}
-	n, _ := strconv.Atoi(pid[1])
-	t.Cleanup(func() { _ = syscall.Kill(n, syscall.SIGKILL) })
+	pid := w.processIn(said.String())
 	if s := w.status(); len(s.Doors) != 1 {
 		t.Errorf("%+v", s)
 	}
 	w.ends(w.Attacker, "tcp", at(w.Attacker, 22))
+
+	// What guards the server is not for another setup to end; it says what to do.
+	paired := append(args, "--paired", "--wait", "1m")
+	if _, errs, status := w.run(w.Gate, paired...); status != exitFailed || !strings.Contains(errs, "guards this server already") || !strings.Contains(errs, fmt.Sprintf("kill %d", pid)) {
+		t.Errorf("status %d: %s", status, errs)
+	}
+	// Where it is not running, there is nothing to try: its doors are closed.
+	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually("the daemon ends", func() bool { return syscall.Kill(pid, 0) != nil })
+	out, errs, status := w.run(w.Gate, paired...)
+	if status != 0 || !strings.Contains(out, "nothing to try") {
+		t.Fatalf("status %d: %s%s", status, out, errs)
+	}
+	pid = w.processIn(out)
+	w.closed(w.Client, "tcp", at(w.Client, 22))
+	// After a boot without the daemon they are open, and to be tried.
+	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually("the daemon ends", func() bool { return syscall.Kill(pid, 0) != nil })
+	w.must(w.Gate, "down", "--yes", "-c", w.config)
+	w.open(w.Client, "tcp", at(w.Client, 22))
+	said, ended = w.begin(append(args, "--paired", "--wait", "10s"))
+	w.closed(w.Client, "tcp", at(w.Client, 22))
+	if err := <-ended; err == nil {
+		t.Fatalf("nobody got in\n%s", said)
+	}
+	w.open(w.Client, "tcp", at(w.Client, 22))
+}
+
+// A setup that is killed leaves a daemon behind, on trial or after it. The next one
+// goes on.
+func TestSetupAfterOneThatWasKilled(t *testing.T) {
+	t.Parallel()
+	w, home, args := setupWorld(t)
+	w.enrolled(home, args)
+	args = append(args, "--paired", "--wait", "1m")
+	_, killed, ended := w.beginProcess(args)
+	if err := killed.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-ended
+	w.closed(w.Client, "tcp", at(w.Client, 22))
+	said, ended := w.begin(args)
+	if !strings.Contains(said.String(), "was broken off") {
+		t.Errorf("said:\n%s", said)
+	}
+	w.closed(w.Client, "tcp", at(w.Client, 22))
+	w.must(w.Client, "knock", client.SuggestName(w.Client.Gate4.String()))
+	w.open(w.Client, "tcp", at(w.Client, 22))
+	if err := <-ended; err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	w.processIn(said.String()[strings.Index(said.String(), "got in"):])
+	if s := w.status(); len(s.Doors) != 1 || slices.ContainsFunc(s.Problems, func(p string) bool { return strings.Contains(p, "trial") }) {
+		t.Errorf("%+v", s)
+	}
 }
 
 func TestSetupOpensAgainIfNobodyGetsIn(t *testing.T) {

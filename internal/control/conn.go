@@ -41,6 +41,20 @@ func (c *Conn) Status(ctx context.Context) (s Status, err error) {
 	return s, err
 }
 
+// Process returns the process that answers at the socket.
+func (c *Conn) Process(ctx context.Context) (int, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", c.path)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	daemon, ok := callerOf(rememberCaller(ctx, conn)) // the kernel names whoever is at the other end
+	if !ok {
+		return 0, fmt.Errorf("find out which process answers at %s: %w", c.path, errors.ErrUnsupported)
+	}
+	return int(daemon.pid), nil
+}
+
 // Open asks for a grant.
 func (c *Conn) Open(ctx context.Context, q OpenRequest) (g event.Grant, err error) {
 	err = c.do(ctx, http.MethodPost, "/open", q, &g)

@@ -57,7 +57,7 @@ func groupOf(path string) string {
 	return id
 }
 
-// caller is who has connected, as the kernel knows it (SO_PEERCRED, unix(7)).
+// caller is who is at the other end, as the kernel knows it (SO_PEERCRED, unix(7)).
 type caller struct {
 	uid uint32
 	pid int32
