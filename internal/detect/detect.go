@@ -40,6 +40,7 @@ type Detector struct {
 	now    time.Time // of the latest event; goes back only with everything else
 	seed   maphash.Seed
 
+	knocks    map[string]uint64 // of static sequences, by door
 	sources   *sources
 	clients   map[string]*client
 	unused    unusedGrants
@@ -85,7 +86,7 @@ func New(o Options, now time.Time) *Detector {
 
 // Reconfigure takes other options. What is known so far stays.
 func (d *Detector) Reconfigure(o Options) {
-	d.opts, d.limits = o, o.Config.Detect
+	d.opts, d.limits, d.knocks = o, o.Config.Detect, knocksOf(o.Config)
 	d.dueAt = time.Time{}
 }
 
@@ -154,7 +155,7 @@ func (d *Detector) observeGrant(e event.Event) {
 	c := d.sources.make(e.Source, d.at())
 	c.granted = d.at()
 	d.gettingIn.add(d.now, hashOf(d.seed, e.Source), e.Source)
-	c.fast, c.slow = window{}, window{}
+	c.excuse(d.excusedBy(e))
 	c.guesses, c.near = tally{}, tally{}
 	if e.Client != "" {
 		d.observePlace(e)

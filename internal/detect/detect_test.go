@@ -722,3 +722,54 @@ func TestInventedSourcesHaveADailyNumber(t *testing.T) {
 		t.Errorf("%d findings in %d days about %d sources", len(begun), days, n)
 	}
 }
+
+// staticSequence is a stream at a host whose door has a static sequence.
+func staticSequence() *stream {
+	s := newStream()
+	cfg := *s.opts.Config
+	cfg.Doors = []config.Door{{Name: "ssh", Sequence: []packet.Port{{Proto: packet.TCP, Number: 7000}, {Proto: packet.TCP, Number: 7001}, {Proto: packet.TCP, Number: 7002}}}}
+	s.Reconfigure(Options{Config: &cfg})
+	return s
+}
+
+// People on their way in touch closed ports, which is no scan, however slowly they
+// do it and however often they begin again.
+func TestKnocksAreNoScan(t *testing.T) {
+	s := staticSequence()
+	for i := range 500 {
+		if i%10 == 0 {
+			s.touch(home, 7000, 2) // does not go on
+			s.wait(20 * time.Second)
+		}
+		for port := 7000; port < 7002; port++ {
+			s.touch(home, port, 1)
+			s.wait(time.Second)
+		}
+		s.grant(event.BySequence, home, "")
+		s.touch(home, 7002, 1)
+		s.put(event.Event{Kind: event.KindUse, Source: home, Door: "ssh"})
+		s.wait(time.Minute)
+	}
+	if len(s.found) != 0 {
+		t.Errorf("%q", s.briefs())
+	}
+}
+
+// Who has overheard a sequence hides no scan behind it.
+func TestScanBetweenKnocks(t *testing.T) {
+	for name, ports := range map[string]int{"beside the knocks": 12, "a few at a time": 2} {
+		t.Run(name, func(t *testing.T) {
+			s := staticSequence()
+			for i := range 200 {
+				s.touch(mole, 10_000+ports*i, ports)
+				s.touch(mole, 7000, 3)
+				s.grant(event.BySequence, mole, "")
+				s.touch(mole, 40_000+ports*i, ports)
+				s.wait(3 * time.Second)
+			}
+			if !slices.ContainsFunc(s.found, func(f event.Finding) bool { return strings.HasPrefix(f.Rule, "scan-") && f.Source == mole }) {
+				t.Errorf("%q", s.briefs())
+			}
+		})
+	}
+}

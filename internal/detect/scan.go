@@ -27,10 +27,6 @@ var scanSlow = &rule{
 	beyond: scanDistributed,
 }
 
-// mostKnocks is the length of the longest sequence: contacts beside a grant
-// are its knocks if there are no more of them.
-const mostKnocks = 16
-
 // observeContacts takes the closed ports that one source has touched in a second.
 func (d *Detector) observeContacts(e event.Event) {
 	if !e.Source.IsValid() { // a sum over further sources
@@ -42,7 +38,7 @@ func (d *Detector) observeContacts(e event.Event) {
 	if !d.isScan(c, e.Count) {
 		d.observeFlood(0, e.Count.Packets)
 	}
-	if c.granted != 0 && now-c.granted <= 2 && e.Count.Ports <= mostKnocks {
+	if e.Count = c.withoutKnocks(e.Count, now); e.Count.Ports == 0 {
 		return
 	}
 	if d.alreadyTold(e, e.Count.Packets, scanFast, scanSlow, guesses) {

@@ -29,6 +29,7 @@ type source struct {
 	hi, lo  uint64 // the address
 	last    uint32
 	granted uint32
+	excused uint64 // ports that lead to what was granted, by event.PortBit
 	fast    window // ports within the latest scan_window
 	slow    window // and in the windows before that
 	guesses tally

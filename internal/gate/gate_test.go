@@ -230,3 +230,16 @@ func BenchmarkObserveFirstKnock(b *testing.B) {
 		g.Observe(start.Add(time.Duration(i)*1000), p)
 	}
 }
+
+// Who comes a moment before the door opens, as our client does, has touched no
+// closed port; everything else around the door is one.
+func TestTouches(t *testing.T) {
+	g := newSender()
+	for port, want := range map[string]bool{"tcp/22": false, "tcp/5432": false, "tcp/80": false, "tcp/25": false, "tcp/23": true, "udp/22": true, "tcp/7000": true} {
+		p := ports(port)[0]
+		syn := &packet.Packet{Src: client, Dst: here, Proto: p.Proto, DstPort: p.Number, Flags: packet.SYN}
+		if got := g.Touches(syn); got != want {
+			t.Errorf("%s: %t", port, got)
+		}
+	}
+}
