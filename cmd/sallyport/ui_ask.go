@@ -1,11 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"strings"
@@ -25,50 +25,71 @@ func (std stdio) asks() bool { return isTerminal(std.in) && isTerminal(std.out) 
 // errLeft is the answer of who goes away.
 var errLeft = hinted{errors.New("left without an answer"), "nothing was written"}
 
-// dialog asks questions on a terminal.
+// dialog asks questions on a terminal. Between two questions it reads nothing:
+// what is typed then is for another dialog, or for a program that is run.
 type dialog struct {
-	ctx   context.Context
-	out   screen
-	lines <-chan string
+	ctx context.Context
+	in  io.Reader
+	out screen
 }
 
-// newDialog begins to read lines. The reader cannot be interrupted, so it ends
-// with the program.
-func newDialog(ctx context.Context, std stdio) dialog {
-	lines := make(chan string)
-	go func() {
-		defer close(lines)
-		for s := bufio.NewScanner(std.in); s.Scan(); {
-			select {
-			case lines <- s.Text():
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return dialog{ctx, screenOf(std.out), lines}
-}
+func newDialog(ctx context.Context, std stdio) dialog { return dialog{ctx, std.in, screenOf(std.out)} }
 
 // ask asks until parse likes the answer. An empty answer means preset.
 func (d dialog) ask(question, preset string, parse func(string) error) error {
 	for {
 		fmt.Fprintf(d.out, "%s %s: ", d.out.paint(bold, question), preset)
-		select {
-		case <-d.ctx.Done():
+		line, ok := d.line()
+		if !ok {
 			fmt.Fprintln(d.out)
 			return errLeft
-		case line, ok := <-d.lines:
-			if !ok {
-				fmt.Fprintln(d.out)
-				return errLeft
-			}
-			err := parse(strings.TrimSpace(line))
-			if err == nil {
-				return nil
-			}
-			fmt.Fprintf(d.out, "  %v\n", err)
+		}
+		err := parse(strings.TrimSpace(line))
+		if err == nil {
+			return nil
+		}
+		fmt.Fprintf(d.out, "  %v\n", err)
+	}
+}
+
+// line waits for a line, or for the end of the program: reading cannot be
+// interrupted.
+func (d dialog) line() (string, bool) {
+	lines := make(chan string, 1)
+	go func() {
+		defer close(lines)
+		if line, err := readLine(d.in); err == nil {
+			lines <- line
+		}
+	}()
+	select {
+	case <-d.ctx.Done():
+		return "", false
+	case line, ok := <-lines:
+		return line, ok
+	}
+}
+
+// maxLine is more than the kernel takes on a line of a terminal (N_TTY_BUF_SIZE).
+const maxLine = 4096
+
+// readLine reads a line and nothing that comes after it.
+func readLine(r io.Reader) (string, error) {
+	var line []byte
+	for b := make([]byte, 1); len(line) <= maxLine; {
+		n, err := r.Read(b)
+		switch {
+		case n == 1 && b[0] == '\n':
+			return string(line), nil
+		case n == 1:
+			line = append(line, b[0])
+		case err == io.EOF && len(line) > 0:
+			return string(line), nil
+		case err != nil:
+			return "", err
 		}
 	}
+	return "", errors.New("the line is too long")
 }
 
 // yes asks a question that has two answers.
