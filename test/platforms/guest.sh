@@ -3,18 +3,23 @@ limit=290 # seconds that a guest may run, unless LIMIT says otherwise
 
 declare -A of_release=([5.10]=bullseye [6.1]=bookworm [6.12]=trixie)
 
-# fetch prints the folder with kernel and modules of a version, of which Debian's latest is taken.
+# What of a kernel's modules a gate can need: folders and files.
+parts="net crypto lib arch/x86/crypto arch/x86/lib drivers/virtio drivers/block/virtio_blk.ko
+	drivers/net/*.ko drivers/net/bonding drivers/net/ipvlan drivers/net/ppp drivers/net/slip fs/ext4 fs/jbd2 fs/mbcache.ko"
+
+# fetch prints the folder with kernel and modules of a version, of which Debian's
+# latest is taken. It is kept for a week, unless other parts are wanted meanwhile.
 fetch() {
-	local to=$cache/kernel-$1 name version parts
-	if [ ! -e "$to/complete" ]; then
+	local to=$cache/kernel-$1 name version parcels
+	if [ "$(find "$to/complete" -mtime -7 -exec cat {} + 2>/dev/null)" != "$parts" ]; then
 		{ lists && name=$(newest "$1") && [ -n "$name" ]; } || return
-		version=${name#linux-image-} parts=("$name")
+		version=${name#linux-image-} parcels=("$name")
 		# Since 7.0 image and modules are packages of their own.
-		kapt apt-cache show "linux-modules-$version" >/dev/null 2>&1 && parts+=("linux-binary-$version" "linux-modules-$version")
+		kapt apt-cache show "linux-modules-$version" >/dev/null 2>&1 && parcels+=("linux-binary-$version" "linux-modules-$version")
 		rm -rf "$to" && mkdir -p "$to/debs" "$to/x" || return
-		(cd "$to/debs" && kapt apt-get download -qq "${parts[@]}" >&2) || return
+		(cd "$to/debs" && kapt apt-get download -qq "${parcels[@]}" >&2) || return
 		for deb in "$to"/debs/*.deb; do dpkg -x "$deb" "$to/x" || return; done
-		modules "$to" && rm -rf "$to/x" "$to/debs" && touch "$to/complete" || return
+		modules "$to" && rm -rf "$to/x" "$to/debs" && echo "$parts" >"$to/complete" || return
 	fi
 	echo "$to"
 }
@@ -26,15 +31,15 @@ newest() {
 		awk '{ print $1 }' | grep -v '+deb11' | sort -V | tail -n 1
 }
 
-# modules lays out what of an unpacked kernel a gate can need.
+# modules lays out the parts of an unpacked kernel.
 modules() {
 	local to=$1 from version d
 	cp "$(find "$to/x" -name 'vmlinuz*' -type f | head -n 1)" "$to/vmlinuz"
 	from=$(dirname "$(find "$to/x" -type d -path '*/modules/*/kernel' | head -n 1)")
 	version=$(basename "$from")
 	mkdir -p "$to/root/lib/modules/$version/kernel"
-	for d in net crypto lib arch/x86/crypto arch/x86/lib drivers/virtio drivers/block/virtio_blk.ko drivers/net/*.ko fs/ext4 fs/jbd2 fs/mbcache.ko; do
-		(cd "$from/kernel" && find $d* -name '*.ko*' 2>/dev/null | cpio -pdm --quiet "$to/root/lib/modules/$version/kernel") || return
+	for d in $parts; do # some kernels have some of them built in
+		(cd "$from/kernel" && { find $d* -name '*.ko*' 2>/dev/null || true; } | cpio -pdm --quiet "$to/root/lib/modules/$version/kernel") || return
 	done
 	(cd "$to/root/lib/modules/$version/kernel/net" && rm -rf bluetooth mac80211 wireless sunrpc ceph can tipc nfc batman-adv ieee802154 mac802154 rds smc rxrpc openvswitch)
 	find "$to/root" -name '*.xz' -exec xz -d {} +
@@ -69,12 +74,14 @@ guest() {
 	(cd "$source" && CGO_ENABLED=0 go build -trimpath -o "$root/bin/sallyport" ./cmd/sallyport)
 }
 
-# program puts the tests of a package, with their data, where its source would be.
+# program puts the tests of a package, with their data, where its source would
+# be: wherever the house has that room.
 program() {
-	local to=$2/src/internal/$1
+	local room to
+	room=$(cd "$source/internal" && find . -type d -name "$1") && to=$2/src/internal/$1
 	mkdir -p "$to"
-	(cd "$source" && CGO_ENABLED=0 go test -c -o "$to/test" "./internal/$1")
-	cp -r "$source/internal/$1/testdata" "$to/" 2>/dev/null || true
+	(cd "$source" && CGO_ENABLED=0 go test -c -o "$to/test" "./internal/$room")
+	cp -r "$source/internal/$room/testdata" "$to/" 2>/dev/null || true
 }
 
 # boot runs a guest until it ends, with words for its init and further arguments for QEMU.
@@ -84,5 +91,5 @@ boot() {
 	(cat "$kernel/initrd" && cd "$root" && find . | cpio -o -H newc --quiet) >"$root.initrd"
 	timeout --signal=KILL "${LIMIT:-$limit}" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 1536 -nographic -no-reboot -nic none \
 		-kernel "$kernel/vmlinuz" -initrd "$root.initrd" -pidfile "$root.pid" -append "console=ttyS0 panic=-1 quiet loglevel=3 mitigations=off limit=${LIMIT:-$limit} $words" "$@" \
-		-serial mon:stdio </dev/null 2>&1 | tr -d '\r'
+		-serial mon:stdio </dev/null 2>&1 | stdbuf -o0 tr -d '\r'
 }
