@@ -43,8 +43,8 @@
 // are judged one by one, so a session that it exempts ends with its grant, and a
 // single grant lets none in.
 // Sessions through a forwarded door that are older than connection tracking are
-// not recognised. Addresses in a VRF's own routing table are not seen as
-// addresses of this host. Two handshakes from one source whose ends are judged
+// not recognised. Before Linux 6.16 the address of an interface in a VRF is not seen
+// as one of this host in what comes by another interface of that VRF. Two handshakes from one source whose ends are judged
 // on two processors within the same microsecond can both use a single grant. A
 // handshake that a single grant has let begin must end before the grant does.
 package firewall

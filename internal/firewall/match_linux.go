@@ -179,11 +179,11 @@ func connection(key expr.CtKey, bits uint32) []expr.Any {
 	}
 }
 
-// fib daddr type
-func loadDestType() []expr.Any {
+// fib daddr type, or with the interface fib daddr . iif type
+func loadDestType(iif bool) []expr.Any {
 	return []expr.Any{
-		// [ fib daddr type => reg 1 ]
-		&expr.Fib{Register: unix.NFT_REG_1, FlagDADDR: true, ResultADDRTYPE: true},
+		// [ fib daddr . iif type => reg 1 ]
+		&expr.Fib{Register: unix.NFT_REG_1, FlagDADDR: true, FlagIIF: iif, ResultADDRTYPE: true},
 	}
 }
 

@@ -96,18 +96,27 @@ func (p *plan) prerouting(b *batch) [][]expr.Any {
 		// slow, and the grant may have ended meanwhile. What we drop is never
 		// confirmed, so this lets in nothing else.
 		rule(ctState(ctNew), ctStatus(ctConfirmed), accept),
-		// A service on 0.0.0.0 hears broadcasts and multicasts too.
-		rule(loadDestType(), in(b.anonymous(nftables.TypeFIBAddr,
-			binaryutil.NativeEndian.PutUint32(unix.RTN_LOCAL),
-			binaryutil.NativeEndian.PutUint32(unix.RTN_BROADCAST),
-			binaryutil.NativeEndian.PutUint32(unix.RTN_ANYCAST),
-			binaryutil.NativeEndian.PutUint32(unix.RTN_MULTICAST),
-		)), p.to("own")),
 	)
+	// Before Linux 6.16 the routing table of the host is asked alone, which knows
+	// nothing of addresses in a VRF; with its interface, that of the VRF is.
+	for _, iif := range []bool{false, true} {
+		rules = append(rules, rule(loadDestType(iif), in(b.hereTypes()), p.to("own")))
+	}
 	for i, f := range families {
 		rules = append(rules, rule(f.loadForwardKey(), in(p.sets.forward[i]), p.to("door")))
 	}
 	return rules
+}
+
+// hereTypes are the types of addresses at which services of this host hear. One on
+// 0.0.0.0 hears broadcasts and multicasts, too.
+func (b *batch) hereTypes() *nftables.Set {
+	return b.anonymous(nftables.TypeFIBAddr,
+		binaryutil.NativeEndian.PutUint32(unix.RTN_LOCAL),
+		binaryutil.NativeEndian.PutUint32(unix.RTN_BROADCAST),
+		binaryutil.NativeEndian.PutUint32(unix.RTN_ANYCAST),
+		binaryutil.NativeEndian.PutUint32(unix.RTN_MULTICAST),
+	)
 }
 
 // own judges what is addressed to this host by its port. With policy "all",

@@ -50,14 +50,20 @@ func Main(m *testing.M) {
 //	bpf      the right to load eBPF programs
 //	peers    other people's programs, named in programs
 //	browser  a web browser, named in programs
+//	links    kinds of interfaces and the like that not every kernel has (see Lacking)
 //
 // All programs must be found, for every tier.
 func Need(t testing.TB, tier string, programs ...string) {
 	t.Helper()
-	err := missing(tier, programs)
-	if err == nil {
-		return
+	if err := missing(tier, programs); err != nil {
+		Lacking(t, tier, err)
 	}
+}
+
+// Lacking skips the test, or fails it, for want of what belongs to a tier and
+// what only the test itself can find out.
+func Lacking(t testing.TB, tier string, err error) {
+	t.Helper()
 	if slices.Contains(strings.Split(os.Getenv("SALLYPORT_REQUIRE"), ","), tier) {
 		t.Fatalf("tier %q is required: %v", tier, err)
 	}
@@ -95,7 +101,7 @@ func missing(tier string, programs []string) error {
 		return errRefused
 	case "bpf":
 		return bpfRefused()
-	case "peers", "browser":
+	case "peers", "browser", "links":
 		return nil
 	}
 	return errors.New("no such tier")
