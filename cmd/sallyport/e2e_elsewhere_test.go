@@ -106,7 +106,7 @@ func TestGatedInterfaceThatIsNotThere(t *testing.T) {
 	t.Parallel()
 	w := newGuarded(t, "[gate]\ninterfaces = [\"bgs0\"]\n"+sshDoor)
 	w.open(w.Client, "tcp", at(w.Client, 22))
-	w.said("none of the gated interfaces is here (bgs0): every door is open")
+	w.said("nothing is gated (no interface bgs0 here): every door is open")
 	w.eventually("the log says it", func() bool { return strings.Contains(w.log.String(), "every door is open") })
 	w.eventually("there is a finding", func() bool { return strings.Contains(w.must(w.Gate, "findings", "-c", w.config), "exposed") })
 }

@@ -68,6 +68,9 @@ func addNetwork(facts *lint.Facts, cfg *config.Config) error {
 	links, more := netstate.Links()
 	for _, l := range links {
 		facts.Links = append(facts.Links, l.Name)
+		if l.Of != "" {
+			facts.Parts = append(facts.Parts, lint.Part{Name: l.Name, Of: l.Of})
+		}
 		if l.Kind == "vrf" {
 			facts.VRFs = append(facts.VRFs, l.Name)
 		}

@@ -24,6 +24,7 @@ type Facts struct {
 	Own       []netip.Prefix // addresses of this host, also by local routes; nil: unknown
 	Links     []string       // names of interfaces; nil: unknown
 	VRFs      []string       // those of them that are VRFs
+	Parts     []Part         // those of them that are parts of others
 	Bridges   []Bridge       // those to which containers are attached
 	Unrouted  []netip.Prefix // of the destinations behind doors, those to which no route leads
 	Untracked []Shut         // doors that a rule keeps out of connection tracking
@@ -71,6 +72,9 @@ type Forwarded struct {
 	Here  bool
 	Lands packet.Port
 }
+
+// Part is a port of a bridge, or one of the links of a bond.
+type Part struct{ Name, Of string }
 
 // Bridge is an interface to which containers are attached.
 type Bridge struct {
@@ -155,6 +159,9 @@ func (f *Facts) network() (lines []string) {
 	}
 	if f.Links != nil {
 		add("the interfaces are %s", strings.Join(f.Links, " and "))
+	}
+	for _, p := range f.Parts {
+		add("%s is a part of %s", p.Name, p.Of)
 	}
 	for _, name := range f.VRFs {
 		add("%s is a VRF", name)

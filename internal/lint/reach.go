@@ -51,25 +51,26 @@ var reachRules = []Rule{
 	},
 	{
 		Name: "vrf", Group: Host, Severity: Warning,
-		Summary: "there is a VRF, in which doors are open",
-		Why: "Whether a packet is for this host is a question to the routing table of the host. The addresses of interfaces in a VRF are in a table of " +
-			"its own, so that packets to them are taken for forwarded ones and pass.",
+		Summary: "there is a VRF, in which doors may be open",
+		Why: "Whether a packet is for this host is a question to a routing table. Before Linux 6.16 that is the table of the interface by which it has come, and " +
+			"only for the addresses of that very interface: what comes by another one of the VRF is taken for forwarded, and passes.",
 		Remedy: "put the addresses of the interfaces in the VRF into `to` of each door",
 		Bad:    Example{Config: spaPort + sshDoor + alice, Host: &Facts{VRFs: []string{"mgmt"}}},
 		Good:   Example{Config: spaPort + strings.Replace(sshDoor, "ports", "to = [\"192.0.2.1/32\"]\nports", 1) + alice, Host: &Facts{VRFs: []string{"mgmt"}}},
 		check: func(in input, tell report) {
 			exposed := slices.ContainsFunc(in.Doors, func(d config.Door) bool { return len(d.To) == 0 })
 			if in.host != nil && len(in.host.VRFs) > 0 && (exposed || in.Gate.Policy == config.PolicyAll) {
-				tell(config.Place{File: in.Path}, fmt.Sprintf("interfaces may be in a VRF (%s): doors are open at their addresses", strings.Join(in.host.VRFs, ", ")))
+				tell(config.Place{File: in.Path}, fmt.Sprintf("interfaces may be in a VRF (%s): before Linux 6.16 doors are open at the address of one for what comes by another", strings.Join(in.host.VRFs, ", ")))
 			}
 		},
 	},
 	{
 		Name: "missing-interface", Group: Host, Severity: Warning,
-		Summary: "an interface that is named is not there",
+		Summary: "an interface that is named is not there, or is a part of another",
 		Why: "`interfaces` of [gate] says where doors are closed: on all others they are open. An interface that is not there, because it was renamed or " +
-			"mistyped, closes nothing. Where none of the list is there, every door is open, which is an error.",
-		Remedy: "write the names as `ip link` has them, or leave `interfaces` out: then all are gated, but for loopback",
+			"mistyped, closes nothing; nor does a part of a bond or a port of a bridge, whose packets come by the bond or the bridge. Where the whole list closes nothing, " +
+			"every door is open, which is an error.",
+		Remedy: "write the names as `ip addr` has them for the addresses, or leave `interfaces` out: then all are gated, but for loopback",
 		Bad:    Example{Config: onEth0 + spaPort + sshDoor + alice, Host: &Facts{Links: []string{"lo", "ens5"}}},
 		Good:   Example{Config: onEth0 + spaPort + sshDoor + alice, Host: &Facts{Links: []string{"lo", "eth0"}}},
 		check:  checkInterfaces,
@@ -300,15 +301,36 @@ func checkInterfaces(in input, tell report) {
 	if in.host == nil || in.host.Links == nil {
 		return
 	}
+	var open []string
+	for _, name := range in.Gate.Interfaces {
+		if why := in.host.gatesNothing(name); why != "" {
+			open = append(open, why)
+		}
+	}
 	at := config.Place{File: in.Path}
-	gated := in.host.missing(in.Gate.Interfaces)
-	if len(gated) > 0 && len(gated) == len(in.Gate.Interfaces) {
-		tell(at, fmt.Sprintf("none of the gated interfaces is here (%s): every door is open", strings.Join(gated, ", ")), as(Error))
-		gated = nil
+	if len(open) > 0 && len(open) == len(in.Gate.Interfaces) {
+		tell(at, fmt.Sprintf("nothing is gated (%s): every door is open", strings.Join(open, ", ")), as(Error))
+		return
 	}
-	for _, name := range gated {
-		tell(at, fmt.Sprintf("no interface %s here: nothing is gated by it", name))
+	for _, why := range open {
+		tell(at, why+": nothing is gated by it")
 	}
+}
+
+// gatesNothing says why no packet comes by an interface that is named, or nothing.
+func (f *Facts) gatesNothing(name string) (why string) {
+	why = "no interface " + name + " here"
+	for _, link := range f.Links {
+		if !config.IsInterface(name, link) {
+			continue
+		}
+		i := slices.IndexFunc(f.Parts, func(p Part) bool { return p.Name == link })
+		if i < 0 {
+			return ""
+		}
+		why = fmt.Sprintf("%s is a part of %s, by which its packets come", link, f.Parts[i].Of)
+	}
+	return why
 }
 
 func checkContainers(in input, tell report) {

@@ -97,12 +97,15 @@ func TestManyTranslationsAreOneProblem(t *testing.T) {
 }
 
 func TestInterfacesThatAreNotThere(t *testing.T) {
-	links := &Facts{Links: []string{"lo", "eth0"}}
+	links := &Facts{Links: []string{"lo", "eth0", "eth7", "vmbr0"}, Parts: []Part{{"eth7", "vmbr0"}}}
 	for _, c := range []struct{ config, want string }{
 		{"[gate]\ninterfaces = [\"eth0\"]\n", ""},
 		{"[gate]\ninterfaces = [\"eth0\", \"eth1\"]\n", "warning missing-interface: no interface eth1 here: nothing is gated by it"},
 		{"[gate]\ninterfaces = [\"eth0\", \"ppp*\"]\n", "warning missing-interface: no interface ppp* here: nothing is gated by it"},
-		{"[gate]\ninterfaces = [\"ens5\", \"eth1\"]\n", "error missing-interface: none of the gated interfaces is here (ens5, eth1): every door is open"},
+		{"[gate]\ninterfaces = [\"vmbr0\", \"eth*\"]\n", ""},
+		{"[gate]\ninterfaces = [\"eth0\", \"eth7\"]\n", "warning missing-interface: eth7 is a part of vmbr0, by which its packets come: nothing is gated by it"},
+		{"[gate]\ninterfaces = [\"eth7\"]\n", "error missing-interface: nothing is gated (eth7 is a part of vmbr0, by which its packets come): every door is open"},
+		{"[gate]\ninterfaces = [\"ens5\", \"eth1\"]\n", "error missing-interface: nothing is gated (no interface ens5 here, no interface eth1 here): every door is open"},
 	} {
 		if got := found(t, c.config+sshDoor, links); got != c.want {
 			t.Errorf("%s:\ngot  %s\nwant %s", c.config, got, c.want)

@@ -1,6 +1,7 @@
 package netstate
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -8,6 +9,13 @@ import (
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 )
+
+// link is one interface as the kernel describes it.
+type link struct {
+	Link
+	index, master uint32
+	partKind      string // what kind the master is
+}
 
 // Links returns all network interfaces.
 func Links() ([]Link, error) {
@@ -19,14 +27,26 @@ func Links() ([]Link, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list interfaces: %w", err)
 	}
-	return links, nil
+	names := make(map[uint32]string)
+	for _, l := range links {
+		names[l.index] = l.Name
+	}
+	list := make([]Link, len(links))
+	for i, l := range links {
+		if l.partKind != "" && l.partKind != "vrf" { // there it is the interface that counts
+			l.Of = names[l.master]
+		}
+		list[i] = l.Link
+	}
+	return list, nil
 }
 
 // parseLink reads one struct ifinfomsg and its attributes.
-func parseLink(data []byte) (l Link, ok bool, err error) {
+func parseLink(data []byte) (l link, ok bool, err error) {
 	if len(data) < unix.SizeofIfInfomsg {
 		return l, false, errShort
 	}
+	l.index = binary.NativeEndian.Uint32(data[4:])
 	attrs, err := netlink.NewAttributeDecoder(data[unix.SizeofIfInfomsg:])
 	if err != nil {
 		return l, false, err
@@ -35,11 +55,16 @@ func parseLink(data []byte) (l Link, ok bool, err error) {
 		switch attrs.Type() {
 		case unix.IFLA_IFNAME:
 			l.Name = attrs.String()
+		case unix.IFLA_MASTER:
+			l.master = attrs.Uint32()
 		case unix.IFLA_LINKINFO:
 			attrs.Nested(func(info *netlink.AttributeDecoder) error {
 				for info.Next() {
-					if info.Type() == unix.IFLA_INFO_KIND {
+					switch info.Type() {
+					case unix.IFLA_INFO_KIND:
 						l.Kind = info.String()
+					case unix.IFLA_INFO_SLAVE_KIND:
+						l.partKind = info.String()
 					}
 				}
 				return nil

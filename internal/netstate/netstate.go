@@ -44,6 +44,7 @@ func (o Own) All() []netip.Prefix {
 type Link struct {
 	Name string
 	Kind string // of a virtual one, such as "vrf" or "bridge"; "" of others
+	Of   string // the bond, bridge or team that it is a part of: what arrives comes by that one
 }
 
 // Bridge is one to which containers are attached.

@@ -150,15 +150,27 @@ func TestAddressesByRoute(t *testing.T) {
 
 func TestLinksAndRoutes(t *testing.T) {
 	l := labtest.New(t, lab.Options{})
-	kinds := make(map[string]string)
-	for _, link := range on(t, l.Gate, Links) {
-		kinds[link.Name] = link.Kind
+	err := l.Gate.Do(func() error {
+		attrs := netlink.NewLinkAttrs()
+		attrs.Name = "vmbr0"
+		bridge := &netlink.Bridge{LinkAttrs: attrs}
+		if err := netlink.LinkAdd(bridge); err != nil {
+			return err
+		}
+		port, err := netlink.LinkByName("to-attacker")
+		if err != nil {
+			return err
+		}
+		return netlink.LinkSetMaster(port, bridge)
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if kind, ok := kinds["to-client"]; !ok || kind != "veth" {
-		t.Errorf("links %v, want to-client, of kind veth", kinds)
-	}
-	if kind, ok := kinds["lo"]; !ok || kind != "" {
-		t.Errorf("links %v, want lo, of no kind", kinds)
+	links := on(t, l.Gate, Links)
+	for _, want := range []Link{{Name: "lo"}, {Name: "to-client", Kind: "veth"}, {Name: "vmbr0", Kind: "bridge"}, {Name: "to-attacker", Kind: "veth", Of: "vmbr0"}} {
+		if !slices.Contains(links, want) {
+			t.Errorf("links %+v, want %+v among them", links, want)
+		}
 	}
 	for s, want := range map[string]bool{"192.0.2.77": true, "192.0.2.1": true, "2001:db8:1::77": true, "203.0.113.9": false, "2001:db8:ffff::1": false} {
 		if got := on(t, l.Gate, func() (bool, error) { return Routed(addr(s)) }); got != want {

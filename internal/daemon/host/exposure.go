@@ -47,6 +47,9 @@ func (x *Exposure) Look(cfg *config.Config, own netstate.Own) error {
 	host := lint.Facts{Own: own.All(), Published: x.rules}
 	for _, l := range links {
 		host.Links = append(host.Links, l.Name)
+		if l.Of != "" {
+			host.Parts = append(host.Parts, lint.Part{Name: l.Name, Of: l.Of})
+		}
 		if l.Kind == "vrf" {
 			host.VRFs = append(host.VRFs, l.Name)
 		}
