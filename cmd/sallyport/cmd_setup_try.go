@@ -284,4 +284,3 @@ func (c *setupCommand) used(ctx context.Context, r *journal.Reader, cfg *config.
 	}
 	return event.Event{}, false
 }
-

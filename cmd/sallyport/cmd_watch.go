@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"os/exec"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"sallyport/client"
+	"sallyport/internal/phrase"
 )
 
 func newWatch(std stdio) *cobra.Command {
@@ -17,20 +19,30 @@ func newWatch(std stdio) *cobra.Command {
 		Short:   "Keep a door open while this runs",
 		GroupID: "client",
 		Long: `Knocks again before the door closes, and at once when this host gets another address. At the
-end (Ctrl-C) it gives the grant back. Established connections go on.`,
+end (Ctrl-C) it gives the grant back. Established connections go on.
+
+With --warn it runs a program when a door is going to close, since the server does not answer or opens it no
+longer: once, until the door is kept open again. The program gets one argument, a sentence to show.`,
 		Example: `  sallyport watch office
-  sallyport watch office db web`,
+  sallyport watch office db web
+  sallyport watch office --warn notify-send`,
 		Args: args(cobra.MinimumNArgs(1)),
 	}
 	flags := addAskFlags(cmd, std)
+	warn := cmd.Flags().String("warn", "", "run `PROGRAM` when a door is going to close")
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
 		profile, err := loadProfile(list[0])
 		if err != nil {
 			return err
 		}
+		if *warn != "" {
+			if _, err := exec.LookPath(*warn); err != nil {
+				return fmt.Errorf("--warn: %w", err)
+			}
+		}
 		opts := flags.options()
 		opts.Doors = list[1:]
-		w := watch{std: std, profile: profile, opts: opts, local: localAddress, look: 2 * time.Second}
+		w := watch{std: std, profile: profile, opts: opts, local: localAddress, look: 2 * time.Second, warn: *warn}
 		return w.run(cmd.Context())
 	}
 	return cmd
@@ -44,7 +56,11 @@ type watch struct {
 	local   func(server netip.AddrPort) netip.Addr // the address that packets to the server leave from
 	look    time.Duration                          // how often to look whether it has changed
 
-	sources map[string]bool // what has been told
+	warn string // the program to run when a door is going to close; empty: none
+
+	sources map[string]bool // what has been reported
+	ends    time.Time       // when the first door closes, if nothing is answered
+	warned  bool            // since the last answer
 }
 
 // run knocks until ctx ends. The first knock has to succeed; later ones may
@@ -71,6 +87,7 @@ func (w *watch) keep(ctx context.Context, result client.Result) error {
 			return w.giveBack()
 		case err != nil:
 			printError(w.std.err, err)
+			w.announce(ctx, err)
 			clear(w.sources) // what comes next is news
 			again.Grants = nil
 		}
@@ -94,9 +111,39 @@ func (w *watch) tell(r client.Result) {
 		fmt.Fprintf(w.std.out, "door %q is kept open for %s, answered in %s\n", g.Door, g.Source, milliseconds(r.Took))
 	}
 	if len(now) > 0 {
-		w.sources = now
+		w.sources, w.ends, w.warned = now, ends(r), false
 	}
 	warnOf(w.std.err, w.profile, r)
+}
+
+// ends returns when the first of the doors closes that are open now.
+func ends(r client.Result) time.Time {
+	first := r.Grants[0].For
+	for _, g := range r.Grants {
+		first = min(first, g.For)
+	}
+	return time.Now().Add(first)
+}
+
+// warnPatience is how long the program may take that shows a warning.
+const warnPatience = 10 * time.Second
+
+// announce runs the program that shows that a door is going to close.
+func (w *watch) announce(ctx context.Context, cause error) {
+	if w.warn == "" || w.warned {
+		return
+	}
+	w.warned = true
+	when := "now"
+	if left := time.Until(w.ends); left > time.Second {
+		when = "in " + phrase.Duration(left.Round(time.Second))
+	}
+	ctx, cancel := context.WithTimeout(ctx, warnPatience)
+	defer cancel()
+	text := fmt.Sprintf("%s closes %s: %v", w.profile.Name, when, cause)
+	if err := exec.CommandContext(ctx, w.warn, text).Run(); err != nil && ctx.Err() == nil {
+		printError(w.std.err, fmt.Errorf("--warn %s: %w", w.warn, err))
+	}
 }
 
 // wait waits until it is time to knock again: with a third of the grant left,

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -291,5 +292,38 @@ func TestWatchKeepsTheDoorOpen(t *testing.T) {
 	w.closed(w.Client, "tcp", at(w.Client, 22))
 	if text := out.String(); !strings.Contains(text, "is kept open for 192.0.2.2") || !strings.HasSuffix(text, "is closed for 192.0.2.2\n") {
 		t.Errorf("said\n%s", text)
+	}
+}
+
+// A program is run, once, when a door is going to close since nothing is answered.
+func TestWatchWarns(t *testing.T) {
+	t.Parallel()
+	w := newClientWorld(t, lab.Options{}, nil)
+	text, err := os.ReadFile(w.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(w.config, []byte(briefly(string(text))), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.must(w.Gate, "reload", "-c", w.config)
+	notices := filepath.Join(t.TempDir(), "notices")
+	show := filepath.Join(t.TempDir(), "show")
+	if err := os.WriteFile(show, fmt.Appendf(nil, "#!/bin/sh\nprintf '%%s|%%s\\n' $# \"$1\" >> %s\n", notices), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cmd := w.command("watch", "gate", "--timeout", "300ms", "--warn", show)
+	var out lockedBuffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Process.Kill()
+	w.eventually("the door is kept open", func() bool { return strings.Contains(out.String(), "is kept open") })
+	w.kill()
+	w.eventually("a second try fails", func() bool { return strings.Count(out.String(), "no answer") > 1 })
+	got, err := os.ReadFile(notices)
+	if err != nil || !regexp.MustCompile(`^1\|gate closes (now|in [0-9]+s): .*\n$`).Match(got) {
+		t.Errorf("shown: %q, %v\n%s", got, err, &out)
 	}
 }

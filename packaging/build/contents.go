@@ -70,11 +70,16 @@ func (s source) relate(kind string, info *nfpm.Info) {
 	}
 }
 
+// watchUnit is for users, of servers and of clients.
+const watchUnit = "sallyport-watch@.service"
+
 // contentsOfClient are those that do not belong to a server.
 func (s source) contentsOfClient(all files.Contents) (list files.Contents) {
 	for _, f := range all {
 		f.Destination = strings.Replace(f.Destination, "/doc/sallyport/", "/doc/sallyport-client/", 1)
 		switch {
+		case filepath.Base(f.Source) == watchUnit:
+			list = append(list, f)
 		case strings.Contains(f.Source, filepath.Join(s.root, "internal")), strings.Contains(f.Source, filepath.Join(s.root, "packaging")):
 		case strings.Contains(f.Destination, "/docs/"), strings.Contains(f.Destination, "/man5/"), strings.Contains(f.Destination, "/man8/"):
 		default:
@@ -111,6 +116,7 @@ func (s source) contents(kind, stage string) files.Contents {
 		file(ours("internal", "unit", "sallyport-report.timer"), lib+"systemd/system/sallyport-report.timer", 0o644),
 		file(ours("internal", "unit", "sysusers.conf"), lib+"sysusers.d/sallyport.conf", 0o644),
 		file(ours("internal", "unit", "tmpfiles.conf"), lib+"tmpfiles.d/sallyport.conf", 0o644),
+		file(ours("packaging", "service", watchUnit), lib+"systemd/user/"+watchUnit, 0o644),
 		file(made("completions", "sallyport"), share+"bash-completion/completions/sallyport", 0o644),
 		file(made("completions", "sallyport.fish"), share+"fish/vendor_completions.d/sallyport.fish", 0o644),
 		file(ours("internal", "config", "reference.toml"), share+"doc/sallyport/reference.toml", 0o644),
