@@ -25,11 +25,14 @@ func (d *Daemon) Reload(ctx context.Context, q control.ReloadRequest) (control.R
 	return a, err
 }
 
+// Confirm keeps the configuration that is on trial.
+func (d *Daemon) Confirm(ctx context.Context) error { return d.trial.Confirm(ctx) }
+
 // Down removes the table, which opens everything, and ends the daemon. What was
 // in force is forgotten only if the operator says so.
 func (d *Daemon) Down(_ context.Context, q control.DownRequest) (struct{}, error) {
-	d.reloading.Lock()
-	defer d.reloading.Unlock()
+	d.trial.Changing.Lock()
+	defer d.trial.Changing.Unlock()
 	if d.isDown() {
 		return struct{}{}, nil
 	}

@@ -16,7 +16,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -41,6 +40,7 @@ import (
 	"sallyport/internal/daemon/pump"
 	"sallyport/internal/daemon/services"
 	"sallyport/internal/daemon/sessions"
+	"sallyport/internal/daemon/trial"
 	"sallyport/internal/daemon/watchman"
 	"sallyport/internal/event"
 	"sallyport/internal/firewall"
@@ -106,13 +106,9 @@ type Daemon struct {
 	scrapes, apis, decoys, logins *services.Set
 	api                           atomic.Pointer[control.Server] // the one that runs; nil: none has
 
-	trial     atomic.Pointer[inforce.Record] // nil: nothing is known to have been in force
-	tried     chan struct{}                  // a trial has begun
-	reloading sync.Mutex                     // held while the configuration changes; guards all below but the channels
-	old       *config.Config                 // what a trial goes back to
-	files     inforce.Files                  // what the configuration in force was made of
-	down      chan struct{}                  // closed by sallyport down
-	hangups   chan os.Signal                 // SIGHUP: reload
+	trial   *trial.Trial
+	down    chan struct{}  // closed by sallyport down
+	hangups chan os.Signal // SIGHUP: reload
 }
 
 // Run guards the doors until the context ends or sallyport down is asked for.
@@ -146,7 +142,6 @@ func newDaemon(opts Options, s system) *Daemon {
 		events:   events,
 		problems: problems.New(events.Put),
 		down:     make(chan struct{}),
-		tried:    make(chan struct{}, 1),
 		hangups:  make(chan os.Signal, 1),
 	}
 }
@@ -156,29 +151,29 @@ func newDaemon(opts Options, s system) *Daemon {
 // But where doors were closed before, it closes those, as a restart of the
 // machine must not open them.
 func (d *Daemon) start(ctx context.Context) error {
-	chosen, err := d.choose()
+	files := trial.Files{Path: d.opts.ConfigPath, Kept: d.kept, Confirm: d.opts.Confirm, Problems: d.problems, Log: d.log}
+	chosen, err := files.Choose()
 	if err != nil {
 		return err
 	}
 	if d.firewall, err = d.system.firewall(d.log, firewall.Options{Unowned: d.opts.Unowned}); err != nil {
 		return err
 	}
-	d.make(chosen.config)
-	c := &change{to: chosen.config, reason: event.ByReload}
-	if err := d.bring(ctx, c, func(cfg *config.Config) error { return d.installFirst(chosen, cfg) }); err != nil {
+	d.trial = trial.New(trial.Around{Files: files, Firewall: d.firewall, Put: d.events.Put, InForce: d.config.Load, Apply: d.apply, GoBack: d.goBack, Down: d.isDown}, chosen)
+	d.make(chosen.Config)
+	c := &change{to: chosen.Config, reason: event.ByReload}
+	if err := d.bring(ctx, c, d.trial.First); err != nil {
 		return errors.Join(err, d.closeAgain(), d.firewall.Close())
 	}
-	if chosen.settle {
-		d.settle(chosen.config, d.files)
-	}
+	d.trial.Started()
 	if banned, err := d.firewall.Bans(time.Now()); err != nil {
 		d.problems.Fail("bans", "read back who is banned: "+err.Error())
 	} else {
 		d.bans.Recall(banned)
 	}
-	d.events.Put(event.Event{Time: d.started, Kind: event.KindStart, Detail: fmt.Sprintf("%d doors closed", len(chosen.config.Doors))})
-	d.noteForeign(chosen.config)
-	d.tellAmiss(chosen.amiss)
+	d.events.Put(event.Event{Time: d.started, Kind: event.KindStart, Detail: fmt.Sprintf("%d doors closed", len(chosen.Config.Doors))})
+	d.noteForeign(chosen.Config)
+	d.tellAmiss(chosen.Amiss)
 	return nil
 }
 
@@ -203,19 +198,6 @@ func (d *Daemon) make(cfg *config.Config) {
 			d.sinks = append(d.sinks, p.hear)
 		}
 	}
-}
-
-// installFirst closes the doors of the first configuration.
-func (d *Daemon) installFirst(chosen choice, cfg *config.Config) error {
-	if chosen.begin {
-		if err := d.startTrial(cfg); err != nil {
-			return err
-		}
-	}
-	if err := d.install(cfg); err != nil {
-		return fmt.Errorf("close the doors: %w", err)
-	}
-	return nil
 }
 
 // closeAgain closes what was closed before a start that has failed. Where the

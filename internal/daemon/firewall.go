@@ -24,8 +24,8 @@ func (d *Daemon) watchFirewall(ctx context.Context) error {
 // repair restores rules and lasting grants. A single grant may have been used
 // up; if it is gone it is not given a second time.
 func (d *Daemon) repair() error {
-	d.reloading.Lock()
-	defer d.reloading.Unlock()
+	d.trial.Changing.Lock()
+	defer d.trial.Changing.Unlock()
 	if d.isDown() {
 		return nil
 	}
@@ -34,7 +34,7 @@ func (d *Daemon) repair() error {
 	if err != nil {
 		return err
 	}
-	if err := d.install(d.config.Load()); err != nil {
+	if err := d.trial.Install(d.config.Load()); err != nil {
 		return err
 	}
 	ev := event.Event{Time: now, Kind: event.KindRepair, Detail: "another program changed the firewall table"}

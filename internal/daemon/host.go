@@ -15,8 +15,8 @@ import (
 
 // updateHost informs the gate and the capture filter of what has changed.
 func (d *Daemon) updateHost(ctx context.Context) {
-	d.reloading.Lock()
-	defer d.reloading.Unlock()
+	d.trial.Changing.Lock()
+	defer d.trial.Changing.Unlock()
 	cfg := d.config.Load()
 	if seen, err := d.pump.SetHost(ctx, d.host.Gate(), d.view(cfg)); err == nil {
 		d.moat.Know(d.saw(cfg, seen))

@@ -71,7 +71,7 @@ func (d *Daemon) guarding() []part {
 		{name: "gate", claims: []string{"Gate", "SPA", "Rotating", "Doors", "Groups", "Clients"}, prepare: d.prepareGate, run: d.runPump, close: d.closeCapture},
 		{name: "moat", claims: []string{"Moat", "SPA", "Doors.To"}, prepare: d.prepareMoat, run: func(ctx context.Context) error { return d.moat.Run(ctx, d.events.PutUnauthenticated, d.updateHost) }, close: func() error { return d.moat.Shut() }},
 		{name: "grants of an earlier time", run: d.restore},
-		{name: "trial", run: d.watchTrial},
+		{name: "trial", run: func(ctx context.Context) error { return d.trial.Run(ctx) }},
 		{name: "host addresses", run: func(ctx context.Context) error { return d.host.WatchAddresses(ctx, d.updateHost) }},
 		{name: "exposure", claims: []string{"Gate.Interfaces"}, run: func(ctx context.Context) error { return d.exposure.Watch(ctx, d.lookAround, d.events.Put, d.log) }},
 		{name: "listening ports", run: func(ctx context.Context) error { return d.host.WatchListeners(ctx, d.log, d.updateHost) }},

@@ -15,6 +15,7 @@ import (
 	"sallyport/internal/daemon/foresee"
 	"sallyport/internal/daemon/manager"
 	"sallyport/internal/daemon/messages"
+	"sallyport/internal/daemon/problems"
 	"sallyport/internal/daemon/pump"
 	"sallyport/internal/event"
 	"sallyport/internal/gate"
@@ -27,8 +28,8 @@ import (
 func (d *Daemon) reload(ctx context.Context, q control.ReloadRequest) (control.ReloadAnswer, error) {
 	d.manager.Notify(manager.Reloading()...)
 	defer func() { d.manager.Notify("READY=1", d.statusLine()) }()
-	d.reloading.Lock()
-	defer d.reloading.Unlock()
+	d.trial.Changing.Lock()
+	defer d.trial.Changing.Unlock()
 	ev := event.Event{Time: time.Now(), Kind: event.KindReload}
 	cfg, a, err := d.change(ctx, q)
 	switch {
@@ -50,15 +51,15 @@ func (d *Daemon) reload(ctx context.Context, q control.ReloadRequest) (control.R
 // change does what reload is about.
 func (d *Daemon) change(ctx context.Context, q control.ReloadRequest) (*config.Config, control.ReloadAnswer, error) {
 	confirm := time.Duration(q.Confirm)
-	if err := d.mayTry(confirm); err != nil {
+	if err := d.trial.MayTry(confirm); err != nil {
 		return nil, control.ReloadAnswer{}, err
 	}
 	cfg, files, waiting, err := d.load()
 	if err != nil {
-		d.noteAmiss("the configuration on disk cannot be used (" + inLine(err) + "): the one before is in force")
+		d.noteAmiss("the configuration on disk cannot be used (" + problems.InLine(err) + "): the one before is in force")
 		return nil, control.ReloadAnswer{}, err
 	}
-	if err := d.mayBring(q, files); err != nil {
+	if err := d.trial.MayBring(q, files); err != nil {
 		return nil, control.ReloadAnswer{}, err
 	}
 	a := d.foresee(cfg, q)
@@ -67,36 +68,21 @@ func (d *Daemon) change(ctx context.Context, q control.ReloadRequest) (*config.C
 		return nil, a, &control.Error{Text: a.Lockout, Remedy: "give yourself a way in, put your address into trusted, or use --force; reload --confirm 60s makes it safe to try"}
 	}
 	if confirm != 0 {
-		err = d.try(ctx, cfg, files, confirm)
+		err = d.trial.Try(ctx, cfg, files, confirm)
 	} else if err = d.apply(ctx, cfg, event.ByReload, true, d.firewall.Apply); err == nil {
-		d.settle(cfg, files)
+		d.trial.Settle(cfg, files)
 	}
 	if err != nil {
-		d.noteAmiss("the configuration on disk cannot be used (" + inLine(err) + "): the one before is in force")
+		d.noteAmiss("the configuration on disk cannot be used (" + problems.InLine(err) + "): the one before is in force")
 		return nil, a, err
 	}
 	d.noteAmiss("")
 	d.noteWaiting(waiting)
 	a.Applied = true
-	if r := d.trial.Load(); r.Pending() {
+	if r := d.trial.Record(); r.Pending() {
 		a.Until = r.Until
 	}
 	return cfg, a, nil
-}
-
-// mayBring refuses what was rolled back, unless somebody means it.
-func (d *Daemon) mayBring(q control.ReloadRequest, files inforce.Files) error {
-	r := d.trial.Load()
-	switch {
-	case r == nil || r.Ended.IsZero():
-	case q.Implied:
-		return &control.Error{Text: "the configuration on disk is not the one in force: it was rolled back at " + r.Ended.Format(time.DateTime),
-			Remedy: "mend it, or bring it into force, with sallyport reload --confirm 60s; then try again"}
-	case r.Tried == files.Digest() && q.Confirm == 0 && !q.Force:
-		return &control.Error{Text: "this very configuration was rolled back, and has not changed since",
-			Remedy: "mend it, or try it again: sallyport reload --confirm 60s"}
-	}
-	return nil
 }
 
 // load reads the configuration as it can be in force now, and names what of it
@@ -130,6 +116,17 @@ func (d *Daemon) noteWaiting(waiting []string) {
 // apply takes a new configuration into use.
 func (d *Daemon) apply(ctx context.Context, cfg *config.Config, reason event.Reason, strict bool, install func(*config.Config) error) error {
 	return d.bring(ctx, &change{from: d.config.Load(), to: cfg, reason: reason, strict: strict}, install)
+}
+
+// goBack brings the configuration before a trial into force again, as far as it can be
+// in force now, and returns that.
+func (d *Daemon) goBack(ctx context.Context, before *config.Config) (*config.Config, error) {
+	held, waiting := d.hold(before)
+	if err := d.apply(ctx, held, event.ByRollback, false, d.firewall.Apply); err != nil {
+		return nil, err
+	}
+	d.noteWaiting(waiting)
+	return held, nil
 }
 
 // prepareGate makes the gate at the start, with a capture that takes nothing
@@ -208,8 +205,8 @@ func (d *Daemon) prepareGrants(_ context.Context, c *change) (step, error) {
 
 // dryRun says what a reload would change.
 func (d *Daemon) dryRun(q control.ReloadRequest) (control.ReloadAnswer, error) {
-	d.reloading.Lock()
-	defer d.reloading.Unlock()
+	d.trial.Changing.Lock()
+	defer d.trial.Changing.Unlock()
 	cfg, _, waiting, err := d.load()
 	if err != nil {
 		return control.ReloadAnswer{}, err

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sallyport/internal/control"
+	"sallyport/internal/daemon/trial"
 	"sallyport/internal/event"
 )
 
@@ -22,7 +23,7 @@ func TestRollback(t *testing.T) {
 	h.configure(doorSSH)
 	h.start()
 	h.configure(doorWeb + "[ban]\nenabled = true\ntries = 7\n")
-	a, err := h.daemon.Reload(t.Context(), control.ReloadRequest{Confirm: control.Duration(minTrial), Force: true})
+	a, err := h.daemon.Reload(t.Context(), control.ReloadRequest{Confirm: control.Duration(trial.Least), Force: true})
 	if err != nil || a.Until.IsZero() {
 		t.Fatalf("%+v %v", a, err)
 	}
@@ -51,7 +52,7 @@ func TestConfirm(t *testing.T) {
 	h.configure(doorSSH)
 	h.start()
 	h.configure(doorWeb)
-	if _, err := h.daemon.Reload(t.Context(), control.ReloadRequest{Confirm: control.Duration(maxTrial), Force: true}); err != nil {
+	if _, err := h.daemon.Reload(t.Context(), control.ReloadRequest{Confirm: control.Duration(trial.Most), Force: true}); err != nil {
 		t.Fatal(err)
 	}
 	if h.kernel.before == nil {
@@ -80,9 +81,9 @@ func TestRemovedDuringATrial(t *testing.T) {
 			h.configure(spaOn + doorSSH + client("alice") + client("bob"))
 			h.start()
 			h.configure(spaOn + doorSSH + doorWeb + client("alice") + client("bob"))
-			within := minTrial
+			within := trial.Least
 			if confirm {
-				within = maxTrial
+				within = trial.Most
 			}
 			if _, err := h.daemon.Reload(t.Context(), control.ReloadRequest{Confirm: control.Duration(within), Force: true}); err != nil {
 				t.Fatal(err)
@@ -97,7 +98,7 @@ func TestRemovedDuringATrial(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			h.eventually("the end of the trial", func() bool { return !h.daemon.trial.Load().Pending() })
+			h.eventually("the end of the trial", func() bool { return !h.daemon.trial.Record().Pending() })
 			names := func() (list []string) {
 				for _, c := range h.daemon.config.Load().Clients {
 					list = append(list, c.Name)
@@ -126,7 +127,7 @@ func TestTrialThatCannotBegin(t *testing.T) {
 	h.start()
 	h.write("state/server.key", "garbage\n")
 	h.configure(spaOn + doorWeb)
-	if _, err := h.daemon.Reload(t.Context(), control.ReloadRequest{Confirm: control.Duration(maxTrial), Force: true}); err == nil {
+	if _, err := h.daemon.Reload(t.Context(), control.ReloadRequest{Confirm: control.Duration(trial.Most), Force: true}); err == nil {
 		t.Fatal("a trial with a server key that is none")
 	}
 	h.guards("tcp/22")

@@ -8,6 +8,7 @@ package problems
 import (
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -62,4 +63,12 @@ func (l *List) All() []string {
 	list := slices.AppendSeq([]string{}, maps.Values(l.all))
 	slices.Sort(list)
 	return list
+}
+
+// InLine writes an error on one line, for the text of a problem.
+func InLine(err error) string {
+	if err == nil {
+		return "there is none"
+	}
+	return strings.ReplaceAll(err.Error(), "\n", "; ")
 }
