@@ -8,7 +8,7 @@ FUZZTIME ?= 20s
 SEED     ?= 1
 ARCH     ?= $(shell $(GO) env GOARCH)
 
-.PHONY: need-go build demo test peers platforms race long fuzz bench bench-peers bench-detect lint generate package release clean
+.PHONY: need-go build demo test peers platforms race long fuzz bench bench-peers bench-detect lint generate pictures package release clean
 
 need-go:
 	@GO=$(GO) scripts/need-go
@@ -53,6 +53,9 @@ lint: ## gofmt, vet, staticcheck, and that it builds elsewhere
 
 generate: ## files made from others
 	$(GO) generate ./...
+
+pictures: build peers ## those of the README, from the real demo and report, in docs/pictures/
+	GO=$(GO) scripts/pictures
 
 package: ## the Debian and the RPM package, in dist/, e.g. make package ARCH=arm64
 	$(GO) -C packaging run ./build -arch $(ARCH)

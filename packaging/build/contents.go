@@ -101,6 +101,14 @@ func (s source) minimal(stage string) files.Contents {
 	return list
 }
 
+// documents are for those who install a package, with all that their links lead to.
+var documents = []string{
+	"README.md", "README.ja.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md",
+	"docs/ARCHITECTURE.md", "docs/CLIENT.md", "docs/DECISIONS.md", "docs/FINDINGS.md", "docs/GLOSSARY.md", "docs/LINT.md", "docs/METRICS.md", "docs/OPERATIONS.md",
+	"docs/PERFORMANCE.md", "docs/PLATFORMS.md", "docs/PROTOCOL.md", "docs/THREATS.md", "docs/VPS.md", "docs/ja/GUIDANCE.md", "docs/ja/VPS.md",
+	"docs/pictures/demo.svg", "docs/pictures/report-en.png", "docs/pictures/report-ja.png",
+}
+
 // contents lists the files of a package.
 func (s source) contents(kind, stage string) files.Contents {
 	ours := func(parts ...string) string { return filepath.Join(append([]string{s.root}, parts...)...) }
@@ -127,7 +135,6 @@ func (s source) contents(kind, stage string) files.Contents {
 		file(ours("packaging", "crowdsec", "scenarios", "sallyport-ban.yaml"), share+"doc/sallyport/examples/crowdsec/scenarios/sallyport-ban.yaml", 0o644),
 		file(ours("packaging", "crowdsec", "scenarios", "sallyport-misuse.yaml"), share+"doc/sallyport/examples/crowdsec/scenarios/sallyport-misuse.yaml", 0o644),
 		file(ours("packaging", "grafana", "sallyport.json"), share+"doc/sallyport/examples/grafana.json", 0o644),
-		file(ours("README.md"), share+"doc/sallyport/README.md", 0o644),
 		file(made("copyright"), share+"doc/sallyport/copyright", 0o644),
 		file(made("changelog.gz"), share+"doc/sallyport/changelog.gz", 0o644),
 	}
@@ -137,8 +144,8 @@ func (s source) contents(kind, stage string) files.Contents {
 	for _, name := range []string{"openrc", "procd", "runit"} {
 		list = append(list, file(ours("packaging", "service", name), share+"doc/sallyport/examples/service/"+name, 0o755))
 	}
-	for _, name := range []string{"FINDINGS.md", "LINT.md", "METRICS.md", "OPERATIONS.md", "PERFORMANCE.md", "PROTOCOL.md", "THREATS.md"} {
-		list = append(list, file(ours("docs", name), share+"doc/sallyport/docs/"+name, 0o644))
+	for _, name := range documents {
+		list = append(list, file(ours(filepath.FromSlash(name)), share+"doc/sallyport/"+name, 0o644))
 	}
 	zsh := share + "zsh/vendor-completions/_sallyport"
 	if kind == "rpm" {
