@@ -13,7 +13,7 @@ func TestBan(t *testing.T) {
 		toml string
 		want Ban
 	}{
-		{"", Ban{For: time.Hour, Tries: 3}},
+		{"#", Ban{For: time.Hour, Tries: 3}},
 		{"[ban]\nenabled=true\nfor='24h'\ntries=1\ndecoys=['tcp/23', 'tcp/2222']",
 			Ban{Enabled: true, For: 24 * time.Hour, Tries: 1, Decoys: []packet.Port{{Proto: packet.TCP, Number: 23}, {Proto: packet.TCP, Number: 2222}}}},
 	} {

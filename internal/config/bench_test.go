@@ -60,7 +60,7 @@ func TestUsualSizesLoad(t *testing.T) {
 }
 
 func TestTooManyTables(t *testing.T) {
-	fsys := tree("sallyport.toml", "")
+	fsys := tree("sallyport.toml", "#")
 	for i := range 11 {
 		fsys[fmt.Sprintf("etc/sallyport/conf.d/%02d.toml", i)] = &fstest.MapFile{Data: []byte(strings.Repeat("[[door]]\n", 1000))}
 	}

@@ -65,7 +65,7 @@ func TestWayIn(t *testing.T) {
 	const door = `door=[{name="ssh", ports=["tcp/22"]}]` + "\n"
 	client := `client=[{name="alice", doors=["ssh"], key="` + aKey + `", from=["198.51.100.0/24"], expires=2026-12-01}]` + "\n"
 	for name, c := range map[string]struct{ toml, want string }{
-		"open":                {``, "the port is open to everybody"},
+		"open":                {"#", "the port is open to everybody"},
 		"public":              {"gate.policy='all'\ngate.public=['tcp/22']", "the port is open to everybody"},
 		"no door":             {"gate.policy='all'", ""},
 		"trusted":             {door + "gate.trusted=['198.51.100.0/28']", "the source is never gated"},

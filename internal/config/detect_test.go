@@ -17,7 +17,7 @@ func TestDetect(t *testing.T) {
 		toml string
 		want Detect
 	}{
-		{"", defaultDetect},
+		{"#", defaultDetect},
 		{"detect.ssh_log='journal'", journal},
 		{"[detect]\nenabled=false\nscan_ports=5\nslow_window='48h'\nssh_log='/var/log/auth.log'", changed},
 	} {

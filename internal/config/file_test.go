@@ -28,17 +28,17 @@ func TestLoadRefusesFiles(t *testing.T) {
 		want string
 	}{
 		"no file":                {tree(), main + `: cannot be read: file does not exist`},
-		"unreadable":             {denied{tree("sallyport.toml", ""), "sallyport.toml"}, main + `: cannot be read: permission denied`},
-		"unreadable conf.d":      {denied{tree("sallyport.toml", "", "conf.d/a.toml", ""), "conf.d"}, dir + `conf.d: cannot be read as a folder: permission denied`},
-		"unreadable conf.d file": {denied{tree("sallyport.toml", "", "conf.d/a.toml", ""), "a.toml"}, dir + `conf.d/a.toml: cannot be read: permission denied`},
+		"unreadable":             {denied{tree("sallyport.toml", "#"), "sallyport.toml"}, main + `: cannot be read: permission denied`},
+		"unreadable conf.d":      {denied{tree("sallyport.toml", "#", "conf.d/a.toml", "#"), "conf.d"}, dir + `conf.d: cannot be read as a folder: permission denied`},
+		"unreadable conf.d file": {denied{tree("sallyport.toml", "#", "conf.d/a.toml", "#"), "a.toml"}, dir + `conf.d/a.toml: cannot be read: permission denied`},
 		"folder":                 {tree("sallyport.toml/x", ""), main + `: is a folder: want a file`},
-		"folder in conf.d":       {tree("sallyport.toml", "", "conf.d/a.toml/x", ""), dir + `conf.d/a.toml: is a folder: want a file`},
+		"folder in conf.d":       {tree("sallyport.toml", "#", "conf.d/a.toml/x", ""), dir + `conf.d/a.toml: is a folder: want a file`},
 		"device":                 {with(tree(), "sallyport.toml", fs.ModeDevice|0o600, ""), main + `: is not a regular file`},
 		"10 MB":                  {tree("sallyport.toml", strings.Repeat("#\n", 5_000_000)), main + `: has 10000000 bytes: want at most 1048576; doors and clients can be spread over files in conf.d`},
 		"a secret for all":       {with(tree(), "sallyport.toml", 0o644, secret), main + `:1: door "a": a sequence is a secret, but everybody may use this file (mode 0644): run chmod o-rwx ` + main},
-		"a secret in conf.d":     {with(tree("sallyport.toml", ""), "conf.d/a.toml", 0o641, "\n"+secret), dir + `conf.d/a.toml:2: door "a": a sequence is a secret, but everybody may use this file (mode 0641): run chmod o-rwx ` + dir + `conf.d/a.toml`},
-		"writable":               {with(tree(), "sallyport.toml", 0o642, ""), main + `: everybody may change this file (mode 0642): run chmod o-w ` + main},
-		"writable conf.d":        {with(tree("sallyport.toml", "", "conf.d/a.toml", "x"), "conf.d", fs.ModeDir|0o777, ""), dir + `conf.d: everybody may add files to this folder (mode 0777): run chmod o-w ` + dir + `conf.d`},
+		"a secret in conf.d":     {with(tree("sallyport.toml", "#"), "conf.d/a.toml", 0o641, "\n"+secret), dir + `conf.d/a.toml:2: door "a": a sequence is a secret, but everybody may use this file (mode 0641): run chmod o-rwx ` + dir + `conf.d/a.toml`},
+		"writable":               {with(tree(), "sallyport.toml", 0o642, "#"), main + `: everybody may change this file (mode 0642): run chmod o-w ` + main},
+		"writable conf.d":        {with(tree("sallyport.toml", "#", "conf.d/a.toml", "x"), "conf.d", fs.ModeDir|0o777, ""), dir + `conf.d: everybody may add files to this folder (mode 0777): run chmod o-w ` + dir + `conf.d`},
 		"set in two files":       {tree("sallyport.toml", "[gate]\nclosed='drop'", "conf.d/a.toml", "\ngate.closed='drop'"), dir + `conf.d/a.toml:2: "closed" is already set at ` + main + `:2`},
 		"listed in two files":    {tree("sallyport.toml", "gate.trusted=[]", "conf.d/a.toml", "gate.trusted=[]"), dir + `conf.d/a.toml:1: "trusted" is already set at ` + main + `:1`},
 		"door in two files":      {tree("sallyport.toml", "door=["+aDoor+"]", "conf.d/a.toml", "door=["+aDoor+"]"), dir + `conf.d/a.toml:1: door "ssh": already defined at ` + main + ":1\n" + dir + `conf.d/a.toml:1: door "ssh": ports: tcp/22 is a port of door "ssh" already, at ` + main + `:1`},
@@ -74,12 +74,12 @@ func TestModesThatAreFine(t *testing.T) {
 }
 
 func TestTotalIsBounded(t *testing.T) {
-	fsys := tree("sallyport.toml", "")
+	fsys := tree("sallyport.toml", "#")
 	comment := bytes.Repeat([]byte("#"), maxFile)
 	for i := range maxTotal/maxFile + 1 {
 		fsys[fmt.Sprintf("etc/sallyport/conf.d/%03d.toml", i)] = &fstest.MapFile{Data: comment}
 	}
-	refuses(t, fsys, dir+`conf.d/064.toml: all files together have more than 67108864 bytes`)
+	refuses(t, fsys, dir+`conf.d/063.toml: all files together have more than 67108864 bytes`)
 }
 
 // A file that claims to be small, and is not.

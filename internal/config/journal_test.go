@@ -11,7 +11,7 @@ func TestJournal(t *testing.T) {
 		toml string
 		want Journal
 	}{
-		{"", Journal{"/var/lib/sallyport/journal.db", 90 * day, 256 << 20, true}},
+		{"#", Journal{"/var/lib/sallyport/journal.db", 90 * day, 256 << 20, true}},
 		{"daemon.state_dir='/srv/s'", Journal{"/srv/s/journal.db", 90 * day, 256 << 20, true}},
 		{"[journal]\npath='/j.db'\nkeep='7d'\nmax_size='1GiB'\nchain=false", Journal{"/j.db", 7 * 24 * time.Hour, 1 << 30, false}},
 		{"journal.max_size='16MiB'", Journal{"/var/lib/sallyport/journal.db", 90 * day, 16 << 20, true}},

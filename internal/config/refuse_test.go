@@ -54,6 +54,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"[gate]\n[[gate]]", `:2: "gate" is already set at ` + main + `:1`},
 		{"a = '" + "\xff" + "'", `:1: is not UTF-8 text: save the file as UTF-8`},
 		{"# \ufffd\n\n\xc3", `:3: is not UTF-8 text: save the file as UTF-8`},
+		{"", `: is empty: want at least a comment, or no file`},
 		{"\n# \x00", `:2: holds a NUL byte: want UTF-8 text`},
 		{"\ufeff[gate]", `:1: starts with a byte order mark: save the file as UTF-8 without one`},
 
@@ -205,7 +206,7 @@ func TestLoadAccepts(t *testing.T) {
 		"spa.port = 0x9d_81",
 		"[[door]]\r\nname = 'a'\r\nports = ['tcp/1']\r\nopen_for = '24h'\r\n",
 		"door = []",
-		"",
+		"# nothing",
 	} {
 		if _, err := Load(tree("sallyport.toml", toml), main); err != nil {
 			t.Errorf("%s\n%v", toml, err)

@@ -49,6 +49,11 @@ type parser struct {
 // not, the tree holds what came before.
 func parse(f file, errs *Errors) (root *table, ok bool) {
 	root = newTable(Place{File: f.path})
+	// What a loss of power leaves of a file that was just written closes no door.
+	if len(f.data) == 0 {
+		errs.add(root.place, "is empty: want at least a comment, or no file")
+		return root, false
+	}
 	if line, err := f.text(); err != nil {
 		errs.add(Place{f.path, line}, "%w", err)
 		return root, false
