@@ -221,6 +221,18 @@ func TestSSHWithAProfile(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err != nil || string(out) != "3000000\nand back\n" {
 		t.Errorf("through the proxy: %v, %q", err, out)
 	}
+	w.do("close", "gate")
+	w.closed(w.Client, "tcp", at(w.Client, 22))
+	config := filepath.Join(t.TempDir(), "ssh_config")
+	match := fmt.Sprintf("Match host %s exec \"%s knock gate\"\n    ConnectTimeout 5\n", w.Client.Gate4, self)
+	if err := os.WriteFile(config, []byte(match), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd = w.Client.Command(t.Context(), "ssh", append(w.sshOptions(), "-F", config, w.Client.Gate4.String(), "echo in")...)
+	cmd.Env = append(append(os.Environ(), actAsCommand+"=1"), w.env...)
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.HasSuffix(string(out), "in\n") {
+		t.Errorf("with Match exec: %v, %q", err, out)
+	}
 }
 
 // A key that only a real ssh-agent can use.
