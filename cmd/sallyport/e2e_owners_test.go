@@ -178,21 +178,54 @@ func TestWhoCameInWithoutTheTableGetsOut(t *testing.T) {
 	w.stop()
 	w.command = []string{"/proc/self/exe", "serve", "--unowned", "-c", w.config}
 	w.start()
-	w.nft("table inet other { chain input { type filter hook input priority 0; policy accept; ct state established,related accept; }\n}\n")
+	w.otherFirewall()
 	w.closed(w.Attacker, "tcp", at(w.Attacker, 22))
 	old := w.enter(w.Client, at(w.Client, 22), func() {
 		w.must(w.Gate, "open", "ssh", "-c", w.config, "--source", w.Client.IP4.String(), "--for", "2s")
 	})
 	w.eventually("the grant ends", func() bool { return w.opened() == "" })
-	if err := w.daemon.Process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
-	w.nft("delete table inet sallyport")
-	intruder := w.connect(w.Attacker, at(w.Attacker, 22))
-	if err := w.daemon.Process.Signal(syscall.SIGCONT); err != nil {
-		t.Fatal(err)
-	}
-	w.closes(w.Attacker, "tcp", at(w.Attacker, 22))
+	intruder := w.withoutTable(22)
 	w.cutOff(intruder, "the table is back")
 	w.lives(old, "after the table came back")
+}
+
+// With policy "all" the same goes for every other port, and what was there before
+// the ports were closed goes on.
+func TestWhoCameInToAClosedPortGetsOut(t *testing.T) {
+	t.Parallel()
+	labtest.Need(t, "peers", "nft")
+	w := newGuarded(t, sshDoor)
+	w.serve("tcp", 9999)
+	w.stop()
+	w.must(w.Gate, "down", "--yes", "-c", w.config)
+	w.otherFirewall()
+	old := w.connect(w.Client, at(w.Client, 9999))
+	w.configure(strings.Replace(sshDoor, "[[door]]", "[gate]\npolicy = \"all\"\n[[door]]", 1))
+	w.command = []string{"/proc/self/exe", "serve", "--unowned", "-c", w.config}
+	w.start()
+	w.must(w.Gate, "reload", "-c", w.config) // by its end it is known what is older
+	w.closed(w.Attacker, "tcp", at(w.Attacker, 9999))
+	intruder := w.withoutTable(9999)
+	w.cutOff(intruder, "the table is back")
+	w.lives(old, "after the table came back")
+}
+
+// otherFirewall is a table that lets in all that belongs to a connection.
+func (w *world) otherFirewall() {
+	w.nft("table inet other { chain input { type filter hook input priority 0; policy accept; ct state established,related accept; }\n}\n")
+}
+
+// withoutTable connects while the table is away, and waits until it is back.
+func (w *world) withoutTable(port uint16) *session {
+	w.t.Helper()
+	if err := w.daemon.Process.Signal(syscall.SIGSTOP); err != nil {
+		w.t.Fatal(err)
+	}
+	w.nft("delete table inet sallyport")
+	intruder := w.connect(w.Attacker, at(w.Attacker, port))
+	if err := w.daemon.Process.Signal(syscall.SIGCONT); err != nil {
+		w.t.Fatal(err)
+	}
+	w.closes(w.Attacker, "tcp", at(w.Attacker, port))
+	return intruder
 }

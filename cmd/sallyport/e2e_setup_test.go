@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"testing"
 
 	"sallyport/client"
+	"sallyport/internal/control"
 	"sallyport/internal/lab"
 )
 
@@ -24,6 +26,11 @@ func setupWorld(t *testing.T) (w *world, home string, args []string) {
 	t.Helper()
 	w = newWorld(t, lab.Options{})
 	w.serve("tcp", 22)
+	t.Cleanup(func() { // in a session of its own, it outlives setup
+		if pid, err := control.Dial(w.socket).Process(context.Background()); err == nil {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	})
 	home = t.TempDir()
 	w.env = []string{"HOME=" + home, "XDG_CONFIG_HOME=" + home, "SSH_AUTH_SOCK="}
 	w.must(w.Client, "keygen", "--no-passphrase", "-f", filepath.Join(home, ".ssh", "id_ed25519"))

@@ -31,6 +31,14 @@ func List(match func(packet.Port) bool) ([]Flow, error) {
 	return list(func(f conntrack.Flow) bool { return match(flowOf(f).Port) })
 }
 
+// Plain lists the flows whose port on this side matches that end where they were
+// sent: no address is translated, and no other connection has announced them.
+// Needs CAP_NET_ADMIN.
+func Plain(match func(packet.Port) bool) ([]Flow, error) {
+	const special = conntrack.StatusDstNAT | conntrack.StatusExpected
+	return list(func(f conntrack.Flow) bool { return f.Status&special == 0 && match(flowOf(f).Port) })
+}
+
 func list(wanted func(conntrack.Flow) bool) ([]Flow, error) {
 	table, err := conntrack.Dial(nil)
 	if err != nil {

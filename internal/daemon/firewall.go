@@ -51,7 +51,7 @@ func (d *Daemon) repair() error {
 	}
 	ev.Detail += fmt.Sprintf("; put back, %d grants go on", len(kept))
 	if !present {
-		if n := d.sessions.Expel(d.config.Load(), d.host.Own().Contains); n > 0 {
+		if n := d.sessions.Expel(d.config.Load()); n > 0 {
 			ev.Detail += fmt.Sprintf("; %d connections cut that had begun without it", n)
 		}
 	}

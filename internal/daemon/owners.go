@@ -5,6 +5,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"os/user"
 	"slices"
 	"strconv"
@@ -50,7 +51,7 @@ func (d *Daemon) prepareOwners(_ context.Context, c *change) (step, error) {
 	if c.from != nil {
 		return step{commit: func() { d.sessions.Configure(c.to) }}, nil
 	}
-	d.ledger = ledger.Open(c.to, d.firewall, d.problems, d.events.Put, d.log)
+	d.ledger = ledger.Open(c.to, d.firewall, func(a netip.Addr) bool { return d.host.Own().Contains(a) }, d.problems, d.events.Put, d.log)
 	d.book, d.sessions = d.ledger.Book, d.ledger.Sessions
 	d.actor = actor.New(d.book, d.events, actor.Around{
 		Recorder: recorder{d}, Bans: d.bans, Answer: d.answer, Opened: d.metrics.Opened, Ended: d.ended, Cut: d.sessions.Order, Undone: d.ledger.Undone,

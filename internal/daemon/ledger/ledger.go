@@ -43,14 +43,15 @@ type Ledger struct {
 }
 
 // Open opens what is kept of owners in a configuration's state_dir, and a book that
-// expects grants of an earlier time, see Restore.
-func Open(cfg *config.Config, kernel Kernel, list *problems.List, put func(event.Event), log *slog.Logger) *Ledger {
+// expects grants of an earlier time, see Restore. own reports whether an address is
+// this host's.
+func Open(cfg *config.Config, kernel Kernel, own func(netip.Addr) bool, list *problems.List, put func(event.Event), log *slog.Logger) *Ledger {
 	now, id := time.Now(), boot.ID()
 	l := &Ledger{kernel: kernel, problems: list, put: put, restored: make(chan struct{})}
 	l.register = grant.OpenRegister(filepath.Join(cfg.Daemon.StateDir, grant.RegisterName), id, boot.Time, now)
 	l.Book = grant.New(kernel, l.register)
 	table := grant.OpenSessions(filepath.Join(cfg.Daemon.StateDir, grant.SessionsName), id, boot.Time, now)
-	l.Sessions = sessions.New(log, table, l.Book, l.restored, cfg)
+	l.Sessions = sessions.New(log, table, l.Book, l.restored, own, cfg)
 	l.noteOwners()
 	l.Book.Expect()
 	return l

@@ -7,7 +7,6 @@ package sessions
 import (
 	"context"
 	"log/slog"
-	"net"
 	"net/netip"
 	"slices"
 	"sync/atomic"
@@ -28,15 +27,18 @@ type Sessions struct {
 	table    *grant.Sessions
 	book     *grant.Book
 	doors    atomic.Pointer[map[packet.Port]*config.Door]
+	own      func(netip.Addr) bool
+	closed   closedPorts
 	restored <-chan struct{} // closed when it is known which grants there are
 	watching chan struct{}   // closed when the kernel reports connections
 	orders   chan func(event.Owner) bool
 }
 
 // New returns the sessions of a table. Whose a new connection is, the book knows;
-// restored is closed when it knows all.
-func New(log *slog.Logger, table *grant.Sessions, book *grant.Book, restored <-chan struct{}, cfg *config.Config) *Sessions {
-	s := &Sessions{log: log, table: table, book: book, restored: restored, watching: make(chan struct{}), orders: make(chan func(event.Owner) bool, 64)}
+// restored is closed when it knows all. Own reports whether an address is this
+// host's.
+func New(log *slog.Logger, table *grant.Sessions, book *grant.Book, restored <-chan struct{}, own func(netip.Addr) bool, cfg *config.Config) *Sessions {
+	s := &Sessions{log: log, table: table, book: book, own: own, restored: restored, watching: make(chan struct{}), orders: make(chan func(event.Owner) bool, 64)}
 	s.guard(cfg)
 	return s
 }
@@ -63,6 +65,7 @@ func (s *Sessions) Flow(now time.Time, f conntrack.Flow) {
 func (s *Sessions) guard(cfg *config.Config) {
 	doors := doorsByPort(cfg)
 	s.doors.Store(&doors)
+	s.closed.guard(cfg)
 }
 
 func doorsByPort(cfg *config.Config) map[packet.Port]*config.Door {
@@ -93,6 +96,7 @@ func (s *Sessions) Configure(cfg *config.Config) {
 	s.guard(cfg)
 	s.table.Lost()
 	s.Reread(time.Now())
+	s.look()
 }
 
 // Reread asks the kernel which connections there are.
@@ -120,6 +124,7 @@ func (s *Sessions) Order(whose func(event.Owner) bool) {
 // Run reads which connections there are, once it is known which grants are, and
 // carries orders out until the context ends.
 func (s *Sessions) Run(ctx context.Context) error {
+	s.look()
 	for _, known := range []<-chan struct{}{s.watching, s.restored} {
 		select {
 		case <-known:
@@ -244,57 +249,4 @@ func others(done []*grant.Session, client string) (names []string) {
 	}
 	slices.Sort(names)
 	return names
-}
-
-// Expel cuts the connections that have begun while the table was away, and returns
-// how many. With another table that tracks connections they would go on: to the
-// kernel they are established.
-func (s *Sessions) Expel(cfg *config.Config, own func(netip.Addr) bool) int {
-	s.Reread(time.Now())
-	done, err := s.cut(func(f conntrack.Flow, known *grant.Session, _ bool) bool { return stray(cfg, own, f, known, arrivesAt) })
-	if err != nil {
-		s.log.Warn("connections that have begun without the firewall table were to be cut", "error", err)
-	}
-	return len(done)
-}
-
-// stray reports whether a connection could not have begun with the table in place:
-// it was seen to begin, nobody had a grant for it, and it is none of those that
-// need none.
-func stray(cfg *config.Config, own func(netip.Addr) bool, f conntrack.Flow, known *grant.Session, arrives func(netip.Addr) string) bool {
-	door := cfg.DoorAt(f.Port)
-	switch {
-	case door == nil, known == nil, !known.Seen, len(known.Owners) > 0:
-		return false
-	case f.Source.IsLoopback(), contains(cfg.Gate.Trusted, f.Source):
-		return false
-	case !own(f.To) && !contains(door.To, f.To):
-		return false // another host's
-	}
-	return len(cfg.Gate.Interfaces) == 0 || slices.Contains(cfg.Gate.Interfaces, arrives(f.Source))
-}
-
-func contains(prefixes []netip.Prefix, a netip.Addr) bool {
-	return slices.ContainsFunc(prefixes, func(p netip.Prefix) bool { return p.Contains(a) })
-}
-
-// arrivesAt names the interface by which this host reaches a source, empty if it
-// cannot be found out. It sends nothing.
-func arrivesAt(source netip.Addr) string {
-	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(source, 9)))
-	if err != nil {
-		return ""
-	}
-	defer conn.Close()
-	local := conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
-	interfaces, _ := net.Interfaces()
-	for _, i := range interfaces {
-		addresses, _ := i.Addrs()
-		for _, a := range addresses {
-			if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr() == local {
-				return i.Name
-			}
-		}
-	}
-	return ""
 }
