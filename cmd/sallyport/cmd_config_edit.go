@@ -88,7 +88,7 @@ func edited(ctx context.Context, std stdio, file string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, words[0], append(words[1:], file)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = std.in, std.out, std.err
 	if err := cmd.Run(); err != nil {
-		return nil, hinted{fmt.Errorf("run the editor %s: %w; nothing was written", words[0], err), "name another editor with EDITOR"}
+		return nil, hinted{fmt.Errorf("run the editor %s: %w; nothing was written", words[0], programProblem(err)), "name another editor with EDITOR"}
 	}
 	return os.ReadFile(file)
 }

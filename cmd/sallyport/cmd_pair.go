@@ -111,7 +111,7 @@ func (p *pairing) remote(ctx context.Context, login, input string, args ...strin
 	if strings.Contains(strings.ToLower(said.String()), "permission denied") && !p.sudo {
 		hint = "if the login works, it has not got the right there: log in as root, or use --sudo"
 	}
-	return nil, hinted{fmt.Errorf("%s on %s: %w", strings.Join(command[:len(command)-len(args)+2], " "), login, err), hint}
+	return nil, hinted{fmt.Errorf("%s on %s: %w", strings.Join(command[:len(command)-len(args)+2], " "), login, programProblem(err)), hint}
 }
 
 // defaultClient is you-this-host, in the characters that names may have.

@@ -72,7 +72,7 @@ func programOf(words []string, host string) (*exec.Cmd, error) {
 	}
 	path, err := exec.LookPath(filled[0])
 	if err != nil {
-		return nil, hinted{fmt.Errorf("find the program %q: %w", filled[0], errors.Unwrap(err)), "nothing was knocked at; look at what follows --"}
+		return nil, hinted{fmt.Errorf("find the program %q: %w", filled[0], programProblem(err)), "nothing was knocked at; look at what follows --"}
 	}
 	return exec.Command(path, filled[1:]...), nil
 }
@@ -174,4 +174,15 @@ func statusOf(err error) error {
 		return statusError(code)
 	}
 	return exit // ended by a signal
+}
+
+// programProblem says in our words that a program cannot be found.
+func programProblem(err error) error {
+	if errors.Is(err, exec.ErrNotFound) {
+		return errors.New("there is no such program")
+	}
+	if problem := (*exec.Error)(nil); errors.As(err, &problem) {
+		return problem.Err
+	}
+	return err
 }

@@ -32,7 +32,7 @@ connection over. What follows the name is for ssh.`,
 		}
 		ssh, err := exec.LookPath("ssh")
 		if err != nil {
-			return hinted{fmt.Errorf("find ssh: %w", err), "install the OpenSSH client"}
+			return hinted{fmt.Errorf("find ssh: %w", programProblem(err)), "install the OpenSSH client"}
 		}
 		proxy, err := proxyArguments(flags, *door, profile.Name)
 		if err != nil {

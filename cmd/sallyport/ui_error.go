@@ -3,6 +3,9 @@ package main
 import (
 	"errors"
 	"io"
+	"strings"
+
+	"sallyport/internal/inert"
 )
 
 // printError prints an error and, where it has one, its remedy.
@@ -11,11 +14,21 @@ func printError(w io.Writer, err error) {
 		return
 	}
 	s := screenOf(w)
-	s.prose(alarm, "sallyport: ", err.Error())
+	s.prose(alarm, "sallyport: ", inertLines(err.Error()))
 	var hinted interface{ Hint() string }
 	if errors.As(err, &hinted) && hinted.Hint() != "" {
-		s.prose(bold, "hint: ", hinted.Hint())
+		s.prose(bold, "hint: ", inertLines(hinted.Hint()))
 	}
+}
+
+// inertLines makes a text of several lines inert: words of a command line and
+// names of files are repeated in errors.
+func inertLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i] = inert.Text(lines[i])
+	}
+	return strings.Join(lines, "\n")
 }
 
 // errSilent is returned by a command that failed and has said so already.

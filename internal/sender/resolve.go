@@ -42,7 +42,10 @@ func (f Family) has(a netip.Addr) bool {
 func Resolve(ctx context.Context, host string, family Family) ([]netip.Addr, error) {
 	found, err := lookup(ctx, host)
 	if dns := (*net.DNSError)(nil); errors.As(err, &dns) && dns.IsNotFound {
-		return nil, fmt.Errorf("find the address of %q: there is no such name: %w", host, err)
+		return nil, fmt.Errorf("find the address of %q: %w", host, nameError{"there is no such name", dns})
+	}
+	if dns := (*net.DNSError)(nil); errors.As(err, &dns) {
+		return nil, fmt.Errorf("find the address of %q: %w", host, nameError{"no name server answers", dns})
 	}
 	if err != nil {
 		return nil, fmt.Errorf("find the address of %q: %w", host, err)
@@ -53,6 +56,16 @@ func Resolve(ctx context.Context, host string, family Family) ([]netip.Addr, err
 	}
 	return addrs, nil
 }
+
+// nameError says in a few words what became of asking for a name; what the
+// resolver says of its own doings stays inside.
+type nameError struct {
+	text string
+	error
+}
+
+func (e nameError) Error() string { return e.text }
+func (e nameError) Unwrap() error { return e.error }
 
 // lookup takes addresses as they are, with their zone, and asks the system
 // for names. What looks like an IPv4 address but is not written as one never
