@@ -242,3 +242,48 @@ func TestLinksInDocuments(t *testing.T) {
 		}
 	}
 }
+
+// What users read is in plain English: these words are a translation's, or mean
+// too much at once.
+var foreign = regexp.MustCompile(`(?i)\b(whoever|somebody|anew|tells?|told)\b`)
+
+// Literals that may have such a word: an example of a program's name.
+var foreignAllowed = []string{"/usr/local/bin/tell"}
+
+// spoken are the rooms whose words users read.
+var spoken = []string{"cmd/sallyport", "client", "internal/config", "internal/convert", "internal/detect", "internal/event", "internal/lang", "internal/lint",
+	"internal/manual", "internal/phrase", "internal/report", "internal/setup"}
+
+func TestWordsOfUsers(t *testing.T) {
+	check := func(where, text string) {
+		for _, a := range foreignAllowed {
+			text = strings.ReplaceAll(text, a, "")
+		}
+		if word := foreign.FindString(text); word != "" {
+			t.Errorf("%s says %q: %.120q", where, word, text)
+		}
+	}
+	literals := 0
+	for _, f := range sources(t) {
+		if !slices.Contains(spoken, f.dir) {
+			continue
+		}
+		ast.Inspect(f.File, func(n ast.Node) bool {
+			if l, ok := n.(*ast.BasicLit); ok && l.Kind == token.STRING {
+				literals++
+				check(f.path, l.Value)
+			}
+			return true
+		})
+	}
+	if literals < 3000 {
+		t.Errorf("%d texts are looked at, want all", literals)
+	}
+	for _, path := range []string{"internal/config/reference.toml", "internal/report/page.html"} { // pages are made of these
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		check(path, string(text))
+	}
+}

@@ -121,7 +121,7 @@ func (e *RefusedError) words() words {
 	case spa.WrongAddress:
 		return words{"the message was bound to another address", `correct or remove the line "bind" of the profile: the server sees this client come from that address`}
 	case spa.NotOpened:
-		return words{"its firewall did not take the change", "ask the administrator: sallyport status and its log tell more"}
+		return words{"its firewall did not take the change", "ask the administrator: sallyport status and its log say more"}
 	}
 	return words{e.Reason, "ask the administrator"}
 }

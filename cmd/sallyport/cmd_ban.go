@@ -11,7 +11,7 @@ func newBan(std stdio) *cobra.Command {
 		GroupID: "server",
 		Long: `A banned source reaches nothing of this host that it has not reached before, whatever it knocks;
 connections under way go on. The daemon bans by itself only if [ban] in the configuration says
-so, and only on evidence that cannot be forged. Trusted sources, the host itself, and whoever has opened a
+so, and only on evidence that cannot be forged. Trusted sources, the host itself, and anyone who has opened a
 door within a day are never banned. Of IPv6, the whole /64 is.`,
 		Example: `  sallyport ban add 203.0.113.7 --for 24h
   sallyport ban list

@@ -13,7 +13,7 @@ func newClientProfile(std stdio) *cobra.Command {
 		Use:   "profile NAME --host HOST",
 		Short: "Print what a client needs to know of this server",
 		Long: `Prints a profile, which the client reads with "sallyport add". It holds the server's public key,
-which is for clients only: whoever has it can make the server do work, though never open a door.`,
+which is for clients only: anyone who has it can make the server do work, though never open a door.`,
 		Example: "  sallyport client profile alice --host gate.example.org > alice.profile",
 		Args:    args(cobra.ExactArgs(1)),
 	}

@@ -21,7 +21,7 @@ func newVerify(std stdio) *cobra.Command {
 		Use:   "verify",
 		Short: "Check that nobody has changed the journal",
 		Long: `Recomputes the hash of every event: what was changed, deleted in between or cut off at the
-end shows. Whoever may write the file could also compute all hashes anew. To notice that, keep
+end shows. Anyone who may write the file could also compute all hashes again. To notice that, keep
 the printed number and hash elsewhere, and give them to --known later.`,
 		Example: "  sallyport events verify --known 4711:9f86d081884c7d65",
 		Args:    args(cobra.NoArgs),
@@ -83,7 +83,7 @@ func compareKnown(ctx context.Context, r *journal.Reader, known string) (string,
 	case have == nil:
 		return fmt.Sprintf("event %d is not there (any more): deleted, or too old to be kept", id), nil
 	case !strings.HasPrefix(hex.EncodeToString(have), strings.ToLower(hash)):
-		return fmt.Sprintf("event %d has another hash than the one that you know: the journal was written anew", id), nil
+		return fmt.Sprintf("event %d has another hash than the one that you know: the journal was rewritten", id), nil
 	}
 	return "", nil
 }

@@ -13,10 +13,10 @@ import (
 func TestFindingsCommand(t *testing.T) {
 	now := time.Now()
 	path := keepEvents(t, nil,
-		event.Finding{ID: "a1", Rule: "scan-fast", Severity: event.Low, Source: visitor, First: now, Last: now, Count: 1, Explanation: "somebody scans", Advice: "Nothing."},
-		event.Finding{ID: "b2", Rule: "interception", Severity: event.Critical, Client: "alice", First: now.Add(-time.Hour), Last: now, Count: 3, Explanation: "somebody listens"})
+		event.Finding{ID: "a1", Rule: "scan-fast", Severity: event.Low, Source: visitor, First: now, Last: now, Count: 1, Explanation: "someone scans", Advice: "Nothing."},
+		event.Finding{ID: "b2", Rule: "interception", Severity: event.Critical, Client: "alice", First: now.Add(-time.Hour), Last: now, Count: 3, Explanation: "someone listens"})
 	out, _, _ := call(t, "", "findings", "--journal", path)
-	if !strings.HasPrefix(out, "CRITICAL  somebody listens\n  b2  interception  client alice, 3 times from") || !strings.Contains(out, "LOW  somebody scans") {
+	if !strings.HasPrefix(out, "CRITICAL  someone listens\n  b2  interception  client alice, 3 times from") || !strings.Contains(out, "LOW  someone scans") {
 		t.Errorf("findings:\n%s", out)
 	}
 	if out, _, _ := call(t, "", "findings", "--severity", "high", "--journal", path); strings.Contains(out, "scans") {

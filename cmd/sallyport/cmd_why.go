@@ -34,7 +34,7 @@ const (
 func newWhy(std stdio) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "why SOURCE|CLIENT|DOOR",
-		Short:   "Explain why somebody gets in, or does not",
+		Short:   "Explain why someone gets in, or does not",
 		GroupID: "server",
 		Long: `Says in plain words what lately came from an address (or a prefix), from a client, or to a door; what
 was decided and why; and what that person should do. "me" is where this SSH session comes from.`,

@@ -22,7 +22,7 @@ func TestWhy(t *testing.T) {
 	}
 	out, _, _ = call(t, "", "why", "203.0.113.9", "--journal", path, "-c", "/nowhere")
 	if !strings.Contains(out, "no packet arrived") || !strings.Contains(out, "tcpdump -ni any host 203.0.113.9") {
-		t.Errorf("why somebody of whom nothing came:\n%s", out)
+		t.Errorf("why someone of whom nothing came:\n%s", out)
 	}
 	out, _, _ = call(t, "", "why", "192.0.2.10", "--json", "--journal", path, "-c", "/nowhere")
 	var answer why

@@ -73,7 +73,7 @@ func TestServeByRoot(t *testing.T) {
 	labtest.Need(t, "peers", "setpriv")
 	const somebody = 65534
 	if !labtest.MayBecome(somebody) {
-		t.Skip("only root can become somebody else")
+		t.Skip("only root can become someone else")
 	}
 	w := newWorld(t, lab.Options{})
 	w.serve("tcp", 22)

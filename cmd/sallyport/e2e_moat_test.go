@@ -241,7 +241,7 @@ func TestMoatNeedsRights(t *testing.T) {
 	t.Parallel()
 	labtest.Need(t, "peers", "setpriv")
 	if !labtest.MayBecome(65534) {
-		t.Skip("only root can become somebody else")
+		t.Skip("only root can become someone else")
 	}
 	w := newMoatWorld(t, moatNative)
 	w.guarded("native")

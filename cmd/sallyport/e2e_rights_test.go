@@ -20,7 +20,7 @@ func TestRightsOfTheDaemon(t *testing.T) {
 	t.Parallel()
 	labtest.Need(t, "peers", "setpriv")
 	if !labtest.MayBecome(65534) {
-		t.Skip("only root can become somebody else")
+		t.Skip("only root can become someone else")
 	}
 	w := newGuarded(t, sshDoor)
 	w.kill()

@@ -116,7 +116,7 @@ func line(t *testing.T, public any) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(k))) + " somebody@laptop\n"
+	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(k))) + " someone@laptop\n"
 }
 
 func newEd25519(t *testing.T) string {

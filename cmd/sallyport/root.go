@@ -36,8 +36,8 @@ var serverNames = []string{
 func newRoot(std stdio) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "sallyport",
-		Short: "A gate that stays closed and silent, and opens for whoever proves a secret",
-		Long: `Services stay closed and silent at the firewall; whoever proves a secret gets one door, for one source
+		Short: "A gate that stays closed and silent, and opens for anyone who proves a secret",
+		Long: `Services stay closed and silent at the firewall; anyone who proves a secret gets one door, for one source
 address, for a short time, and the kernel closes it again.
 
 On a server, "init" makes a configuration, "client add" enrols people, and "serve" is the daemon. A

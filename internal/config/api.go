@@ -25,7 +25,7 @@ func (l *loader) readAPI(t *table) {
 	case text == "" && a != (API{}):
 		s.errorf(t.place, "listen is missing: the other keys mean nothing without it")
 	case text != "" && a.TokenFile == "":
-		s.errorf(s.at("listen"), "token_file is missing: whoever asks must show what it holds")
+		s.errorf(s.at("listen"), "token_file is missing: anyone who asks must show what it holds")
 	case (a.TLSCert == "") != (a.TLSKey == ""):
 		s.errorf(s.at("listen"), "tls_cert and tls_key go together: set both")
 	case a.Listen.IsValid() && a.TLSCert == "" && !a.Listen.Addr().IsLoopback():

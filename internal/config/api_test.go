@@ -15,7 +15,7 @@ func TestAPI(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"token_file='/t'":                                         `:2: api: listen is missing: the other keys mean nothing without it`,
-		"listen='127.0.0.1:1'":                                    `:2: api: token_file is missing: whoever asks must show what it holds`,
+		"listen='127.0.0.1:1'":                                    `:2: api: token_file is missing: anyone who asks must show what it holds`,
 		"listen='192.0.2.1:1', token_file='/t'":                   `:2: api: listen: without TLS the token could be overheard: set tls_cert and tls_key, or listen on a loopback address`,
 		"listen='127.0.0.1:1', token_file='/t', tls_cert='/c'":    `:2: api: tls_cert and tls_key go together: set both`,
 		"listen='/run/x.sock', token_file='/t'":                   `:2: api: listen: the path of a socket has no use here: the control socket does more`,

@@ -55,7 +55,7 @@ func (l *loader) checkDecoys() {
 		}
 		for _, w := range l.ways() {
 			if slices.Contains(w.knocks, p) {
-				l.ban.errorf(at, "decoys: %s is a knock of %s (%s): whoever knocks would be banned", p, w.s.title(), w.key)
+				l.ban.errorf(at, "decoys: %s is a knock of %s (%s): anyone who knocks would be banned", p, w.s.title(), w.key)
 				break
 			}
 		}

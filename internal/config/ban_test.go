@@ -28,7 +28,7 @@ func TestBan(t *testing.T) {
 		{"ban.decoys=['tcp/22']\n" + doors(aDoor), `:1: ban: decoys: tcp/22 belongs to door "ssh": want ports that nobody honest uses`},
 		{"ban.decoys=['tcp/23']\ngate.policy='all'", `:1: ban: decoys: tcp/23 is closed by policy "all", so that nobody falls for it: add it to public in [gate]`},
 		{"ban.decoys=['tcp/7000']\n[[door]]\nname='ssh'\nports=['tcp/22']\nsequence=['tcp/7000','tcp/9000','tcp/8000']",
-			`:1: ban: decoys: tcp/7000 is a knock of door "ssh" (sequence): whoever knocks would be banned`},
+			`:1: ban: decoys: tcp/7000 is a knock of door "ssh" (sequence): anyone who knocks would be banned`},
 		{"ban.bans=1", `:1: ban: unknown key "bans": want decoys, enabled, for or tries`},
 	} {
 		refuses(t, tree("sallyport.toml", c.toml), main+c.want)

@@ -131,7 +131,7 @@ func (d *draft) replace(p *part, why string) bool {
 		if p.door.knocks != nil {
 			old = "The sequence was " + tomlKnocks(p.door.knocks)
 		}
-		p.note(p.line, "%s, and is refused: %s. The one here is new and random: tell those who knock.", old, why)
+		p.note(p.line, "%s, and is refused: %s. The one here is new and random: inform those who knock.", old, why)
 	}
 	p.door.knocks = knocks
 	p.door.replaced++

@@ -12,7 +12,7 @@ var clocks = &rule{
 	explain: func(l lang.Lang, f *event.Finding) string {
 		return l.Sayf("%s sends messages with a time that is not now: its clock is wrong, or the messages are old", who(l, f))
 	},
-	advice: `Set the clock of that device ("sallyport doctor" there shows how far it is off). If its clock is right, somebody sends recorded messages, which open nothing.`,
+	advice: `Set the clock of that device ("sallyport doctor" there shows how far it is off). If its clock is right, someone sends recorded messages, which open nothing.`,
 	quiet:  12 * time.Hour,
 }
 

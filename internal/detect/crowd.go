@@ -32,7 +32,7 @@ var scanDistributed = &rule{
 var guessesDistributed = &rule{
 	name: "guessing-distributed",
 	explain: func(l lang.Lang, _ *event.Finding) string {
-		return l.Say("many sources begin sequences, break them off and never get in: somebody guesses from many addresses")
+		return l.Say("many sources begin sequences, break them off and never get in: someone guesses from many addresses")
 	},
 	advice: `Change the first knocks (sallyport door rotate), which are known or easily guessed, or open the doors by SPA only.`,
 	quiet:  2 * time.Hour,

@@ -260,7 +260,7 @@ var cases = []struct {
 		}
 		s.wait(2 * time.Minute)
 	}, []string{"near-miss high ssh 203.0.113.66 ×5"}},
-	{"near misses of somebody who has got in before", func(s *stream) {
+	{"near misses of someone who has got in before", func(s *stream) {
 		s.grant(event.BySequence, home, "")
 		s.put(event.Event{Kind: event.KindUse, Source: home, Door: "ssh"})
 		for range 5 {
@@ -347,7 +347,7 @@ var cases = []struct {
 			s.wait(time.Minute)
 		}
 	}, []string{"opened-never-used low alice ssh ×10"}},
-	{"failed logins of somebody who never knocked", func(s *stream) {
+	{"failed logins of someone who never knocked", func(s *stream) {
 		for range 50 {
 			s.put(event.Event{Kind: event.KindLogin, Reason: event.LoginFailed, Source: mole})
 		}
@@ -400,7 +400,7 @@ var cases = []struct {
 		}
 		s.wait(time.Minute)
 	}, []string{"flood medium ×100000"}},
-	{"a flood while somebody scans", func(s *stream) {
+	{"a flood while someone scans", func(s *stream) {
 		for range 5 {
 			s.contacts(mole, 20_000, 7000)
 			s.put(event.Event{Kind: event.KindContacts, Count: event.Contacts{Packets: 20_000}})

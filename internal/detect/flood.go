@@ -10,7 +10,7 @@ import (
 var floods = &rule{
 	name: "flood",
 	explain: func(l lang.Lang, f *event.Finding) string {
-		return l.Sayf("hostile packets come faster than detect.flood allows (%d so far): somebody tries to overload this host", f.Count)
+		return l.Sayf("hostile packets come faster than detect.flood allows (%d so far): someone tries to overload this host", f.Count)
 	},
 	advice: "Knocks of people still get through. Ask your provider to filter if the line is full; the addresses are most likely forged, so do not block them.",
 	quiet:  5 * time.Minute,

@@ -19,7 +19,7 @@ const (
 var guesses = &rule{
 	name: "guessing",
 	explain: func(l lang.Lang, f *event.Finding) string {
-		return l.Sayf("%s begins sequences and breaks them off again and again: somebody guesses", who(l, f))
+		return l.Sayf("%s begins sequences and breaks them off again and again: someone guesses", who(l, f))
 	},
 	advice: `The first knock is known there, or easily guessed. Change the sequence (sallyport door rotate), or open the door by SPA only.`,
 	quiet:  30 * time.Minute,

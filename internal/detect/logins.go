@@ -19,7 +19,7 @@ var failedLogins = &rule{
 	explain: func(l lang.Lang, f *event.Finding) string {
 		return l.Sayf("%s has opened a door and then failed to log in %s", who(l, f), times(l, f.Count))
 	},
-	advice: "Whoever it is knows how to knock and not how to log in: ask the person behind that knock. If it was not them, change the sequence or remove the client (sallyport why SOURCE tells which).",
+	advice: "The person knows how to knock and not how to log in: ask the person behind that knock. If it was not them, change the sequence or remove the client (sallyport why SOURCE shows which).",
 	quiet:  time.Hour,
 }
 

@@ -13,7 +13,7 @@ var twoPlaces = &rule{
 	name: "two-places",
 	explain: func(l lang.Lang, f *event.Finding) string {
 		if f.Severity == event.Info {
-			return l.Sayf("%s has opened doors from two networks shortly after each other: it has moved, or somebody else has its key", who(l, f))
+			return l.Sayf("%s has opened doors from two networks shortly after each other: it has moved, or someone else has its key", who(l, f))
 		}
 		return l.Sayf("%s opens doors from two networks in turns: two devices have the same key", who(l, f))
 	},

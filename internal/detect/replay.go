@@ -14,7 +14,7 @@ var replays = &rule{
 	explain: func(l lang.Lang, f *event.Finding) string {
 		return l.Sayf("%s has repeated a message, or a sequence that works once, that had been used (%s)", who(l, f), times(l, f.Count))
 	},
-	advice: "It opened nothing and closed nothing. A single copy is the network's doing. If it goes on, somebody near that address has recorded it: look at the network there.",
+	advice: "It opened nothing and closed nothing. A single copy is the network's doing. If it goes on, someone near that address has recorded it: look at the network there.",
 	quiet:  time.Hour,
 }
 
@@ -22,9 +22,9 @@ var interception = &rule{
 	name: "interception",
 	explain: func(l lang.Lang, f *event.Finding) string {
 		if f.Client == "" {
-			return l.Say("messages of several clients have come again from other addresses: somebody on the way reads and sends them")
+			return l.Say("messages of several clients have come again from other addresses: someone on the way reads and sends them")
 		}
-		return l.Sayf("a message of client %q came again from %s: somebody on the way has read it and sent it", f.Client, f.Source)
+		return l.Sayf("a message of client %q came again from %s: someone on the way has read it and sent it", f.Client, f.Source)
 	},
 	advice: "What that message had opened was closed, and the key is not lost. Find out from which network that client knocked, and do not trust it. A client that binds its messages (require_bound demands it) has nothing to fear from copies: they open nothing and close nothing.",
 	quiet:  time.Hour,

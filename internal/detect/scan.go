@@ -22,7 +22,7 @@ var scanSlow = &rule{
 	explain: func(l lang.Lang, f *event.Finding) string {
 		return l.Sayf("%s touches one closed port after the other, slowly enough to pass for noise: a patient port scan", who(l, f))
 	},
-	advice: "Somebody takes the time to look at this host unnoticed. Nothing is open to it; look whether the address turns up in other logs.",
+	advice: "Someone takes the time to look at this host unnoticed. Nothing is open to it; look whether the address turns up in other logs.",
 	quiet:  24 * time.Hour,
 	beyond: scanDistributed,
 }

@@ -14,7 +14,7 @@ var stranger = &rule{
 		case event.High:
 			return l.Sayf("%s has the server's public key and tries to pass for that client, without its private key", who(l, f))
 		case event.Low:
-			return l.Sayf("%s sends messages for this server that do not open: somebody holds its public key, or spoils recorded messages", who(l, f))
+			return l.Sayf("%s sends messages for this server that do not open: someone holds its public key, or spoils recorded messages", who(l, f))
 		}
 		return l.Sayf("%s has the server's public key and is none of the clients", who(l, f))
 	},

@@ -15,7 +15,7 @@ var accessRules = []Rule{
 	{
 		Name: "static-only", Group: Access, Severity: Warning,
 		Summary: "a door opens with a sequence that never changes, and in no other way",
-		Why: "A static sequence is the same for everybody and each time, and sent in the clear: whoever sees it once, on the way or in somebody's " +
+		Why: "A static sequence is the same for everybody and each time, and sent in the clear: anyone who sees it once, on the way or in someone's " +
 			"notes, can open the door until it is changed.",
 		Remedy: "let a client open it with a key or a rotating sequence: sallyport client add",
 		Bad:    Example{Config: sshDoor + random},
@@ -34,7 +34,7 @@ var accessRules = []Rule{
 		Summary: "grants are longer than it takes to connect",
 		Why: "A grant is for new connections; those that have begun go on after it. As long as it lasts, everybody behind the same " +
 			"address (an office, a household, a carrier's customers) has the open door too.",
-		Remedy: "thirty seconds are enough to connect; for a program that connects anew all the time, use the address in trusted",
+		Remedy: "thirty seconds are enough to connect; for a program that reconnects all the time, use the address in trusted",
 		Bad:    Example{Config: spaPort + sshDoor + "open_for = \"12h\"\n" + alice},
 		Good:   Example{Config: spaPort + sshDoor + "open_for = \"30s\"\n" + alice},
 		check:  checkLong,
@@ -100,7 +100,7 @@ var accessRules = []Rule{
 	{
 		Name: "weak-secret", Group: Access, Severity: Error,
 		Summary: "the secret of a rotating sequence was not drawn at random",
-		Why: "Whoever overhears one knock can try secrets as fast as his computers can: words, patterns and the examples of manuals first. 160 random bits " +
+		Why: "Anyone who overhears one knock can try secrets as fast as his computers can: words, patterns and the examples of manuals first. 160 random bits " +
 			"look like a text, or like a pattern, once in hundreds of millions of times.",
 		Remedy: "make another: sallyport client rotate --keep 0s, and give it to the client",
 		Bad:    Example{Config: sshDoor + "\n[[client]]\nname = \"bob\"\ndoors = [\"ssh\"]\nrotating = \"JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP\"\n"},

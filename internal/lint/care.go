@@ -22,7 +22,7 @@ var careRules = []Rule{
 	{
 		Name: "key-expiry", Group: Care, Severity: Info,
 		Summary: "a client's key has expired, or does within two weeks",
-		Why:     "From then on it opens nothing. One that has expired is left over; one that is about to leaves somebody outside.",
+		Why:     "From then on it opens nothing. One that has expired is left over; one that is about to leaves someone outside.",
 		Remedy:  "remove the client (sallyport client remove), or give it a later date",
 		Bad:     Example{Config: spaPort + sshDoor + alice + "expires = 2026-11-10\n"},
 		Good:    Example{Config: spaPort + sshDoor + alice + "expires = 2027-11-10\n"},

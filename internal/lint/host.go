@@ -25,7 +25,7 @@ var hostRules = []Rule{
 	{
 		Name: "own-session", Group: Host, Severity: Error,
 		Summary: "a door is on the port of the SSH session you are in, and nobody can open it from there",
-		Why:     "This session goes on, but you could not come back. (Where somebody can open the door, it is an info that tells who: is that you?)",
+		Why:     "This session goes on, but you could not come back. (Where someone can open the door, it is an info that names who: is that you?)",
 		Remedy:  "let a client open it (sallyport client add), or add the source to trusted",
 		Bad:     Example{Config: sshDoor, Host: &Facts{Session: &Session{netip.MustParseAddr("192.0.2.7"), 22}}},
 		Good: Example{Config: "[gate]\ntrusted = [\"192.0.2.7\"]\n\n" + spaPort + sshDoor + alice,
@@ -61,7 +61,7 @@ var hostRules = []Rule{
 	{
 		Name: "service-elsewhere", Group: Host, Severity: Warning,
 		Summary: "the program behind a door can be reached on another port too",
-		Why:     "Whoever is kept from the door goes there.",
+		Why:     "Anyone who is kept from the door goes there.",
 		Remedy:  "add the other port to the door, or have the program listen on one port only",
 		Bad:     Example{Config: spaPort + sshDoor + alice, Host: &Facts{Services: []Service{{port("tcp/22"), "sshd"}, {port("tcp/2022"), "sshd"}}}},
 		Good: Example{Config: spaPort + "[[door]]\nname = \"ssh\"\nports = [\"tcp/22\", \"tcp/2022\"]\n" + alice,
@@ -102,7 +102,7 @@ var hostRules = []Rule{
 		Name: "reset-shows-doors", Group: Host, Severity: Info,
 		Summary: "TCP doors reject, and other closed ports are left to the kernel",
 		Why: "The reset for a door is made by nftables and has a TOS (IPv6: traffic class) of zero, where the kernel's own one repeats the TOS of what it answers. " +
-			"Ordinary packets have none, so scanners see no difference, but one packet with a TOS for each port is enough for somebody who looks there.",
+			"Ordinary packets have none, so scanners see no difference, but one packet with a TOS for each port is enough for someone who looks there.",
 		Remedy: `set policy = "all" in [gate]: then all closed ports are answered in the same way`,
 		Bad:    Example{Config: "[gate]\nclosed = \"reject\"\n\n" + spaPort + sshDoor + alice},
 		Good:   Example{Config: "[gate]\nclosed = \"reject\"\npolicy = \"all\"\n\n" + spaPort + sshDoor + alice},
@@ -142,8 +142,8 @@ var hostRules = []Rule{
 	},
 	{
 		Name: "file-rights", Group: Host, Severity: Error,
-		Summary: "somebody else may change or read what decides who gets in",
-		Why:     "Whoever may change the configuration can open every door, and whoever may read a secret has it.",
+		Summary: "someone else may change or read what decides who gets in",
+		Why:     "Anyone who may change the configuration can open every door, and anyone who may read a secret has it.",
 		Remedy:  "chown root, chmod 640",
 		Bad:     Example{Config: spaPort + sshDoor + alice, Host: &Facts{Files: []File{{"/etc/sallyport/sallyport.toml", 0o660, "root", false, false}}}},
 		Good:    Example{Config: spaPort + sshDoor + alice, Host: &Facts{Files: []File{{"/etc/sallyport/sallyport.toml", 0o640, "root", false, false}}}},
@@ -235,7 +235,7 @@ func checkOpen(in input, tell report) {
 		}
 	}
 	if len(list) > 0 {
-		tell(config.Place{File: in.Path}, "open to whoever gets there: "+strings.Join(list, ", "))
+		tell(config.Place{File: in.Path}, "open to anyone who gets there: "+strings.Join(list, ", "))
 	}
 }
 

@@ -17,7 +17,7 @@ var sequenceRules = []Rule{
 	{
 		Name: "weak-sequence", Group: Sequences, Severity: Warning,
 		Summary: "a sequence can be guessed by trying",
-		Why: "Each knock that somebody sends can be the last of a sequence, so each is a guess. After 200 wrong ones within a minute " +
+		Why: "Each knock that someone sends can be the last of a sequence, so each is a guess. After 200 wrong ones within a minute " +
 			"(of an IPv6 /48: 4,000) nothing counts any more that a source sends, until it has been quiet for a minute. " +
 			"The times in the message are for half of all sequences as likely as this one: one source is a /48, which everybody can have, " +
 			"with 4,000 guesses a minute (an error below a year); " +
@@ -31,7 +31,7 @@ var sequenceRules = []Rule{
 	{
 		Name: "known-sequence", Group: Sequences, Severity: Error,
 		Summary: "a sequence is in manuals and tutorials, or in the documents of Sallyport",
-		Why:     "Whoever looks for knocked doors tries these first, in whatever mix of protocols, forwards and backwards.",
+		Why:     "Anyone who looks for knocked doors tries these first, in whatever mix of protocols, forwards and backwards.",
 		Remedy:  goodPorts,
 		Bad:     Example{Config: sshDoor + "sequence = [\"tcp/7000\", \"udp/8000\", \"tcp/9000\"]\n"},
 		Good:    Example{Config: spaPort + sshDoor + alice},
@@ -45,7 +45,7 @@ var sequenceRules = []Rule{
 	{
 		Name: "arithmetic-sequence", Group: Sequences, Severity: Warning,
 		Summary: "each knock follows from the two before by adding the same number",
-		Why:     "Two ports tell all of them.",
+		Why:     "Two ports reveal all of them.",
 		Remedy:  goodPorts,
 		Bad:     Example{Config: sshDoor + "sequence = [\"tcp/12110\", \"udp/13441\", \"tcp/14772\", \"udp/16103\"]\n"},
 		Good:    Example{Config: sshDoor + random},
@@ -59,7 +59,7 @@ var sequenceRules = []Rule{
 	{
 		Name: "ordered-sequence", Group: Sequences, Severity: Warning,
 		Summary: "the ports only rise, or only fall",
-		Why: "Somebody who tries a list of ports in order, which is how scanners do it, and happens to leave out those in between, " +
+		Why: "Someone who tries a list of ports in order, which is how scanners do it, and happens to leave out those in between, " +
 			"makes this sequence. (One that even a whole scan makes is refused when the configuration is read.)",
 		Remedy: "change the order of its knocks, or sallyport door rotate",
 		Bad:    Example{Config: sshDoor + "sequence = [\"tcp/4813\", \"tcp/9377\", \"tcp/15042\", \"tcp/21409\", \"tcp/28761\"]\n"},
@@ -75,7 +75,7 @@ var sequenceRules = []Rule{
 		Name: "scanned-ports", Group: Sequences, Severity: Warning,
 		Summary: "half of the knocks or more are ports that scanners try",
 		Why: "Scanners touch the ports of well-known services, often several of them in one go. Each such visit is a " +
-			"knock too: it completes the sequence for somebody else, or breaks it for whoever shares that address.",
+			"knock too: it completes the sequence for someone else, or breaks it for anyone who shares that address.",
 		Remedy: goodPorts,
 		Bad:    Example{Config: sshDoor + "sequence = [\"tcp/8080\", \"tcp/3306\", \"tcp/21409\", \"udp/5060\"]\n"},
 		Good:   Example{Config: sshDoor + random},
@@ -95,7 +95,7 @@ var sequenceRules = []Rule{
 	{
 		Name: "similar-sequences", Group: Sequences, Severity: Warning,
 		Summary: "two sequences differ in one knock",
-		Why:     "Whoever knows or overhears one has the other after a few thousand tries; and whoever mistypes opens the wrong door.",
+		Why:     "Anyone who knows or overhears one has the other after a few thousand tries; and anyone who mistypes opens the wrong door.",
 		Remedy:  "change one of the two: sallyport door rotate",
 		Bad:     Example{Config: sshDoor + random + webDoor + "sequence = [\"udp/21409\", \"tcp/4813\", \"tcp/28761\", \"udp/9377\", \"tcp/15043\"]\n"},
 		Good:    Example{Config: sshDoor + random + webDoor + otherRandom},

@@ -80,7 +80,7 @@ var workRules = []Rule{
 	{
 		Name: "sequence-inside", Group: Works, Severity: Warning,
 		Summary: "the sequence of a door is inside that of another",
-		Why:     "Whoever knocks the longer one opens both doors. (A sequence that is the beginning of another is refused when the configuration is read.)",
+		Why:     "Anyone who knocks the longer one opens both doors. (A sequence that is the beginning of another is refused when the configuration is read.)",
 		Remedy:  "change one of the two sequences: sallyport door rotate",
 		Bad:     Example{Config: sshDoor + random + webDoor + "sequence = [\"tcp/30211\", \"udp/21409\", \"tcp/4813\", \"tcp/28761\", \"udp/9377\", \"tcp/15042\"]\n"},
 		Good:    Example{Config: sshDoor + random + webDoor + otherRandom},

@@ -36,7 +36,7 @@ func demo(l lang.Lang) *Report {
 		Findings: []event.Finding{
 			{ID: "9c41e0", Rule: "interception", Severity: event.Critical, Source: netip.MustParseAddr("198.51.100.77"), Client: "bob", Door: "ssh",
 				First: monday.Add(75 * time.Hour), Last: monday.Add(75*time.Hour + 4*time.Minute), Count: 3,
-				Explanation: "A message that client bob had used came again from another address: somebody on the way reads what bob sends.",
+				Explanation: "A message that client bob had used came again from another address: someone on the way reads what bob sends.",
 				Advice:      "Ask bob which network that was, and keep out of it; the key itself is not lost.",
 				Evidence:    []string{"first from 192.0.2.44 at 12:00:01, again from 198.51.100.77 at 12:00:03"}},
 			{ID: "17aa02", Rule: "scan-slow", Severity: event.Medium, Source: netip.MustParseAddr("203.0.113.9"), First: monday.Add(20 * time.Hour), Last: monday.Add(140 * time.Hour), Count: 412,
@@ -106,7 +106,7 @@ func TestDemo(t *testing.T) {
 		}
 		want := []string{"gate.example.org", "key-expired", "203.0.113.200", "alice", "営業部 田中のノート", "sallyport door rotate wiki", "firewall table had been removed"}
 		if l == lang.English {
-			want = append(want, "somebody on the way reads what bob sends")
+			want = append(want, "someone on the way reads what bob sends")
 		}
 		for _, want := range want {
 			if !strings.Contains(html, want) {
