@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"sallyport/client"
 	"sallyport/internal/config"
 	"sallyport/internal/inert"
+	"sallyport/internal/phrase"
 	"sallyport/internal/sender"
 	"sallyport/internal/sequence"
 )
@@ -153,15 +155,46 @@ func (e *enrolment) sensible(host string, now time.Time) error {
 			return err
 		}
 	}
-	if e.expires == "" {
+	if d, err := phrase.ParseDuration(e.maxOpen); e.maxOpen != "" && (err != nil || d < time.Second || d > 24*time.Hour) {
+		return usageError{fmt.Errorf("--max-open %q: %w", e.maxOpen, cmp.Or(err, errors.New("want 1s to 24h")))}
+	}
+	for _, from := range e.from {
+		if err := checkFrom(from); err != nil {
+			return usageError{fmt.Errorf("--from %q: %w", from, err)}
+		}
+	}
+	return checkExpires(e.expires, now)
+}
+
+// checkFrom refuses what is no address and no whole network.
+func checkFrom(text string) error {
+	prefix, err := netip.ParsePrefix(text)
+	switch {
+	case err == nil && prefix != prefix.Masked():
+		return fmt.Errorf("want the whole network, %s, or one address, %s", prefix.Masked(), prefix.Addr())
+	case err == nil:
+		return nil
+	}
+	if _, err := netip.ParseAddr(text); err != nil {
+		return errSource
+	}
+	return nil
+}
+
+// checkExpires refuses what is no time to come.
+func checkExpires(text string, now time.Time) error {
+	next := "name a day to come, such as " + now.AddDate(1, 0, 0).Format(time.DateOnly)
+	if text == "" {
 		return nil
 	}
 	for _, layout := range []string{time.DateOnly, time.RFC3339} {
-		if at, err := time.Parse(layout, e.expires); err == nil && !at.After(now) {
-			return usageError{hinted{fmt.Errorf("--expires %s is in the past: the client could never open anything", e.expires), "name a day to come, such as " + now.AddDate(1, 0, 0).Format(time.DateOnly)}}
+		if at, err := time.Parse(layout, text); err == nil && at.After(now) {
+			return nil
+		} else if err == nil {
+			return usageError{hinted{fmt.Errorf("--expires %s is in the past: the client could never open anything", text), next}}
 		}
 	}
-	return nil
+	return usageError{hinted{fmt.Errorf("--expires %q: want a date such as 2027-01-31 (UTC) or 2027-01-31T18:00:00+01:00", text), next}}
 }
 
 // toml is the file that adds the client.

@@ -92,11 +92,11 @@ func TestClientAddRefuses(t *testing.T) {
 	for _, c := range []struct{ flag, value, want string }{
 		{"--door", "web", `no door "web"`},
 		{"--door", `a", "b`, "no door"},
-		{"--max-open", "0s", "max_open"},
-		{"--max-open", "-5m", "max_open"},
-		{"--max-open", "soon", "max_open"},
+		{"--max-open", "0s", "--max-open"},
+		{"--max-open", "-5m", "--max-open"},
+		{"--max-open", "soon", "--max-open"},
 		{"--expires", "tomorrow", "expires"},
-		{"--from", "192.0.2.1/24", "from"},
+		{"--from", "192.0.2.1/24", "want the whole network, 192.0.2.0/24"},
 		{"--from", `a"]`, "from"},
 	} {
 		s.refuses(good, c.want, "client", "add", "alice", "--key", "-", "--door", "ssh", c.flag, c.value)

@@ -9,10 +9,12 @@ import (
 	"os/user"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"sallyport/client"
+	"sallyport/internal/phrase"
 )
 
 func newPair(std stdio) *cobra.Command {
@@ -92,6 +94,14 @@ func (p *pairing) run(ctx context.Context, login string) error {
 	return nil
 }
 
+// connectPatience is how long ssh waits for a server that says nothing, which is
+// one whose door is closed.
+const connectPatience = 10 * time.Second
+
+func sshOptions() []string {
+	return []string{"-o", fmt.Sprintf("ConnectTimeout=%d", int(connectPatience.Seconds()))}
+}
+
 // remote runs sallyport on the server and returns what it prints. What ssh and
 // the server have to say to the user goes to standard error.
 func (p *pairing) remote(ctx context.Context, login, input string, args ...string) ([]byte, error) {
@@ -100,7 +110,8 @@ func (p *pairing) remote(ctx context.Context, login, input string, args ...strin
 		command = append([]string{"sudo"}, command...)
 	}
 	var said bytes.Buffer
-	cmd := exec.CommandContext(ctx, "ssh", append([]string{"--", login}, command...)...)
+	note(p.std.err, "logging in by ssh %s; where nothing answers, it gives up after %s", login, phrase.Duration(connectPatience))
+	cmd := exec.CommandContext(ctx, "ssh", append(sshOptions(), append([]string{"--", login}, command...)...)...)
 	cmd.Stdin, cmd.Stderr = strings.NewReader(input), &said
 	out, err := cmd.Output()
 	p.std.err.Write(said.Bytes())

@@ -18,7 +18,7 @@ func fakeServer(t *testing.T, dir, sallyport string) {
 	t.Helper()
 	bin := t.TempDir()
 	for name, script := range map[string]string{
-		"ssh":       fmt.Sprintf("echo \"$@\" >>%s/ssh.log\nshift 2\nexec \"$@\"", dir),
+		"ssh":       fmt.Sprintf("echo \"$@\" >>%s/ssh.log\nshift 4\nexec \"$@\"", dir),
 		"sallyport": sallyport,
 	} {
 		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
@@ -46,7 +46,7 @@ func TestPair(t *testing.T) {
 		t.Errorf("got %+v, %v", p, err)
 	}
 	log, _ := os.ReadFile(filepath.Join(home, "ssh.log"))
-	want := "-- root@gate.example.org sallyport client add alice --key - --door ssh --door db --host gate.example.org --reuse\n"
+	want := "-o ConnectTimeout=10 -- root@gate.example.org sallyport client add alice --key - --door ssh --door db --host gate.example.org --reuse\n"
 	if string(log) != want {
 		t.Errorf("ran\n%swant\n%s", log, want)
 	}

@@ -42,7 +42,7 @@ func (w *world) journaled(want string, args ...string) {
 func TestJournalOfADay(t *testing.T) {
 	t.Parallel()
 	w := newGuarded(t, journaledDoor)
-	w.journaled("1 doors closed", "--kind", "start")
+	w.journaled("1 door closed", "--kind", "start")
 	w.must(w.Gate, "open", "ssh", "-c", w.config, "--source", w.Client.IP4.String())
 	w.journaled("operator", "--kind", "grant", "--source", w.Client.IP4.String())
 	w.connect(w.Client, at(w.Client, 22))
@@ -72,7 +72,7 @@ func TestGateGoesOnWithoutItsJournal(t *testing.T) {
 	t.Parallel()
 	w := newGuarded(t, journaledDoor)
 	file := filepath.Join(w.dir, "state", "journal.db")
-	w.journaled("doors closed")
+	w.journaled("door closed")
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func TestGateGoesOnWithoutItsJournal(t *testing.T) {
 func TestEventsFollow(t *testing.T) {
 	t.Parallel()
 	w := newGuarded(t, journaledDoor)
-	w.journaled("doors closed")
+	w.journaled("door closed")
 	out := &lockedBuffer{}
 	follow := w.sallyport(w.Gate, "events", "-f", "-c", w.config)
 	follow.Stdout, follow.Stderr = out, out
@@ -123,7 +123,7 @@ func TestEventsFollow(t *testing.T) {
 			}
 		}
 	}
-	seen("doors closed", 1)
+	seen("door closed", 1)
 	w.must(w.Gate, "open", "ssh", "-c", w.config, "--source", w.Client.IP4.String())
 	seen("operator", 1)
 	if err := os.Remove(filepath.Join(w.dir, "state", "journal.db")); err != nil {

@@ -50,6 +50,7 @@ import (
 	"sallyport/internal/journal"
 	"sallyport/internal/key"
 	"sallyport/internal/metrics"
+	"sallyport/internal/phrase"
 	"sallyport/internal/siem"
 	"sallyport/internal/webhook"
 )
@@ -171,7 +172,7 @@ func (d *Daemon) start(ctx context.Context) error {
 	} else {
 		d.bans.Recall(banned)
 	}
-	d.events.Put(event.Event{Time: d.started, Kind: event.KindStart, Detail: fmt.Sprintf("%d doors closed", len(chosen.Config.Doors))})
+	d.events.Put(event.Event{Time: d.started, Kind: event.KindStart, Detail: phrase.Count(len(chosen.Config.Doors), "door") + " closed"})
 	d.noteForeign(chosen.Config)
 	d.tellAmiss(chosen.Amiss)
 	return nil

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -13,28 +14,36 @@ import (
 
 // ShutPorts returns those of the ports to which another firewall lets no new
 // connection through, from wherever it comes. Where it depends on something
-// that a rule alone does not tell, such as the source, a port counts as
+// that a rule alone does not say, such as the source, a port counts as
 // reachable: what is returned is certain. The tables of iptables-nft are read
 // too; those of the older iptables no program can read. It needs CAP_NET_ADMIN.
 func ShutPorts(ports []packet.Port) ([]Shut, error) {
-	conn, err := nftables.New()
+	list, err := judged(ports, func(base) bool { return true }, (*ruleset).shutBy)
 	if err != nil {
 		return nil, fmt.Errorf("look for ports shut by firewalls: %w", err)
+	}
+	return list, nil
+}
+
+// judged asks for each port, in both families, what by finds in those of the
+// chains that count; it is what the readers of rules have in common.
+func judged(ports []packet.Port, counts func(base) bool, by func(*ruleset, []base, probe) (string, error)) ([]Shut, error) {
+	conn, err := nftables.New()
+	if err != nil {
+		return nil, err
 	}
 	chains, err := conn.ListChains()
 	if err != nil {
-		return nil, fmt.Errorf("look for ports shut by firewalls: %w", err)
+		return nil, err
 	}
 	rules, bases := survey(conn, byMaker(chains))
+	bases = slices.DeleteFunc(bases, func(b base) bool { return !counts(b) })
 	var list []Shut
 	for _, p := range ports {
-		by4, err := rules.shutBy(bases, probe{p, nftables.TableFamilyIPv4})
-		if err != nil {
-			return nil, fmt.Errorf("look for ports shut by firewalls: %w", err)
-		}
-		by6, err := rules.shutBy(bases, probe{p, nftables.TableFamilyIPv6})
-		if err != nil {
-			return nil, fmt.Errorf("look for ports shut by firewalls: %w", err)
+		by4, err4 := by(rules, bases, probe{p, nftables.TableFamilyIPv4})
+		by6, err6 := by(rules, bases, probe{p, nftables.TableFamilyIPv6})
+		if err := cmp.Or(err4, err6); err != nil {
+			return nil, err
 		}
 		switch {
 		case by4 != "" && by6 != "":

@@ -1,10 +1,8 @@
 package inspect
 
 import (
-	"cmp"
 	"encoding/binary"
 	"fmt"
-	"slices"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
@@ -18,33 +16,12 @@ import (
 // something else that a rule alone does not say, is left out. It needs
 // CAP_NET_ADMIN.
 func Untracked(ports []packet.Port) ([]Shut, error) {
-	conn, err := nftables.New()
+	before := func(b base) bool {
+		return *b.Hooknum == *nftables.ChainHookPrerouting && *b.Priority < *nftables.ChainPriorityConntrack
+	}
+	list, err := judged(ports, before, (*ruleset).untrackedBy)
 	if err != nil {
 		return nil, fmt.Errorf("look for untracked ports: %w", err)
-	}
-	chains, err := conn.ListChains()
-	if err != nil {
-		return nil, fmt.Errorf("look for untracked ports: %w", err)
-	}
-	rules, bases := survey(conn, byMaker(chains))
-	bases = slices.DeleteFunc(bases, func(b base) bool {
-		return *b.Hooknum != *nftables.ChainHookPrerouting || *b.Priority >= *nftables.ChainPriorityConntrack
-	})
-	var list []Shut
-	for _, p := range ports {
-		by4, err4 := rules.untrackedBy(bases, probe{p, nftables.TableFamilyIPv4})
-		by6, err6 := rules.untrackedBy(bases, probe{p, nftables.TableFamilyIPv6})
-		if err := cmp.Or(err4, err6); err != nil {
-			return nil, fmt.Errorf("look for untracked ports: %w", err)
-		}
-		switch {
-		case by4 != "" && by6 != "":
-			list = append(list, Shut{p, "", by4})
-		case by4 != "":
-			list = append(list, Shut{p, "IPv4", by4})
-		case by6 != "":
-			list = append(list, Shut{p, "IPv6", by6})
-		}
 	}
 	return list, nil
 }
