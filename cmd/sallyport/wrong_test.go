@@ -23,8 +23,9 @@ import (
 var goSpeaks = regexp.MustCompile(`strconv\.|invalid argument|invalid syntax|parsing |ParseAddr|ParsePrefix|time: |json: |exec: |dial (tcp|udp|unix)|lookup |` +
 	`unexpected end|%!|runtime error|panic|\bEOF\b|no such host|i/o timeout|context deadline|fork/exec|<nil>|0x[0-9a-f]{6}|\*[a-z]+\.[A-Z]`)
 
-// wrongValues are what people type, and what they do not.
-var wrongValues = []string{"", "x", "-1", "99999999999999999999", "10min", "1e9", "a=b", "[::1", "256.1.1.1/99", "http://x/", "/nonexistent/file", "\x1b[2J", "５", "../..", "tcp/0", "2026-13-45",
+// wrongValues are what people type, and what they do not.  None names a place outside
+// the test that a command could make.
+var wrongValues = []string{"", "x", "-1", "99999999999999999999", "10min", "1e9", "a=b", "[::1", "256.1.1.1/99", "http://x/", "/dev/null/file", "\x1b[2J", "５", "../..", "tcp/0", "2026-13-45",
 	strings.Repeat("9", 5000)}
 
 // actsAtOnce are commands that do much with few words: of these only the flags
@@ -110,8 +111,8 @@ func TestNoArgumentSpeaksGo(t *testing.T) {
 		}
 	}
 	for _, line := range []string{"knock nosuch.invalid 7000", "knock 127.0.0.1 70000", "knock 127.0.0.1 7000:icmp", "knock ::1 tcp/", "run x -- nosuchprogram", "pair root@nosuch.invalid",
-		"open ssh --source 192.0.2.7 -c " + s.config, "ban add 192.0.2.7 -c " + s.config, "config edit -c " + s.config, "events verify --journal /dev/null", "report --html /nonexistent/x.html -c " + s.config,
-		"add -", "add /dev/null", "add " + s.dir, "import knockd /dev/null", "import fwknop " + s.dir, "client add x --door ssh --key /dev/null -c " + s.config, "keygen --file /nonexistent/x --no-passphrase"} {
+		"open ssh --source 192.0.2.7 -c " + s.config, "ban add 192.0.2.7 -c " + s.config, "config edit -c " + s.config, "events verify --journal /dev/null", "report --html /dev/null/x.html -c " + s.config,
+		"add -", "add /dev/null", "add " + s.dir, "import knockd /dev/null", "import fwknop " + s.dir, "client add x --door ssh --key /dev/null -c " + s.config, "keygen --file /dev/null/x --no-passphrase"} {
 		s.inOurWords(strings.Fields(line))
 	}
 }
