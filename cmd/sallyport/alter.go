@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -74,3 +75,18 @@ func (a *alteration) put(file string, before, after []byte) error {
 
 // doorFile returns the file that door add writes.
 func doorFile(path, name string) (string, error) { return ownFile(path, "door", name) }
+
+// ownFile returns the file that holds one client or door and nothing else.
+func ownFile(path, kind, name string) (string, error) {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return "", fmt.Errorf("find the configuration: %w", err)
+	}
+	plain := name != "" && len(name) <= 32 && !strings.HasPrefix(name, ".") && !strings.ContainsFunc(name, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && !strings.ContainsRune("._-", r)
+	})
+	if !plain {
+		return "", usageError{fmt.Errorf("%s name %q: want 1 to 32 of a-z, 0-9, dot, dash and underscore", kind, name)}
+	}
+	return filepath.Join(filepath.Dir(absolute), "conf.d", kind+"-"+name+".toml"), nil
+}

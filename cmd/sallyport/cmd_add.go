@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -45,9 +44,3 @@ secret, and other users see the arguments of a command. Prints what can be done 
 	}
 	return cmd
 }
-
-// isURI reports whether an argument is what a QR code holds.
-func isURI(source string) bool { return strings.HasPrefix(source, "sallyport:") }
-
-// maxInput is more than anything that is read as a whole may have.
-const maxInput = 1 << 16

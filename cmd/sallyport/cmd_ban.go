@@ -2,7 +2,14 @@
 
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sallyport/internal/event"
+)
 
 func newBan(std stdio) *cobra.Command {
 	cmd := &cobra.Command{
@@ -20,4 +27,8 @@ door within a day are never banned. Of IPv6, the whole /64 is.`,
 	}
 	cmd.AddCommand(newBanAdd(std), newBanRemove(std), newBanList(std))
 	return cmd
+}
+
+func banLine(b event.Ban) string {
+	return fmt.Sprintf("%s is banned until %s (%s)", b.Source, b.Until.Local().Format(time.DateTime), remaining(b.Until, time.Now()))
 }

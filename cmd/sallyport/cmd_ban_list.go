@@ -4,7 +4,6 @@ package main
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -45,8 +44,4 @@ func newBanList(std stdio) *cobra.Command {
 		return nil
 	}
 	return cmd
-}
-
-func banLine(b event.Ban) string {
-	return fmt.Sprintf("%s is banned until %s (%s)", b.Source, b.Until.Local().Format(time.DateTime), remaining(b.Until, time.Now()))
 }

@@ -6,9 +6,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"path/filepath"
+	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/crypto/ssh"
@@ -33,38 +32,6 @@ func newClient(std stdio) *cobra.Command {
 
 // clientFile is where a client's file belongs. The name must be fit for one.
 func clientFile(path, name string) (string, error) { return ownFile(path, "client", name) }
-
-// ownFile returns the file that holds one client or door and nothing else.
-func ownFile(path, kind, name string) (string, error) {
-	absolute, err := filepath.Abs(path)
-	if err != nil {
-		return "", fmt.Errorf("find the configuration: %w", err)
-	}
-	plain := name != "" && len(name) <= 32 && !strings.HasPrefix(name, ".") && !strings.ContainsFunc(name, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && !strings.ContainsRune("._-", r)
-	})
-	if !plain {
-		return "", usageError{fmt.Errorf("%s name %q: want 1 to 32 of a-z, 0-9, dot, dash and underscore", kind, name)}
-	}
-	return filepath.Join(filepath.Dir(absolute), "conf.d", kind+"-"+name+".toml"), nil
-}
-
-func findClient(cfg *config.Config, name string) *config.Client {
-	i := slices.IndexFunc(cfg.Clients, func(c config.Client) bool { return c.Name == name })
-	if i < 0 {
-		return nil
-	}
-	return &cfg.Clients[i]
-}
-
-// noClient is a client that is not there.
-func noClient(cfg *config.Config, name string) error {
-	names := make([]string, len(cfg.Clients))
-	for i, c := range cfg.Clients {
-		names[i] = c.Name
-	}
-	return unknown("client", name, names, "sallyport client add adds one")
-}
 
 // makeProfile makes the profile of a client.
 func makeProfile(path, name, host string, port uint16) (*client.Profile, error) {
@@ -116,5 +83,21 @@ func addKeys(p *client.Profile, cfg *config.Config, c *config.Client, port uint1
 	}
 	p.Port, p.ServerKey = cmp.Or(port, cfg.SPA.Port), ring.Current().Public().Text()
 	p.Identity, p.Skew = ssh.FingerprintSHA256(c.Key), cfg.SPA.ClockSkew
+	return nil
+}
+
+// checkHost refuses what cannot be the name or address of a server, in any
+// script. An address in other digits is a slip of the keyboard.
+func checkHost(host string) error {
+	name, err := sender.ASCII(host)
+	if err != nil {
+		return usageError{fmt.Errorf("--host: %w", err)}
+	}
+	if err := client.CheckHost(name); err != nil {
+		return usageError{fmt.Errorf("--host %q: %w", host, err)}
+	}
+	if _, err := netip.ParseAddr(name); err == nil && name != host {
+		return usageError{fmt.Errorf("--host %q: want plain ASCII digits: %s", host, name)}
+	}
 	return nil
 }

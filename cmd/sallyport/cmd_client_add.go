@@ -17,11 +17,9 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/crypto/ssh"
 
-	"sallyport/client"
 	"sallyport/internal/config"
 	"sallyport/internal/inert"
 	"sallyport/internal/phrase"
-	"sallyport/internal/sender"
 	"sallyport/internal/sequence"
 )
 
@@ -90,22 +88,6 @@ it is shown as a QR code if standard error is a terminal.`,
 		return e.printProfile(std, *path, *host)
 	}
 	return cmd
-}
-
-// checkHost refuses what cannot be the name or address of a server, in any
-// script. An address in other digits is a slip of the keyboard.
-func checkHost(host string) error {
-	name, err := sender.ASCII(host)
-	if err != nil {
-		return usageError{fmt.Errorf("--host: %w", err)}
-	}
-	if err := client.CheckHost(name); err != nil {
-		return usageError{fmt.Errorf("--host %q: %w", host, err)}
-	}
-	if _, err := netip.ParseAddr(name); err == nil && name != host {
-		return usageError{fmt.Errorf("--host %q: want plain ASCII digits: %s", host, name)}
-	}
-	return nil
 }
 
 // enrolled returns the client that has the key of the enrolment.

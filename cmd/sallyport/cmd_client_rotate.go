@@ -13,9 +13,6 @@ import (
 	"sallyport/internal/config"
 )
 
-// defaultOverlap is how long the secret before a rotation works.
-const defaultOverlap = 14 * 24 * time.Hour
-
 func newClientRotate(std stdio) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rotate NAME",

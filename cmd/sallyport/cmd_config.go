@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -28,32 +27,6 @@ What changes is checked as a whole first, and comments are kept.`,
 	}
 	cmd.AddCommand(newConfigShow(std), newConfigGet(std), newConfigSet(std), newConfigEdit(std))
 	return cmd
-}
-
-// setting is a key of the configuration and the file that has it, or would.
-type setting struct {
-	kind, name, key string // name is empty for a section
-	file            string
-	line            int // of its table; 0: the section is not there
-	text            []byte
-}
-
-// findSetting finds the table that a key belongs to.
-func findSetting(path, address string) (*setting, error) {
-	kind, rest, ok := strings.Cut(address, ".")
-	if !ok || rest == "" {
-		return nil, usageError{hinted{fmt.Errorf("%q is no key", address), "write SECTION.KEY, or door.NAME.KEY, such as gate.policy or door.ssh.open_for"}}
-	}
-	s := &setting{kind: kind, key: rest}
-	if slices.Contains([]string{"door", "client", "group"}, kind) {
-		i := strings.LastIndexByte(rest, '.') // names have dots, keys have none
-		if i < 1 || i == len(rest)-1 {
-			return nil, usageError{hinted{fmt.Errorf("%q is no key", address), fmt.Sprintf("write %s.NAME.KEY", kind)}}
-		}
-		s.name, s.key = rest[:i], rest[i+1:]
-		return s, s.findNamed(path)
-	}
-	return s, s.findSection(path)
 }
 
 func (s *setting) findNamed(path string) (err error) {

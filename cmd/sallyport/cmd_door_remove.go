@@ -90,12 +90,3 @@ func verb(list []string, one, many string) string {
 	}
 	return many
 }
-
-// noDoor says which doors there are instead.
-func noDoor(cfg *config.Config, name string) error {
-	var names []string
-	for _, d := range cfg.Doors {
-		names = append(names, d.Name)
-	}
-	return unknown("door", name, names, "sallyport door add adds one")
-}

@@ -57,8 +57,6 @@ file, so it works without the daemon too. Refusals that anybody can cause are su
 	return cmd
 }
 
-var errNoTime = errors.New("--since is not before --until: there is no time in between")
-
 type eventsCommand struct {
 	std stdio
 	journalPlace

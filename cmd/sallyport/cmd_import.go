@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,7 +19,9 @@ import (
 	"sallyport/internal/convert"
 	"sallyport/internal/inert"
 	"sallyport/internal/lint"
+	"sallyport/internal/packet"
 	"sallyport/internal/phrase"
+	"sallyport/internal/setup"
 )
 
 func newImport(std stdio) *cobra.Command {
@@ -188,4 +191,17 @@ func importText(r convert.Result) string {
 		fmt.Fprintf(&b, "# line %d: %s: %s: %s\n#   %s\n", p.Line, p.Severity, p.Rule, inert.Text(p.Text), inert.Text(p.Remedy))
 	}
 	return b.String()
+}
+
+// freeSequences makes sequences of ports that nothing on this host uses. It
+// looks at the host when the first one is needed.
+func freeSequences() convert.Sequence {
+	around := sync.OnceValues(setup.Look)
+	return func() ([]packet.Port, error) {
+		h, err := around()
+		if err != nil {
+			return nil, err
+		}
+		return h.Sequence()
+	}
 }

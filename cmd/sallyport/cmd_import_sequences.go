@@ -3,13 +3,9 @@
 package main
 
 import (
-	"sync"
-
 	"github.com/spf13/cobra"
 
 	"sallyport/internal/convert"
-	"sallyport/internal/packet"
-	"sallyport/internal/setup"
 )
 
 // newImportSequences converts a list, which is not a configuration.
@@ -30,17 +26,4 @@ func newImportSequences(std stdio) *cobra.Command {
 		return save(std.out, *out, text)
 	}
 	return cmd
-}
-
-// freeSequences makes sequences of ports that nothing on this host uses. It
-// looks at the host when the first one is needed.
-func freeSequences() convert.Sequence {
-	around := sync.OnceValues(setup.Look)
-	return func() ([]packet.Port, error) {
-		h, err := around()
-		if err != nil {
-			return nil, err
-		}
-		return h.Sequence()
-	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -191,36 +190,4 @@ func knockRotating(ctx context.Context, std stdio, p *client.Profile, opts clien
 			s.Server, phrase.Count(s.Knocks, "knock"), s.Door, s.Again.Local().Format(time.TimeOnly))
 	}
 	return err
-}
-
-// sendWhenUnused sends rotating sequences. Doors whose step is used up get the
-// next one, when its time has come.
-func sendWhenUnused(ctx context.Context, w io.Writer, p *client.Profile, opts client.Options) ([]client.Sent, error) {
-	sent, err := client.KnockRotating(ctx, p, opts)
-	var used *client.UsedStepError
-	if !errors.As(err, &used) {
-		return sent, err
-	}
-	wait := time.Until(used.Again)
-	note(w, "the sequence of this half minute has been sent to door %q already; waiting %s for the next (Ctrl-C ends it)",
-		used.Door, phrase.Duration(max(wait, time.Second)))
-	select {
-	case <-ctx.Done():
-		return sent, ctx.Err()
-	case <-time.After(wait):
-	}
-	opts.Doors = unsent(p, opts, sent)
-	more, err := client.KnockRotating(ctx, p, opts)
-	return append(sent, more...), err
-}
-
-// unsent returns the doors that have not been knocked at.
-func unsent(p *client.Profile, opts client.Options, sent []client.Sent) []string {
-	doors := opts.Doors
-	if len(doors) == 0 {
-		doors = p.Doors[:1]
-	}
-	return slices.DeleteFunc(slices.Clone(doors), func(door string) bool {
-		return slices.ContainsFunc(sent, func(s client.Sent) bool { return s.Door == door })
-	})
 }

@@ -106,13 +106,6 @@ func printReload(w io.Writer, a control.ReloadAnswer, now time.Time) {
 	}
 }
 
-// printWaiting names what a restart brings into force.
-func printWaiting(w io.Writer, a control.ReloadAnswer) {
-	for _, name := range a.Waiting {
-		warn(w, "%s waits for a restart: systemctl restart sallyport, which loses no grant", name)
-	}
-}
-
 func printPorts(w io.Writer, verb string, list []control.Listener) {
 	for _, l := range list {
 		fmt.Fprintf(w, "%s %s", verb, l.Port)

@@ -5,14 +5,10 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"sallyport/internal/control"
-	"sallyport/internal/inert"
-	"sallyport/internal/phrase"
 )
 
 func newRevoke(std stdio) *cobra.Command {
@@ -64,22 +60,4 @@ func found(q control.RevokeRequest, a control.RevokeAnswer) error {
 		return nil
 	}
 	return hinted{errors.New("there was nothing to end: neither a grant nor a connection"), "sallyport status lists the grants, sallyport events --kind use the connections"}
-}
-
-// printRevoked tells what was ended.
-func printRevoked(w io.Writer, q control.RevokeRequest, a control.RevokeAnswer) {
-	for _, g := range a.Grants {
-		fmt.Fprintf(w, "door %q is closed for %s\n", g.Door, g.For())
-	}
-	fmt.Fprintf(w, "%s revoked", phrase.Count(len(a.Grants), "grant"))
-	if q.Cut {
-		fmt.Fprintf(w, ", %s cut", phrase.Count(a.Cut, "connection"))
-	}
-	fmt.Fprintln(w)
-	if q.Client != "" && len(a.Others) > 0 {
-		fmt.Fprintf(w, "what was cut was theirs too: %s\n", inert.Text(strings.Join(a.Others, ", ")))
-	}
-	if q.Client != "" && a.BySource > 0 {
-		fmt.Fprintf(w, "of %s it is not known whose they were: they came from the same sources\n", phrase.Count(a.BySource, "connection"))
-	}
 }

@@ -156,14 +156,6 @@ func (r *errand) close() error {
 	return (&watch{std: r.std, profile: r.profile, opts: r.opts}).giveBack()
 }
 
-// statusError is the end of a program that was run for the user: it has said
-// itself what was wrong.
-type statusError int
-
-func (s statusError) Error() string {
-	return fmt.Sprintf("the program has ended with status %d", int(s))
-}
-
 // statusOf makes the exit status of a program that of this one.
 func statusOf(err error) error {
 	var exit *exec.ExitError
@@ -174,15 +166,4 @@ func statusOf(err error) error {
 		return statusError(code)
 	}
 	return exit // ended by a signal
-}
-
-// programProblem says in our words that a program cannot be found.
-func programProblem(err error) error {
-	if errors.Is(err, exec.ErrNotFound) {
-		return errors.New("there is no such program")
-	}
-	if problem := (*exec.Error)(nil); errors.As(err, &problem) {
-		return problem.Err
-	}
-	return err
 }

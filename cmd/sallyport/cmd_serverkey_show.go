@@ -7,27 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"sallyport/internal/key"
 )
-
-// shownKey is a server key as it is shown: never its private half.
-type shownKey struct {
-	Fingerprint   string    `json:"fingerprint"`
-	Suite         string    `json:"suite"`
-	PublicKey     string    `json:"public_key"`
-	Previous      string    `json:"previous,omitempty"` // fingerprint
-	PreviousUntil time.Time `json:"previous_until,omitzero"`
-}
-
-func shown(ring key.Keyring, now time.Time) shownKey {
-	public := ring.Current().Public()
-	s := shownKey{Fingerprint: public.Fingerprint(), Suite: public.Suite().String(), PublicKey: public.Text()}
-	if previous, until := ring.Previous(); !previous.IsZero() && now.Before(until) {
-		s.Previous, s.PreviousUntil = previous.Public().Fingerprint(), until
-	}
-	return s
-}
 
 func newServerKeyShow(std stdio) *cobra.Command {
 	cmd := &cobra.Command{Use: "show", Short: "Show the server's public key", Example: "  sallyport server-key show --json", Args: args(cobra.NoArgs)}

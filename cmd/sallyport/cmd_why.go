@@ -302,14 +302,6 @@ func (w *why) client(name string) string {
 	return labelled(strconv.Quote(name), w.labels.clients[name])
 }
 
-// timesIn writes "1 time", "2 times" in a language.
-func timesIn(l lang.Lang, n uint64) string {
-	if n == 1 {
-		return l.Say("1 time")
-	}
-	return l.Sayf("%d times", n)
-}
-
 // usedWithin is how soon after a grant its connection comes.
 const usedWithin = 5 * time.Second
 

@@ -10,12 +10,15 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"sallyport/internal/config"
 	"sallyport/internal/control"
+	"sallyport/internal/inert"
 	"sallyport/internal/inforce"
 	"sallyport/internal/inspect"
+	"sallyport/internal/phrase"
 )
 
 // reloadIfRunning has a running daemon take the configuration into use, unless
@@ -90,5 +93,30 @@ func readable(path string) error {
 func fromSession(q *control.ReloadRequest) {
 	if s, ok := inspect.CurrentSession(); ok {
 		q.From, q.To = s.Client.Addr(), s.Server.Port()
+	}
+}
+
+// printRevoked tells what was ended.
+func printRevoked(w io.Writer, q control.RevokeRequest, a control.RevokeAnswer) {
+	for _, g := range a.Grants {
+		fmt.Fprintf(w, "door %q is closed for %s\n", g.Door, g.For())
+	}
+	fmt.Fprintf(w, "%s revoked", phrase.Count(len(a.Grants), "grant"))
+	if q.Cut {
+		fmt.Fprintf(w, ", %s cut", phrase.Count(a.Cut, "connection"))
+	}
+	fmt.Fprintln(w)
+	if q.Client != "" && len(a.Others) > 0 {
+		fmt.Fprintf(w, "what was cut was theirs too: %s\n", inert.Text(strings.Join(a.Others, ", ")))
+	}
+	if q.Client != "" && a.BySource > 0 {
+		fmt.Fprintf(w, "of %s it is not known whose they were: they came from the same sources\n", phrase.Count(a.BySource, "connection"))
+	}
+}
+
+// printWaiting names what a restart brings into force.
+func printWaiting(w io.Writer, a control.ReloadAnswer) {
+	for _, name := range a.Waiting {
+		warn(w, "%s waits for a restart: systemctl restart sallyport, which loses no grant", name)
 	}
 }

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"time"
 
 	"sallyport/client"
@@ -78,4 +81,36 @@ func printClosed(std stdio, r client.Result) {
 func localAddress(server netip.AddrPort) netip.Addr {
 	local, _ := sender.Source(server)
 	return local
+}
+
+// sendWhenUnused sends rotating sequences. Doors whose step is used up get the
+// next one, when its time has come.
+func sendWhenUnused(ctx context.Context, w io.Writer, p *client.Profile, opts client.Options) ([]client.Sent, error) {
+	sent, err := client.KnockRotating(ctx, p, opts)
+	var used *client.UsedStepError
+	if !errors.As(err, &used) {
+		return sent, err
+	}
+	wait := time.Until(used.Again)
+	note(w, "the sequence of this half minute has been sent to door %q already; waiting %s for the next (Ctrl-C ends it)",
+		used.Door, phrase.Duration(max(wait, time.Second)))
+	select {
+	case <-ctx.Done():
+		return sent, ctx.Err()
+	case <-time.After(wait):
+	}
+	opts.Doors = unsent(p, opts, sent)
+	more, err := client.KnockRotating(ctx, p, opts)
+	return append(sent, more...), err
+}
+
+// unsent returns the doors that have not been knocked at.
+func unsent(p *client.Profile, opts client.Options, sent []client.Sent) []string {
+	doors := opts.Doors
+	if len(doors) == 0 {
+		doors = p.Doors[:1]
+	}
+	return slices.DeleteFunc(slices.Clone(doors), func(door string) bool {
+		return slices.ContainsFunc(sent, func(s client.Sent) bool { return s.Door == door })
+	})
 }

@@ -95,3 +95,9 @@ To let ssh, scp and rsync knock by themselves, add to ~/.ssh/config:
         ProxyCommand sallyport proxy %[3]s%[1]s %%h %%p
 `, p.Name, p.Host, option)
 }
+
+// isURI reports whether an argument is what a QR code holds.
+func isURI(source string) bool { return strings.HasPrefix(source, "sallyport:") }
+
+// maxInput is more than anything that is read as a whole may have.
+const maxInput = 1 << 16

@@ -101,3 +101,6 @@ func (r *rotation) change(ctx context.Context, w io.Writer, at config.Place, set
 	}
 	return (&alteration{path: r.path}).apply(ctx, w, at.File, before, after)
 }
+
+// defaultOverlap is how long the secret before a rotation works.
+const defaultOverlap = 14 * 24 * time.Hour

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 
@@ -48,3 +49,11 @@ type hinted struct {
 func (h hinted) Hint() string { return h.hint }
 
 func (h hinted) Unwrap() error { return h.error }
+
+// statusError is the end of a program that was run for the user: it has said
+// itself what was wrong.
+type statusError int
+
+func (s statusError) Error() string {
+	return fmt.Sprintf("the program has ended with status %d", int(s))
+}

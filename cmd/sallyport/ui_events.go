@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"sallyport/internal/columns"
 	"sallyport/internal/event"
 	"sallyport/internal/inert"
+	"sallyport/internal/lang"
 	"sallyport/internal/siem"
 )
 
@@ -108,3 +110,13 @@ func (p *eventPrinter) row(color string, cells [6]string, detail string) {
 	text := strings.TrimRight(b.String(), " ")
 	fmt.Fprintln(p.w, p.screen.paint(color, text))
 }
+
+// timesIn writes "1 time", "2 times" in a language.
+func timesIn(l lang.Lang, n uint64) string {
+	if n == 1 {
+		return l.Say("1 time")
+	}
+	return l.Sayf("%d times", n)
+}
+
+var errNoTime = errors.New("--since is not before --until: there is no time in between")
