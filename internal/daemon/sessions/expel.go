@@ -121,8 +121,17 @@ func (s *Sessions) atClosed(cfg *config.Config) ([]conntrack.Flow, error) {
 		return nil, nil
 	}
 	list, err := conntrack.Plain(func(p packet.Port) bool { return shut(cfg, p) })
+	known := make(map[netip.Addr]bool) // to look an interface up takes longer than all the rest
 	return slices.DeleteFunc(list, func(f conntrack.Flow) bool {
-		return !s.own(f.To) || s.own(f.Source) || !gated(cfg, f.Source, arrivesAt)
+		if !s.own(f.To) || s.own(f.Source) {
+			return true
+		}
+		is, ok := known[f.Source]
+		if !ok {
+			is = gated(cfg, f.Source, arrivesAt)
+			known[f.Source] = is
+		}
+		return !is
 	}), err
 }
 

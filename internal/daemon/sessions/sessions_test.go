@@ -109,3 +109,22 @@ func TestStray(t *testing.T) {
 		}
 	}
 }
+
+// What policy "all" closes beside the doors.
+func TestShut(t *testing.T) {
+	cfg := doorsOfTest()
+	cfg.Gate.Policy, cfg.Gate.Public = config.PolicyAll, []packet.Port{{Proto: packet.TCP, Number: 443}}
+	for p, want := range map[packet.Port]bool{
+		{Proto: packet.TCP, Number: 9999}: true, {Proto: packet.UDP, Number: 9999}: true, {Proto: packet.TCP, Number: 68}: true,
+		{Proto: packet.TCP, Number: 443}: false, cfg.Doors[0].Ports[0]: false, {Proto: packet.UDP, Number: 68}: false, {Number: 9999}: false,
+	} {
+		if got := shut(cfg, p); got != want {
+			t.Errorf("%s: %t", p, got)
+		}
+	}
+	cfg.Gate.Policy = config.PolicyDoors
+	s := &Sessions{}
+	if list, err := s.atClosed(cfg); len(list) != 0 || err != nil {
+		t.Errorf("with policy doors: %v, %v", list, err)
+	}
+}
