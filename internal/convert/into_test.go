@@ -17,7 +17,7 @@ func configured(t *testing.T, main string) *Into {
 	load := func(more string) (*config.Config, error) {
 		return config.Load(fstest.MapFS{path[1:]: {Data: []byte(main), Mode: 0o600}, "etc/sallyport/conf.d/import.toml": {Data: []byte(more), Mode: 0o600}}, path)
 	}
-	cfg, err := load("")
+	cfg, err := load("# nothing yet\n")
 	if err != nil {
 		t.Fatal(err)
 	}
