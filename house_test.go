@@ -287,3 +287,23 @@ func TestWordsOfUsers(t *testing.T) {
 		check(path, string(text))
 	}
 }
+
+// Other packages see little of the gate: it decides, and all else has the words of
+// package event.
+func TestGateIsSmall(t *testing.T) {
+	const most = 15
+	var names []string
+	for _, f := range sources(t) {
+		if f.dir != "internal/gate" {
+			continue
+		}
+		for _, name := range topLevel(f.File) {
+			if ast.IsExported(name) {
+				names = append(names, name)
+			}
+		}
+	}
+	if len(names) == 0 || len(names) > most {
+		t.Errorf("internal/gate exports %d names, want at most %d: %v", len(names), most, names)
+	}
+}

@@ -122,7 +122,7 @@ func numbers(flags *flag.FlagSet, to *[]int, name string, value []int, usage str
 func (s *settings) check() error {
 	for _, name := range s.only {
 		if !slices.ContainsFunc(sections, func(known section) bool { return known.name == name }) {
-			return fmt.Errorf("no section %q: want latency, goodput, flood, growth, soak", name)
+			return fmt.Errorf("no section %q: want %s", name, strings.Join(sectionNames(), ", "))
 		}
 	}
 	for _, name := range s.systems {
@@ -177,13 +177,20 @@ type section struct {
 	run  func(context.Context, []peers.System, measure.Options) (measure.Section, error)
 }
 
-// sections are told in this order.
+// sections are reported in this order.
 var sections = []section{
 	{"latency", measure.Latency},
 	{"goodput", measure.Goodput},
 	{"flood", measure.Flood},
 	{"growth", measure.Growth},
 	{"soak", measure.Soak},
+}
+
+func sectionNames() (names []string) {
+	for _, s := range sections {
+		names = append(names, s.name)
+	}
+	return names
 }
 
 // compare runs the sections and writes the report.
