@@ -8,15 +8,17 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sallyport/internal/daemon/logqueue"
 )
 
 // A log that nobody reads holds nobody up, and says later what it lacks.
 func TestLogThatNobodyReads(t *testing.T) {
 	read, write := io.Pipe()
 	log, queue := newLog(write, false, false)
-	go queue.run()
+	go queue.Run()
 	began := time.Now()
-	for n := range 3 * logLines {
+	for n := range 3 * logqueue.Lines {
 		log.Info("grant", "n", n)
 	}
 	if took := time.Since(began); took > 5*time.Second {
@@ -27,10 +29,10 @@ func TestLogThatNobodyReads(t *testing.T) {
 		all, _ := io.ReadAll(read)
 		text <- string(all)
 	}()
-	queue.close()
+	queue.Close()
 	write.Close()
 	got := <-text
-	if !strings.Contains(got, "n=0\n") || strings.Contains(got, fmt.Sprintf("n=%d\n", 3*logLines-1)) || !strings.Contains(got, "lines are missing here") {
+	if !strings.Contains(got, "n=0\n") || strings.Contains(got, fmt.Sprintf("n=%d\n", 3*logqueue.Lines-1)) || !strings.Contains(got, "lines are missing here") {
 		t.Errorf("%d lines: %.500s", strings.Count(got, "\n"), got)
 	}
 }
@@ -38,20 +40,20 @@ func TestLogThatNobodyReads(t *testing.T) {
 func TestLogAtTheEnd(t *testing.T) {
 	var b strings.Builder
 	log, queue := newLog(&b, false, true)
-	go queue.run()
+	go queue.Run()
 	log.Info("stop", "detail", hostileText)
-	queue.close()
+	queue.Close()
 	if !strings.Contains(b.String(), `"msg":"stop"`) || strings.ContainsAny(strings.TrimSpace(b.String()), "\x1b\a\u009b\u202e\n\r") {
 		t.Errorf("%q", b.String())
 	}
 	_, stuck := newLog(stalled{}, false, false)
-	go stuck.run()
+	go stuck.Run()
 	for range 10 {
 		fmt.Fprintln(stuck, "x")
 	}
 	began := time.Now()
-	stuck.close()
-	if took := time.Since(began); took > 5*logGrace {
+	stuck.Close()
+	if took := time.Since(began); took > 5*logqueue.Grace {
 		t.Errorf("the end of a log that nobody reads took %s", took)
 	}
 }
