@@ -88,7 +88,7 @@ func (b *lockedBuffer) String() string {
 }
 
 // patience is how long something that must happen may take on a busy machine.
-const patience = 30 * time.Second
+const patience = labtest.Patience
 
 // newWorld builds a lab without starting the daemon.
 func newWorld(t *testing.T, opts lab.Options) *world {
@@ -297,14 +297,13 @@ func at(h *lab.Host, port uint16) netip.AddrPort { return netip.AddrPortFrom(h.G
 
 func at6(h *lab.Host, port uint16) netip.AddrPort { return netip.AddrPortFrom(h.Gate6, port) }
 
+// ports is the vocabulary of all tests that open and close.
+func (w *world) ports() labtest.Ports { return labtest.Ports{T: w.t} }
+
 // probe looks at a port once, from outside.
 func (w *world) probe(h *lab.Host, network string, to netip.AddrPort) lab.Answer {
 	w.t.Helper()
-	answer, err := h.Probe(network, to, 250*time.Millisecond)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return answer
+	return w.ports().Probe(h, network, to, labtest.Silence)
 }
 
 // dropped returns how many packets to a door's ports the kernel has refused.
@@ -322,25 +321,19 @@ func (w *world) dropped(door string) uint64 {
 // closed requires that a port does not answer.
 func (w *world) closed(h *lab.Host, network string, to netip.AddrPort) {
 	w.t.Helper()
-	if a := w.probe(h, network, to); a == lab.Open {
-		w.t.Fatalf("%s %s is open to %s, want closed", network, to, h.Name)
-	}
+	w.ports().Closed(h, network, to)
 }
 
 // open requires that a port answers, soon.
 func (w *world) open(h *lab.Host, network string, to netip.AddrPort) {
 	w.t.Helper()
-	if !w.becomes(h, network, to, lab.Open) {
-		w.t.Fatalf("%s %s is not open to %s", network, to, h.Name)
-	}
+	w.ports().Open(h, network, to)
 }
 
 // closes requires that a port ceases to answer by itself.
 func (w *world) closes(h *lab.Host, network string, to netip.AddrPort) {
 	w.t.Helper()
-	if !w.becomes(h, network, to, lab.Silent) {
-		w.t.Fatalf("%s %s stays open to %s", network, to, h.Name)
-	}
+	w.ports().Closes(h, network, to)
 }
 
 // ends takes all grants back, and requires that a port closes by that. Only what
@@ -356,46 +349,21 @@ func (w *world) ends(h *lab.Host, network string, to netip.AddrPort) {
 // when the grant is taken back.
 func (w *world) opens(h *lab.Host, network string, to netip.AddrPort, knock func()) {
 	w.t.Helper()
-	w.closed(h, network, to)
-	knock()
-	w.open(h, network, to)
-	w.ends(h, network, to)
+	w.ports().Opens(h, network, to, knock, func() { w.ends(h, network, to) })
 }
 
 // expires requires that a port is closed, answers when knock is done, and closes
 // again by itself.
 func (w *world) expires(h *lab.Host, network string, to netip.AddrPort, knock func()) {
 	w.t.Helper()
-	w.closed(h, network, to)
-	opened := w.watch(h, network, to, lab.Open)
-	knock()
-	opened()
-	w.closes(h, network, to)
+	w.ports().Expires(h, network, to, knock)
 }
 
 // watch looks at a port from now on, and returns what waits until it has
 // answered like that: what does not last may be over before a command has ended.
 func (w *world) watch(h *lab.Host, network string, to netip.AddrPort, want lab.Answer) (seen func()) {
 	w.t.Helper()
-	ctx, cancel := context.WithCancel(w.t.Context())
-	answered := make(chan struct{})
-	go func() {
-		for ctx.Err() == nil {
-			if a, err := h.Probe(network, to, 250*time.Millisecond); err == nil && a == want {
-				close(answered)
-				return
-			}
-		}
-	}()
-	return func() {
-		w.t.Helper()
-		defer cancel()
-		select {
-		case <-answered:
-		case <-time.After(patience):
-			w.t.Fatalf("%s %s is never %s to %s", network, to, want, h.Name)
-		}
-	}
+	return w.ports().Watch(h, network, to, want)
 }
 
 // enter connects while a grant lasts that may be over before: then it is asked
@@ -414,12 +382,7 @@ func (w *world) enter(h *lab.Host, to netip.AddrPort, ask func()) *session {
 
 func (w *world) becomes(h *lab.Host, network string, to netip.AddrPort, want lab.Answer) bool {
 	w.t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		if w.probe(h, network, to) == want {
-			return true
-		}
-	}
-	return false
+	return w.ports().Becomes(h, network, to, want)
 }
 
 // knock sends a sequence with the real command.
@@ -431,10 +394,5 @@ func (w *world) knock(h *lab.Host, to netip.Addr, knocks ...string) {
 // eventually polls a condition.
 func (w *world) eventually(what string, ok func() bool) {
 	w.t.Helper()
-	for deadline := time.Now().Add(patience); !ok(); {
-		if time.Now().After(deadline) {
-			w.t.Fatalf("never happened: %s", what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	w.ports().Eventually(what, ok)
 }

@@ -4,9 +4,11 @@ package daemon
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -15,7 +17,9 @@ import (
 	"sallyport/internal/capture"
 	"sallyport/internal/config"
 	"sallyport/internal/daemon/host"
+	"sallyport/internal/daemon/hub"
 	"sallyport/internal/daemon/pump"
+	"sallyport/internal/event"
 )
 
 const (
@@ -244,5 +248,46 @@ func TestWhatNeedsARestartIsNamed(t *testing.T) {
 	h.configure(spaOn + doorSSH + doorWeb)
 	if a, err := h.daemon.Reload(t.Context(), reloadNow); err != nil || len(a.Waiting) != 0 || h.daemon.problems.Get("restart") != "" {
 		t.Errorf("%+v %v", a, err)
+	}
+}
+
+// Whatever the daemon holds that hears events is in the list as such: a new sink that
+// is not hears nothing, and nothing else would say so.
+func TestEverySinkHears(t *testing.T) {
+	h := newHouse(t)
+	h.configure(doorSSH)
+	if err := h.begin(0); err != nil {
+		t.Fatal(err)
+	}
+	defer h.daemon.close()
+	var hears []string
+	for _, p := range h.daemon.list {
+		if p.hear != nil {
+			hears = append(hears, runtime.FuncForPC(reflect.ValueOf(p.hear).Pointer()).Name())
+		}
+	}
+	sink, sinks := reflect.TypeFor[func(event.Event)](), 0
+	for f := range reflect.TypeFor[Daemon]().Fields() {
+		of := f.Type
+		if of.Kind() == reflect.Struct {
+			of = reflect.PointerTo(of)
+		}
+		if of == reflect.TypeFor[*hub.Hub]() {
+			continue // what passes events on
+		}
+		for _, name := range []string{"Put", "Heard"} {
+			m, ok := of.MethodByName(name)
+			if !ok || m.Type.NumIn() != 2 || m.Type.In(1) != sink.In(0) {
+				continue
+			}
+			sinks++
+			method := fmt.Sprintf("%s.(*%s).%s-fm", of.Elem().PkgPath(), of.Elem().Name(), name)
+			if !slices.Contains(hears, method) {
+				t.Errorf("%s of the daemon's %s is in no part's hear: see parts.go", name, f.Name)
+			}
+		}
+	}
+	if sinks < 5 {
+		t.Errorf("%d sinks are found", sinks)
 	}
 }

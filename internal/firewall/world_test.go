@@ -24,10 +24,8 @@ import (
 func TestMain(m *testing.M) { labtest.Main(m) }
 
 const (
-	// patience is how long something that must happen may take on a busy machine.
-	patience = 10 * time.Second
-	// silence is how long a probe waits for an answer that must not come.
-	silence = 150 * time.Millisecond
+	patience = labtest.Patience
+	silence  = labtest.Silence
 )
 
 // world is a lab with a firewall on its gate. The gate greets on tcp/22, tcp/80
@@ -123,51 +121,37 @@ func (w *world) grants() []event.Grant {
 	return grants
 }
 
+func (w *world) ports() labtest.Ports { return labtest.Ports{T: w.t} }
+
 func (w *world) probe(h *lab.Host, network string, to netip.AddrPort, timeout time.Duration) lab.Answer {
 	w.t.Helper()
-	answer, err := h.Probe(network, to, timeout)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return answer
+	return w.ports().Probe(h, network, to, timeout)
 }
 
 func (w *world) open(h *lab.Host, network string, to netip.AddrPort) {
 	w.t.Helper()
-	if got := w.probe(h, network, to, patience); got != lab.Open {
-		w.t.Errorf("%s %s from %s is %s, want open", network, to, h.Name, got)
-	}
+	w.ports().Is(h, network, to, lab.Open)
 }
 
 func (w *world) closed(h *lab.Host, network string, to netip.AddrPort) {
 	w.t.Helper()
-	if got := w.probe(h, network, to, silence); got != lab.Silent {
-		w.t.Errorf("%s %s from %s is %s, want silent", network, to, h.Name, got)
-	}
+	w.ports().Is(h, network, to, lab.Silent)
 }
 
 func (w *world) refused(h *lab.Host, network string, to netip.AddrPort) {
 	w.t.Helper()
-	if got := w.probe(h, network, to, patience); got != lab.Refused {
-		w.t.Errorf("%s %s from %s is %s, want refused", network, to, h.Name, got)
-	}
+	w.ports().Is(h, network, to, lab.Refused)
 }
 
 // closes waits until a port that is open closes by itself.
 func (w *world) closes(h *lab.Host, network string, to netip.AddrPort) {
 	w.t.Helper()
-	w.eventually(fmt.Sprintf("%s %s closes", network, to), func() bool {
-		return w.probe(h, network, to, silence) == lab.Silent
-	})
+	w.ports().Closes(h, network, to)
 }
 
 func (w *world) eventually(what string, ok func() bool) {
 	w.t.Helper()
-	for deadline := time.Now().Add(patience); !ok(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			w.t.Fatalf("%s: did not happen within %s", what, patience)
-		}
-	}
+	w.ports().Eventually(what, ok)
 }
 
 // nft runs the program nft on the gate.
