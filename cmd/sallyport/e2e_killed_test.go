@@ -4,20 +4,14 @@ package main
 
 import (
 	"context"
-	"crypto/ed25519"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
-	"golang.org/x/crypto/ssh"
-	"golang.org/x/sys/unix"
 
 	"sallyport/internal/lab/labtest"
 	"sallyport/internal/spa"
@@ -107,55 +101,5 @@ func TestKilledWhileItWrites(t *testing.T) {
 			w.used(datagram)
 		}
 		t.Logf("round %d: %d messages were answered", round+1, len(answered))
-	}
-}
-
-// powerFolder in the environment names a folder on a disk whose machine is killed
-// while TestPowerLoss runs for the first time; at the second time, in the next boot,
-// powerAnswered names a file with what was answered (test/platforms/power).
-const (
-	powerFolder   = "SALLYPORT_TEST_POWER"
-	powerAnswered = "SALLYPORT_TEST_POWER_ANSWERED"
-)
-
-// A machine that loses power while messages are recorded forgets none that was answered.
-func TestPowerLoss(t *testing.T) {
-	dir := os.Getenv(powerFolder)
-	if dir == "" {
-		t.Skip("it takes a machine that can be killed: test/platforms/power")
-	}
-	// A key for this test, the same at both times.
-	signer, err := ssh.NewSignerFromKey(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := newSPAWorldIn(t, dir, prover{signer}, "")
-	file := os.Getenv(powerAnswered)
-	if file == "" {
-		unix.Sync() // what was set up is not what is tried
-		for {
-			m := w.seal(w.alice, netip.Addr{}, nil)
-			w.ask(w.Client, w.Client.Gate4, m)
-			fmt.Printf("answered %s\n", hex.EncodeToString(m.Datagram))
-		}
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.closed(w.Attacker, "tcp", at(w.Attacker, 22))
-	for line := range strings.FieldsSeq(string(text)) {
-		datagram, err := hex.DecodeString(line)
-		if err != nil {
-			t.Fatalf("%s: %v", filepath.Base(file), err)
-		}
-		w.used(datagram)
-	}
-	w.closed(w.Client, "tcp", at(w.Client, 22))
-	// A minute later at most the gate is as before.
-	for deadline := time.Now().Add(3 * time.Minute); !w.tryAsk(w.seal(w.alice, netip.Addr{}, nil), 2*time.Second); {
-		if time.Now().After(deadline) {
-			t.Fatal("no message is answered any more")
-		}
 	}
 }

@@ -12,6 +12,7 @@
 //
 //	prerouting  everything that is none of our business, then sessions under way, leave here
 //	own         what is addressed to this host: which ports are closed
+//	elsewhere   what is addressed to hosts behind it: what doors in front of them close
 //	door        a closed door: let in whoever has a grant, a single grant once;
 //	            handshakes that a single grant has let begin end here, too
 //	spent       let in the connection that used up a single grant

@@ -132,6 +132,25 @@ func in(s *nftables.Set) []expr.Any {
 	}
 }
 
+// != @set
+func notIn(s *nftables.Set) []expr.Any {
+	return []expr.Any{
+		// [ lookup reg 1 set __set0 0x1 ]
+		&expr.Lookup{SourceRegister: unix.NFT_REG_1, SetName: s.Name, SetID: s.ID, Invert: true},
+	}
+}
+
+// meta iifkind "vrf"
+func throughVRF() []expr.Any {
+	const metaIIFKind = 26 // NFT_META_IIFKIND in linux/netfilter/nf_tables.h
+	return []expr.Any{
+		// [ meta load iifkind => reg 1 ]
+		load(metaIIFKind, unix.NFT_REG_1),
+		// [ cmp eq reg 1 0x00667276 0x00000000 0x00000000 0x00000000 ]
+		equal(append([]byte("vrf"), make([]byte, unix.IFNAMSIZ-3)...)...),
+	}
+}
+
 // vmap @map
 func verdictOf(s *nftables.Set) []expr.Any {
 	return []expr.Any{

@@ -60,6 +60,7 @@ func (p *plan) chains(b *batch) []chain {
 		chain{name: "spent", rules: p.spent()},
 		chain{name: "door", rules: p.door(b)},
 		chain{name: "own", rules: p.own(b)},
+		chain{name: "elsewhere", rules: p.elsewhere()},
 		chain{name: "prerouting", rules: p.prerouting(b)},
 	)
 	if p.prefix == "" {
@@ -97,11 +98,21 @@ func (p *plan) prerouting(b *batch) [][]expr.Any {
 		// confirmed, so this lets in nothing else.
 		rule(ctState(ctNew), ctStatus(ctConfirmed), accept),
 	)
+	if len(p.config.Gate.Interfaces) == 0 {
+		// The same packet once more, now as one of the VRF: it has been judged, but at
+		// addresses of the VRF itself.
+		rules = append(rules, rule(throughVRF(), loadDestType(true), notIn(b.hereTypes()), accept))
+	}
 	// Before Linux 6.16 the routing table of the host is asked alone, which knows
 	// nothing of addresses in a VRF; with its interface, that of the VRF is.
-	for _, iif := range []bool{false, true} {
-		rules = append(rules, rule(loadDestType(iif), in(b.hereTypes()), p.to("own")))
-	}
+	return append(rules,
+		rule(loadDestType(false), notIn(b.hereTypes()), loadDestType(true), notIn(b.hereTypes()), p.to("elsewhere")),
+		p.to("own"),
+	)
+}
+
+// elsewhere judges what is addressed to hosts behind this one.
+func (p *plan) elsewhere() (rules [][]expr.Any) {
 	for i, f := range families {
 		rules = append(rules, rule(f.loadForwardKey(), in(p.sets.forward[i]), p.to("door")))
 	}

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -59,8 +60,8 @@ func TestRulesetIsReadable(t *testing.T) {
 		}
 		// nft takes its own listing, so that saving and loading a whole ruleset works.
 		w.do(func() error { return w.f.Down() })
-		if strings.Contains(got, flowLabel) && !w.takes(flowLabel) {
-			t.Logf("%s: this nft makes of a flow label what this kernel refuses", name)
+		if i := slices.IndexFunc(delicate, func(rule string) bool { return strings.Contains(got, rule) && !w.takes(rule) }); i >= 0 {
+			t.Logf("%s: this nft makes of %q what this kernel refuses", name, delicate[i])
 			continue
 		}
 		w.nft("-f", path)
@@ -71,12 +72,19 @@ func TestRulesetIsReadable(t *testing.T) {
 // makes an expression (byteorder, of the size 2 for 4 bytes) that kernels refuse since they check it.
 const flowLabel = "@nh,0,32 set jhash @nh,64,256 . @th,0,32 mod 1048575 seed 0x1 offset 1610612737"
 
+// delicate is what old versions of nft make something else of than we do, which new
+// kernels refuse.
+var delicate = []string{flowLabel, "ip daddr . meta l4proto . th dport @forward4"}
+
 // takes reports whether the kernel accepts what nft makes of a rule.
 func (w *world) takes(rule string) bool {
 	w.t.Helper()
-	w.nft("add table inet probe { chain c { }; }")
+	w.nft("add table inet probe { set forward4 { type ipv4_addr . inet_proto . inet_service; flags interval; }; chain c { }; }")
 	defer w.nft("delete table inet probe")
-	return w.Gate.Command(w.t.Context(), "nft", "add rule inet probe c meta nfproto ipv6 tcp flags rst "+rule).Run() == nil
+	if rule == flowLabel {
+		rule = "meta nfproto ipv6 tcp flags rst " + rule
+	}
+	return w.Gate.Command(w.t.Context(), "nft", "add rule inet probe c "+rule).Run() == nil
 }
 
 // firstDifference shows the first lines of two texts that are not the same.
@@ -375,10 +383,10 @@ func TestListHoldsNothingUp(t *testing.T) {
 func TestDoorsOfManyPorts(t *testing.T) {
 	onKernels(t, func(w *world) {
 		var sizes []int
-		for n := 1; n <= 200; n++ {
+		for n := 1; n <= 3*portsPerRule; n++ {
 			sizes = append(sizes, n)
 		}
-		for _, n := range append(sizes, config.MaxPorts) {
+		for _, n := range append(sizes, 50, 100, 200, config.MaxPorts) {
 			door := config.Door{Name: "many", Widen4: 24}
 			for i := range n - 1 {
 				door.Ports = append(door.Ports, packet.Port{Proto: []packet.Proto{packet.TCP, packet.UDP}[i%2], Number: uint16(20_000 + i)})

@@ -4,7 +4,7 @@ limit=290 # seconds that a guest may run, unless LIMIT says otherwise
 declare -A of_release=([5.10]=bullseye [6.1]=bookworm [6.12]=trixie)
 
 # What of a kernel's modules a gate can need: folders and files.
-parts="net crypto lib arch/x86/crypto arch/x86/lib drivers/virtio drivers/block/virtio_blk.ko
+parts="net crypto lib arch/x86/crypto arch/x86/lib drivers/block/nbd.ko
 	drivers/net/*.ko drivers/net/bonding drivers/net/ipvlan drivers/net/ppp drivers/net/slip fs/ext4 fs/jbd2 fs/mbcache.ko"
 
 # fetch prints the folder with kernel and modules of a version, of which Debian's
@@ -53,10 +53,10 @@ modules() {
 # guest lays out a root: busybox, programs of this machine with their libraries, and sallyport.
 guest() {
 	local root=$1 p file
-	mkdir -p "$root"/{bin,sbin,usr/bin,proc,sys,dev,tmp,run,etc,root,src,var/lib,disk}
+	mkdir -p "$root"/{bin,sbin,usr/bin,proc,sys,dev,tmp,run,etc,root,src,var/lib}
 	cp "$(command -v busybox)" "$root/bin/busybox"
 	for p in $(busybox --list); do ln -s busybox "$root/bin/$p" 2>/dev/null || true; done
-	for p in bash nft ip nc kmod; do
+	for p in bash nft ip nc kmod mke2fs; do
 		file=$(command -v $p)
 		rm -f "$root/bin/$p"
 		cp -L "$file" "$root/usr/bin/$p"
@@ -84,12 +84,11 @@ program() {
 	cp -r "$source/internal/$room/testdata" "$to/" 2>/dev/null || true
 }
 
-# boot runs a guest until it ends, with words for its init and further arguments for QEMU.
+# boot runs a guest until it ends, with words for its init and its kernel.
 boot() {
 	local kernel=$1 root=$2 words=$3
-	shift 3
 	(cat "$kernel/initrd" && cd "$root" && find . | cpio -o -H newc --quiet) >"$root.initrd"
 	timeout --signal=KILL "${LIMIT:-$limit}" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 1536 -nographic -no-reboot -nic none \
-		-kernel "$kernel/vmlinuz" -initrd "$root.initrd" -pidfile "$root.pid" -append "console=ttyS0 panic=-1 quiet loglevel=3 mitigations=off limit=${LIMIT:-$limit} $words" "$@" \
+		-kernel "$kernel/vmlinuz" -initrd "$root.initrd" -append "console=ttyS0 panic=-1 quiet loglevel=3 mitigations=off limit=${LIMIT:-$limit} $words" \
 		-serial mon:stdio </dev/null 2>&1 | stdbuf -o0 tr -d '\r'
 }
