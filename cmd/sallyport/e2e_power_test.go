@@ -26,6 +26,7 @@ import (
 type powerWorld struct {
 	*spaWorld
 	disk *recorder
+	boot string // a file that names the boot of the machine
 	base string // what every version of the configuration begins with
 
 	mu        sync.Mutex
@@ -88,7 +89,13 @@ func TestPowerLoss(t *testing.T) {
 
 func newPowerWorld(t *testing.T, dir string, disk *recorder) *powerWorld {
 	t.Helper()
-	p := &powerWorld{spaWorld: newSPAWorldIn(t, dir, newProver(t), ""), disk: disk}
+	boot := filepath.Join(t.TempDir(), "boot_id")
+	newBoot(t, boot)
+	if err := unix.Mount(boot, "/proc/sys/kernel/random/boot_id", "", unix.MS_BIND, ""); err != nil {
+		t.Fatalf("name the boot: %v", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount("/proc/sys/kernel/random/boot_id", 0) })
+	p := &powerWorld{spaWorld: newSPAWorldIn(t, dir, newProver(t), ""), disk: disk, boot: boot}
 	list := filepath.Join(dir, "list")
 	var lines strings.Builder
 	for i := range 60 {
@@ -108,6 +115,14 @@ func newPowerWorld(t *testing.T, dir string, disk *recorder) *powerWorld {
 	p.store(p.config, p.base)
 	p.must(p.Gate, "reload", "-c", p.config)
 	return p
+}
+
+// newBoot makes this another boot of the machine.
+func newBoot(t *testing.T, file string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(fmt.Sprint(rand.Uint64())+"\n"), 0o444); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // store writes a file as a good editor does: it is as a whole on the disk.
@@ -181,6 +196,7 @@ func (p *powerWorld) granted(door string) bool {
 func (p *powerWorld) again(dir string, when int, random *rand.Rand) {
 	p.t.Helper()
 	p.nft("delete table inet sallyport")
+	newBoot(p.t, p.boot)
 	disk := newRecorder(p.t, "/dev/nbd1", p.disk.lost(when, random))
 	disk.mount(dir)
 	defer disk.detach()
