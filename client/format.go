@@ -60,6 +60,9 @@ var fields = []field{
 		rotatingText, setRotating},
 	{"shape", false, "that of the server's rotating sequences, such as 5 tcp 1024-32767",
 		shapeText, setShape},
+	{"gate", false, wantName,
+		func(p *Profile) string { return p.Gate },
+		func(p *Profile, v string) error { p.Gate = v; return check(validName(v)) }},
 }
 
 // ParseProfile reads what Marshal writes, and nothing else. The errors say

@@ -18,6 +18,7 @@ type Profile struct {
 	Skew      time.Duration // clock error that the server tolerates, whole seconds; 0: DefaultSkew
 	Rotating  Secret        // for rotating sequences; zero: none; with it alone, Port and ServerKey are not needed
 	Shape     Shape         // of the rotating sequences; zero without Rotating
+	Gate      string        // the server's name in the derivation of the sequences; empty: it has none
 }
 
 // DefaultSkew is the clock error that a server tolerates if its profile does

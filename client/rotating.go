@@ -103,7 +103,7 @@ func rotatingDoors(p *Profile, opts Options) ([]string, error) {
 // sendSteps sends the sequence of a step to the first address, and that of the
 // next one to the second. The error says which could not be sent.
 func sendSteps(ctx context.Context, p *Profile, door string, step int64, addrs []netip.Addr) (sent []Sent, err error) {
-	rotation := sequence.NewRotation(p.Rotating, p.Shape)
+	rotation := sequence.NewRotation(p.Rotating.At(p.Gate), p.Shape)
 	for _, a := range addrs {
 		attempts, failed := sender.Send(ctx, sender.Options{Host: a.String(), Sequence: rotation.Knocks(door, step), Gap: gap})
 		if failed != nil {
@@ -150,7 +150,7 @@ func (p *Profile) complete() error {
 		return missing(only("server_key"))
 	case rotating && p.Shape == Shape{}:
 		return missing(only("shape"))
-	case !rotating && p.Shape != Shape{}:
+	case !rotating && (p.Shape != Shape{} || p.Gate != ""):
 		return missing(only("rotating"))
 	case !spa && len(p.Doors) == 0:
 		return missing(only("doors"))
@@ -175,9 +175,11 @@ const uriScheme = "sallyport"
 
 // RotatingURI writes the part of a profile that rotating sequences need.
 func (p *Profile) RotatingURI() string {
-	u := url.URL{Scheme: uriScheme, Host: p.Host, RawQuery: url.Values{
-		"d": {strings.Join(p.Doors, ",")}, "s": {p.Rotating.Text()}, "r": {strings.ReplaceAll(shapeText(p), " ", ",")},
-	}.Encode()}
+	values := url.Values{"d": {strings.Join(p.Doors, ",")}, "s": {p.Rotating.Text()}, "r": {strings.ReplaceAll(shapeText(p), " ", ",")}}
+	if p.Gate != "" {
+		values.Set("g", p.Gate)
+	}
+	u := url.URL{Scheme: uriScheme, Host: p.Host, RawQuery: values.Encode()}
 	if strings.Contains(p.Host, ":") {
 		u.Host = "[" + p.Host + "]"
 	}
@@ -195,8 +197,11 @@ func ParseRotatingURI(text string) (*Profile, error) {
 	values := u.Query()
 	for _, v := range []struct{ key, text string }{
 		{"host", p.Host}, {"doors", strings.ReplaceAll(values.Get("d"), ",", ", ")},
-		{"rotating", values.Get("s")}, {"shape", strings.ReplaceAll(values.Get("r"), ",", " ")},
+		{"rotating", values.Get("s")}, {"shape", strings.ReplaceAll(values.Get("r"), ",", " ")}, {"gate", values.Get("g")},
 	} {
+		if v.key == "gate" && v.text == "" {
+			continue
+		}
 		f := only(v.key)[0]
 		if err := f.set(p, v.text); err != nil {
 			return nil, fmt.Errorf("read the profile: %s: want %s", v.key, f.want)

@@ -56,7 +56,7 @@ func profileOf(cfg *config.Config, c *config.Client, host string, port uint16) (
 	}
 	p := &client.Profile{Name: client.SuggestName(host), Host: host, Doors: slices.Concat(c.Groups, c.Doors)}
 	if !c.Rotating.Current.IsZero() {
-		p.Rotating, p.Shape = c.Rotating.Current, cfg.Rotating.Shape
+		p.Rotating, p.Shape, p.Gate = c.Rotating.Current, cfg.Rotating.Shape, cfg.Gate.Name
 	}
 	switch {
 	case c.Key != nil && cfg.SPA.Port != 0:

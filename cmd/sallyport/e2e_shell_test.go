@@ -29,11 +29,16 @@ func TestShellClientInTheDocuments(t *testing.T) {
 	if lines := strings.Count(script, "\n"); lines > 14 {
 		t.Errorf("%d lines are more than a dozen", lines)
 	}
-	for _, proto := range []string{"tcp", "udp", "both"} {
-		t.Run(proto, func(t *testing.T) {
+	for _, c := range []struct{ proto, gate string }{{"tcp", ""}, {"udp", ""}, {"both", ""}, {"tcp", "tokyo"}} {
+		proto := c.proto
+		t.Run(proto+c.gate, func(t *testing.T) {
 			t.Parallel()
 			labtest.Need(t, "netns", "bash", "openssl", "timeout")
-			w := newGuarded(t, fmt.Sprintf("[rotating]\nproto = %q\n", proto)+bobsDoor)
+			gate := ""
+			if c.gate != "" {
+				gate = fmt.Sprintf("[gate]\nname = %q\n", c.gate)
+			}
+			w := newGuarded(t, gate+fmt.Sprintf("[rotating]\nproto = %q\n", proto)+bobsDoor)
 			w.closed(w.Client, "tcp", at(w.Client, 22))
 			mine := strings.Replace(script, "proto=tcp", "proto="+proto, 1)
 			if proto == "tcp" && mine != script {
@@ -41,7 +46,7 @@ func TestShellClientInTheDocuments(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
-			out, err := w.Client.Command(ctx, "bash", "-c", mine, "knock", w.Client.Gate4.String(), "ssh", bobsSecret).CombinedOutput()
+			out, err := w.Client.Command(ctx, "bash", "-c", mine, "knock", w.Client.Gate4.String(), "ssh", bobsSecret, c.gate).CombinedOutput()
 			if len(out) > 0 {
 				t.Errorf("%v: %s", err, out)
 			}

@@ -52,6 +52,7 @@ type Daemon struct {
 
 // Gate says what is closed and for whom.
 type Gate struct {
+	Name       string         // goes into rotating sequences; empty: none
 	Policy     Policy         // default PolicyDoors
 	Public     []packet.Port  // open to everybody; with PolicyAll only
 	Closed     Closed         // how closed ports answer; default ClosedDrop

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pelletier/go-toml/v2/unstable"
+
 	"sallyport/internal/packet"
 )
 
@@ -36,6 +38,7 @@ func (l *loader) readGate(t *table) {
 	s := l.section("gate", t)
 	l.gate = s
 	l.config.Gate = Gate{
+		Name:       readGateName(s),
 		Policy:     Policy(s.choice("policy", string(PolicyDoors), string(PolicyAll))),
 		Public:     readPorts(s, "public"),
 		Closed:     Closed(s.choice("closed", string(ClosedDrop), string(ClosedReject))),
@@ -51,6 +54,20 @@ func (l *loader) readGate(t *table) {
 		s.errorf(s.at("public"), `public means nothing with policy "doors", which closes doors only: remove it, or set policy = "all"`)
 	}
 	s.finish()
+}
+
+// readGateName reads what distinguishes the rotating sequences of this gate from
+// those of others.
+func readGateName(s *section) string {
+	const want = `a name of 1 to 32 characters, a-z 0-9 . _ -, beginning with a letter or digit`
+	v := s.scalar("name", unstable.String, want)
+	if v == nil {
+		return ""
+	}
+	if !validName(v.text) {
+		s.bad("name", v, want)
+	}
+	return v.text
 }
 
 // maxPatterns bounds the patterns among the gated interfaces: each is a

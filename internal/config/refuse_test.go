@@ -67,7 +67,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"[deamon]", `:1: unknown key "deamon": did you mean "daemon"?`},
 		{"[[doors]]", `:1: unknown key "doors": did you mean "door"?`},
 		{"[gate]\ninterface = []", `:2: gate: unknown key "interface": did you mean "interfaces"?`},
-		{"[gate]\nblocked = []", `:2: gate: unknown key "blocked": want closed, interfaces, policy, public, rotation_due, timezone or trusted`},
+		{"[gate]\nblocked = []", `:2: gate: unknown key "blocked": want closed, interfaces, name, policy, public, rotation_due, timezone or trusted`},
 		{doors(`{name="ssh", ports=["tcp/22"], "open-for"="3s"}`), `:1: door "ssh": unknown key "open-for": did you mean "open_for"?`},
 		{"[door]\nname = 'a'", `:1: "door" is not a list of tables: write each as [[door]]`},
 		{"door = ['a']", `:1: "door" is not a list of tables: write each as [[door]]`},

@@ -143,7 +143,7 @@ func (p *planner) addRotating() {
 			if s.secret.IsZero() {
 				continue
 			}
-			rotation := sequence.NewRotation(s.secret, p.config.Rotating.Shape)
+			rotation := sequence.NewRotation(s.secret.At(p.config.Gate.Name), p.config.Rotating.Shape)
 			for _, door := range of(c.Doors) {
 				p.addSteps(rotation, way{reason: event.ByRotating, door: door, client: c, until: s.until})
 			}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
@@ -60,7 +61,7 @@ var DefaultShape = Shape{Knocks: 5, First: 1024, Last: HighestPort, Protos: Only
 // four steps, and a knock is left out because its port is in use.
 const (
 	minRotating = 5
-	minPorts    = 1024
+	minPorts    = 1000
 	minBits     = 64
 )
 
@@ -73,18 +74,28 @@ func (s Shape) Validate() error {
 		return fmt.Errorf("%d knocks: want %d to %d", s.Knocks, minRotating, MaxKnocks)
 	case s.First < 1 || s.Last > HighestPort || s.First > s.Last:
 		return fmt.Errorf("ports %d-%d: want a range within 1-%d", s.First, s.Last, HighestPort)
-	case int(s.Last)-int(s.First)+1 < minPorts:
-		return fmt.Errorf("ports %d-%d: want at least %d of them", s.First, s.Last, minPorts)
+	case s.ports() < minPorts:
+		return fmt.Errorf("ports %d-%d: %d of them count: want at least %d (docs/PROTOCOL.md lists those that are left out)", s.First, s.Last, s.ports(), minPorts)
 	case s.Bits() < minBits:
-		return fmt.Errorf("%d knocks in %d ports can be guessed (%.0f bits): want more knocks or ports, %d bits at least", s.Knocks, int(s.Last)-int(s.First)+1, s.Bits(), minBits)
+		return fmt.Errorf("%d knocks in %d ports can be guessed (%.0f bits): want more knocks or ports, %d bits at least", s.Knocks, s.ports(), s.Bits(), minBits)
 	}
 	return nil
+}
+
+// ports returns how many ports a knock can have.
+func (s Shape) ports() (n int) {
+	for p := int(s.First); p <= int(s.Last); p++ {
+		if !Refused(uint16(p)) {
+			n++
+		}
+	}
+	return n
 }
 
 // Bits is the entropy of one sequence: the logarithm to base 2 of how many
 // there are.
 func (s Shape) Bits() float64 {
-	ports := float64(s.Last) - float64(s.First) + 1
+	ports := float64(s.ports())
 	bits := math.Log2(ports) + float64(s.Knocks-1)*math.Log2(ports-1)
 	if s.Protos == BothProtos {
 		bits += float64(s.Knocks)
@@ -131,6 +142,17 @@ func (s Secret) IsZero() bool { return s.text == "" }
 // Format keeps the secret out of messages and logs, whatever the verb.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("(secret)")) }
 
+// At returns the secret as the gate of a name uses it, so that what is overheard at
+// one gate is worth nothing at another. Without a name it is the secret itself.
+func (s Secret) At(gate string) Secret {
+	if gate == "" || s.IsZero() {
+		return s
+	}
+	mac := hmac.New(sha256.New, []byte(s.text))
+	_, _ = mac.Write([]byte("sallyport gate v1 " + gate))
+	return Secret{hex.EncodeToString(mac.Sum(nil))}
+}
+
 // Rotation derives the sequences of one client. It is to be used by one
 // goroutine at a time.
 type Rotation struct {
@@ -140,7 +162,8 @@ type Rotation struct {
 	text  []byte
 }
 
-// NewRotation prepares the derivation for a secret and a valid shape.
+// NewRotation prepares the derivation for a secret, as the gate uses it, and a
+// valid shape.
 func NewRotation(secret Secret, shape Shape) *Rotation {
 	return &Rotation{mac: hmac.New(sha256.New, []byte(secret.text)), shape: shape}
 }
@@ -148,8 +171,8 @@ func NewRotation(secret Secret, shape Shape) *Rotation {
 // Knocks returns the sequence for a door and a step, as docs/PROTOCOL.md says:
 // block i of the key stream is HMAC-SHA-256, keyed with the text of the
 // secret, of "sallyport rotating v1 DOOR STEP i". Each two bytes of it are a
-// protocol and a port, and are left out if the port is not in the range or is
-// that of the knock before.
+// protocol and a port, and are left out if the port is not in the range, is
+// refused or is that of the knock before.
 func (r *Rotation) Knocks(door string, step int64) []packet.Port {
 	knocks := make([]packet.Port, 0, r.shape.Knocks)
 	for i := 0; ; i++ {
@@ -183,5 +206,5 @@ func (s Shape) draw(w uint16) (packet.Port, bool) {
 	if s.Protos == OnlyUDP || s.Protos == BothProtos && w > HighestPort {
 		p.Proto = packet.UDP
 	}
-	return p, s.First <= p.Number && p.Number <= s.Last
+	return p, s.First <= p.Number && p.Number <= s.Last && !Refused(p.Number)
 }

@@ -21,6 +21,7 @@ var update = flag.Bool("update", false, "write the vectors anew")
 // vector is a published example of the derivation.
 type vector struct {
 	Secret string        `json:"secret"`
+	Gate   string        `json:"gate,omitempty"`
 	Door   string        `json:"door"`
 	Unix   int64         `json:"unix"`
 	Step   int64         `json:"step"`
@@ -43,17 +44,19 @@ func (v vector) derive() []packet.Port {
 	if err != nil {
 		panic(err)
 	}
-	return NewRotation(secret, v.shape()).Knocks(v.Door, StepAt(time.Unix(v.Unix, 0)))
+	return NewRotation(secret.At(v.Gate), v.shape()).Knocks(v.Door, StepAt(time.Unix(v.Unix, 0)))
 }
 
 // vectors are inputs; the second and third need numbers that are left out, the
-// last one several blocks.
+// fourth several blocks; in the sixth 6566 is refused.
 var vectors = []vector{
 	{Secret: "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", Door: "ssh", Unix: 1798761600, Knocks: 5, Ports: "1024-32767", Proto: OnlyTCP},
 	{Secret: "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", Door: "ssh", Unix: 1798761629, Knocks: 5, Ports: "1024-32767", Proto: BothProtos},
 	{Secret: "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", Door: "ssh", Unix: 1798761630, Knocks: 5, Ports: "1024-32767", Proto: OnlyUDP},
 	{Secret: "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", Door: "db.eu-1_a", Unix: 0, Knocks: 16, Ports: "1024-32767", Proto: BothProtos},
 	{Secret: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", Door: "web", Unix: 1900000000, Knocks: 7, Ports: "20000-21023", Proto: OnlyTCP},
+	{Secret: "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", Door: "ssh", Unix: 1798765620, Knocks: 5, Ports: "1-32767", Proto: OnlyTCP},
+	{Secret: "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", Gate: "tokyo", Door: "ssh", Unix: 1798761600, Knocks: 5, Ports: "1024-32767", Proto: OnlyTCP},
 }
 
 const vectorFile = "testdata/rotating.json"
@@ -134,7 +137,7 @@ func TestRotatingSequences(t *testing.T) {
 			seen[fmt.Sprint(knocks)] = true
 			for i, k := range knocks {
 				protos[k.Proto]++
-				if k.Number < shape.First || k.Number > shape.Last || i > 0 && k.Number == knocks[i-1].Number {
+				if Refused(k.Number) || k.Number < shape.First || k.Number > shape.Last || i > 0 && k.Number == knocks[i-1].Number {
 					t.Fatalf("step %d: %v", step, knocks)
 				}
 			}
@@ -157,6 +160,7 @@ func TestRotatingDiffers(t *testing.T) {
 		"secret": NewRotation(b, DefaultShape).Knocks("ssh", 7),
 		"door":   NewRotation(a, DefaultShape).Knocks("ssg", 7),
 		"step":   NewRotation(a, DefaultShape).Knocks("ssh", 8),
+		"gate":   NewRotation(a.At("g"), DefaultShape).Knocks("ssh", 7),
 		"joint":  NewRotation(a, DefaultShape).Knocks("ssh7", 0),
 	} {
 		if slices.Equal(base, other) {
@@ -173,7 +177,8 @@ func TestShapes(t *testing.T) {
 		"backwards": {Knocks: 5, First: 32767, Last: 1024, Protos: OnlyTCP},
 		"port 0":    {Knocks: 5, First: 0, Last: 32767, Protos: OnlyTCP},
 		"too high":  {Knocks: 5, First: 1024, Last: 32768, Protos: OnlyTCP},
-		"narrow":    {Knocks: 16, First: 1024, Last: 2046, Protos: OnlyTCP},
+		"refused":   {Knocks: 16, First: 1, Last: 2022, Protos: OnlyTCP},
+		"narrow":    {Knocks: 16, First: 1024, Last: 2022, Protos: OnlyTCP},
 		"guessable": {Knocks: 6, First: 1024, Last: 2047, Protos: OnlyTCP},
 		"protocol":  {Knocks: 5, First: 1024, Last: 32767, Protos: "icmp"},
 		"none":      {Knocks: 5, First: 1024, Last: 32767},

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"sallyport/internal/packet"
+	"sallyport/internal/sequence"
 )
 
 // Door is a door that is to be.
@@ -44,7 +45,7 @@ func (h Host) Take(ports ...packet.Port) {
 // lowestKnock keeps clear of the ports that services have by name.
 const lowestKnock = 1024
 
-// pick returns a random port that nothing else uses.
+// pick returns a random port that nothing else uses, and to which browsers send.
 func (h Host) pick(protocols ...packet.Proto) (packet.Port, error) {
 	if int(h.below) < lowestKnock+1000+len(h.taken) {
 		return packet.Port{}, &advised{fmt.Errorf("ephemeral ports begin at %d: there is no room for knock ports", h.below), "raise net.ipv4.ip_local_port_range"}
@@ -56,7 +57,7 @@ func (h Host) pick(protocols ...packet.Proto) (packet.Port, error) {
 		}
 		v := int(n.Int64())
 		p := packet.Port{Proto: protocols[v%len(protocols)], Number: uint16(lowestKnock + v/len(protocols))}
-		if !h.taken[p] {
+		if !h.taken[p] && !sequence.Refused(p.Number) {
 			h.taken[p] = true
 			return p, nil
 		}

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/sha256"
 	"crypto/sha512"
+	"encoding/base32"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
@@ -58,6 +59,14 @@ type vector struct {
 	Answer        answer  `json:"answer"`
 	AckPlain      octets  `json:"ack_plain"`
 	Ack           octets  `json:"ack"`
+
+	ICEPwd      string `json:"ice_pwd,omitempty"`
+	STUNRequest octets `json:"stun_request,omitempty"`
+	STUNAnswer  octets `json:"stun_answer,omitempty"`
+
+	Kind     byte   `json:"kind,omitempty"`
+	NewKey   octets `json:"new_key,omitempty"`
+	Rotating string `json:"rotating,omitempty"`
 }
 
 type random struct {
@@ -65,6 +74,7 @@ type random struct {
 	X25519   octets `json:"x25519"`
 	MLKEM    octets `json:"mlkem,omitempty"`
 	AckNonce octets `json:"ack_nonce"`
+	STUNID   octets `json:"stun_id,omitempty"` // transaction id
 }
 
 type request struct {
@@ -157,6 +167,9 @@ func complete(v vector, private []byte) vector {
 	v.Header = v.Request.header(v.ClientID)
 	v.sign(front, v.Request.Bound)
 	v.Proof = ed25519.Sign(client, v.Signed)
+	if v.Kind != 0 {
+		v.Proof = cat([]byte{v.Kind}, v.NewKey, v.Proof)
+	}
 	ctx := schedule(k.id, secret, "sallyport knock v1")
 	v.CT = box(ctx.key, ctx.nonce, cat(v.Header, v.Proof), front)
 	v.Knock = cat(front, veiled(v.VeilKey, front, cat(v.Enc, v.CT)))
@@ -164,6 +177,12 @@ func complete(v vector, private []byte) vector {
 	v.AckKey = ctx.export("sallyport ack v1", 32)
 	v.AckPlain = v.Answer.plain()
 	v.Ack = cat(v.Random.AckNonce, box(v.AckKey, v.Random.AckNonce, v.AckPlain, front))
+	if v.Suite == "x25519" {
+		v.inSTUN(ctx)
+	}
+	if v.Kind != 0 {
+		v.Rotating = base32.StdEncoding.EncodeToString(ctx.export("sallyport rotating v1", 20))
+	}
 	return v
 }
 
@@ -180,7 +199,14 @@ func (v *vector) derive(public []byte, ms int64) {
 
 // sign computes M and S.
 func (v *vector) sign(front []byte, bound netip.Addr) {
-	v.Message = cat([]byte("sallyport knock v1 proof\x00"), v.ServerHash, front, v.Enc, v.Header, addressBytes(bound))
+	label := "sallyport knock v1 proof\x00"
+	if v.Kind != 0 {
+		label = "sallyport enrol v1 proof\x00"
+	}
+	v.Message = cat([]byte(label), v.ServerHash, front, v.Enc, v.Header, addressBytes(bound))
+	if v.Kind != 0 {
+		v.Message = cat(v.Message, []byte{v.Kind}, v.NewKey)
+	}
 	sum := sha512.Sum512(v.Message)
 	v.Signed = cat([]byte("SSHSIG"), str([]byte("knock@sallyport")), str(nil), str([]byte("sha512")), str(sum[:]))
 }

@@ -18,7 +18,23 @@ import (
 
 var update = flag.Bool("update", false, "write the test vectors anew")
 
-const vectorFile = "testdata/vectors.json"
+const (
+	vectorFile = "testdata/vectors.json"
+	enrolFile  = "testdata/enrol.json"
+)
+
+var vectorSource = netip.MustParseAddr("192.0.2.7")
+
+// vectorPrivate is the server's X25519 key, clamped.
+func vectorPrivate() octets {
+	k := fixedBytes("server x25519", 32)
+	k[0], k[31] = k[0]&248, k[31]&127|64
+	return k
+}
+
+func ed25519Public(seed []byte) []byte {
+	return ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey)
+}
 
 // vectors is the file that other implementations test themselves with.
 type vectors struct {
@@ -60,7 +76,8 @@ func makeVectors() vectors {
 			v.Random = random{R: fixedBytes("r "+name, 8), X25519: fixedBytes("x25519 "+name, 32), AckNonce: fixedBytes("ack "+name, 12)}
 			private := fixedBytes("server "+suite, 32)
 			if suite == "x25519" {
-				private[0], private[31] = private[0]&248, private[31]&127|64 // clamped
+				private = vectorPrivate()
+				v.Random.STUNID = fixedBytes("stun "+name, 12)
 			} else {
 				v.Random.MLKEM = fixedBytes("mlkem "+name, 32)
 			}
@@ -85,18 +102,20 @@ func readVectors(t testing.TB) vectors {
 
 // The published file is what the oracle computes.
 func TestVectors(t *testing.T) {
-	text, err := json.MarshalIndent(makeVectors(), "", "  ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	text = append(text, '\n')
-	if *update {
-		if err := os.WriteFile(vectorFile, text, 0o644); err != nil {
+	for file, v := range map[string]vectors{vectorFile: makeVectors(), enrolFile: makeEnrolVectors()} {
+		text, err := json.MarshalIndent(v, "", "  ")
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	if published, err := os.ReadFile(vectorFile); err != nil || !bytes.Equal(published, text) {
-		t.Errorf("%s is not what PROTOCOL.md says (%v)", vectorFile, err)
+		text = append(text, '\n')
+		if *update {
+			if err := os.WriteFile(file, text, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if published, err := os.ReadFile(file); err != nil || !bytes.Equal(published, text) {
+			t.Errorf("%s is not what PROTOCOL.md says (%v)", file, err)
+		}
 	}
 }
 
