@@ -5,7 +5,6 @@ package daemon
 import (
 	"net/netip"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
@@ -14,10 +13,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var (
-	start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	alice = netip.MustParseAddr("192.0.2.10")
-)
+var alice = netip.MustParseAddr("192.0.2.10")
 
 // still is a capture to which nothing arrives.
 type still struct{ woken chan struct{} }
