@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-
 	"sallyport/internal/lab/labtest"
 	"sallyport/internal/spa"
 )
