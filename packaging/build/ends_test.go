@@ -79,3 +79,32 @@ func (m machine) restarted(before string) {
 		}
 	}
 }
+
+// What brings the network up waits until the doors are closed.
+func TestClosedBeforeTheNetwork(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	m.install(packed(t, "deb", "1.0.0"), "dpkg", "-i")
+	m.guards()
+	m.must("systemctl", "stop", "sallyport")
+	m.must("sallyport", "down") // as before the machine starts
+	m.must("sh", "-e", "-c", `
+cat >/etc/systemd/system/network-manager.service <<'U'
+[Unit]
+DefaultDependencies=no
+Wants=network-pre.target
+After=network-pre.target
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=nft list table inet sallyport
+U
+cat >/etc/systemd/system/begin.target <<'U'
+[Unit]
+Wants=network-manager.service sallyport.service
+U
+systemctl daemon-reload`)
+	m.fails("systemctl", "start", "network-manager") // alone there is nothing to wait for
+	m.must("systemctl", "start", "begin.target")     // as a boot does: all at once
+	m.must("systemctl", "is-active", "network-manager", "sallyport")
+}
