@@ -84,11 +84,13 @@ program() {
 	cp -r "$source/internal/$room/testdata" "$to/" 2>/dev/null || true
 }
 
-# boot runs a guest until it ends, with words for its init and its kernel.
+# boot runs a guest until it ends, with words for its init and its kernel. An
+# emulated processor that its host does not run for a while is no lockup: the
+# kernel's watchdog waits for two minutes.
 boot() {
 	local kernel=$1 root=$2 words=$3
 	(cat "$kernel/initrd" && cd "$root" && find . | cpio -o -H newc --quiet) >"$root.initrd"
 	timeout --signal=KILL "${LIMIT:-$limit}" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 1536 -nographic -no-reboot -nic none \
-		-kernel "$kernel/vmlinuz" -initrd "$root.initrd" -append "console=ttyS0 panic=-1 quiet loglevel=3 mitigations=off limit=${LIMIT:-$limit} $words" \
+		-kernel "$kernel/vmlinuz" -initrd "$root.initrd" -append "console=ttyS0 panic=-1 quiet loglevel=3 mitigations=off watchdog_thresh=60 limit=${LIMIT:-$limit} $words" \
 		-serial mon:stdio </dev/null 2>&1 | stdbuf -o0 tr -d '\r'
 }
