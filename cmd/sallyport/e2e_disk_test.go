@@ -11,9 +11,11 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -95,7 +97,14 @@ func newRecorder(t *testing.T, device string, content []byte) *recorder {
 		unix.Close(pair[0])
 	})
 	t.Cleanup(d.detach)
-	return d
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		if _, err := os.Stat(filepath.Join("/sys/block", filepath.Base(device), "pid")); err == nil {
+			return d
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the kernel does not serve %s", device)
+		}
+	}
 }
 
 type nbdRequest struct {
