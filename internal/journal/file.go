@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
-	"modernc.org/sqlite"
 )
 
 // Result codes of SQLite (sqlite.org/rescode.html); the low byte is the kind.
@@ -22,14 +20,6 @@ const (
 	codeMismatch   = 20
 	codeNotADB     = 26
 )
-
-func code(err error) int {
-	var e *sqlite.Error
-	if errors.As(err, &e) {
-		return e.Code() & 0xff
-	}
-	return 0
-}
 
 func damaged(err error) bool { return code(err) == codeCorrupt || code(err) == codeNotADB }
 
