@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"os/user"
-	"regexp"
 	"strings"
 	"time"
 
@@ -50,8 +49,12 @@ type pairing struct {
 	sudo, replace   bool
 }
 
-// word is what may be given to the shell of the server: no name needs more.
-var word = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,31}$`)
+// isWord reports whether a name may be given to the shell of the server: none needs more
+// than 32 letters, digits and, but for the first, ".", "_" and "-".
+func isWord(name string) bool {
+	const letters = "abcdefghijklmnopqrstuvwxyz0123456789"
+	return name != "" && len(name) <= 32 && strings.Contains(letters, name[:1]) && strings.Trim(name, letters+"._-") == ""
+}
 
 func (p *pairing) run(ctx context.Context, login string) error {
 	_, host, _ := cutUser(login)
@@ -62,7 +65,7 @@ func (p *pairing) run(ctx context.Context, login string) error {
 		p.profile = client.SuggestName(host)
 	}
 	for _, name := range append([]string{p.client, p.profile}, p.doors...) {
-		if !word.MatchString(name) {
+		if !isWord(name) {
 			return usageError{fmt.Errorf("%q is not a name: want 1 to 32 characters, a-z 0-9 . _ -; see --name, --as and --door", name)}
 		}
 	}

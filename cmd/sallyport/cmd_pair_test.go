@@ -79,7 +79,7 @@ func TestPairFails(t *testing.T) {
 }
 
 func TestDefaultClientIsAName(t *testing.T) {
-	if name := defaultClient(); !word.MatchString(name) {
+	if name := defaultClient(); !isWord(name) {
 		t.Errorf("%q is no name", name)
 	}
 }

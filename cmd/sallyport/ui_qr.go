@@ -1,3 +1,5 @@
+//go:build linux && !client_only
+
 package main
 
 import (
