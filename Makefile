@@ -8,13 +8,13 @@ FUZZTIME ?= 20s
 SEED     ?= 1
 ARCH     ?= $(shell $(GO) env GOARCH)
 
-.PHONY: need-go build demo test peers platforms race long fuzz bench bench-peers bench-detect lint generate pictures package release clean
+.PHONY: need-go build demo test peers platforms race long fuzz bench bench-peers bench-detect emulated lint generate pictures package release sizes clean
 
 need-go:
 	@GO=$(GO) scripts/need-go
 
 build: need-go ## the program, in bin/
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/sallyport ./cmd/sallyport
+	CGO_ENABLED=0 $(GO) build $$(GO=$(GO) scripts/mended) -trimpath -ldflags '$(LDFLAGS)' -o bin/sallyport ./cmd/sallyport
 
 demo: build ## a closed door, a knock, an open door, closed again
 	bin/sallyport demo
@@ -35,6 +35,9 @@ long: peers ## more rounds, and with the race detector
 platforms: ## other kernels and other systemds, in docs/PLATFORMS.md; takes an hour
 	scripts/install-peers $$(test/platforms/packages)
 	SALLYPORT_REQUIRE=platforms test/platforms/all
+
+emulated: ## tests as programs for other processors, most of them emulated; takes half an hour, e.g. make emulated TARGETS=linux_mips
+	GO=$(GO) test/emulated $(TARGETS)
 
 fuzz: ## each fuzz target for FUZZTIME
 	GO=$(GO) scripts/fuzz $(FUZZTIME)
@@ -63,6 +66,9 @@ package: ## the Debian and the RPM package, in dist/, e.g. make package ARCH=arm
 release: ## everything of a version, in dist/, e.g. make release VERSION=v1.2.3; TARGETS="linux_mips" for some
 	rm -rf dist
 	$(GO) -C packaging run ./build -release -version '$(VERSION)' $(TARGETS)
+
+sizes: ## builds the client for all targets, and writes into docs/CLIENT.md how large each is
+	$(GO) -C packaging run ./build -sizes -version '$(VERSION)'
 
 clean:
 	rm -rf bin dist bench/out

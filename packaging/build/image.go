@@ -47,6 +47,9 @@ func (m *image) add(s source, stage string) error {
 		return err
 	}
 	platform := v1.Platform{OS: s.os, Architecture: s.arch}
+	if s.arch == "arm" {
+		platform.Variant = "v" + s.variant
+	}
 	img, err = mutate.ConfigFile(img, s.imageConfig(img, platform))
 	if err != nil {
 		return err
@@ -56,7 +59,7 @@ func (m *image) add(s source, stage string) error {
 }
 
 func (s source) imageConfig(img v1.Image, p v1.Platform) *v1.ConfigFile {
-	file := &v1.ConfigFile{OS: p.OS, Architecture: p.Architecture, Created: v1.Time{Time: s.date}}
+	file := &v1.ConfigFile{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, Created: v1.Time{Time: s.date}}
 	if now, err := img.ConfigFile(); err == nil {
 		file.RootFS = now.RootFS
 	}

@@ -31,10 +31,15 @@ func main() {
 		arch    = flag.String("arch", runtime.GOARCH, "processor, in Go's `WORD`")
 		version = flag.String("version", "", "`VERSION` (default: from the last tag)")
 		all     = flag.Bool("release", false, "everything of a release, or what is for the targets named as arguments, such as linux_mips")
+		sizes   = flag.Bool("sizes", false, "write the sizes of the clients into docs/CLIENT.md, and nothing else")
 	)
 	flag.Parse()
 	s, err := newSource(context.Background(), *root, *arch, *version)
-	if err == nil {
+	switch {
+	case err != nil:
+	case *sizes:
+		err = s.sizes(context.Background(), products)
+	default:
 		err = run(context.Background(), s, *out, *all, flag.Args())
 	}
 	if err != nil {

@@ -73,6 +73,9 @@ func (m *modules) write(s source, out string) (name string, err error) {
 	}) {
 		c := golang(d.Path, d.Version)
 		c.Properties = []property{{"go:sum", d.Sum}}
+		if d.Replace != nil {
+			c.Properties = []property{{"sallyport:changed", "scripts/mended"}}
+		}
 		list = append(list, c)
 	}
 	b := bom{"CycloneDX", "1.5", 1, metadata{s.date.Format(time.RFC3339), component{Type: "application", Ref: s.name(), Name: s.name(), Version: s.version}}, list}

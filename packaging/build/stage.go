@@ -14,15 +14,10 @@ import (
 // fill makes, in stage, the files of a package that are not in the source: the
 // program, manual pages, completions, the changelog and the licences.
 func (s source) fill(ctx context.Context, stage string) error {
-	epoch := "SOURCE_DATE_EPOCH=" + strconv.FormatInt(s.date.Unix(), 10)
-	flags := "-s -w -buildid= -X sallyport/internal/build.version=" + s.version
-	build := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", filepath.Join(stage, "sallyport")}
-	if s.client {
-		build = append(build, "-tags=client_only", "-gcflags=all=-l") // without inlining it is a tenth smaller
-	}
-	if _, err := s.command(ctx, s.env(), "go", append(build, "./cmd/sallyport")...); err != nil {
+	if err := s.build(ctx, filepath.Join(stage, "sallyport")); err != nil {
 		return err
 	}
+	epoch := "SOURCE_DATE_EPOCH=" + strconv.FormatInt(s.date.Unix(), 10)
 	tags := "docs"
 	if s.client {
 		tags += ",client_only"
@@ -47,6 +42,24 @@ func (s source) fill(ctx context.Context, stage string) error {
 		return fmt.Errorf("gather licences: %w", err)
 	}
 	return os.WriteFile(filepath.Join(stage, "copyright"), text, 0o644)
+}
+
+// build builds the program.
+func (s source) build(ctx context.Context, program string) error {
+	flags := "-s -w -buildid= -X sallyport/internal/build.version=" + s.version
+	build := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", program}
+	mended := []string{}
+	if s.client {
+		build = append(build, "-tags=client_only", "-gcflags=all=-l") // without inlining it is a tenth smaller
+		mended = append(mended, "client")
+	}
+	flag, err := s.command(ctx, s.env(), "scripts/mended", mended...)
+	if err != nil {
+		return err
+	}
+	build = append(build, strings.Fields(flag)...)
+	_, err = s.command(ctx, s.env(), "go", append(build, "./cmd/sallyport")...)
+	return err
 }
 
 // compress writes a file with gzip, without its name and time.

@@ -44,19 +44,19 @@ type product struct {
 	openwrt  []string // names of this processor there, which has one for each core
 }
 
-// products are what a release consists of. The server cannot be built for 32 bits:
-// a library that it writes nftables with does not compile there, and SQLite has no
-// mips. ARMv6 is what Raspberry Pi OS calls armhf.
+// products are what a release consists of. There is no SQLite for mips, so a server
+// there would have no journal: it can be built, but is no product. ARMv6 is what
+// Raspberry Pi OS calls armhf.
 var products = []product{
 	{target{"linux", "amd64", ""}, true, true, []string{"x86_64"}},
 	{target{"linux", "arm64", ""}, true, true, []string{"aarch64_cortex-a53", "aarch64_generic"}},
 	{target{"linux", "riscv64", ""}, true, true, nil},
 	{target{"linux", "ppc64le", ""}, true, false, nil},
 	{target{"linux", "s390x", ""}, true, false, nil},
-	{target{"linux", "arm", "5"}, false, false, nil},
-	{target{"linux", "arm", "6"}, false, true, nil},
-	{target{"linux", "arm", "7"}, false, false, []string{"arm_cortex-a7_neon-vfpv4", "arm_cortex-a9_vfpv3-d16"}},
-	{target{"linux", "386", ""}, false, false, nil},
+	{target{"linux", "arm", "5"}, true, false, nil},
+	{target{"linux", "arm", "6"}, true, true, nil},
+	{target{"linux", "arm", "7"}, true, false, []string{"arm_cortex-a7_neon-vfpv4", "arm_cortex-a9_vfpv3-d16"}},
+	{target{"linux", "386", ""}, true, true, nil},
 	{target{"linux", "mips", "softfloat"}, false, false, []string{"mips_24kc"}},
 	{target{"linux", "mipsle", "softfloat"}, false, false, []string{"mipsel_24kc"}},
 	{target{"android", "arm64", ""}, false, false, nil},
