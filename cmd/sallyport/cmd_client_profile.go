@@ -4,8 +4,17 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
+
+	"sallyport/client"
+	"sallyport/internal/config"
+	"sallyport/internal/key"
+	"sallyport/internal/page"
 )
 
 func newClientProfile(std stdio) *cobra.Command {
@@ -21,6 +30,9 @@ which is for clients only: anyone who has it can make the server do work, though
 	host := cmd.Flags().String("host", "", "name or address, `HOST`, by which the client reaches this server")
 	port := cmd.Flags().Uint16("port", 0, "UDP `PORT` by which it does (default: the SPA port)")
 	asQR := cmd.Flags().Bool("qr", false, "print what rotating sequences need as a QR code")
+	forBrowsers := cmd.Flags().String("page", "", "print the link that adds this server to the pocket page at `URL` (see sallyport page)")
+	cmd.Flags().Lookup("page").NoOptDefVal = bareLink
+	cmd.MarkFlagsMutuallyExclusive("qr", "page")
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
 		if *host == "" {
 			return usageError{hinted{errors.New("--host is missing"), "usage: " + cmd.UseLine()}}
@@ -32,11 +44,58 @@ which is for clients only: anyone who has it can make the server do work, though
 		if err != nil {
 			return err
 		}
-		if *asQR {
+		switch {
+		case *asQR:
 			return printQR(std.out, p)
+		case cmd.Flags().Changed("page"):
+			link, err := linkOf(*path, p, time.Now())
+			if err != nil {
+				return err
+			}
+			if *forBrowsers != bareLink {
+				base, _, _ := strings.Cut(*forBrowsers, "#")
+				link = base + "#" + link
+			}
+			_, err = fmt.Fprintln(std.out, link)
+			return err
 		}
 		_, err = std.out.Write(p.Marshal())
 		return err
 	}
 	return cmd
+}
+
+// bareLink is a link without the address of a page.
+const bareLink = "-"
+
+// linkOf is what a browser needs of a profile.
+func linkOf(path string, p *client.Profile, now time.Time) (string, error) {
+	host, err := addressForPage(p.Host)
+	if err != nil {
+		return "", err
+	}
+	cfg, err := loadConfig(path)
+	if err != nil {
+		return "", err
+	}
+	link := page.Link{Host: host, Issued: now}
+	for _, name := range p.Doors {
+		door := page.Door{Name: name}
+		if i := slices.IndexFunc(cfg.Doors, func(d config.Door) bool { return d.Name == name }); i >= 0 {
+			door.Open = cfg.Doors[i].OpenFor
+		}
+		link.Doors = append(link.Doors, door)
+	}
+	if !p.Rotating.IsZero() {
+		link.Secret = p.Rotating.Text()
+		link.Shape = fmt.Sprintf("%d %s %d-%d", p.Shape.Knocks, p.Shape.Protos, p.Shape.First, p.Shape.Last)
+	}
+	if public, err := key.ParsePublic(p.ServerKey); err == nil && public.Suite() == key.X25519 {
+		link.ServerKey, link.Port = p.ServerKey, p.Port
+	}
+	if link.Secret == "" && link.ServerKey == "" {
+		return "", hinted{errors.New("a browser can use neither this client's key nor a secret: there is none, and the server's key is of the suite mlkem768-x25519"),
+			"sallyport client rotate gives the client a secret"}
+	}
+	return link.Text(), nil
 }
