@@ -43,7 +43,7 @@ type operation struct {
 }
 
 const (
-	page     = 4096
+	diskPage = 4096
 	diskSize = 16 << 20
 )
 
@@ -78,7 +78,7 @@ func newRecorder(t *testing.T, device string, content []byte) *recorder {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, set := range [][2]int{{nbdSetBlockSize, page}, {nbdSetBlocks, len(content) / page}, {nbdSetFlags, nbdHasFlags | nbdSendFlush}, {nbdSetSock, pair[0]}} {
+	for _, set := range [][2]int{{nbdSetBlockSize, diskPage}, {nbdSetBlocks, len(content) / diskPage}, {nbdSetFlags, nbdHasFlags | nbdSendFlush}, {nbdSetSock, pair[0]}} {
 		if err := unix.IoctlSetInt(int(f.Fd()), uint(set[0]), set[1]); err != nil {
 			t.Fatalf("set up %s: %v", device, err)
 		}
@@ -152,8 +152,8 @@ func (d *recorder) do(conn io.Reader, r nbdRequest) (answer []byte, err error) {
 		d.log = append(d.log, operation{})
 	case nbdWrite:
 		copy(d.content[r.From:], data)
-		for n := 0; n < len(data); n += page {
-			d.log = append(d.log, operation{r.From + int64(n), data[n:min(n+page, len(data))]})
+		for n := 0; n < len(data); n += diskPage {
+			d.log = append(d.log, operation{r.From + int64(n), data[n:min(n+diskPage, len(data))]})
 		}
 	}
 	return nil, nil
