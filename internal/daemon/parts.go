@@ -30,6 +30,8 @@ type part struct {
 	// fixed puts back into a new configuration what cannot change before the
 	// next start, and names what differs.
 	fixed func(old, cfg *config.Config) []string
+	// live says that the part reads the configuration in force whenever it needs it.
+	live bool
 	// prepare does everything that can fail, and changes nothing that others see.
 	prepare func(context.Context, *change) (step, error)
 
@@ -64,7 +66,7 @@ func (d *Daemon) parts() []part {
 func (d *Daemon) guarding() []part {
 	return []part{
 		{name: "control socket", claims: []string{"Daemon"}, fixed: fixedDaemon, prepare: d.prepareControl, run: d.runControl, close: d.closeControl},
-		{name: "firewall", claims: []string{"Gate", "Doors"}, run: d.watchFirewall, close: d.closeFirewall}, // committed first, by bring
+		{name: "firewall", claims: []string{"Gate", "Doors"}, live: true, run: d.watchFirewall, close: d.closeFirewall}, // committed first, by bring
 		{name: "used sequences", claims: []string{"Rotating", "Doors"}, prepare: d.prepareMemory, close: func() error { return d.memory.Load().Close() }},
 		{name: "owners", claims: []string{"Doors"}, prepare: d.prepareOwners, run: func(ctx context.Context) error { return d.sessions.Run(ctx) }, close: func() error { return d.ledger.Close() }},
 		{name: "messages", claims: []string{"SPA"}, prepare: d.prepareSPA, close: func() error { return d.messages.Load().Close() }},
@@ -73,9 +75,9 @@ func (d *Daemon) guarding() []part {
 		{name: "grants of an earlier time", run: d.restore},
 		{name: "trial", run: func(ctx context.Context) error { return d.trial.Run(ctx) }},
 		{name: "host addresses", run: func(ctx context.Context) error { return d.host.WatchAddresses(ctx, d.updateHost) }},
-		{name: "exposure", claims: []string{"Gate.Interfaces"}, run: func(ctx context.Context) error { return d.exposure.Watch(ctx, d.lookAround, d.events.Put, d.log) }},
+		{name: "exposure", claims: []string{"Gate.Interfaces"}, live: true, run: func(ctx context.Context) error { return d.exposure.Watch(ctx, d.lookAround, d.events.Put, d.log) }},
 		{name: "listening ports", run: func(ctx context.Context) error { return d.host.WatchListeners(ctx, d.log, d.updateHost) }},
-		{name: "rotating sequences", claims: []string{"Rotating"}, run: d.keepPlan},
+		{name: "rotating sequences", claims: []string{"Rotating"}, live: true, run: d.keepPlan},
 		{name: "sampling", run: d.watchRate},
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -54,7 +55,7 @@ func TestEveryFieldIsClaimed(t *testing.T) {
 	for _, p := range h.daemon.list {
 		for _, c := range p.claims {
 			claims = append(claims, c)
-			if p.prepare == nil && p.fixed == nil && p.run == nil {
+			if p.prepare == nil && p.fixed == nil && !p.live {
 				t.Errorf("part %q claims %s and takes no configuration", p.name, c)
 			}
 		}
@@ -289,5 +290,42 @@ func TestEverySinkHears(t *testing.T) {
 	}
 	if sinks < 5 {
 		t.Errorf("%d sinks are found", sinks)
+	}
+}
+
+// Whatever the daemon holds that has to run is run: the name of each Run is in the
+// daemon's own files.
+func TestEverythingRuns(t *testing.T) {
+	paths, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	for _, path := range paths {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		source, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text.Write(source)
+	}
+	runs := 0
+	for f := range reflect.TypeFor[Daemon]().Fields() {
+		of := f.Type
+		if of.Kind() == reflect.Struct {
+			of = reflect.PointerTo(of)
+		}
+		if m, ok := of.MethodByName("Run"); !ok || of.Kind() != reflect.Interface && m.Type.NumIn() < 2 {
+			continue
+		}
+		runs++
+		if !regexp.MustCompile(`\bd\.` + f.Name + `\.Run\b`).MatchString(text.String()) {
+			t.Errorf("nothing runs the daemon's %s: see parts.go", f.Name)
+		}
+	}
+	if runs < 8 {
+		t.Errorf("%d things to run are found", runs)
 	}
 }
