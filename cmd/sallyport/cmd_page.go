@@ -16,7 +16,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/client"
-	"sallyport/internal/inert"
 	"sallyport/internal/page"
 )
 
@@ -88,16 +87,6 @@ func forPage(text string) (string, error) {
 }
 
 const uriOfPage = "sallyport://"
-
-// addressForPage refuses names: a browser would give each knock to its resolver first.
-func addressForPage(host string) (netip.Addr, error) {
-	a, err := netip.ParseAddr(host)
-	if err != nil || a.Zone() != "" {
-		return netip.Addr{}, usageError{hinted{fmt.Errorf("host %s is no address, and from a browser only addresses can be knocked at", inert.Text(host)),
-			"sallyport client profile NAME --host ADDRESS, with the address by which clients reach the gate"}}
-	}
-	return a, nil
-}
 
 // servePage serves the page at "/", and nothing else.
 func servePage(ctx context.Context, std stdio, address string, html []byte) error {
