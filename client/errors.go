@@ -18,7 +18,7 @@ import (
 var errEnough = errors.New("answered")
 
 // NoAnswerError says that nobody answered. A server answers nobody whom it does
-// not know, so why is for the user to find out; Hint tells how.
+// not know, so why is for the user to find out; Hint reports how.
 type NoAnswerError struct {
 	Profile string           // its name
 	Asked   []netip.AddrPort // where messages were sent to; empty: none could be sent

@@ -31,7 +31,7 @@ func (id *identity) Prove(message []byte) ([]byte, error) {
 	return proof, nil
 }
 
-// touched tells whether each proof costs the user a touch.
+// touched reports whether each proof costs the user a touch.
 func (id *identity) touched() bool {
 	return id.signer.PublicKey().Type() == ssh.KeyAlgoSKED25519
 }

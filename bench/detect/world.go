@@ -139,7 +139,7 @@ func (w *world) run(until time.Time) {
 	}
 }
 
-// settle tells who has touched closed ports in the second that is over.
+// settle reports who has touched closed ports in the second that is over.
 func (w *world) settle() {
 	for _, a := range slices.SortedFunc(maps.Keys(w.touched), netip.Addr.Compare) {
 		c := w.touched[a]

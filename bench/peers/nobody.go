@@ -8,7 +8,7 @@ import (
 	"sallyport/bench/internal/report"
 )
 
-// Nobody is a host where everything is closed and nothing opens. It tells what
+// Nobody is a host where everything is closed and nothing opens. It reports what
 // making and dropping junk costs by itself.
 type Nobody struct{}
 

@@ -55,7 +55,7 @@ type Server struct {
 	// Knock returns what opens the door for a source, good for one use. It
 	// is nil where nothing opens the door.
 	Knock func(ctx context.Context, source netip.Addr) (probe.Knock, error)
-	// Answers tells whether knocks of one packet are answered when the door
+	// Answers reports whether knocks of one packet are answered when the door
 	// is open.
 	Answers bool
 	// Junk is what the system has to tell from an honest first packet.
@@ -72,7 +72,7 @@ type Server struct {
 	// Ready is the time from its start until the daemon said that it is
 	// ready; 0 if it does not say so.
 	Ready time.Duration
-	// About tells how to set the system up again.
+	// About reports how to set the system up again.
 	About report.System
 
 	cmd *lab.Cmd

@@ -55,7 +55,7 @@ func (s SPA) Name() string {
 // Programs implements System.
 func (s SPA) Programs() []string { return []string{s.Program} }
 
-// Unable tells why the system cannot take part, or nothing.
+// Unable reports why the system cannot take part, or nothing.
 func (s SPA) Unable() string {
 	if s.Moat && !maxPrivileged() {
 		return "needs root outside of user namespaces"
@@ -63,7 +63,7 @@ func (s SPA) Unable() string {
 	return ""
 }
 
-// maxPrivileged tells whether this process may load programs into the kernel:
+// maxPrivileged reports whether this process may load programs into the kernel:
 // whether it is root of the machine.
 func maxPrivileged() bool {
 	text, err := os.ReadFile("/proc/self/uid_map")

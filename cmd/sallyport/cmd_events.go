@@ -96,7 +96,7 @@ func (c *eventsCommand) run(ctx context.Context, now time.Time) error {
 	return quietly(ctx, c.followOn(ctx, &r, last))
 }
 
-// sleep waits, and tells whether to go on.
+// sleep waits, and reports whether to go on.
 func sleep(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():

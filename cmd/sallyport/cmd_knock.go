@@ -85,7 +85,7 @@ Neither needs special rights.`,
 	return cmd
 }
 
-// knockMessage sends messages and tells what the server has opened.
+// knockMessage sends messages and reports what the server has opened.
 func knockMessage(ctx context.Context, std stdio, p *client.Profile, opts client.Options, asJSON bool) error {
 	result, err := client.Knock(ctx, p, opts)
 	if asJSON && (err == nil || len(result.Grants) > 0) {

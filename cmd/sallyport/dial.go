@@ -96,7 +96,7 @@ func fromSession(q *control.ReloadRequest) {
 	}
 }
 
-// printRevoked tells what was ended.
+// printRevoked reports what was ended.
 func printRevoked(w io.Writer, q control.RevokeRequest, a control.RevokeAnswer) {
 	for _, g := range a.Grants {
 		fmt.Fprintf(w, "door %q is closed for %s\n", g.Door, g.For())

@@ -146,7 +146,7 @@ func TestSSHThroughTheDoor(t *testing.T) {
 	}
 }
 
-// established tells whether the gate has an ssh session.
+// established reports whether the gate has an ssh session.
 func (w *world) established() bool {
 	out, err := w.Gate.Command(w.t.Context(), "ss", "-Htn", "state", "established", "sport", "=", ":22").Output()
 	return err == nil && len(out) > 0

@@ -151,7 +151,7 @@ func (w *world) knockd(file string) (stop func()) {
 	}
 }
 
-// packetSocket tells whether a program on the gate sees packets.
+// packetSocket reports whether a program on the gate sees packets.
 func (w *world) packetSocket() bool {
 	out, err := w.Gate.Command(w.t.Context(), "cat", "/proc/net/packet").Output()
 	return err == nil && strings.Count(string(out), "\n") > 1

@@ -199,7 +199,7 @@ func (w *world) start() {
 	}
 }
 
-// launch starts the daemon and returns a channel that tells when it is ready.
+// launch starts the daemon and returns a channel that reports when it is ready.
 func (w *world) launch() <-chan struct{} {
 	w.t.Helper()
 	notify := filepath.Join(w.dir, "notify.sock")

@@ -31,7 +31,7 @@ func milliseconds(d time.Duration) string {
 	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
 }
 
-// warnOf tells what will become a problem.
+// warnOf reports what will become a problem.
 func warnOf(w io.Writer, p *client.Profile, r client.Result) {
 	if r.OldKey {
 		note(w, "the server is changing its key; fetch the profile %q again before the old key ends", p.Name)

@@ -23,7 +23,7 @@ func loadServerKey(cfg *config.Config) (key.Keyring, error) {
 	return ring, advise(err)
 }
 
-// fits tells whether the messages of a suite have room for a client's proof.
+// fits reports whether the messages of a suite have room for a client's proof.
 func fits(suite key.Suite, c *config.Client) error {
 	if c.Key == nil { // it has rotating sequences only
 		return nil

@@ -74,7 +74,7 @@ func (p *eventPrinter) printFormat(e event.Event) error {
 	return err
 }
 
-// none tells whether a person has been shown nothing.
+// none reports whether a person has been shown nothing.
 func (p *eventPrinter) none() bool { return !p.printed && !p.json && p.format == "" }
 
 func (p *eventPrinter) flush() error { return p.w.Flush() }

@@ -41,7 +41,7 @@ type frame []byte
 
 func (f frame) status() *uint32 { return (*uint32)(unsafe.Pointer(&f[offStatus])) }
 
-// ready tells whether the kernel has handed the frame over.
+// ready reports whether the kernel has handed the frame over.
 func (f frame) ready() bool { return atomic.LoadUint32(f.status())&statusUser != 0 }
 
 // in returns the index of the interface that the packet came by.

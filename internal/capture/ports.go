@@ -13,7 +13,7 @@ type Ports struct{ bits [1 << 16 / 64]uint64 }
 // Add puts a port into the set.
 func (p *Ports) Add(port uint16) { p.bits[port/64] |= 1 << (port % 64) }
 
-// Has tells whether a port is in the set.
+// Has reports whether a port is in the set.
 func (p *Ports) Has(port uint16) bool { return p.bits[port/64]&(1<<(port%64)) != 0 }
 
 // interval is a run of ports, both ends included.

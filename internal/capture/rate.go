@@ -14,7 +14,7 @@ const (
 	lull       = 150 * time.Microsecond
 )
 
-// rate tells whether very many packets arrive.
+// rate reports whether very many packets arrive.
 type rate struct {
 	high  bool
 	since time.Time

@@ -77,7 +77,7 @@ func TestTooManyTables(t *testing.T) {
 	}
 }
 
-// told tells whether one of the mistakes reads so, shown or not.
+// told reports whether one of the mistakes reads so, shown or not.
 func told(err error, want string) bool {
 	list, _ := err.(Errors)
 	for _, mistake := range list {

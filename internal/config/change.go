@@ -172,7 +172,7 @@ func snake(s string) string {
 	return string(out)
 }
 
-// Closes tells whether a port of this host is closed but for grants.
+// Closes reports whether a port of this host is closed but for grants.
 func (c *Config) Closes(p packet.Port) bool {
 	if c.Gate.Policy == PolicyAll {
 		return !slices.Contains(c.Gate.Public, p)
@@ -190,13 +190,13 @@ func (c *Config) DoorAt(p packet.Port) *Door {
 	return nil
 }
 
-// Trusts tells whether a source is never gated.
+// Trusts reports whether a source is never gated.
 func (c *Config) Trusts(source netip.Addr) bool {
 	source = source.Unmap().WithZone("")
 	return source.IsLoopback() || slices.ContainsFunc(c.Gate.Trusted, func(t netip.Prefix) bool { return t.Contains(source) })
 }
 
-// WayIn tells how a source can reach a port of this host in the long run,
+// WayIn reports how a source can reach a port of this host in the long run,
 // grants aside; "" says that it cannot.
 func (c *Config) WayIn(source netip.Addr, p packet.Port, now time.Time) string {
 	source = source.Unmap().WithZone("")

@@ -30,13 +30,13 @@ const (
 	alwaysAfter = 48 * time.Hour
 )
 
-// IsZero tells whether there are no limits.
+// IsZero reports whether there are no limits.
 func (h Hours) IsZero() bool { return len(h.open) == 0 }
 
-// Equal tells whether both are the same times.
+// Equal reports whether both are the same times.
 func (h Hours) Equal(other Hours) bool { return slices.Equal(h.open, other.open) }
 
-// Until tells whether now is within the hours, and when they end; the zero
+// Until reports whether now is within the hours, and when they end; the zero
 // time is later than any grant. The clock on the wall is that of now's
 // location: an hour that it shows twice counts twice, one that it skips is
 // skipped.
@@ -237,7 +237,7 @@ func (z Zone) In(t time.Time) time.Time {
 	return t.In(z.location)
 }
 
-// Equal tells whether two zones have the same name.
+// Equal reports whether two zones have the same name.
 func (z Zone) Equal(other Zone) bool {
 	return z == other || z.location != nil && other.location != nil && z.location.String() == other.location.String()
 }

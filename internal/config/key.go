@@ -84,7 +84,7 @@ func checkStrength(key ssh.PublicKey) error {
 	return nil
 }
 
-// smallOrder tells whether an Ed25519 key is one of the points of order 8 or
+// smallOrder reports whether an Ed25519 key is one of the points of order 8 or
 // less, in every encoding that a verifier decodes. The all-zero key of a
 // template is one of them. They are given by y, little-endian, whatever the
 // sign of x: 0, 1, the two of order 8, p-1, and 0 and 1 plus p.

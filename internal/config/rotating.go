@@ -38,7 +38,7 @@ func (s Secret) Secrets(now time.Time) []sequence.Secret {
 	return list
 }
 
-// Rotates tells whether a client has rotating sequences.
+// Rotates reports whether a client has rotating sequences.
 func (c *Config) Rotates() bool {
 	for i := range c.Clients {
 		if !c.Clients[i].Rotating.Current.IsZero() {
@@ -133,7 +133,7 @@ func (l *loader) checkPrivate(s *section, v *value, why string) {
 }
 
 // maxRotating is how many pairs of a client with a rotating secret and a door
-// there may be: the sequences of each are derived anew every 30 seconds.
+// there may be: the sequences of each are derived again every 30 seconds.
 const maxRotating = 10_000
 
 // checkSecrets checks that no two clients have the same secret: the gate could

@@ -224,7 +224,7 @@ func once[T comparable](parse func(string) (T, error)) func(string) (T, error) {
 	}
 }
 
-// empty tells whether a key is not set, or set to an empty array.
+// empty reports whether a key is not set, or set to an empty array.
 func (s *section) empty(key string) bool {
 	v := s.table.values[key]
 	return v == nil || v.kind == unstable.Array && len(v.items) == 0

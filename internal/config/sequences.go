@@ -57,7 +57,7 @@ func (l *loader) checkScans() {
 	}
 }
 
-// scanned tells whether a scan upwards makes exactly these knocks.
+// scanned reports whether a scan upwards makes exactly these knocks.
 func (c *neutral) scanned(knocks []packet.Port) bool {
 	for i, to := range knocks[1:] {
 		from := knocks[i]

@@ -1,7 +1,7 @@
-// Package conntrack ends connections that are under way, and tells when they
+// Package conntrack ends connections that are under way, and reports when they
 // begin and end. Sallyport leaves established connections alone when a grant
 // ends; an administrator, or a program that has found a machine compromised, can
-// ask for more. And the journal tells which connection has used a grant.
+// ask for more. And the journal reports which connection has used a grant.
 package conntrack
 
 import (

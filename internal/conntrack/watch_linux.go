@@ -143,7 +143,7 @@ func (w *Watcher) Run(ctx context.Context, tell func(Flow), lost func()) error {
 	}
 }
 
-// report tells what a message says. One that this version does not understand
+// report reports what a message says. One that this version does not understand
 // concerns nobody.
 func report(m netlink.Message, tell func(Flow)) {
 	var e conntrack.Event

@@ -106,7 +106,7 @@ func (c *Conn) Down(ctx context.Context, q DownRequest) error {
 	return c.do(ctx, http.MethodPost, "/down", q, &struct{}{})
 }
 
-// NotRunning tells whether an error of a Conn says that no daemon listens.
+// NotRunning reports whether an error of a Conn says that no daemon listens.
 func NotRunning(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
 }

@@ -20,7 +20,7 @@ type ReloadRequest struct {
 	To      uint16     `json:"to,omitempty"` // the TCP port of this host
 }
 
-// ReloadAnswer tells what has changed, or would.
+// ReloadAnswer reports what has changed, or would.
 type ReloadAnswer struct {
 	Applied     bool            `json:"applied"`
 	Until       time.Time       `json:"until,omitzero"` // of a trial: when it is rolled back

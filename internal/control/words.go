@@ -111,7 +111,7 @@ type RevokeRequest struct {
 	Cut    bool       `json:"cut,omitempty"` // end established connections too
 }
 
-// RevokeAnswer tells what was ended.
+// RevokeAnswer reports what was ended.
 type RevokeAnswer struct {
 	Grants   []event.Grant `json:"grants"`
 	Cut      int           `json:"cut"`                 // connections

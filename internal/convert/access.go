@@ -31,7 +31,7 @@ func readStanzas(text string) ([]section, error) {
 	return list, nil
 }
 
-// known tells what becomes of the options of a stanza that need no more than a
+// known reports what becomes of the options of a stanza that need no more than a
 // word. "" is for those that are carried over, or mean nothing here.
 var known = map[string]string{
 	"SOURCE": "", "OPEN_PORTS": "", "FW_ACCESS_TIMEOUT": "", "MAX_FW_TIMEOUT": "", "REQUIRE_USERNAME": "", "REQUIRE_SOURCE_ADDRESS": "", "REQUIRE_SOURCE": "",

@@ -93,7 +93,7 @@ func (p *part) readRule(line int, r rule, d *door) {
 	}
 }
 
-// compareFamilies tells where the command for IPv6 does something else.
+// compareFamilies reports where the command for IPv6 does something else.
 func (p *part) compareFamilies(six option, d *door) {
 	if six.value == "" {
 		p.note(six.line, "The door opens for IPv6 too, where knockd did nothing.")
@@ -204,7 +204,7 @@ func (p *part) readRest(s *section, d *door) {
 	}
 }
 
-// readFlags tells where other packets than the usual ones were knocks.
+// readFlags reports where other packets than the usual ones were knocks.
 func (p *part) readFlags(o option) {
 	for flag := range strings.SplitSeq(strings.ToLower(o.value), ",") {
 		switch strings.TrimSpace(flag) {

@@ -228,7 +228,7 @@ func (f *fwknopFile) door(port packet.Port, line int, openFor time.Duration) str
 	return p.door.name
 }
 
-// explain tells what becomes of options that are not carried over, once for
+// explain reports what becomes of options that are not carried over, once for
 // each explanation.
 func (p *part) explain(s *section) {
 	said := make(map[string]int)

@@ -115,7 +115,7 @@ func readOptions(p *part, s *section) {
 	}
 }
 
-// explain tells why a section that closes what another one opens is not needed.
+// explain reports why a section that closes what another one opens is not needed.
 func (k *knockd) explain(c closing) {
 	closes := func(p packet.Port) bool { return slices.Contains(c.ports, p) }
 	for _, other := range k.parts {

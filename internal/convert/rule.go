@@ -64,7 +64,7 @@ func readCommands(line string) (rules []rule, others []command) {
 	return rules, others
 }
 
-// isSource tells whether a word stands for the source that has knocked:
+// isSource reports whether a word stands for the source that has knocked:
 // knockd's %IP%, fwknop's $IP, $SRC and $PKT_SRC, with or without a prefix
 // length.
 func isSource(word string) bool {

@@ -10,7 +10,7 @@ import (
 	"sallyport/internal/control"
 )
 
-// Reload reads the configuration again, or tells what would change.
+// Reload reads the configuration again, or reports what would change.
 func (d *Daemon) Reload(ctx context.Context, q control.ReloadRequest) (control.ReloadAnswer, error) {
 	var a control.ReloadAnswer
 	var err error

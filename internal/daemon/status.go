@@ -18,7 +18,7 @@ import (
 // dropsEvery is how often the capture's losses are looked at.
 const dropsEvery = time.Second
 
-// Status tells what is guarded, granted and refused, as the kernel has it.
+// Status reports what is guarded, granted and refused, as the kernel has it.
 func (d *Daemon) Status(ctx context.Context) (control.Status, error) {
 	cfg, now := d.config.Load(), time.Now()
 	grants, all, err := d.ledger.InForce(ctx, now)
@@ -98,7 +98,7 @@ func (d *Daemon) hostProblems(cfg *config.Config) []string {
 	return list
 }
 
-// watchDrops tells when the capture loses packets.
+// watchDrops reports when the capture loses packets.
 func (d *Daemon) watchDrops(ctx context.Context) error {
 	every := time.NewTicker(dropsEvery)
 	defer every.Stop()

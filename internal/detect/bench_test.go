@@ -57,7 +57,7 @@ func BenchmarkObserve(b *testing.B) {
 	}
 }
 
-// BenchmarkTenMillionSources tells how much memory a detector holds after ten
+// BenchmarkTenMillionSources reports how much memory a detector holds after ten
 // million sources, each of which was seen once.
 func BenchmarkTenMillionSources(b *testing.B) {
 	for b.Loop() {

@@ -101,7 +101,7 @@ func (c *crowd) learn() {
 	c.usual += (n - c.usual) / 8
 }
 
-// exceeds tells whether so many sources are too many.
+// exceeds reports whether so many sources are too many.
 func (c *crowd) exceeds(n, limit int) bool { return n >= limit && float64(n) >= 4*c.usual }
 
 // evidence is written only when there is room for it.

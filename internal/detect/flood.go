@@ -40,7 +40,7 @@ type flood struct {
 	scans             tally  // packets that were left out, as those of scans
 }
 
-// isScan tells whether what a source has sent in a second belongs to a scan,
+// isScan reports whether what a source has sent in a second belongs to a scan,
 // one that it may still be at.
 func (d *Detector) isScan(c *source, sent event.Contacts) bool {
 	window := seconds(scansWindow)

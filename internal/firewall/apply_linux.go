@@ -90,7 +90,7 @@ func explainInstall(err error) error {
 // lacking reports whether the kernel lacks something that a batch wants.
 func lacking(err error) bool { return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EOPNOTSUPP) }
 
-// Present tells whether the table is there, with the grants that it holds. Where
+// Present reports whether the table is there, with the grants that it holds. Where
 // it is not, Apply installs it, and GrantAll can put grants back.
 func (f *Firewall) Present() (bool, error) {
 	f.mu.Lock()
@@ -102,7 +102,7 @@ func (f *Firewall) Present() (bool, error) {
 	return ours && f.changeable(t), nil
 }
 
-// look finds the table, nil if there is none, and tells whether it has our
+// look finds the table, nil if there is none, and reports whether it has our
 // layout.
 func (f *Firewall) look() (t *nftables.Table, ours bool, err error) {
 	t, err = f.reader.table(f.table)
@@ -116,7 +116,7 @@ func (f *Firewall) look() (t *nftables.Table, ours bool, err error) {
 	return t, mark == layout, err
 }
 
-// changeable tells whether the table can get our flags. The kernel gives the
+// changeable reports whether the table can get our flags. The kernel gives the
 // owner flag to a table whose owner has gone, and no table the other one.
 func (f *Firewall) changeable(t *nftables.Table) bool {
 	return t.Flags&nftables.TableFlagPersist == f.table.Flags&nftables.TableFlagPersist
@@ -141,7 +141,7 @@ func (f *Firewall) inspect(p *plan) (*installed, error) {
 	return was, err
 }
 
-// fits tells whether all grants that the kernel holds are as the plan p would
+// fits reports whether all grants that the kernel holds are as the plan p would
 // have them, without looking at them: to list a hundred thousand takes seconds.
 func (was *installed) fits(p *plan) bool {
 	return p != nil && was.same && slices.Contains(was.chains, p.mark())

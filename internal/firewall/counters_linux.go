@@ -10,7 +10,7 @@ import (
 )
 
 // Counters reads how many packets were refused. They outlive the process, and
-// begin anew with the table.
+// begin again with the table.
 func (f *Firewall) Counters() (Counters, error) {
 	c := Counters{Doors: make(map[packet.Port]uint64)}
 	var err error

@@ -37,7 +37,7 @@
 // Every change is one netlink batch, which the kernel carries out as a whole or
 // not at all. From Linux 6.9 on the table belongs to this process (flag owner),
 // so that nobody else can change it, and survives it (flag persist); on older
-// kernels Watch tells when somebody else changed it, and Apply puts it back.
+// kernels Watch reports when somebody else changed it, and Apply puts it back.
 // Never owner alone: such a table vanishes with the process, which opens all.
 //
 // Known limits. Packets that the host exempts from connection tracking (notrack)

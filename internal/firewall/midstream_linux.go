@@ -99,7 +99,7 @@ func parseSession(b []byte) (session, bool) {
 	return s, ok
 }
 
-// newlyClosed tells which ports a plan closes that have been open until now,
+// newlyClosed reports which ports a plan closes that have been open until now,
 // or returns nil if there are none. A port that we closed counts as closed, even
 // if somebody has removed the table since: who got in then must get out again.
 func (f *Firewall) newlyClosed(p *plan, was *installed) func(packet.Port) bool {

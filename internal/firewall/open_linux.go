@@ -132,7 +132,7 @@ func explain(err error) error {
 	return err
 }
 
-// Owned tells whether the kernel keeps others from changing the table (Linux
+// Owned reports whether the kernel keeps others from changing the table (Linux
 // 6.9 and later).
 func (f *Firewall) Owned() bool { return f.table.Flags != 0 }
 

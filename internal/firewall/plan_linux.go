@@ -97,7 +97,7 @@ func (p *plan) mark() string {
 	return "grants-" + hex.EncodeToString(h.Sum(nil)[:8])
 }
 
-// closes tells whether a port of this host is closed but for grants.
+// closes reports whether a port of this host is closed but for grants.
 func (p *plan) closes(port packet.Port) bool {
 	_, door := p.ports[port]
 	if p.config.Gate.Policy == config.PolicyAll {
@@ -106,7 +106,7 @@ func (p *plan) closes(port packet.Port) bool {
 	return door
 }
 
-// closesNoMoreThan tells whether everything that p closes is closed by q.
+// closesNoMoreThan reports whether everything that p closes is closed by q.
 func (p *plan) closesNoMoreThan(q *plan) bool {
 	for port := range p.ports {
 		if !q.closes(port) {

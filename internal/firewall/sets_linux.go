@@ -14,7 +14,7 @@ const (
 	tableName = "sallyport"
 
 	// layout names the arrangement of chains and sets. It is the comment of
-	// the set of doors. A table with another one is built anew, without its
+	// the set of doors. A table with another one is built again, without its
 	// grants.
 	layout = "sallyport layout 1"
 

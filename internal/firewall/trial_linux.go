@@ -54,7 +54,7 @@ func onTrial(s *nftables.Set) []expr.Any {
 	return rule([]expr.Any{load(expr.MetaKeyNFPROTO, unix.NFT_REG_1)}, in(s), goTo(trialPrefix+"prerouting"))
 }
 
-// addTrial begins a trial, or begins it anew.
+// addTrial begins a trial, or begins it again.
 func (b *batch) addTrial(t *trial, p *plan) {
 	if t == nil {
 		return
@@ -66,7 +66,7 @@ func (b *batch) addTrial(t *trial, p *plan) {
 	}
 }
 
-// hadTrial tells whether the kernel holds a second plan.
+// hadTrial reports whether the kernel holds a second plan.
 func (was *installed) hadTrial() bool { return slices.Contains(was.chains, trialPrefix+"prerouting") }
 
 // endTrial empties the sets of a trial that is over, so that nothing refers to

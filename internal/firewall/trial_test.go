@@ -78,7 +78,7 @@ func TestTrialLeavesNothingBehind(t *testing.T) {
 	w.apply(cfg)
 	wanted := list()
 	w.apply(old)
-	for range 2 { // a trial can be begun anew
+	for range 2 { // a trial can be begun again
 		w.try(old, cfg, time.Hour)
 	}
 	if text := list(); !strings.Contains(text, "meta nfproto @trial goto trial-prerouting") {

@@ -76,7 +76,7 @@ func (f *Firewall) Watch(ctx context.Context, changed func()) error {
 // transaction.
 const newGeneration = unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_NEWGEN
 
-// inOurTable tells whether an object belongs to our table, or is it. Attribute 1
+// inOurTable reports whether an object belongs to our table, or is it. Attribute 1
 // of every kind of object is the name of its table.
 func inOurTable(data []byte) bool {
 	const header = 4 // struct nfgenmsg, which begins with the family

@@ -69,12 +69,12 @@ func (p *plan) wide(b *batch) [][]expr.Any {
 	return rules
 }
 
-// keeps tells whether a grant can go on.
+// keeps reports whether a grant can go on.
 func (p *plan) keeps(e entry) bool {
 	return slices.Contains(p.doors[e.door], e.port) && (e.bits == 0 || e.bits == p.widths[e.door].of(e.source))
 }
 
-// allows tells whether the door of a grant exists, and has grants as wide.
+// allows reports whether the door of a grant exists, and has grants as wide.
 func (p *plan) allows(g event.Grant) bool {
 	return p != nil && p.doors[g.Door] != nil && (g.Prefix == 0 || !g.Single && g.Prefix == p.widths[g.Door].of(g.Source.Unmap()))
 }

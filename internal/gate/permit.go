@@ -142,7 +142,7 @@ func (p *permit) release(grants []event.Grant) {
 	}
 }
 
-// counts tells whether the grants of a client are counted.
+// counts reports whether the grants of a client are counted.
 func (p *permit) counts(client string) bool {
 	_, ok := p.held[client]
 	return ok

@@ -15,6 +15,6 @@ func inGroup(cmd *exec.Cmd) {
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 }
 
-// brokenPipe tells whether a command has failed in nothing but reading its
+// brokenPipe reports whether a command has failed in nothing but reading its
 // input.
 func brokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }

@@ -86,7 +86,7 @@ func (r *Runner) Put(e event.Event) {
 	}
 }
 
-// concerns tells whether a hook is to be run for an event.
+// concerns reports whether a hook is to be run for an event.
 func concerns(h config.Hook, e event.Event) bool {
 	var on config.Occasion
 	switch e.Kind {

@@ -202,7 +202,7 @@ func TestHookThatHangs(t *testing.T) {
 	}
 }
 
-// zombie tells whether a process has ended and nobody has waited for it: its
+// zombie reports whether a process has ended and nobody has waited for it: its
 // parent is gone, and there may be no init here.
 func zombie(pid int) bool {
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")

@@ -84,13 +84,13 @@ func maker(c *nftables.Chain) string {
 	return "nftables"
 }
 
-// iptablesTable tells whether a table has a name that iptables gives.
+// iptablesTable reports whether a table has a name that iptables gives.
 func iptablesTable(t *nftables.Table) bool {
 	family := t.Family == nftables.TableFamilyIPv4 || t.Family == nftables.TableFamilyIPv6
 	return family && slices.Contains([]string{"filter", "nat", "mangle", "raw", "security"}, t.Name)
 }
 
-// drops tells whether a chain keeps packets to this host out by its policy.
+// drops reports whether a chain keeps packets to this host out by its policy.
 func drops(c *nftables.Chain) bool {
 	return c.Hooknum != nil && *c.Hooknum == *nftables.ChainHookInput && c.Policy != nil && *c.Policy == nftables.ChainPolicyDrop
 }
@@ -98,7 +98,7 @@ func drops(c *nftables.Chain) bool {
 // unknown is a port that no service has ever had.
 var unknown = packet.Port{Proto: packet.TCP, Number: 4}
 
-// dropsUnknown tells whether chains keep out, by a last rule for instance, what
+// dropsUnknown reports whether chains keep out, by a last rule for instance, what
 // no other rule lets in.
 func (r *ruleset) dropsUnknown(bases []base) (bool, error) {
 	for _, family := range []nftables.TableFamily{nftables.TableFamilyIPv4, nftables.TableFamilyIPv6} {
@@ -110,7 +110,7 @@ func (r *ruleset) dropsUnknown(bases []base) (bool, error) {
 	return false, nil
 }
 
-// Legacy tells whether the older iptables, which nftables does not show, has
+// Legacy reports whether the older iptables, which nftables does not show, has
 // been used. What its policy is only a program of its own could tell.
 func Legacy() bool {
 	for _, file := range []string{"/proc/thread-self/net/ip_tables_names", "/proc/thread-self/net/ip6_tables_names"} {

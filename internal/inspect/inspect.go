@@ -3,7 +3,7 @@
 // anything in by themselves, which ports are translated and where they lead,
 // what else shuts out sources, and which SSH session the person is sitting in.
 //
-// Everything is read anew at each call and nothing is changed. All functions
+// Everything is read again at each call and nothing is changed. All functions
 // may be called by several goroutines at once. Linux only: elsewhere each
 // returns an error that wraps [errors.ErrUnsupported].
 package inspect
@@ -21,10 +21,10 @@ type Firewall struct {
 	// Name is who made it: "ufw", "firewalld", "Docker", "iptables",
 	// "iptables-legacy", or "nftables" for tables of an unknown hand.
 	Name string
-	// Drops tells that it keeps out what it does not know, so that a door must
+	// Drops reports that it keeps out what it does not know, so that a door must
 	// be allowed there too.
 	Drops bool
-	// Hidden tells that what it does cannot be found out.
+	// Hidden reports that what it does cannot be found out.
 	Hidden bool
 }
 

@@ -226,7 +226,7 @@ var (
 	anySource      = []byte("any source port, then: ")
 )
 
-// stands tells whether a value is no value.
+// stands reports whether a value is no value.
 func stands(v []byte) bool { return bytes.Equal(v, anyButLoopback) || bytes.HasPrefix(v, anySource) }
 
 var (

@@ -80,7 +80,7 @@ type base struct {
 	maker string
 }
 
-// filters tells whether packets to this host go through a chain that may drop
+// filters reports whether packets to this host go through a chain that may drop
 // them.
 func filters(c *nftables.Chain) bool {
 	return c.Type == nftables.ChainTypeFilter && c.Hooknum != nil && c.Priority != nil &&

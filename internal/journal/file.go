@@ -23,7 +23,7 @@ const (
 
 func damaged(err error) bool { return code(err) == codeCorrupt || code(err) == codeNotADB }
 
-// unfit tells that it is the rows themselves that the file does not take: they
+// unfit reports that it is the rows themselves that the file does not take: they
 // would not become better by trying again.
 func unfit(err error) bool {
 	c := code(err)
@@ -86,7 +86,7 @@ func (f *file) load(ctx context.Context) (err error) {
 	return nil
 }
 
-// inPlace tells whether the file is still the one at its path.
+// inPlace reports whether the file is still the one at its path.
 func (f *file) inPlace() bool {
 	info, err := os.Stat(f.path)
 	return err == nil && os.SameFile(info, f.info)

@@ -124,7 +124,7 @@ func (j *Journal) hand(i item) {
 	}
 }
 
-// Stats tells how the journal does.
+// Stats reports how the journal does.
 type Stats struct {
 	Written uint64        // rows since the start
 	Lost    uint64        // events since the start that are in no row

@@ -51,7 +51,7 @@ func OpenReader(path string) (*Reader, error) {
 	return &Reader{path, db, info}, nil
 }
 
-// check tells whether a file is a journal that this version can read.
+// check reports whether a file is a journal that this version can read.
 func check(db *sql.DB) error {
 	version, err := versionOf(context.Background(), db)
 	if err != nil {
@@ -72,7 +72,7 @@ func check(db *sql.DB) error {
 	return nil
 }
 
-// readable tells why a file cannot be read better than SQLite does.
+// readable reports why a file cannot be read better than SQLite does.
 func readable(path string) (os.FileInfo, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -85,7 +85,7 @@ func readable(path string) (os.FileInfo, error) {
 // Close releases the file.
 func (r *Reader) Close() error { return r.db.Close() }
 
-// Replaced tells whether another file is at the path by now: the daemon has
+// Replaced reports whether another file is at the path by now: the daemon has
 // begun a fresh one.
 func (r *Reader) Replaced() bool {
 	info, err := os.Stat(r.path)

@@ -48,7 +48,7 @@ func newSummer() *summer {
 	return &summer{of: make(map[what]map[netip.Addr]*sum), rest: make(map[what]*sum), tokens: promptBurst}
 }
 
-// add takes a hostile event, and tells whether it is to be written as it is.
+// add takes a hostile event, and reports whether it is to be written as it is.
 // now is a monotonic reading; the events' own times only go into rows.
 func (s *summer) add(now time.Time, e event.Event) (prompt bool) {
 	if s.began.IsZero() {
@@ -127,7 +127,7 @@ func (s *summer) into(to *sum, e event.Event) {
 	}
 }
 
-// admit tells whether one more row may be written at once.
+// admit reports whether one more row may be written at once.
 func (s *summer) admit(now time.Time) bool {
 	if !s.refilled.IsZero() {
 		s.tokens = min(promptBurst, s.tokens+now.Sub(s.refilled).Seconds()*promptPerSecond)
@@ -140,12 +140,12 @@ func (s *summer) admit(now time.Time) bool {
 	return true
 }
 
-// due tells whether the interval is over.
+// due reports whether the interval is over.
 func (s *summer) due(now time.Time, interval time.Duration) bool {
 	return !s.began.IsZero() && now.Sub(s.began) >= interval
 }
 
-// take returns the sums as events, and begins anew.
+// take returns the sums as events, and begins again.
 func (s *summer) take() []event.Event {
 	var list []event.Event
 	for _, sources := range s.of {

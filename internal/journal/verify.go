@@ -22,7 +22,7 @@ const maxFaults = 20
 
 // Verify recomputes all hashes. Rows that were changed, deleted in between or
 // cut off at the end show. Whoever may write the file can also compute all
-// hashes anew; against that, compare LastHash with a copy kept elsewhere.
+// hashes again; against that, compare LastHash with a copy kept elsewhere.
 func (r *Reader) Verify(ctx context.Context) (Verification, error) {
 	tx, err := r.db.BeginTx(ctx, nil) // one view of rows and heads
 	if err != nil {

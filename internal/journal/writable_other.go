@@ -2,5 +2,5 @@
 
 package journal
 
-// writableFolder tells whether files can be made beside path; SQLite finds out.
+// writableFolder reports whether files can be made beside path; SQLite finds out.
 func writableFolder(string) bool { return true }

@@ -8,5 +8,5 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// writableFolder tells whether files can be made beside path.
+// writableFolder reports whether files can be made beside path.
 func writableFolder(path string) bool { return unix.Access(filepath.Dir(path), unix.W_OK) == nil }

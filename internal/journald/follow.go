@@ -128,7 +128,7 @@ func (f *follower) advance(ctx context.Context) error {
 	return f.read(ctx)
 }
 
-// renewed tells whether the file at a path is not the one that is open.
+// renewed reports whether the file at a path is not the one that is open.
 func (f *follower) renewed(path string) bool {
 	if f.open == nil {
 		return true

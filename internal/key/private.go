@@ -66,7 +66,7 @@ func (p Private) Reveal() string {
 	return encode(privatePrefix, p.public.suite, wire)
 }
 
-// IsZero tells whether this is no key.
+// IsZero reports whether this is no key.
 func (p Private) IsZero() bool { return p.key == nil }
 
 // Public returns the public half.

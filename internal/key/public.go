@@ -53,7 +53,7 @@ func newPublic(suite Suite, k hpke.PublicKey) (Public, error) {
 	return Public{suite: suite, key: k, wire: wire, hash: sha256.Sum256(wire), prk: prk}, nil
 }
 
-// IsZero tells whether this is no key.
+// IsZero reports whether this is no key.
 func (p Public) IsZero() bool { return p.key == nil }
 
 // Suite returns the suite of the key.
@@ -80,7 +80,7 @@ func (p Public) Fingerprint() string {
 	return "SHA256:" + base64.RawStdEncoding.EncodeToString(p.hash[:])
 }
 
-// Equal tells whether both are the same key.
+// Equal reports whether both are the same key.
 func (p Public) Equal(other Public) bool {
 	return p.suite == other.suite && p.hash == other.hash
 }

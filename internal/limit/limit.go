@@ -107,7 +107,7 @@ func New(perSecond int, key [2]uint64, now time.Time) *Budget {
 	return b
 }
 
-// Allow tells whether a datagram from source is to be opened, and takes its
+// Allow reports whether a datagram from source is to be opened, and takes its
 // cost from the budget if so.
 func (b *Budget) Allow(now time.Time, source netip.Addr) bool {
 	b.advance(now)
@@ -186,7 +186,7 @@ func (b *Budget) classify(source netip.Addr) (*entry, int) {
 	return e, e.class()
 }
 
-// crowded counts a datagram of a network and tells whether there are too many.
+// crowded counts a datagram of a network and reports whether there are too many.
 // Networks that share a cell share its rate.
 func (b *Budget) crowded(network uint64) bool {
 	paid := &b.cells[network%networkCells]

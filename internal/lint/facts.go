@@ -105,7 +105,7 @@ type File struct {
 	Secret  bool   // nobody else should read it
 }
 
-// listens tells whether somebody takes packets on a port.
+// listens reports whether somebody takes packets on a port.
 func (f *Facts) listens(p packet.Port) bool {
 	return slices.ContainsFunc(f.Services, func(s Service) bool { return s.Port == p }) || f.forwards(p)
 }

@@ -190,7 +190,7 @@ func checkShut(in input, tell report) {
 	}
 }
 
-// open tells whether nothing here closes a port.
+// open reports whether nothing here closes a port.
 func (in input) open(p packet.Port) bool {
 	return in.DoorAt(p) == nil && in.Gate.Policy == config.PolicyDoors
 }

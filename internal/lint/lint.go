@@ -31,7 +31,7 @@ const (
 // Severities lists them all, the gravest first.
 var Severities = []Severity{Error, Warning, Info}
 
-// AtLeast tells whether s is as grave as other, or graver.
+// AtLeast reports whether s is as grave as other, or graver.
 func (s Severity) AtLeast(other Severity) bool {
 	return slices.Index(Severities, s) <= slices.Index(Severities, other)
 }

@@ -63,7 +63,7 @@ func sameDigits(n int) bool {
 	return true
 }
 
-// pattern tells what is not random in a secret, or nothing. Of 20 random bytes
+// pattern reports what is not random in a secret, or nothing. Of 20 random bytes
 // 19 are different on average, and one in 10^8 such secrets is nothing but text.
 func pattern(s sequence.Secret) string {
 	data, err := base32.StdEncoding.DecodeString(s.Text())

@@ -78,7 +78,7 @@ func (in input) ways() map[string]way {
 	return ways
 }
 
-// knocks tells whether a client can open doors at all.
+// knocks reports whether a client can open doors at all.
 func (in input) knocks(c config.Client) bool {
 	expired := !c.Expires.IsZero() && !in.now.Before(c.Expires)
 	return !expired && in.SPA.Knocks(&c)

@@ -23,7 +23,7 @@ type State struct {
 // Ring counts packets of the capture.
 type Ring struct{ Received, Lost uint64 }
 
-// Journal tells how far the journal is behind.
+// Journal reports how far the journal is behind.
 type Journal struct {
 	Waiting int           // events not yet written
 	Lag     time.Duration // how long the latest ones waited until they were written

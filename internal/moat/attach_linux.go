@@ -100,7 +100,7 @@ func (m *Moat) Sync(p Policy) error {
 	return errors.Join(append(errs, m.unpinOthers())...)
 }
 
-// coversAll tells whether every packet that arrives passes the program: each
+// coversAll reports whether every packet that arrives passes the program: each
 // interface has it, or is a VLAN of one that has.
 func (m *Moat) coversAll(all []netlink.Link) bool {
 	guarded := func(index int) bool { a := m.links[index]; return a != nil && a.link != nil }
@@ -119,7 +119,7 @@ func (m *Moat) coversAll(all []netlink.Link) bool {
 	return any
 }
 
-// Covers tells whether every packet that arrives passes the program, so that
+// Covers reports whether every packet that arrives passes the program, so that
 // Contacts knows all.
 func (m *Moat) Covers() bool {
 	m.mu.Lock()
@@ -127,7 +127,7 @@ func (m *Moat) Covers() bool {
 	return m.covers
 }
 
-// wants tells whether an interface is to be guarded. Without a list these are
+// wants reports whether an interface is to be guarded. Without a list these are
 // the physical ones: what comes through others has passed one of those, or comes
 // from this host's own containers and virtual machines.
 func (p Policy) wants(dev netlink.Link) bool {
@@ -188,7 +188,7 @@ func (m *Moat) guard(index int, dev netlink.Link, p Policy) {
 	}
 }
 
-// attach takes over what an earlier process has left, or begins anew.
+// attach takes over what an earlier process has left, or begins again.
 func (m *Moat) attach(index int, dev netlink.Link, p Policy) *attached {
 	a := &attached{Attachment: Attachment{Interface: dev.Attrs().Name, Mode: Off}}
 	if dev.Attrs().EncapType != "ether" {
@@ -248,7 +248,7 @@ func (m *Moat) begin(a *attached, dev netlink.Link, p Policy) {
 	a.Pinned = true
 }
 
-// fits tells whether what is attached in a mode may stay.
+// fits reports whether what is attached in a mode may stay.
 func (p Policy) fits(mode string) bool {
 	return mode == Native && !p.Generic || mode == Generic && !p.Native
 }

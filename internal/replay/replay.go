@@ -76,7 +76,7 @@ type Verdict uint8
 
 // The verdicts.
 const (
-	Forgotten   Verdict = iota // too old to tell whether it was seen
+	Forgotten   Verdict = iota // too old to know whether it was seen
 	Fresh                      // not seen before
 	Repeated                   // the same message from the same source, or once more from others
 	Intercepted                // the same message from another source, for the first time: somebody on the way has a copy
@@ -234,7 +234,7 @@ func (g *Guard) remember(m Message) {
 	at.latest = max(at.latest, m.Stamped.UnixMilli())
 }
 
-// calm tells whether the client has kept to its rate. If the clock was set
+// calm reports whether the client has kept to its rate. If the clock was set
 // back, without monotonic time, that is no reason to hold the client up.
 func (g *Guard) calm(client [6]byte, now time.Time) bool {
 	ahead := g.busy[client].Sub(now)
@@ -251,7 +251,7 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// makeRoom tells whether one more message can be remembered. It forgets two
+// makeRoom reports whether one more message can be remembered. It forgets two
 // generations at most each time, so that no packet waits long.
 func (g *Guard) makeRoom(now time.Time) bool {
 	if len(g.current().keys) < g.sizes.generation {

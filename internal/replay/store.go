@@ -124,7 +124,7 @@ func (s *Store) load(g *Guard, bootID string) (notices []Notice) {
 	return notices
 }
 
-// loadGeneration reads one file. A damaged one is written anew with what is
+// loadGeneration reads one file. A damaged one is written again with what is
 // sound, or it would be found damaged at every start.
 func (s *Store) loadGeneration(g *Guard, n uint32) error {
 	g.generations = append(g.generations, generation{number: n})

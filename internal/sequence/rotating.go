@@ -136,7 +136,7 @@ func NewSecret(random [20]byte) Secret {
 // Text returns the secret itself.
 func (s Secret) Text() string { return s.text }
 
-// IsZero tells whether there is none.
+// IsZero reports whether there is none.
 func (s Secret) IsZero() bool { return s.text == "" }
 
 // Format keeps the secret out of messages and logs, whatever the verb.

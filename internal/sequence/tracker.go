@@ -61,7 +61,7 @@ type knock struct {
 	seq  uint32
 }
 
-// copies tells whether two packets are the same one, seen twice.
+// copies reports whether two packets are the same one, seen twice.
 func (k knock) copies(o knock) bool {
 	return k.port == o.port && k.from == o.from && k.seq == o.seq
 }
@@ -140,7 +140,7 @@ const (
 	inFurther
 )
 
-// seen tells whether k is a copy of a knock that counts already. A TCP
+// seen reports whether k is a copy of a knock that counts already. A TCP
 // sequence number is random, so any earlier knock is recognised; UDP datagrams
 // can honestly look alike, so only the latest is taken for the same one.
 func (f *further) seen(k knock) bool {
@@ -211,7 +211,7 @@ func (t *Tracker) complete(o *Outcome, f *further, at *node) {
 }
 
 // keep stores the state where its size belongs. A state in further is changed
-// in place; any other is put there anew, as the youngest.
+// in place; any other is put there again, as the youngest.
 func (t *Tracker) keep(s sender, f *further, was stored) {
 	if was == inBegun {
 		t.begun.take(s.hash)

@@ -47,7 +47,7 @@ func DoorID(name string) [4]byte {
 	return [4]byte(sum[:4])
 }
 
-// Fresh tells whether the header is stamped no further than skew from now.
+// Fresh reports whether the header is stamped no further than skew from now.
 func (h Header) Fresh(now time.Time, skew time.Duration) bool {
 	return h.Time.Sub(now).Abs() <= skew
 }

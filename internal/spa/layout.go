@@ -44,7 +44,7 @@ var (
 // overhead is what a message has beside its proof.
 func overhead(s key.Suite) int { return frontSize + s.EncSize() + sealSize + headerSize }
 
-// within tells whether one of the spans holds a length.
+// within reports whether one of the spans holds a length.
 func within(spans []Span, length int) bool {
 	for _, span := range spans {
 		if span.First <= length && length <= span.Last {

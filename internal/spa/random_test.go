@@ -112,7 +112,7 @@ func TestKnocksLookRandom(t *testing.T) {
 	}
 }
 
-// unlikeness tells how far the number of differing bits is from half of all,
+// unlikeness reports how far the number of differing bits is from half of all,
 // in standard deviations.
 func unlikeness(a, b []byte) float64 {
 	differ := 0

@@ -72,13 +72,13 @@ func (g *Guard) Look(now time.Time, step int64) {
 	}
 }
 
-// Used tells whether it must not be used again.
+// Used reports whether it must not be used again.
 func (g *Guard) Used(r Record) bool {
 	n, used := g.highest[r.key]
 	return used && r.number <= n || !r.once && r.number <= g.floor
 }
 
-// Use marks as used what has not been used before, and tells whether that was
+// Use marks as used what has not been used before, and reports whether that was
 // so.
 func (g *Guard) Use(r Record) bool {
 	if g.Used(r) {
@@ -88,7 +88,7 @@ func (g *Guard) Use(r Record) bool {
 	return true
 }
 
-// Damaged tells whether the record of a one-time sequence may have been lost:
+// Damaged reports whether the record of a one-time sequence may have been lost:
 // those that are there now had better count as used.
 func (g *Guard) Damaged() bool { return g.damaged }
 

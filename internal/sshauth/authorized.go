@@ -139,7 +139,7 @@ func (p *parser) add(e Entry) error {
 	return nil
 }
 
-// isPlain tells whether a line has a key without options. Every key in SSH wire
+// isPlain reports whether a line has a key without options. Every key in SSH wire
 // form begins with the length of a short word, which is AAAA in base64.
 func isPlain(text string) bool {
 	fields := strings.Fields(text)

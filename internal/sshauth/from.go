@@ -16,7 +16,7 @@ type From struct {
 // are none.
 func FromPrefixes(prefixes []netip.Prefix) From { return From{allow: prefixes} }
 
-// Allows tells whether the client may knock from source: from anywhere if
+// Allows reports whether the client may knock from source: from anywhere if
 // nothing is said, else from what is listed and not excluded. A list that only
 // excludes allows nothing, as in OpenSSH.
 func (f From) Allows(source netip.Addr) bool {

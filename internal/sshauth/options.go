@@ -89,7 +89,7 @@ var demanding = map[string]string{
 	"verify-required": "cannot be enforced for a knock: leave it to sshd, in a line of its own",
 }
 
-// foreign tells whether an option is one of OpenSSH that does not concern us.
+// foreign reports whether an option is one of OpenSSH that does not concern us.
 func (o option) foreign() bool {
 	if o.valued {
 		return slices.Contains(foreignValues, o.name)

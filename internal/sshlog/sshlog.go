@@ -1,4 +1,4 @@
-// Package sshlog follows the file that sshd's lines go to, and tells who logs
+// Package sshlog follows the file that sshd's lines go to, and reports who logs
 // in and who fails to.
 //
 // It understands what OpenSSH writes, by whatever syslog daemon, and nothing else:
@@ -117,7 +117,7 @@ func (f *follower) close() {
 	}
 }
 
-// isCurrent tells whether the open file is still the one at the path, and has
+// isCurrent reports whether the open file is still the one at the path, and has
 // not been emptied.
 func (f *follower) isCurrent() (bool, error) {
 	open, err := f.file.Stat()

@@ -180,7 +180,7 @@ func withoutURL(err error) error {
 	return err
 }
 
-// readToken reads the token anew each time, so that it can be changed.
+// readToken reads the token again each time, so that it can be changed.
 func readToken(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -38,7 +38,7 @@ func transcripts(t *testing.T, path string) (steps []step) {
 	return steps
 }
 
-// matches tells whether a command has written what its transcript shows.
+// matches reports whether a command has written what its transcript shows.
 func (s step) matches(out string) bool {
 	var b strings.Builder
 	for _, line := range s.writes {

@@ -109,13 +109,13 @@ func Start(ctx context.Context, l *lab.Lab, o Orders) (*Flood, error) {
 // PID returns the process id of the flood.
 func (f *Flood) PID() int { return f.cmd.Process.Pid }
 
-// Stop ends the flood and tells what was sent.
+// Stop ends the flood and reports what was sent.
 func (f *Flood) Stop() (Result, error) {
 	f.stdin.Close()
 	return f.Wait()
 }
 
-// Wait waits until the flood reaches its bounds and tells what was sent.
+// Wait waits until the flood reaches its bounds and reports what was sent.
 func (f *Flood) Wait() (r Result, err error) {
 	errRead := json.NewDecoder(f.out).Decode(&r)
 	if err := f.cmd.Wait(); err != nil {

@@ -57,7 +57,7 @@ func newFrame(from net.HardwareAddr, o Orders) frame {
 	return f
 }
 
-// isScan tells whether the frame holds a TCP SYN.
+// isScan reports whether the frame holds a TCP SYN.
 func (f frame) isScan() bool { return f[ipAt+9] == unix.IPPROTO_TCP }
 
 // renew gives the frame a source, with the lower 24 bits of host, and changes

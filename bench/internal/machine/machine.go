@@ -46,7 +46,7 @@ func Look() Machine {
 	return m
 }
 
-// firstUserNamespace tells whether root here is root of the machine.
+// firstUserNamespace reports whether root here is root of the machine.
 func firstUserNamespace() bool {
 	text, err := os.ReadFile("/proc/self/uid_map")
 	var inside, outside, size uint64

@@ -122,7 +122,7 @@ type attempt struct {
 	knock  probe.Knock
 }
 
-// knock shows the door closed to the next source, knocks, and tells how long
+// knock shows the door closed to the next source, knocks, and reports how long
 // the door took to open, if it did.
 func (c *contestant) knock(ctx context.Context, pace probe.Pace) (took time.Duration, ok bool, err error) {
 	a, err := c.prepare(ctx)

@@ -40,7 +40,7 @@ var kinds = []kind{
 }
 
 // Goodput offers honest knocks at a steady rate while junk of every kind
-// arrives at every rate, and tells how many open the door, and how soon.
+// arrives at every rate, and reports how many open the door, and how soon.
 func Goodput(ctx context.Context, systems []peers.System, o Options) (section Section, err error) {
 	f, err := enterAll(ctx, systems, o)
 	if err != nil {

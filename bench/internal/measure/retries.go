@@ -74,7 +74,7 @@ func retries(ctx context.Context, f *field, o Options) (tables []report.Table, e
 	return tables, nil
 }
 
-// besiege starts the daemon anew, so that it knows nobody, and lets one client
+// besiege starts the daemon again, so that it knows nobody, and lets one client
 // knock while the junk arrives.
 func (c *contestant) besiege(ctx context.Context, s siege, b *besieged) error {
 	if err := c.restart(ctx); err != nil {
@@ -202,7 +202,7 @@ func retriesTable(c *contestant, found []besieged) report.Table {
 	return t
 }
 
-// triesCell tells how many needed how many: "1×8 2×2".
+// triesCell reports how many needed how many: "1×8 2×2".
 func triesCell(tries []int) report.Cell {
 	var count [maxTries + 1]int
 	for _, n := range tries {

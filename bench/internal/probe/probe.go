@@ -26,7 +26,7 @@ import (
 type Packet struct {
 	Port    uint16
 	Payload []byte
-	// Answers tells whether a datagram is the answer that says that the
+	// Answers reports whether a datagram is the answer that says that the
 	// door is open; nil: none comes.
 	Answers func(reply []byte) bool
 }
@@ -146,7 +146,7 @@ func (p *Prober) Ask(source netip.Addr, packet Packet, limit time.Duration) (too
 	return limit, false, nil
 }
 
-// Closed tells whether the door is closed to source: no probe is answered
+// Closed reports whether the door is closed to source: no probe is answered
 // within the limit of pace.
 func (p *Prober) Closed(source netip.Addr, pace Pace) (bool, error) {
 	flow, err := p.flow(source)

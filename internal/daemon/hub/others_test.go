@@ -21,7 +21,7 @@ import (
 	"sallyport/internal/lab/labtest"
 )
 
-// whatOthersRead is what others read: each source tells what it has done. Bound are the
+// whatOthersRead is what others read: each source reports what it has done. Bound are the
 // sources that are true, anybody's are those that anybody can write.
 func whatOthersRead() (text string, bound, anybody []string) {
 	var b bytes.Buffer

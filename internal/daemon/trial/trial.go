@@ -196,7 +196,7 @@ func (t *Trial) rollback(ctx context.Context) error {
 	defer t.Changing.Unlock()
 	r := t.record.Load()
 	if !r.Pending() || left(r) > 0 || t.Down() {
-		return nil // confirmed meanwhile, or begun anew
+		return nil // confirmed meanwhile, or begun again
 	}
 	before, err := t.Kept.Without(t.old) // who was removed during the trial stays removed
 	if err != nil {
@@ -276,7 +276,7 @@ func (t *Trial) Try(ctx context.Context, cfg *config.Config, files inforce.Files
 		since = was.Since
 	}
 	if was.Pending() {
-		good = was.Good // a trial that is begun anew goes back as far
+		good = was.Good // a trial that is begun again goes back as far
 	} else {
 		t.old = t.InForce()
 	}

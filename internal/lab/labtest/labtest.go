@@ -71,7 +71,7 @@ func Lacking(t testing.TB, tier string, err error) {
 	t.Skipf("tier %q cannot run here: %v", tier, err)
 }
 
-// Long tells whether tests may take the time that they need: where a tier is
+// Long reports whether tests may take the time that they need: where a tier is
 // required, or with SALLYPORT_LONG. Otherwise they repeat things less often.
 func Long() bool { return os.Getenv("SALLYPORT_REQUIRE") != "" || os.Getenv("SALLYPORT_LONG") != "" }
 
