@@ -11,7 +11,7 @@ import (
 
 func made(t *testing.T, profiles ...string) string {
 	t.Helper()
-	html, err := HTML(Options{Profiles: profiles, Made: time.Unix(1800000000, 0)})
+	html, err := HTML(Options{Profiles: profiles, Made: time.Unix(1700000000, 0)})
 	if err != nil {
 		t.Fatal(err)
 	}
