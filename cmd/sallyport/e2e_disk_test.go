@@ -35,7 +35,7 @@ type recorder struct {
 	log     []operation
 }
 
-// operation is a write of one page at most, or a flush, which has no data: what was
+// operation is a write of one sector at most, or a flush, which has no data: what was
 // written before it is safe.
 type operation struct {
 	at   int64
@@ -43,7 +43,7 @@ type operation struct {
 }
 
 const (
-	diskPage = 4096
+	sector   = 4096
 	diskSize = 16 << 20
 )
 
@@ -78,7 +78,7 @@ func newRecorder(t *testing.T, device string, content []byte) *recorder {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, set := range [][2]int{{nbdSetBlockSize, diskPage}, {nbdSetBlocks, len(content) / diskPage}, {nbdSetFlags, nbdHasFlags | nbdSendFlush}, {nbdSetSock, pair[0]}} {
+	for _, set := range [][2]int{{nbdSetBlockSize, sector}, {nbdSetBlocks, len(content) / sector}, {nbdSetFlags, nbdHasFlags | nbdSendFlush}, {nbdSetSock, pair[0]}} {
 		if err := unix.IoctlSetInt(int(f.Fd()), uint(set[0]), set[1]); err != nil {
 			t.Fatalf("set up %s: %v", device, err)
 		}
@@ -152,8 +152,8 @@ func (d *recorder) do(conn io.Reader, r nbdRequest) (answer []byte, err error) {
 		d.log = append(d.log, operation{})
 	case nbdWrite:
 		copy(d.content[r.From:], data)
-		for n := 0; n < len(data); n += diskPage {
-			d.log = append(d.log, operation{r.From + int64(n), data[n:min(n+diskPage, len(data))]})
+		for n := 0; n < len(data); n += sector {
+			d.log = append(d.log, operation{r.From + int64(n), data[n:min(n+sector, len(data))]})
 		}
 	}
 	return nil, nil
