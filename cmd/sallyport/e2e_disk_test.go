@@ -187,8 +187,14 @@ func (d *recorder) lost(when int, random *rand.Rand) []byte {
 // mount puts the disk's file system at a folder.
 func (d *recorder) mount(at string) {
 	d.t.Helper()
-	if err := unix.Mount(d.device, at, "ext4", 0, ""); err != nil {
-		d.t.Fatalf("mount %s: %v", d.device, err)
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		err := unix.Mount(d.device, at, "ext4", 0, "")
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, unix.EIO) || time.Now().After(deadline) { // the kernel has just begun to serve it
+			d.t.Fatalf("mount %s: %v", d.device, err)
+		}
 	}
 	d.t.Cleanup(func() { d.unmount(at) })
 }

@@ -80,7 +80,8 @@ func TestPowerLoss(t *testing.T) {
 		if round%2 == 0 { // right after something was done
 			when = min(p.done[random.IntN(len(p.done))].when+random.IntN(3), len(disk.log))
 		}
-		p.again(dir, when, random)
+		// A device takes a while until it can be lent again.
+		p.again(fmt.Sprintf("/dev/nbd%d", 1+round%15), dir, when, random)
 		if t.Failed() {
 			t.Fatalf("round %d: the power was lost after %d of %d writes and flushes", round+1, when, len(disk.log))
 		}
@@ -193,11 +194,11 @@ func (p *powerWorld) granted(door string) bool {
 }
 
 // again starts the machine again with what the disk had when the power was lost.
-func (p *powerWorld) again(dir string, when int, random *rand.Rand) {
+func (p *powerWorld) again(device, dir string, when int, random *rand.Rand) {
 	p.t.Helper()
 	p.nft("delete table inet sallyport")
 	newBoot(p.t, p.boot)
-	disk := newRecorder(p.t, "/dev/nbd1", p.disk.lost(when, random))
+	disk := newRecorder(p.t, device, p.disk.lost(when, random))
 	disk.mount(dir)
 	defer disk.detach()
 	defer disk.unmount(dir)
