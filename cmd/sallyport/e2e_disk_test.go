@@ -86,7 +86,12 @@ func newRecorder(t *testing.T, device string, content []byte) *recorder {
 	var ended sync.WaitGroup
 	ended.Go(func() { d.serve(os.NewFile(uintptr(pair[1]), "disk")) })
 	ended.Go(func() {
-		runtime.LockOSThread() // which is the kernel's until the end
+		runtime.LockOSThread() // which is the kernel's until the end: the first signal, of a program that ends, would be the end
+		var all unix.Sigset_t
+		for i := range all.Val {
+			all.Val[i]--
+		}
+		_ = unix.PthreadSigmask(unix.SIG_BLOCK, &all, nil)
 		_ = unix.IoctlSetInt(int(f.Fd()), nbdDoIt, 0)
 	})
 	d.detach = sync.OnceFunc(func() {
