@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"sallyport/internal/columns"
@@ -79,10 +80,21 @@ func (s screen) prose(color, label, text string) {
 
 // rows is how many lines of the terminal a line of text takes.
 func (s screen) rows(line string) int {
-	return max(1, (columns.Width(escapes.ReplaceAllString(line, ""))+s.width-1)/max(s.width, 1))
+	return max(1, (columns.Width(plain(line))+s.width-1)/max(s.width, 1))
 }
 
-var escapes = regexp.MustCompile("\x1b\\[[0-9;]*m")
+// plain returns a text without the escapes that colour it.
+func plain(s string) string {
+	parts := strings.Split(s, "\x1b[")
+	for i, part := range parts[1:] {
+		if rest := strings.TrimLeft(part, "0123456789;"); strings.HasPrefix(rest, "m") {
+			parts[i+1] = rest[1:]
+		} else {
+			parts[i+1] = "\x1b[" + part
+		}
+	}
+	return strings.Join(parts, "")
+}
 
 // unfold joins the lines of a text that was broken by hand, where the width of a
 // terminal breaks it.
@@ -103,12 +115,20 @@ func warn(w io.Writer, format string, args ...any) {
 	screenOf(w).prose(yellow, "! ", fmt.Sprintf(format, args...))
 }
 
-// helpFits lays out the help of all commands for the terminal.
+// helpFits lays out the help of all commands for the terminal. Cobra's templates would
+// do so too, but one that may be used keeps the linker from leaving anything out: a
+// third of the client.
 func helpFits(root *cobra.Command, std stdio) {
 	s := screenOf(std.out)
-	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "Flags.FlagUsages ", fmt.Sprintf("Flags.FlagUsagesWrapped %d ", s.width)))
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
 		s.prose("", "", unfold(cmp.Or(cmd.Long, cmd.Short), s.width > 0)+"\n")
-		fmt.Fprintf(s, "\n%s", cmd.UsageString())
+		usage := cmd.UsageString()
+		for _, flags := range []*pflag.FlagSet{cmd.LocalFlags(), cmd.InheritedFlags()} {
+			if flags.HasAvailableFlags() {
+				trim := func(text string) string { return strings.TrimRightFunc(text, unicode.IsSpace) }
+				usage = strings.Replace(usage, trim(flags.FlagUsages()), trim(flags.FlagUsagesWrapped(s.width)), 1)
+			}
+		}
+		fmt.Fprintf(s, "\n%s", usage)
 	})
 }

@@ -15,9 +15,6 @@ import (
 // the environment has no say.
 var cells = &runewidth.Condition{}
 
-// Width returns how many cells a text takes.
-func Width(s string) int { return cells.StringWidth(s) }
-
 // Pad fills a text with spaces up to a width.
 func Pad(s string, width int) string {
 	return s + strings.Repeat(" ", max(width-Width(s), 0))
