@@ -46,7 +46,7 @@ func (s source) check(ctx context.Context, program string) error {
 	return s.runs(ctx, append(run, program))
 }
 
-// runs has a program say its version and make a key.
+// runs has a program say its version, explain itself and make a key.
 func (s source) runs(ctx context.Context, program []string) error {
 	dir, err := os.MkdirTemp("", "sallyport-check-")
 	if err != nil {
@@ -65,6 +65,9 @@ func (s source) runs(ctx context.Context, program []string) error {
 		return err
 	}
 	key := filepath.Join(dir, "key")
+	if _, err := do("help", "keygen"); err != nil {
+		return err
+	}
 	if _, err := do("keygen", "--file", key, "--no-passphrase"); err != nil {
 		return err
 	}
