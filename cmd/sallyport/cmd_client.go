@@ -78,10 +78,11 @@ func addKeys(p *client.Profile, cfg *config.Config, c *config.Client, port uint1
 	if err != nil {
 		return err
 	}
-	if err := checkSuite(cfg, c); err != nil {
+	public, err := serverKeyFor(ring, c)
+	if err != nil {
 		return fmt.Errorf("client %q: %w", c.Name, err)
 	}
-	p.Port, p.ServerKey = cmp.Or(port, cfg.SPA.Port), ring.Current().Public().Text()
+	p.Port, p.ServerKey = cmp.Or(port, cfg.SPA.Port), public.Text()
 	p.Identity, p.Skew = ssh.FingerprintSHA256(c.Key), cfg.SPA.ClockSkew
 	return nil
 }

@@ -38,7 +38,7 @@ With --with the file holds a gate, and its secret: keep it as you keep the profi
 		Args: args(cobra.NoArgs),
 	}
 	with := cmd.Flags().StringArray("with", nil, "put the gate of this profile or link `FILE` (-: standard input) into the file (may be repeated)")
-	serve := cmd.Flags().String("serve", "", "serve the page until Ctrl-C, to try it (default "+onLoopback+")")
+	serve := cmd.Flags().String("serve", "", "serve the page at `ADDRESS:PORT` until Ctrl-C, to try it (default "+onLoopback+")")
 	cmd.Flags().Lookup("serve").NoOptDefVal = onLoopback
 	cmd.PreRunE = noneEmpty
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

@@ -19,14 +19,16 @@ func newServerKeyRotate(std stdio) *cobra.Command {
 		Use:   "rotate",
 		Short: "Make a new server key, and accept the old one for a while",
 		Long: `Makes a new server key and has the daemon take it into use. The old one is accepted for a while,
-in which every client must get a new profile. Only one old key is: that of an earlier rotation ends.`,
+in which every client must get a new profile. Only one old key is: that of an earlier rotation ends.
+The keys of the two suites are in force together, and each is rotated for itself. With --suite of which there
+is no key yet, one is added: x25519 is for browsers, and for client keys that are too long for the other.`,
 		Example: "  sallyport server-key rotate --keep 30d",
 		Args:    args(cobra.NoArgs),
 	}
 	path := configFlag(cmd)
 	keep := durationFlag(defaultKeep)
 	cmd.Flags().Var(&keep, "keep", "how long the old key is accepted, such as 12h or 30d")
-	suite := cmd.Flags().String("suite", "", "`SUITE` of the new key: mlkem768-x25519 or x25519 (default: as before)")
+	suite := cmd.Flags().String("suite", "", "`SUITE` of the new key: mlkem768-x25519 or x25519 (default: that of the first)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := checkKeep(keep); err != nil {
 			return err
@@ -63,13 +65,22 @@ func rotate(w io.Writer, cfg *config.Config, ring key.Keyring, kind key.Suite, k
 		return fmt.Errorf("make server key: %w", err)
 	}
 	now := time.Now()
-	before := shown(ring, now)
+	var before shownKey
+	old, rotates := ring.Of(kind)
+	if rotates {
+		before = shownHeld(old, now)
+	}
 	after := ring.Rotate(next, now.Add(keep))
 	if err := keyfile.Save(cfg.SPA.ServerKey, after); err != nil {
 		return advise(err)
 	}
-	s := shown(after, now)
+	held, _ := after.Of(kind)
+	s := shownHeld(held, now)
 	fmt.Fprintf(w, "new key %s (%s)\n", s.Fingerprint, s.Suite)
+	if !rotates {
+		fmt.Fprintln(w, "there was none of this suite; the other key stays in force, and profiles with it stay good")
+		return nil
+	}
 	if s.Previous != "" {
 		fmt.Fprintf(w, "the old one is accepted until %s; give every client a new profile before that:\n", s.PreviousUntil.Local().Format(time.DateTime))
 	} else {
@@ -80,7 +91,7 @@ func rotate(w io.Writer, cfg *config.Config, ring key.Keyring, kind key.Suite, k
 		fmt.Fprintf(w, "the key before it (%s) was to be accepted until %s, and is no longer\n", before.Previous, before.PreviousUntil.Local().Format(time.DateTime))
 	}
 	for i := range cfg.Clients {
-		if c := &cfg.Clients[i]; fits(kind, c) != nil {
+		if c := &cfg.Clients[i]; fits(kind, c) != nil && len(after.All()) == 1 {
 			fmt.Fprintf(w, "client %q needs another key: %s is too long for %s\n", c.Name, c.Key.Type(), kind)
 		}
 	}

@@ -51,18 +51,24 @@ func TestServerKeyRotate(t *testing.T) {
 	}
 
 	out = s.must("", "server-key", "rotate", "--suite", "mlkem768-x25519", "--keep", "1h")
-	for _, want := range []string{"mlkem768-x25519", `client "rsa" needs another key`, first.Fingerprint() + ") was to be accepted until"} {
-		if !strings.Contains(out, want) {
-			t.Errorf("does not say %q:\n%s", want, out)
+	both := s.shownKey()
+	if both.Suite != "mlkem768-x25519" || both.Other == nil || both.Other.Fingerprint != second.Fingerprint || both.Other.Previous != first.Fingerprint() ||
+		!strings.Contains(out, both.Fingerprint) || !strings.Contains(out, "the other key stays in force") {
+		t.Errorf("shows %+v, said %q", both, out)
+	}
+	// Each client gets the key that its own fits.
+	for name, k := range map[string]string{"rsa": second.PublicKey, "alice": both.PublicKey} {
+		if profile := s.must("", "client", "profile", name, "--host", "gate"); !strings.Contains(profile, k) {
+			t.Errorf("the profile of %s has another key", name)
 		}
 	}
-	if strings.Contains(out, `"alice"`) {
-		t.Errorf("said %q", out)
-	}
-	s.refuses("", "rotate --suite x25519", "client", "profile", "rsa", "--host", "gate")
 
+	out = s.must("", "server-key", "rotate", "--suite", "x25519", "--keep", "1h")
+	if k := s.shownKey(); k.Fingerprint != both.Fingerprint || k.Other.Previous != second.Fingerprint || !strings.Contains(out, first.Fingerprint()+") was to be accepted until") {
+		t.Errorf("shows %+v, said %q", k, out)
+	}
 	out = s.must("", "server-key", "rotate", "--keep", "0s")
-	if k := s.shownKey(); k.Previous != "" || !strings.Contains(out, "no longer accepted; give every client a new profile now") {
+	if k := s.shownKey(); k.Previous != "" || k.Fingerprint == both.Fingerprint || k.Other.Previous != second.Fingerprint || !strings.Contains(out, "no longer accepted; give every client a new profile now") {
 		t.Errorf("shows %+v, said %q", k, out)
 	}
 	if info, err := os.Stat(filepath.Join(s.dir, "server.key")); err != nil || info.Mode().Perm() != 0o600 {

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,11 +26,7 @@ func newServerKeyShow(std stdio) *cobra.Command {
 			printJSON(std.out, s)
 			return nil
 		}
-		fmt.Fprintf(std.out, "fingerprint  %s\nsuite        %s\n", s.Fingerprint, s.Suite)
-		if s.Previous != "" {
-			fmt.Fprintf(std.out, "previous     %s, accepted until %s\n", s.Previous, s.PreviousUntil.Local().Format(time.DateTime))
-		}
-		fmt.Fprintf(std.out, "public key, for clients only:\n%s\n", s.PublicKey)
+		s.print(std.out)
 		return nil
 	}
 	return cmd

@@ -42,8 +42,20 @@ func checkSuite(cfg *config.Config, c *config.Client) error {
 	if err != nil || c == nil {
 		return nil
 	}
-	if err := fits(ring.Current().Public().Suite(), c); err != nil {
-		return hinted{fmt.Errorf("%s key: %w", c.Key.Type(), err), "sallyport keygen makes an Ed25519 key; sallyport server-key rotate --suite x25519 makes such a server key"}
+	_, err = serverKeyFor(ring, c)
+	return err
+}
+
+// serverKeyFor returns the first server key that a client can use.
+func serverKeyFor(ring key.Keyring, c *config.Client) (key.Public, error) {
+	for _, h := range ring.All() {
+		if fits(h.Suite(), c) == nil && c.MayUse(h.Suite()) {
+			return h.Current.Public(), nil
+		}
 	}
-	return nil
+	suite := ring.Current().Public().Suite()
+	if err := fits(suite, c); err != nil {
+		return key.Public{}, hinted{fmt.Errorf("%s key: %w", c.Key.Type(), err), "sallyport keygen makes an Ed25519 key; sallyport server-key rotate --suite x25519 adds such a server key"}
+	}
+	return key.Public{}, hinted{fmt.Errorf("client %q may use none of the suites of which this server has a key", c.Name), "change suites of the client, or: sallyport server-key rotate --suite SUITE"}
 }

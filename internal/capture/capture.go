@@ -59,6 +59,7 @@ type Filter struct {
 	TCP, UDP   Ports // ports at which a SYN or a datagram can be a knock
 	SPAPort    uint16
 	SPALengths []Span // payload lengths of valid messages; empty: any
+	SPAInSTUN  bool   // at the same port, STUN requests too
 
 	FwknopPort    uint16 // the same for packets of fwknop's
 	FwknopLengths []Span

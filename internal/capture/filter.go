@@ -177,11 +177,12 @@ func atLeast(v, skip int) []bpf.Instruction {
 type port struct {
 	number  uint16
 	lengths []Span // empty: any
+	stun    bool   // STUN requests too
 }
 
 // ports are those where messages arrive.
 func (f Filter) ports() (list []port) {
-	for _, p := range []port{{f.SPAPort, f.SPALengths}, {f.FwknopPort, f.FwknopLengths}} {
+	for _, p := range []port{{f.SPAPort, f.SPALengths, f.SPAInSTUN}, {f.FwknopPort, f.FwknopLengths, false}} {
 		if p.number != 0 {
 			list = append(list, p)
 		}
@@ -206,7 +207,7 @@ func (f Filter) messages(length int) []bpf.Instruction {
 	)
 	v6 := seq(
 		[]bpf.Instruction{load(6, 1)}, want(protoUDP),
-		[]bpf.Instruction{load(40+4, 2), bpf.StoreScratch{Src: bpf.RegA, N: slotLength}, load(40+2, 2)},
+		[]bpf.Instruction{bpf.LoadConstant{Dst: bpf.RegX, Val: 40}, load(40+4, 2), bpf.StoreScratch{Src: bpf.RegA, N: slotLength}, load(40+2, 2)},
 	)
 	all := branch(bpf.JumpEqual, etherIPv6, v6, seq(want(etherIPv4), v4))
 	for _, p := range ports {
@@ -230,5 +231,22 @@ func (p port) fits(length int) []bpf.Instruction {
 			bpf.JumpIf{Cond: bpf.JumpGreaterThan, Val: uint32(s.Last + udpHeader), SkipTrue: 1},
 			take(length))
 	}
+	if p.stun {
+		all = append(all, inSTUN(length)...)
+	}
 	return append(all, drop())
+}
+
+// inSTUN takes a datagram if it begins as a STUN request of the lengths that carry
+// messages (package stun). X holds where the UDP header begins.
+func inSTUN(length int) []bpf.Instruction {
+	const udpHeader, first, last = 8, 268, 332
+	return seq(
+		[]bpf.Instruction{bpf.LoadScratch{Dst: bpf.RegA, N: slotLength},
+			bpf.JumpIf{Cond: bpf.JumpGreaterOrEqual, Val: first + udpHeader, SkipTrue: 1}, drop(),
+			bpf.JumpIf{Cond: bpf.JumpGreaterThan, Val: last + udpHeader, SkipFalse: 1}, drop()},
+		[]bpf.Instruction{bpf.LoadIndirect{Off: udpHeader, Size: 2}}, want(0x0001),
+		[]bpf.Instruction{bpf.LoadIndirect{Off: udpHeader + 4, Size: 4}}, want(0x2112a442),
+		[]bpf.Instruction{take(length)},
+	)
 }

@@ -238,3 +238,42 @@ func TestFramesThatLie(t *testing.T) {
 		}
 	}
 }
+
+// STUN requests are taken at the SPA port, and only where they are asked for.
+func TestSTUNFilter(t *testing.T) {
+	lengths := []Span{{144, 144}, {1232, 1232}}
+	with := Filter{SPAPort: 40321, SPALengths: lengths, SPAInSTUN: true, FwknopPort: 62201, FwknopLengths: []Span{{140, 1024}}}.messages(1000)
+	without := Filter{SPAPort: 40321, SPALengths: lengths}.messages(1000)
+	for _, family := range [][2]netip.Addr{{a4, b4}, {a6, b6}} {
+		request := func(port uint16, payload int, change func([]byte)) []byte {
+			ip := craft(family[0], family[1], packet.UDP, port, 0, payload)
+			stun := ip[len(ip)-payload:]
+			copy(stun, []byte{0, 1, byte((payload - 20) >> 8), byte(payload - 20), 0x21, 0x12, 0xa4, 0x42})
+			if change != nil {
+				change(stun)
+			}
+			return ip
+		}
+		for name, c := range map[string]struct {
+			ip   []byte
+			want bool
+		}{
+			"a request":    {request(40321, 284, nil), true},
+			"the shortest": {request(40321, 268, nil), true},
+			"the longest":  {request(40321, 332, nil), true},
+			"too short":    {request(40321, 264, nil), false},
+			"too long":     {request(40321, 336, nil), false},
+			"an answer":    {request(40321, 284, func(b []byte) { b[0] = 1 }), false},
+			"no cookie":    {request(40321, 284, func(b []byte) { b[7] = 0 }), false},
+			"another port": {request(40322, 284, nil), false},
+			"a message":    {craft(family[0], family[1], packet.UDP, 40321, 0, 144), true},
+		} {
+			if got := run(t, with, c.ip) != 0; got != c.want {
+				t.Errorf("%v, %s: taken is %v", family[0], name, got)
+			}
+			if got := run(t, without, c.ip) != 0; got != (name == "a message") {
+				t.Errorf("%v, %s, STUN is off: taken is %v", family[0], name, got)
+			}
+		}
+	}
+}

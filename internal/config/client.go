@@ -6,6 +6,7 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 	"golang.org/x/crypto/ssh"
 
+	"sallyport/internal/key"
 	"sallyport/internal/sshauth"
 )
 
@@ -26,13 +27,29 @@ func (l *loader) readClient(t *table) {
 		Single:   s.boolean("single", false),
 		Hours:    readHours(s),
 		Most:     s.count("max_grants", 0, 1, 1000),
+		STUN:     s.boolean("stun", false),
+		Suites:   list(s, "suites", `names of suites in quotes, such as ["mlkem768-x25519"]`, once(key.ParseSuite)),
 	}
+	l.checkSTUN(s, &c)
 	if s.empty("doors") {
 		s.errorf(s.at("doors"), `doors is missing: want at least one name of a door, such as ["ssh"]`)
 	}
 	s.finish()
 	l.config.Clients = append(l.config.Clients, c)
 	l.clients = append(l.clients, s)
+}
+
+// checkSTUN checks that a client that may knock in STUN can.
+func (l *loader) checkSTUN(s *section, c *Client) {
+	switch {
+	case !c.STUN:
+	case !l.config.SPA.STUN:
+		s.errorf(s.at("stun"), "stun means nothing without stun = true in [spa]: set it there, or remove it here")
+	case s.table.values["key"] == nil:
+		s.errorf(s.at("stun"), "stun means nothing without a key: remove it, or add a key")
+	case !c.MayUse(key.X25519):
+		s.errorf(s.at("suites"), "suites leaves out %q, which all messages in STUN have: add it, or remove stun", key.X25519)
+	}
 }
 
 func readKey(s *section) ssh.PublicKey {

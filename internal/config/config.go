@@ -14,11 +14,13 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"golang.org/x/crypto/ssh"
 
 	"sallyport/internal/fwknop"
+	"sallyport/internal/key"
 	"sallyport/internal/packet"
 	"sallyport/internal/sshauth"
 )
@@ -91,6 +93,8 @@ type SPA struct {
 	AuthorizedKeys string        // absolute path of a file in OpenSSH's format; empty: none
 	RequireBound   bool          // refuse messages that do not name their source address
 
+	STUN bool // messages may come in STUN, from clients that may send them so
+
 	FwknopPort        uint16 // where packets of fwknop's clients arrive; 0, the default: nowhere
 	FwknopOtherSource bool   // such a packet may name another address than its own, which gets in
 }
@@ -134,7 +138,17 @@ type Client struct {
 	Single   bool          // its grants let in one connection only
 	Hours    Hours         // when it may open doors; zero: always
 	Most     int           // grants at a time; 0: any number
+	STUN     bool          // its messages may come in STUN
+	Suites   []key.Suite   // that its messages may have; empty: all
 	Place    Place
+}
+
+// MayUse reports whether messages of a suite are taken from the client.
+func (c *Client) MayUse(s key.Suite) bool { return len(c.Suites) == 0 || slices.Contains(c.Suites, s) }
+
+// TakesSTUN reports whether any client may send messages in STUN.
+func (c *Config) TakesSTUN() bool {
+	return c.SPA.STUN && slices.ContainsFunc(c.Clients, func(c Client) bool { return c.STUN })
 }
 
 // Place is where something stands in the configuration.

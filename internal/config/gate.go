@@ -11,6 +11,7 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 
 	"sallyport/internal/packet"
+	"sallyport/internal/sequence"
 )
 
 // DefaultPath is where the configuration is unless the user says otherwise.
@@ -147,12 +148,21 @@ func (l *loader) readSPA(t *table) {
 		ServerKey:      readPath(s, "server_key", l.config.Daemon.StateDir+"/server.key"),
 		AuthorizedKeys: readPath(s, "authorized_keys", ""),
 		RequireBound:   s.boolean("require_bound", false),
+		STUN:           s.boolean("stun", false),
 
 		FwknopPort:        uint16(s.number("fwknop_port", 65535)),
 		FwknopOtherSource: s.boolean("fwknop_other_source", false),
 	}
 	if spa := l.config.SPA; spa.FwknopPort != 0 && spa.FwknopPort == spa.Port {
 		s.errorf(s.at("fwknop_port"), "fwknop_port is the same as port: fwknop's packets need a port of their own")
+	}
+	switch spa := l.config.SPA; {
+	case spa.STUN && spa.RequireBound:
+		s.errorf(s.at("stun"), "stun and require_bound exclude each other: messages of browsers are never bound, as a page does not know its address")
+	case spa.STUN && spa.Port == 0:
+		s.errorf(s.at("stun"), "stun means nothing without a port: set port, or remove it")
+	case spa.STUN && sequence.Refused(spa.Port):
+		s.errorf(s.at("port"), "port = %d: browsers send nothing to this port: want another one with stun", spa.Port)
 	}
 	l.checkPublic(s)
 	s.finish()

@@ -58,7 +58,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"\n# \x00", `:2: holds a NUL byte: want UTF-8 text`},
 		{"\ufeff[gate]", `:1: starts with a byte order mark: save the file as UTF-8 without one`},
 
-		{"[spa.x]\n" + strings.Repeat("#\n", 8) + manyKeys(1001), `:1: spa: unknown key "x": want ack, authorized_keys, clock_skew, fwknop_other_source, fwknop_port, port, require_bound or server_key` + "\n" + main + `:1010: more than 1000 keys in one table`},
+		{"[spa.x]\n" + strings.Repeat("#\n", 8) + manyKeys(1001), `:1: spa: unknown key "x": want ack, authorized_keys, clock_skew, fwknop_other_source, fwknop_port, port, require_bound, server_key or stun` + "\n" + main + `:1010: more than 1000 keys in one table`},
 
 		// Unknown keys and wrong types.
 		{strings.Repeat("k", 99) + " = 1", `:1: unknown key "` + strings.Repeat("k", 60) + `…": ` + wantTables},
@@ -183,7 +183,7 @@ func TestLoadRefuses(t *testing.T) {
 		{doors(aDoor) + "\nclient=[{name='bob', doors=['ssh'], key='" + aKey + "', expires=2027-01-31T18:00:00}]", `:2: client "bob": expires = 2027-01-31T18:00:00: ` + wantDate},
 		{doors(aDoor) + "\nclient=[{name='bob', doors=['ssh'], key='" + aKey + "', expires=18:00:00}]", `:2: client "bob": expires = 18:00:00: ` + wantDate},
 		{doors(aDoor) + "\nclient=[{name='bob', doors=['ssh'], key='" + aKey + "', max_open='25h'}]", `:2: client "bob": max_open = "25h": want 1s to 24h`},
-		{doors(aDoor) + "\nclient=[{name='bob', doors=['ssh'], key='" + aKey + "', colour='x'}]", `:2: client "bob": unknown key "colour": want changed, doors, expires, from, fwknop, hours, key, label, max_grants, max_open, name, rotating, rotating_previous, rotating_previous_until or single`},
+		{doors(aDoor) + "\nclient=[{name='bob', doors=['ssh'], key='" + aKey + "', colour='x'}]", `:2: client "bob": unknown key "colour": want changed, doors, expires, from, fwknop, hours, key, label, max_grants, max_open, name, rotating, rotating_previous, rotating_previous_until, single, stun or suites`},
 	} {
 		name, _, _ := strings.Cut(strings.TrimPrefix(c.want, ":"), "want")
 		t.Run(name, func(t *testing.T) { refuses(t, tree("sallyport.toml", c.toml), main+c.want) })

@@ -130,11 +130,13 @@ func (d *Detector) observeRefusal(e event.Event) {
 		d.observeReplay(e)
 	case event.Intercepted:
 		d.observeInterception(e)
+	case event.Roamed:
+		d.raise(subject{rule: roaming, source: e.Source, client: e.Client}, event.Info, 1)
 	case event.StaleTime:
 		d.observeClock(e)
-	case event.BadSeal, event.BadHeader, event.UnknownClient, event.BadProof:
+	case event.BadSeal, event.BadHeader, event.BadIntegrity, event.UnknownClient, event.BadProof:
 		d.observeStranger(e)
-	case event.ForbiddenDoor, event.UnknownDoor, event.ForbiddenFrom:
+	case event.ForbiddenDoor, event.UnknownDoor, event.ForbiddenFrom, event.ForbiddenWay:
 		if e.Authenticated { // else anybody who has overheard a sequence
 			d.observeForbidden(e)
 		}

@@ -29,7 +29,7 @@ func (d *Detector) observeStranger(e event.Event) {
 	switch e.Reason {
 	case event.BadProof:
 		severity = event.High
-	case event.BadSeal: // the tag may be that of a recorded message
+	case event.BadSeal, event.BadIntegrity: // the tag may be that of a recorded message
 		severity = event.Low
 	}
 	d.raise(subject{rule: stranger, source: e.Source, client: e.Client}, severity, 1)

@@ -103,7 +103,7 @@ func (f *foreign) judge(now time.Time, p *packet.Packet, message *fwknop.Message
 	// worth nothing.
 	bound := message.Source.IsValid()
 	id := replay.Message{Client: client.Fwknop.ID(), R: [8]byte(message.ID[:8]), Mark: [8]byte(message.ID[8:16]), Stamped: message.Time, Source: p.Src}
-	c := copied{client.Name, id, bound}
+	c := copied{client: client.Name, id: id, bound: bound}
 	if v := seen(f.guard, id, now); v != replay.Fresh {
 		return append(to, again(d, c, v))
 	}
@@ -112,7 +112,7 @@ func (f *foreign) judge(now time.Time, p *packet.Packet, message *fwknop.Message
 	if v != replay.Fresh {
 		return append(to, again(d, c, v))
 	}
-	f.recent.keep(p.Payload, client.Name, id, bound)
+	f.recent.keep(now, p.Payload, client.Name, id, bound)
 	d.Authenticated, d.Bound, d.Message = true, message.Source == p.Src, event.Message(id.R)
 	d.Record.Message = &record
 	return f.obey(now, p.Src, message, client, d, to)

@@ -5,6 +5,7 @@ package gate
 
 import (
 	"fmt"
+	"hash/maphash"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -84,11 +85,12 @@ type Gate struct {
 	changes   int          // of what plans are made of
 	decisions []Decision
 	elsewhere atomic.Uint64
+	copies    copies // of messages in STUN
 }
 
 // New returns a gate for a configuration.
 func New(cfg *config.Config, s SPA, host Host, now time.Time) *Gate {
-	g := &Gate{tracker: sequence.New(sequence.Compile(nil), sequence.Limits{}, now), plan: &Plan{step: sequence.StepAt(now)}}
+	g := &Gate{copies: copies{seed: maphash.MakeSeed()}, tracker: sequence.New(sequence.Compile(nil), sequence.Limits{}, now), plan: &Plan{step: sequence.StepAt(now)}}
 	g.Reconfigure(cfg, s, now)
 	g.SetHost(host)
 	return g
@@ -103,7 +105,7 @@ func (g *Gate) Reconfigure(cfg *config.Config, s SPA, now time.Time) {
 	case s.Guard == nil || cfg.SPA.Port == 0:
 		g.messages = nil
 	case g.messages == nil:
-		g.messages = newMessages(cfg, s, &g.permit, now)
+		g.messages = newMessages(cfg, s, &g.permit, &g.copies, now)
 	default:
 		g.messages.reconfigure(cfg, s)
 	}
@@ -266,7 +268,9 @@ func brokenOff(source netip.Addr, o sequence.Outcome, w *way) Decision {
 
 func (g *Gate) observeMessage(now time.Time, p *packet.Packet) {
 	d, partly := g.messages.observe(now, p)
-	g.decide(d)
+	if d.Kind != KindNothing {
+		g.decide(d)
+	}
 	for _, d := range partly {
 		g.decide(d)
 	}

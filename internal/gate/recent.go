@@ -3,6 +3,7 @@ package gate
 import (
 	"bytes"
 	"net/netip"
+	"time"
 
 	"sallyport/internal/replay"
 )
@@ -19,11 +20,12 @@ type recent [recentMessages]struct {
 	client  string
 	id      replay.Message
 	bound   bool
+	at      time.Time
 }
 
-func (r *recent) keep(payload []byte, client string, id replay.Message, bound bool) {
+func (r *recent) keep(now time.Time, payload []byte, client string, id replay.Message, bound bool) {
 	c := &r[slotOf(payload)]
-	c.payload, c.client, c.id, c.bound = append(c.payload[:0], payload...), client, id, bound
+	c.payload, c.client, c.id, c.bound, c.at = append(c.payload[:0], payload...), client, id, bound, now
 }
 
 // find returns what a copy is a copy of, with the source it came from.
@@ -32,7 +34,7 @@ func (r *recent) find(payload []byte, source netip.Addr) (found copied, ok bool)
 	if !bytes.Equal(c.payload, payload) {
 		return copied{}, false
 	}
-	found = copied{c.client, c.id, c.bound}
+	found = copied{client: c.client, id: c.id, bound: c.bound, at: c.at}
 	found.id.Source = source
 	return found, true
 }
@@ -42,6 +44,7 @@ type copied struct {
 	client string
 	id     replay.Message
 	bound  bool
+	at     time.Time // when it came first; zero: not known any more
 }
 
 // slotOf takes bytes that are random in every message. In a packet of fwknop's,

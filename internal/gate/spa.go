@@ -17,6 +17,7 @@ import (
 	"sallyport/internal/replay"
 	"sallyport/internal/spa"
 	"sallyport/internal/sshauth"
+	"sallyport/internal/stun"
 )
 
 // OpensPerSecond is how many SPA messages are opened at most. Opening one takes
@@ -43,7 +44,8 @@ type Reply struct {
 	Message *spa.Message
 	From    netip.AddrPort // the gate's address and port, as the client knows them
 	To      netip.AddrPort
-	In      int // index of the interface that the message came by; 0: unknown
+	In      int     // index of the interface that the message came by; 0: unknown
+	STUN    *InSTUN // nil: it came by itself
 }
 
 // messages judges SPA messages.
@@ -54,13 +56,15 @@ type messages struct {
 	budget    *limit.Budget
 	clients   clients
 	doors     map[[4]byte][]*config.Door // of a door or group, by its id
+	stun      bool                       // messages may come in STUN
+	copies    *copies
 	permit    *permit
 	recent    recent
 	diagnosed time.Time
 }
 
-func newMessages(cfg *config.Config, s SPA, p *permit, now time.Time) *messages {
-	m := &messages{SPA: s, permit: p, budget: limit.New(OpensPerSecond, s.Seed, now)}
+func newMessages(cfg *config.Config, s SPA, p *permit, c *copies, now time.Time) *messages {
+	m := &messages{SPA: s, permit: p, copies: c, budget: limit.New(OpensPerSecond, s.Seed, now)}
 	m.reconfigure(cfg, s)
 	return m
 }
@@ -69,6 +73,7 @@ func (m *messages) reconfigure(cfg *config.Config, s SPA) {
 	m.config, m.Keys, m.Guard = cfg, s.Keys, s.Guard
 	m.opener = spa.NewOpener(s.Keys, cfg.SPA.ClockSkew)
 	m.clients = configured(cfg)
+	m.stun = cfg.TakesSTUN()
 	m.doors = make(map[[4]byte][]*config.Door, len(cfg.Doors)+len(cfg.Groups))
 	for i := range cfg.Doors {
 		m.doors[spa.DoorID(cfg.Doors[i].Name)] = []*config.Door{&cfg.Doors[i]}
@@ -87,6 +92,9 @@ func (m *messages) observe(now time.Time, p *packet.Packet) (d Decision, partly 
 		d.Reason = event.BadLength
 		return d, nil
 	}
+	if m.stun && stun.IsRequest(p.Payload) {
+		return m.observeSTUN(now, p, d)
+	}
 	tagged, reason := m.opener.Check(now, p.Payload)
 	if reason == spa.BadTag {
 		return m.diagnose(now, p, d), nil
@@ -95,21 +103,27 @@ func (m *messages) observe(now time.Time, p *packet.Packet) (d Decision, partly 
 		d.Reason = event.Reason(reason)
 		return d, nil
 	}
-	if c, ok := m.recent.find(p.Payload, p.Src); ok {
+	return m.look(now, p, arrival{message: p.Payload, tagged: tagged}, d)
+}
+
+// look opens a message whose tag is right, if it is none that is known already and
+// there is budget for it.
+func (m *messages) look(now time.Time, p *packet.Packet, a arrival, d Decision) (Decision, []Decision) {
+	if c, ok := m.recent.find(a.message, p.Src); ok {
 		if v := seen(m.Guard, c.id, now); v == replay.Repeated || v == replay.Intercepted {
-			return again(d, c, v), nil
+			return a.again(now, d, c, v), nil
 		}
 	}
 	if !m.budget.Allow(now, p.Src) {
 		d.Reason = event.OverBudget
 		return d, nil
 	}
-	message, reason := tagged.Open()
+	message, reason := a.tagged.Open()
 	if reason != "" {
 		d.Reason = event.Reason(reason)
 		return d, nil
 	}
-	return m.judge(now, p, message, d)
+	return m.judge(now, p, a, message, d)
 }
 
 // diagnose looks whether only the sender's clock is to blame. Nothing follows
@@ -147,8 +161,13 @@ func clockDetail(stamped, now time.Time) string {
 
 // judge decides about a message that was sealed for this server. Until its
 // proof has been verified, everything in it is only claimed.
-func (m *messages) judge(now time.Time, p *packet.Packet, message *spa.Message, d Decision) (Decision, []Decision) {
+func (m *messages) judge(now time.Time, p *packet.Packet, a arrival, message *spa.Message, d Decision) (Decision, []Decision) {
 	h := message.Header
+	password, reason := a.password(message)
+	if reason != "" {
+		d.Reason = reason
+		return d, nil
+	}
 	client := m.clients.byKey(h.Client)
 	if client == nil {
 		d.Reason = event.UnknownClient
@@ -159,10 +178,10 @@ func (m *messages) judge(now time.Time, p *packet.Packet, message *spa.Message, 
 		d.Reason, d.Detail = event.StaleTime, clockDetail(h.Time, now)
 		return d, nil
 	}
-	id := replay.Message{Client: h.Client, R: message.Nonce, Mark: mark(p.Payload), Stamped: h.Time, Source: p.Src}
-	c := copied{client.Name, id, h.Bound}
+	id := replay.Message{Client: h.Client, R: message.Nonce, Mark: mark(a.message), Stamped: h.Time, Source: p.Src}
+	c := copied{client: client.Name, id: id, bound: h.Bound}
 	if v := seen(m.Guard, id, now); v == replay.Repeated || v == replay.Intercepted {
-		return again(d, c, v), nil
+		return a.again(now, d, c, v), nil
 	}
 	if len(message.Proof) > ed25519Proofs && client.Key.Type() != ssh.KeyAlgoRSA {
 		m.budget.Spend(slowProof)
@@ -176,9 +195,13 @@ func (m *messages) judge(now time.Time, p *packet.Packet, message *spa.Message, 
 	if v != replay.Fresh {
 		return again(d, c, v), nil
 	}
-	m.recent.keep(p.Payload, client.Name, id, h.Bound)
+	m.recent.keep(now, a.message, client.Name, id, h.Bound)
 	d.Authenticated, d.Bound, d.Message = true, h.Bound, event.Message(id.R)
-	return m.obey(now, p, message, client, record, d)
+	d.Record.Message = &record
+	if h.Ack {
+		d.Reply = a.reply(p, message, password)
+	}
+	return m.obey(now, p, a, message, client, d)
 }
 
 // seen asks the guard whether a message is a copy. An interception is reported once.
@@ -225,14 +248,12 @@ func again(d Decision, c copied, v replay.Verdict) Decision {
 
 // obey decides about an authenticated message. It is recorded even if nothing
 // is opened.
-func (m *messages) obey(now time.Time, p *packet.Packet, message *spa.Message, client *config.Client, record replay.Record, d Decision) (Decision, []Decision) {
+func (m *messages) obey(now time.Time, p *packet.Packet, a arrival, message *spa.Message, client *config.Client, d Decision) (Decision, []Decision) {
 	h := message.Header
-	d.Record.Message = &record
-	if h.Ack {
-		d.Reply = &Reply{message, netip.AddrPortFrom(p.Dst, p.DstPort), netip.AddrPortFrom(p.Src, p.SrcPort), p.In}
-	}
 	doors, reason := m.wanted(client, h.Door)
 	switch {
+	case a.stun && !client.STUN, !client.MayUse(message.Suite()):
+		reason = event.ForbiddenWay
 	case !client.Expires.IsZero() && !now.Before(client.Expires):
 		reason = event.KeyExpired
 	case !client.From.Allows(p.Src):

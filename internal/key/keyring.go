@@ -1,48 +1,88 @@
 package key
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
 
-// Keyring holds the keys of a server: the current one, and for a while after a
-// rotation the one before. The zero Keyring holds none.
-type Keyring struct {
-	current  Private
-	previous Private   // zero: none
-	until    time.Time // end of previous; whole seconds, UTC
+// Keyring holds the keys of a server. Those of both suites are in force together:
+// the current one of each, and for a while after its rotation the one before. The
+// zero Keyring holds none.
+type Keyring struct{ held []Held } // at most one of each suite, Hybrid first
+
+// Held are the keys of one suite.
+type Held struct {
+	Current  Private
+	Previous Private   // zero: none
+	Until    time.Time // end of Previous; whole seconds, UTC; whether it is over is for the caller to see
 }
+
+// Suite returns that of the keys.
+func (h Held) Suite() Suite { return h.Current.public.suite }
 
 // NewKeyring returns a keyring with one key.
-func NewKeyring(current Private) Keyring { return Keyring{current: current} }
+func NewKeyring(current Private) Keyring { return Keyring{[]Held{{Current: current}}} }
 
-// Rotate returns a keyring whose current key is next, and in which what was
-// current goes on being accepted until a time (cut to whole seconds). A key
-// older than that is dropped, even if it had time left.
+// Rotate returns a keyring in which next is the current key of its suite, and what was
+// that goes on being accepted until a time (cut to whole seconds). A key older
+// than that is dropped, even if it had time left. The keys of the other suite stay.
 func (r Keyring) Rotate(next Private, until time.Time) Keyring {
-	return Keyring{current: next, previous: r.current, until: until.UTC().Truncate(time.Second)}
+	after := Held{Current: next}
+	if before, ok := r.Of(next.public.suite); ok {
+		after.Previous, after.Until = before.Current, until.UTC().Truncate(time.Second)
+	}
+	return r.with(after)
 }
 
-// Current returns the key that new profiles are made with.
-func (r Keyring) Current() Private { return r.current }
+func (r Keyring) with(h Held) Keyring {
+	list := append(slices.DeleteFunc(slices.Clone(r.held), func(o Held) bool { return o.Suite() == h.Suite() }), h)
+	slices.SortFunc(list, func(a, b Held) int { return -cmp.Compare(a.Suite(), b.Suite()) })
+	return Keyring{list}
+}
 
-// Previous returns the key before, and until when it is accepted. It is zero
-// if there is none. Whether its time is over is for the caller to see.
-func (r Keyring) Previous() (Private, time.Time) { return r.previous, r.until }
+// All returns the keys of each suite that there are keys of, Hybrid first.
+func (r Keyring) All() []Held { return r.held }
+
+// Of returns the keys of a suite, if there are any.
+func (r Keyring) Of(s Suite) (Held, bool) {
+	for _, h := range r.held {
+		if h.Suite() == s {
+			return h, true
+		}
+	}
+	return Held{}, false
+}
+
+// IsZero reports whether there is no key.
+func (r Keyring) IsZero() bool { return len(r.held) == 0 }
+
+// Current returns the key that profiles are made with, where nothing speaks for the
+// other suite. It is zero if there is none.
+func (r Keyring) Current() Private {
+	if r.IsZero() {
+		return Private{}
+	}
+	return r.held[0].Current
+}
 
 const keyringHead = "# Sallyport server key. Keep it secret: with it, recorded knocks can be read.\n"
 
 // Marshal writes the text of the key file, which belongs in a file that only
 // its owner can read.
 func (r Keyring) Marshal() ([]byte, error) {
-	if r.current.IsZero() {
+	if r.IsZero() || r.held[0].Current.IsZero() {
 		return nil, fmt.Errorf("write the server key: %w", errNoKey)
 	}
-	text := keyringHead + "current " + r.current.Reveal() + "\n"
-	if !r.previous.IsZero() {
-		text += "previous " + r.previous.Reveal() + " until " + r.until.Format(time.RFC3339) + "\n"
+	text := keyringHead
+	for _, h := range r.held {
+		text += "current " + h.Current.Reveal() + "\n"
+		if !h.Previous.IsZero() {
+			text += "previous " + h.Previous.Reveal() + " until " + h.Until.Format(time.RFC3339) + "\n"
+		}
 	}
 	return []byte(text), nil
 }
@@ -63,21 +103,44 @@ func parseKeyring(text string) (Keyring, error) {
 		return Keyring{}, errors.New("not one, or cut short: restore it from a backup, or make a new key and hand out new profiles")
 	}
 	lines := strings.Split(strings.TrimSuffix(body, "\n"), "\n")
-	var r Keyring
-	var err error
-	switch len(lines) {
-	case 2:
-		if r.previous, r.until, err = parsePrevious(lines[1]); err != nil {
-			return Keyring{}, fmt.Errorf("line 3: %w", err)
-		}
-		fallthrough
-	case 1:
-		if r.current, err = parseCurrent(lines[0]); err != nil {
-			return Keyring{}, fmt.Errorf("line 2: %w", err)
-		}
-		return r, nil
+	if len(lines) > maxKeyLines {
+		return Keyring{}, fmt.Errorf("%d lines: want two to five", len(lines)+1)
 	}
-	return Keyring{}, fmt.Errorf("%d lines: want two or three", len(lines)+1)
+	var r Keyring
+	for i, line := range lines {
+		if err := r.parseLine(line); err != nil {
+			return Keyring{}, fmt.Errorf("line %d: %w", i+2, err)
+		}
+	}
+	return r, nil
+}
+
+// maxKeyLines is how many keys there can be: two of each suite.
+const maxKeyLines = 4
+
+// parseLine takes the next key. It belongs to the last one if it is a previous one.
+func (r *Keyring) parseLine(line string) error {
+	last := len(r.held) - 1
+	if last < 0 || strings.HasPrefix(line, "current ") {
+		k, err := parseCurrent(line)
+		if err == nil && last >= 0 && r.held[last].Suite() <= k.public.suite {
+			err = errors.New("a second key of a suite, or in the wrong order")
+		}
+		if err == nil {
+			r.held = append(r.held, Held{Current: k})
+		}
+		return err
+	}
+	h := &r.held[last]
+	if !h.Previous.IsZero() {
+		return errors.New(`want "current KEY"`)
+	}
+	k, until, err := parsePrevious(line)
+	if err == nil && k.public.suite != h.Suite() {
+		err = errors.New("a previous key of another suite than the current one before it")
+	}
+	h.Previous, h.Until = k, until
+	return err
 }
 
 func parseCurrent(line string) (Private, error) {

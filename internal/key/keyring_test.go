@@ -7,20 +7,23 @@ import (
 )
 
 func TestKeyringRoundTrip(t *testing.T) {
-	first, second, third := generate(t, Hybrid), generate(t, X25519), generate(t, Hybrid)
+	first, second, third, small, next := generate(t, Hybrid), generate(t, Hybrid), generate(t, Hybrid), generate(t, X25519), generate(t, X25519)
 	until := time.Date(2031, 1, 2, 3, 4, 5, 678, time.FixedZone("", 3600))
+	cut := time.Date(2031, 1, 2, 2, 4, 5, 0, time.UTC)
 	one := NewKeyring(first)
 	two := one.Rotate(second, until)
-	three := two.Rotate(third, until.Add(time.Hour))
+	both := two.Rotate(small, until)
 	for _, tc := range []struct {
-		name              string
-		ring              Keyring
-		current, previous Private
-		until             time.Time
+		name string
+		ring Keyring
+		want []Held
 	}{
-		{"new", one, first, Private{}, time.Time{}},
-		{"rotated", two, second, first, time.Date(2031, 1, 2, 2, 4, 5, 0, time.UTC)},
-		{"rotated again: the oldest is gone", three, third, second, time.Date(2031, 1, 2, 3, 4, 5, 0, time.UTC)},
+		{"new", one, []Held{{Current: first}}},
+		{"rotated", two, []Held{{second, first, cut}}},
+		{"rotated again: the oldest is gone", two.Rotate(third, until.Add(time.Hour)), []Held{{third, second, cut.Add(time.Hour)}}},
+		{"a key of the other suite stands beside", both, []Held{{second, first, cut}, {Current: small}}},
+		{"each is rotated for itself", both.Rotate(next, until), []Held{{second, first, cut}, {next, small, cut}}},
+		{"the hybrid one comes first", NewKeyring(small).Rotate(first, until), []Held{{Current: first}, {Current: small}}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			text, err := tc.ring.Marshal()
@@ -32,12 +35,23 @@ func TestKeyringRoundTrip(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, r := range []Keyring{tc.ring, again} {
-				previous, until := r.Previous()
-				if r.Current().Reveal() != tc.current.Reveal() || previous.Reveal() != tc.previous.Reveal() || !until.Equal(tc.until) {
-					t.Errorf("previous until %v: not what was put in", until)
+				if len(r.All()) != len(tc.want) || r.Current().Reveal() != tc.want[0].Current.Reveal() {
+					t.Fatalf("%d suites, want %d", len(r.All()), len(tc.want))
+				}
+				for i, h := range r.All() {
+					w := tc.want[i]
+					if h.Current.Reveal() != w.Current.Reveal() || h.Previous.Reveal() != w.Previous.Reveal() || !h.Until.Equal(w.Until) {
+						t.Errorf("%v: not what was put in", h.Suite())
+					}
+					if of, ok := r.Of(h.Suite()); !ok || of.Current.Reveal() != w.Current.Reveal() {
+						t.Errorf("%v is not found", h.Suite())
+					}
 				}
 			}
 		})
+	}
+	if _, ok := one.Of(X25519); ok || !(Keyring{}).IsZero() || !(Keyring{}).Current().IsZero() {
+		t.Error("keys that are not there")
 	}
 }
 
@@ -57,7 +71,7 @@ func TestParseKeyringRefuses(t *testing.T) {
 		{"no comment", text[len(keyringHead):], damaged},
 		{"comment alone", keyringHead, damaged},
 		{"no key", keyringHead + "\n", `line 2: want "current KEY"`},
-		{"an empty line", text + "\n", "4 lines: want two or three"},
+		{"an empty line", text + "\n", `line 4: want "current KEY"`},
 		{"DOS line ends", replace("\nprevious", "\r\nprevious"), "line 2: server private key: " + errDamaged.Error()},
 		{"public key", keyringHead + "current " + ring.Current().Public().Text() + "\n", "line 2: server private key: that is a server's public key: want its private key"},
 		{"two spaces", replace("current ", "current  "), "line 2: server private key: not a server key: want " + privatePrefix + "…"},
@@ -65,7 +79,9 @@ func TestParseKeyringRefuses(t *testing.T) {
 		{"time in a zone", replace("05Z", "05+00:00"), `line 3: time "2031-01-02T03:04:05+00:00"` + badTime},
 		{"time with a fraction", replace("05Z", "05.5Z"), `line 3: time "2031-01-02T03:04:05.5Z"` + badTime},
 		{"no such day", replace("01-02T", "02-30T"), `line 3: time "2031-02-30T03:04:05Z"` + badTime},
-		{"the wrong order", replace("previous ", "current "), `line 3: want "previous KEY until TIME"`},
+		{"the wrong order", replace("previous ", "current "), "line 3: server private key: " + errDamaged.Error()},
+		{"two keys of a suite", text[:strings.Index(text, "\nprevious")+1] + text[len(keyringHead):], "line 3: a second key of a suite, or in the wrong order"},
+		{"too many", text + strings.Repeat(text[len(keyringHead):], 2), "7 lines: want two to five"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := ParseKeyring([]byte(tc.text))

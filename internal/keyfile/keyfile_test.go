@@ -43,7 +43,7 @@ func TestCreateLoadSave(t *testing.T) {
 		t.Fatal(err)
 	}
 	read, err = Load(path)
-	if previous, _ := read.Previous(); err != nil || !read.Current().Public().Equal(next.Public()) || !previous.Public().Equal(ring.Current().Public()) {
+	if held := read.All(); err != nil || len(held) != 2 || !held[0].Current.Public().Equal(next.Public()) || !held[1].Current.Public().Equal(ring.Current().Public()) {
 		t.Errorf("after the rotation: %v", err)
 	}
 	if left, _ := filepath.Glob(path + ".*"); len(left) != 0 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -71,6 +72,7 @@ func paced(perSecond, atOnce uint64) programPace {
 // fill puts keys, server key by server key and by ascending epochs, to their
 // places. All server keys must come with the same epochs.
 func (s *programSettings) fill(keys []spa.MoatKey) error {
+	keys = fitting(keys, len(s.Server))
 	s.Servers, s.Epochs = 0, 0
 	clear(s.Server[:])
 	for i, k := range keys {
@@ -97,6 +99,22 @@ func (s *programSettings) fill(keys []spa.MoatKey) error {
 		return errors.New("the server keys have different epochs")
 	}
 	return nil
+}
+
+// fitting leaves out the keys of a suite if all are those of more server keys than
+// there is room for: what is not checked here, the daemon checks. It keeps the
+// first suite, to which most clients send.
+func fitting(keys []spa.MoatKey, servers int) []spa.MoatKey {
+	n := 0
+	for i, k := range keys {
+		if i == 0 || k.Epoch != keys[i-1].Epoch+1 {
+			n++
+		}
+	}
+	if n <= servers {
+		return keys
+	}
+	return slices.DeleteFunc(slices.Clone(keys), func(k spa.MoatKey) bool { return k.Suite != keys[0].Suite })
 }
 
 // publish has the program use the settings, all at once.

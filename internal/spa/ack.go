@@ -19,6 +19,8 @@ const (
 	Opened  Status = 1
 	Closed  Status = 2 // the grant has been given back
 	Refused Status = 3
+
+	Enrolled Status = 4 // the key is that of a client now
 )
 
 // Why a client that has proved itself was refused.
@@ -29,10 +31,12 @@ const (
 	KeyExpired    Reason = "key-expired"
 	WrongAddress  Reason = "wrong-address"
 	NotOpened     Reason = "not-opened" // the firewall did not take the grant
+
+	ForbiddenWay Reason = "forbidden-way" // the client may not use this suite, or no STUN
 )
 
 // ackReasons holds the reasons by their number on the wire.
-var ackReasons = [...]Reason{"", UnknownDoor, ForbiddenDoor, ForbiddenFrom, KeyExpired, WrongAddress, NotOpened}
+var ackReasons = [...]Reason{"", UnknownDoor, ForbiddenDoor, ForbiddenFrom, KeyExpired, WrongAddress, NotOpened, ForbiddenWay}
 
 // AckDoor is a door in an acknowledgement.
 type AckDoor struct {
@@ -141,7 +145,7 @@ func (a Ack) reasonNumber() byte {
 // check says what an acknowledgement must be like for a server to write it.
 func (a Ack) check(reason byte) error {
 	switch {
-	case a.Status != Opened && a.Status != Closed && a.Status != Refused:
+	case a.Status != Opened && a.Status != Closed && a.Status != Refused && a.Status != Enrolled:
 		return fmt.Errorf("unknown status %d", a.Status)
 	case (a.Status == Refused) != (reason != 0):
 		return fmt.Errorf("status %d with the reason %q", a.Status, a.Reason)

@@ -110,7 +110,7 @@ func TestSealAckRefuses(t *testing.T) {
 		ack  Ack
 	}{
 		{"no status", with(func(a *Ack) { a.Status = 0 })},
-		{"unknown status", with(func(a *Ack) { a.Status = 4 })},
+		{"unknown status", with(func(a *Ack) { a.Status = 5 })},
 		{"opened with a reason", with(func(a *Ack) { a.Reason = NotOpened })},
 		{"refused without a reason", with(func(a *Ack) { a.Status = Refused })},
 		{"a reason not for clients", with(func(a *Ack) { a.Status, a.Reason = Refused, BadSeal })},
@@ -176,10 +176,10 @@ func TestParseAckRefuses(t *testing.T) {
 		{"cut short", good[:ackPlainSize-1], false},
 		{"longer", append(bytes.Clone(good), 0), false},
 		{"status 0", with(0, 0), false},
-		{"status 4", with(0, 4), false},
+		{"status 5", with(0, 5), false},
 		{"refused without a reason", with(0, byte(Refused)), false},
 		{"opened with a reason", with(1, 1), false},
-		{"reason 7", with(1, 7), false},
+		{"reason 8", with(1, 8), false},
 		{"flag 0", with(2, 1), true},
 		{"flag 1", with(2, 2), false},
 		{"fewer doors than there are", with(3, 1), false},

@@ -70,10 +70,9 @@ func TestMoatKeys(t *testing.T) {
 			}
 		}
 	}
-	for _, k := range o.MoatKeys(noon.Add(2*time.Hour), to.Add(2*time.Hour)) {
-		if k.Suite != key.X25519 {
-			t.Error("a key of the previous server key, whose time is over")
-		}
+	rotated := NewOpener(key.NewKeyring(hybrid).Rotate(newKey(t, key.Hybrid), noon.Add(time.Hour)), skew)
+	if soon, late := len(rotated.MoatKeys(noon, noon)), len(rotated.MoatKeys(noon.Add(2*time.Hour), noon.Add(2*time.Hour))); soon != 2*late {
+		t.Errorf("%d keys before the end of the previous server key, %d after it", soon, late)
 	}
 }
 

@@ -15,15 +15,18 @@ type Op uint8
 const (
 	Open  Op = 1 // open a door
 	Close Op = 2 // give the grant back
+	Enrol Op = 3 // take the key in the proof for a client's
 )
 
-// String returns "open" or "close".
+// String returns "open", "close" or "enrol".
 func (o Op) String() string {
 	switch o {
 	case Open:
 		return "open"
 	case Close:
 		return "close"
+	case Enrol:
+		return "enrol"
 	}
 	return fmt.Sprintf("op %d", uint8(o))
 }
@@ -66,10 +69,12 @@ var errHeader = errors.New("not a header that a client would write")
 // check says what a header must be like for anybody to write it.
 func (h Header) check() error {
 	switch {
-	case h.Op != Open && h.Op != Close:
-		return fmt.Errorf("unknown %v: want %v or %v", h.Op, Open, Close)
-	case h.Op == Close && (h.Single || h.Seconds != 0):
-		return errors.New("closing a door takes no time and no single connection")
+	case h.Op != Open && h.Op != Close && h.Op != Enrol:
+		return fmt.Errorf("unknown %v: want %v, %v or %v", h.Op, Open, Close, Enrol)
+	case h.Op == Enrol && h.Door != [4]byte{}:
+		return errors.New("enrolling is for no door")
+	case h.Op != Open && (h.Single || h.Seconds != 0):
+		return fmt.Errorf("%v takes no time and no single connection", h.Op)
 	case h.Time.UnixMilli() < 0 || h.Time.UnixMilli() >= 1<<48:
 		return fmt.Errorf("time %v is out of range: set the clock", h.Time)
 	}

@@ -18,6 +18,7 @@ const (
 
 	knockInfo  = "sallyport knock v1"
 	signedHead = "sallyport knock v1 proof\x00"
+	enrolHead  = "sallyport enrol v1 proof\x00"
 )
 
 // Span is a range of datagram lengths in bytes, both ends included.
@@ -38,7 +39,7 @@ func proofSpans(s key.Suite) []Span {
 
 var (
 	hybridProofs = []Span{{64, 64}, {69, 69}}
-	x25519Proofs = []Span{{64, 64}, {69, 69}, {96, 96}, {132, 132}, {256, 512}} // ECDSA P-256, P-384, P-521; RSA
+	x25519Proofs = []Span{{64, 64}, {69, 69}, {96, 98}, {132, 132}, {256, 512}} // ECDSA P-256, P-384, P-521; RSA; 97 and 98 enrol
 )
 
 // overhead is what a message has beside its proof.
@@ -104,10 +105,10 @@ func address(b []byte) netip.Addr {
 
 // signed is the message that a proof is made for: everything that says which
 // request this is, to which server, from where.
-func signed(server key.Public, front, enc, header []byte, source netip.Addr) []byte {
+func signed(head string, server key.Public, front, enc, header []byte, source netip.Addr) []byte {
 	hash := server.Hash()
-	b := make([]byte, 0, len(signedHead)+len(hash)+len(front)+len(enc)+len(header)+16)
-	b = append(b, signedHead...)
+	b := make([]byte, 0, len(head)+len(hash)+len(front)+len(enc)+len(header)+16)
+	b = append(b, head...)
 	b = append(b, hash[:]...)
 	b = append(b, front...)
 	b = append(b, enc...)

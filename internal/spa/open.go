@@ -49,9 +49,10 @@ type recipient struct {
 // within skew of now.
 func NewOpener(ring key.Keyring, skew time.Duration) *Opener {
 	o := &Opener{skew: skew}
-	o.add(ring.Current(), time.Time{}, false)
-	previous, until := ring.Previous()
-	o.add(previous, until, true)
+	for _, h := range ring.All() {
+		o.add(h.Current, time.Time{}, false)
+		o.add(h.Previous, h.Until, true)
+	}
 	return o
 }
 
@@ -93,6 +94,36 @@ func (o *Opener) Check(now time.Time, payload []byte) (Tagged, Reason) {
 		}
 	}
 	return Tagged{}, reason
+}
+
+// Fronted is the key that the first bytes of a message are tagged with, for what
+// carries the rest in another form. The zero Fronted takes nothing.
+type Fronted struct {
+	to    *recipient
+	epoch int64
+}
+
+// CheckFront looks at R and T of a message of a suite.
+func (o *Opener) CheckFront(now time.Time, suite key.Suite, front [frontSize]byte) (Fronted, bool) {
+	for i := range o.servers {
+		s := &o.servers[i]
+		if s.suite != suite || !s.accepted(now) {
+			continue
+		}
+		s.near.cover(s.public, now, o.skew)
+		if epoch, ok := s.near.find(front[:]); ok {
+			return Fronted{s.recipient, epoch}, true
+		}
+	}
+	return Fronted{}, false
+}
+
+// With takes the whole message.
+func (f Fronted) With(payload []byte) (Tagged, Reason) {
+	if f.to == nil || !within(f.to.lengths, len(payload)) {
+		return Tagged{}, BadLength
+	}
+	return Tagged{f.to, f.epoch, payload}, ""
 }
 
 // Nonce returns R, which is new in each honest message. It is nothing but a
@@ -145,7 +176,7 @@ func (t Tagged) Open() (*Message, Reason) {
 	// A client makes the tag for the time it writes: a message that says
 	// otherwise is none.
 	h, err := parseHeader(plain[:headerSize])
-	if err != nil || key.Epoch(h.Time) != t.epoch {
+	if err != nil || key.Epoch(h.Time) != t.epoch || (h.Op == Enrol) != isEnrolment(len(plain)-headerSize) {
 		return nil, BadHeader
 	}
 	return &Message{
@@ -154,6 +185,13 @@ func (t Tagged) Open() (*Message, Reason) {
 	}, ""
 }
 
+// Suite returns that of the key that the message was sealed to.
+func (m *Message) Suite() key.Suite { return m.to.suite }
+
+// ICEPassword is what only whoever made the message and the server know of it: the
+// password of a STUN request that carries it, and of the answer.
+func (m *Message) ICEPassword() (string, error) { return icePassword(m.recipient) }
+
 // Signed returns what the proof must have been made for, if the message is
 // genuine and came from source. A message that is not bound to an address gives
 // the same for every source.
@@ -161,5 +199,8 @@ func (m *Message) Signed(source netip.Addr) []byte {
 	if !m.Header.Bound {
 		source = netip.Addr{}
 	}
-	return signed(m.to.public, m.front, m.enc, m.header, source)
+	if m.Header.Op == Enrol {
+		return append(signed(enrolHead, m.to.public, m.front, m.enc, m.header, source), m.Proof[:len(m.Proof)-enrolSignature]...)
+	}
+	return signed(signedHead, m.to.public, m.front, m.enc, m.header, source)
 }

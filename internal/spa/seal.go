@@ -2,6 +2,7 @@ package spa
 
 import (
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -21,6 +22,12 @@ type Prover interface {
 type Sealed struct {
 	Datagram []byte
 	ackKey   []byte
+	exporter exporter
+}
+
+// exporter is an HPKE context, of either side.
+type exporter interface {
+	Export(context string, length int) ([]byte, error)
 }
 
 // Seal makes a message. If bound is valid it names the address that the server
@@ -47,6 +54,9 @@ func seal(server key.Public, h Header, bound netip.Addr, p Prover) (*Sealed, err
 	if err := h.check(); err != nil {
 		return nil, err
 	}
+	if (h.Op == Enrol) != isEnrolment(p.ProofSize()) {
+		return nil, fmt.Errorf("a proof of %d bytes does not %v", p.ProofSize(), h.Op)
+	}
 	if bound.Zone() != "" || bound.IsUnspecified() {
 		return nil, fmt.Errorf("cannot be bound to the address %v: want one that the server can see", bound)
 	}
@@ -58,7 +68,7 @@ func seal(server key.Public, h Header, bound netip.Addr, p Prover) (*Sealed, err
 	datagram := make([]byte, 0, length)
 	datagram = appendFront(datagram, server, h)
 	front, header := datagram[:frontSize:frontSize], h.append(nil)
-	proof, err := p.Prove(signed(server, front, enc, header, bound))
+	proof, err := prove(h.Op, p, server, front, enc, header, bound)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +84,19 @@ func seal(server key.Public, h Header, bound netip.Addr, p Prover) (*Sealed, err
 	veil(&veilKey, front, datagram[frontSize:], datagram[frontSize:])
 
 	ackKey, err := sender.Export(ackInfo, ackKeySize)
-	return &Sealed{Datagram: datagram, ackKey: ackKey}, err
+	return &Sealed{Datagram: datagram, ackKey: ackKey, exporter: sender}, err
+}
+
+// ICEPassword is the password of a STUN request that carries the message, and of
+// the answer.
+func (s *Sealed) ICEPassword() (string, error) { return icePassword(s.exporter) }
+
+func icePassword(e exporter) (string, error) {
+	k, err := e.Export("sallyport ice v1", 24)
+	if err != nil {
+		return "", fmt.Errorf("derive the password of a STUN request: %w", err)
+	}
+	return base64.StdEncoding.EncodeToString(k), nil
 }
 
 // appendFront writes R and T.

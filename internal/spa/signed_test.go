@@ -52,13 +52,13 @@ func TestSignedCoversEverything(t *testing.T) {
 	a, b := newKey(t, key.X25519).Public(), newKey(t, key.X25519).Public()
 	front, enc, header := make([]byte, frontSize), make([]byte, 32), make([]byte, headerSize)
 	other := func(p []byte) []byte { q := bytes.Clone(p); q[len(q)-1] = 1; return q }
-	base := signed(a, front, enc, header, netip.Addr{})
+	base := signed(signedHead, a, front, enc, header, netip.Addr{})
 	for name, changed := range map[string][]byte{
-		"server":  signed(b, front, enc, header, netip.Addr{}),
-		"R and T": signed(a, other(front), enc, header, netip.Addr{}),
-		"enc":     signed(a, front, other(enc), header, netip.Addr{}),
-		"header":  signed(a, front, enc, other(header), netip.Addr{}),
-		"source":  signed(a, front, enc, header, home),
+		"server":  signed(signedHead, b, front, enc, header, netip.Addr{}),
+		"R and T": signed(signedHead, a, other(front), enc, header, netip.Addr{}),
+		"enc":     signed(signedHead, a, front, other(enc), header, netip.Addr{}),
+		"header":  signed(signedHead, a, front, enc, other(header), netip.Addr{}),
+		"source":  signed(signedHead, a, front, enc, header, home),
 	} {
 		if bytes.Equal(base, changed) {
 			t.Errorf("%s is not signed", name)

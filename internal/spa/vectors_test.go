@@ -208,7 +208,7 @@ func checkAck(t *testing.T, v vector) {
 }
 
 func ackOf(a answer) spa.Ack {
-	reasons := []spa.Reason{"", spa.UnknownDoor, spa.ForbiddenDoor, spa.ForbiddenFrom, spa.KeyExpired, spa.WrongAddress, spa.NotOpened}
+	reasons := []spa.Reason{"", spa.UnknownDoor, spa.ForbiddenDoor, spa.ForbiddenFrom, spa.KeyExpired, spa.WrongAddress, spa.NotOpened, spa.ForbiddenWay}
 	out := spa.Ack{
 		Status: spa.Status(a.Status), Reason: reasons[a.Reason], OldKey: a.Flags&1 != 0,
 		Time: time.UnixMilli(a.Time).UTC(), Source: a.Source, Total: int(a.Total),

@@ -77,11 +77,18 @@ func New(book *grant.Book, events *hub.Hub, around Around) *Actor {
 
 // Decided takes a decision from the pump and never blocks.
 func (a *Actor) Decided(now time.Time, d gate.Decision) {
-	if d.Kind != event.KindGrant && d.Reason != event.Intercepted && d.Record.IsZero() {
+	if d.Kind != event.KindGrant && d.Kind != gate.KindAgain && !elsewhere(d.Reason) && d.Record.IsZero() {
 		a.events.Decided(now, d)
 		return
 	}
 	queue := a.anonymous
+	if d.Kind == gate.KindAgain { // what is lost here comes again
+		select {
+		case queue <- order{now, d}:
+		default:
+		}
+		return
+	}
 	if d.Authenticated || !d.Record.IsZero() { // each of these happens once
 		queue = a.queue
 	}

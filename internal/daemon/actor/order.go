@@ -14,6 +14,10 @@ import (
 // what it says, then answers.
 func (a *Actor) carryOut(o order) {
 	d := o.decision
+	if d.Kind == gate.KindAgain {
+		a.answer(d.Reply, spa.Ack{Status: spa.Opened, Source: d.Source})
+		return
+	}
 	if !d.Record.IsZero() {
 		if err := a.around.Recorder.Record(d.Record); err != nil {
 			d.Kind, d.Reason, d.Grants, d.Detail = event.KindRefusal, event.NoRecord, nil, err.Error()
@@ -27,7 +31,7 @@ func (a *Actor) carryOut(o order) {
 		reply = a.give(o.at, d)
 	case d.Kind == event.KindRevocation:
 		reply = a.takeBack(o.at, d)
-	case d.Reason == event.Intercepted:
+	case elsewhere(d.Reason):
 		a.intercepted(o.at, d)
 		return
 	default:
@@ -72,6 +76,9 @@ func (a *Actor) takeBack(now time.Time, d gate.Decision) spa.Ack {
 	return reply
 }
 
+// elsewhere reports whether a message has come from a second source.
+func elsewhere(r event.Reason) bool { return r == event.Intercepted || r == event.Roamed }
+
 // intercepted ends the grants that a message has opened which has come from a
 // second source, and the connections that they have let in: an eavesdropper on the
 // way may be using them.
@@ -79,7 +86,7 @@ func (a *Actor) intercepted(now time.Time, d gate.Decision) {
 	a.events.Decided(now, d)
 	sent := func(owner event.Owner) bool { return owner.Sent(d.Client, d.Message) }
 	// An error is an event already.
-	_, _ = a.Revoke(now, event.Intercepted, func(g event.Grant) bool { return sent(g.Owner()) })
+	_, _ = a.Revoke(now, d.Reason, func(g event.Grant) bool { return sent(g.Owner()) })
 	a.around.Cut(sent)
 }
 

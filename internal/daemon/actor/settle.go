@@ -53,7 +53,7 @@ func (a *Actor) again(now time.Time) error {
 	ended, err := a.book.Settle(now)
 	for why, list := range ended {
 		a.EndedEarly(now, why, list)
-		if why == event.Intercepted { // what has begun meanwhile
+		if elsewhere(why) { // what has begun meanwhile
 			a.around.Cut(func(o event.Owner) bool {
 				return slices.ContainsFunc(list, func(g event.Grant) bool { return g.Owner() == o })
 			})

@@ -28,6 +28,7 @@ import (
 	"sallyport/internal/replay"
 	"sallyport/internal/replay/disk"
 	"sallyport/internal/spa"
+	"sallyport/internal/stun"
 )
 
 // Messages are opened once, when a configuration first turns SPA on, and kept until
@@ -45,8 +46,27 @@ func (m *Messages) Gate(ring key.Keyring) gate.SPA {
 	return gate.SPA{Keys: ring, Guard: m.guard, Seed: m.seed}
 }
 
-// ServerKey reads the server key, and makes one at the first start.
+// ServerKey reads the server keys, and makes those that are missing: one at the first
+// start, and one of the suite x25519 where messages may come in STUN.
 func ServerKey(cfg *config.Config, put func(event.Event)) (ring key.Keyring, made bool, err error) {
+	ring, made, err = primaryKey(cfg, put)
+	if _, has := ring.Of(key.X25519); err != nil || has || !cfg.SPA.STUN {
+		return ring, made, err
+	}
+	small, err := key.Generate(key.X25519)
+	if err != nil {
+		return ring, made, err
+	}
+	ring = ring.Rotate(small, time.Time{})
+	if err := keyfile.Save(cfg.SPA.ServerKey, ring); err != nil {
+		return ring, made, err
+	}
+	put(event.Event{Time: time.Now(), Kind: event.KindKey, Detail: "made a server key for browsers " + small.Public().Fingerprint()})
+	return ring, made, nil
+}
+
+// primaryKey reads the server keys, or makes the one that every server has.
+func primaryKey(cfg *config.Config, put func(event.Event)) (ring key.Keyring, made bool, err error) {
 	ring, err = keyfile.Load(cfg.SPA.ServerKey)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return ring, false, err
@@ -54,6 +74,7 @@ func ServerKey(cfg *config.Config, put func(event.Event)) (ring key.Keyring, mad
 	if ring, err = keyfile.Create(cfg.SPA.ServerKey, key.Hybrid); err != nil {
 		return ring, false, err
 	}
+	made = true
 	put(event.Event{Time: time.Now(), Kind: event.KindKey, Detail: "made the server key " + ring.Current().Public().Fingerprint()})
 	return ring, true, nil
 }
@@ -120,6 +141,9 @@ func (m *Messages) Record(r replay.Record) error { return m.store.Append(r) }
 
 // Answer sends an acknowledgement.
 func (m *Messages) Answer(to *gate.Reply, reply spa.Ack) error {
+	if to.STUN != nil {
+		return m.answerInSTUN(to, reply)
+	}
 	datagram, err := to.Message.SealAck(reply)
 	if err != nil {
 		return err
@@ -127,9 +151,21 @@ func (m *Messages) Answer(to *gate.Reply, reply spa.Ack) error {
 	return m.sender.Send(to.From, to.To, to.In, datagram)
 }
 
+// answerInSTUN answers a request, which says no more than that all was done.
+func (m *Messages) answerInSTUN(to *gate.Reply, reply spa.Ack) error {
+	if reply.Status == spa.Refused {
+		return nil
+	}
+	if err := m.sender.Send(to.From, to.To, to.In, stun.Success(to.STUN.ID, to.To, to.STUN.Password)); err != nil {
+		return err
+	}
+	to.STUN.Answered.CompareAndSwap(0, time.Now().UnixNano())
+	return nil
+}
+
 // Filter is the part of the capture filter for messages.
 func Filter(cfg *config.Config, ring key.Keyring) capture.Filter {
-	return capture.Filter{SPAPort: cfg.SPA.Port, SPALengths: spaLengths(ring),
+	return capture.Filter{SPAPort: cfg.SPA.Port, SPALengths: spaLengths(ring), SPAInSTUN: cfg.TakesSTUN(),
 		FwknopPort: cfg.SPA.FwknopPort, FwknopLengths: []capture.Span{{First: fwknop.MinLength, Last: fwknop.MaxLength}}}
 }
 
@@ -137,15 +173,12 @@ func Filter(cfg *config.Config, ring key.Keyring) capture.Filter {
 func spaLengths(ring key.Keyring) []capture.Span {
 	var list []capture.Span
 	add := func(p key.Private) {
-		if p.IsZero() {
-			return
-		}
 		for _, s := range spa.Lengths(p.Public().Suite()) {
 			list = append(list, capture.Span(s))
 		}
 	}
-	add(ring.Current())
-	previous, _ := ring.Previous()
-	add(previous)
+	for _, h := range ring.All() {
+		add(h.Current)
+	}
 	return list
 }
