@@ -1,6 +1,7 @@
 package sequence
 
 import (
+	"slices"
 	"time"
 
 	"sallyport/internal/packet"
@@ -37,6 +38,7 @@ type node struct {
 	depth  uint8   // knocks on the way from the root
 	of     uint8   // length of the shortest sequence that this node begins
 	begins int32   // which one that is; of equally long ones, the first
+	twice  bool    // a sequence that this node begins names a port twice
 	ends   []int32 // sequences complete here, those of the suffixes included
 }
 
@@ -58,7 +60,7 @@ func (t *Table) add(index int32, s Sequence) {
 	if len(s.Knocks) == 0 || len(s.Knocks) > MaxKnocks {
 		panic("sequence: a sequence has 1 to 16 knocks")
 	}
-	at, length := int32(root), uint8(len(s.Knocks))
+	at, length, twice := int32(root), uint8(len(s.Knocks)), s.twice()
 	for depth, port := range s.Knocks {
 		next, ok := t.edges[edge{at, port}]
 		if !ok {
@@ -70,8 +72,19 @@ func (t *Table) add(index int32, s Sequence) {
 		if n := &t.nodes[at]; length < n.of {
 			n.of, n.begins = length, index
 		}
+		t.nodes[at].twice = t.nodes[at].twice || twice
 	}
 	t.nodes[at].ends = append(t.nodes[at].ends, index)
+}
+
+// twice reports whether the sequence names a port twice.
+func (s Sequence) twice() bool {
+	for i, p := range s.Knocks {
+		if slices.Contains(s.Knocks[:i], p) {
+			return true
+		}
+	}
+	return false
 }
 
 // link sets the suffix links. Nodes are visited by depth, so that the node a

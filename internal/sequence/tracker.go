@@ -8,7 +8,8 @@
 // the whole right sequence works at once; two sources never disturb each other.
 //
 // What is no knock is left out before that rule is applied: the copy of a knock
-// already seen (a retransmitted SYN, a packet seen twice on a bridge), and
+// already seen (a retransmitted SYN, a packet seen twice on a bridge), the repeat of
+// a knock from another source port within two seconds, as browsers send it, and
 // whatever a scanner sends, or somebody who guesses. Contacts with doors and with public ports are not
 // passed to the tracker at all.
 //
@@ -29,6 +30,7 @@ import (
 type Limits struct {
 	Begun   int // sources one knock in; default 524,288; a power of two times eight is made of it
 	Further int // sources at least two knocks in; default 16,384
+	Past    int // sources that have been two knocks in, with their latest knocks of 780 bytes; default 4,096
 }
 
 // Tracker follows the progress of every source. One goroutine uses it.
@@ -37,6 +39,7 @@ type Tracker struct {
 	epoch   time.Time
 	begun   *crowd // those one knock in, the only state that a flood of spoofed first knocks can make
 	further *sources[further]
+	past    *sources[past]
 	watch   watch
 	seed    maphash.Seed // secret, so that nobody can choose who shares a place in the tables
 	scratch further
@@ -85,12 +88,16 @@ func New(table *Table, limits Limits, now time.Time) *Tracker {
 	if limits.Further == 0 {
 		limits.Further = 1 << 14
 	}
+	if limits.Past == 0 {
+		limits.Past = 1 << 12
+	}
 	seed := maphash.MakeSeed()
 	return &Tracker{
 		table:   table,
 		epoch:   now.Add(-time.Second), // so that no time is zero, which marks an empty cell
 		begun:   newCrowd(limits.Begun),
 		further: newSources[further](limits.Further),
+		past:    newSources[past](limits.Past),
 		watch:   watch{seed: seed},
 		seed:    seed,
 	}
@@ -110,9 +117,15 @@ func (t *Tracker) Observe(now time.Time, p *packet.Packet) Outcome {
 		t.further.drop(s.source)
 		return Outcome{Ignored: true}
 	}
+	if t.isOld(s, k) {
+		return Outcome{}
+	}
 	if f := t.further.get(s.source); f != nil {
 		if f.seen(k) {
 			return Outcome{}
+		}
+		if t.repeats(f, k) {
+			return Outcome{Scanner: t.watch.wrong(who, k.port, true, k.at)}
 		}
 		return t.step(s, who, f, inFurther, k)
 	}
@@ -167,6 +180,7 @@ func (t *Tracker) step(s sender, who suspect, f *further, was stored, k knock) O
 		o.Scanner = t.watch.wrong(who, k.port, !again, k.at)
 	}
 	f.push(k, int(at.depth))
+	t.remember(s, f, k)
 	t.complete(&o, f, at)
 	t.keep(s, f, was)
 	return o
@@ -259,6 +273,7 @@ func (t *Tracker) Forget(a netip.Addr) {
 	s := sourceOf(a)
 	t.begun.take(maphash.Comparable(t.seed, s))
 	t.further.drop(s)
+	t.past.drop(s)
 }
 
 // Sources returns for how many sources progress is remembered.
