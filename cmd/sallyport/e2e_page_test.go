@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"html"
 	"net/http"
@@ -63,9 +64,16 @@ func (p *pocket) file(args ...string) string {
 
 func (p *pocket) start() {
 	p.w.t.Helper()
-	b, err := browser.Start(p.w.t.Context(), p.w.Client, p.kind, p.opts)
+	// Not with t.Context, which ends before the cleaning up: a browser that is
+	// killed leaves processes behind that still write to its folder.
+	b, err := browser.Start(context.Background(), p.w.Client, p.kind, p.opts)
 	p.do(err)
 	p.Browser = b
+	p.w.t.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			p.w.t.Error(err)
+		}
+	})
 }
 
 func (p *pocket) do(err error) {

@@ -3,6 +3,7 @@
 package page
 
 import (
+	"context"
 	_ "embed"
 	"encoding/hex"
 	"encoding/json"
@@ -130,11 +131,18 @@ func TestVectorsInBrowsers(t *testing.T) {
 // open starts a browser with a page.
 func open(t *testing.T, h *lab.Host, kind, url string) *browser.Browser {
 	t.Helper()
-	b, err := browser.Start(t.Context(), h, kind, browser.Options{Profile: t.TempDir()})
-	if err == nil {
-		err = b.Open(url)
-	}
+	// Not with t.Context, which ends before the cleaning up: a browser that is
+	// killed leaves processes behind that still write to its folder.
+	b, err := browser.Start(context.Background(), h, kind, browser.Options{Profile: t.TempDir()})
 	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := b.Open(url); err != nil {
 		t.Fatal(err)
 	}
 	return b
