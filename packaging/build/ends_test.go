@@ -102,9 +102,11 @@ U
 cat >/etc/systemd/system/begin.target <<'U'
 [Unit]
 Wants=network-manager.service sallyport.service
+After=network-manager.service sallyport.service
 U
 systemctl daemon-reload`)
 	m.fails("systemctl", "start", "network-manager") // alone there is nothing to wait for
-	m.must("systemctl", "start", "begin.target")     // as a boot does: all at once
+	m.must("systemctl", "stop", "network-pre.target")
+	m.must("systemctl", "start", "begin.target") // as a boot does: all at once
 	m.must("systemctl", "is-active", "network-manager", "sallyport")
 }
