@@ -20,6 +20,7 @@ import (
 
 type checkOptions struct {
 	config   string
+	policy   string
 	offline  bool
 	json     bool
 	severity string
@@ -34,16 +35,19 @@ func newCheck(std stdio) *cobra.Command {
 		Long: `Reads the configuration without using it, and says what is wrong with it:
 mistakes, sequences that can be guessed, doors that nobody can open or that
 another firewall keeps shut, ways around a door, secrets that are overdue.
-docs/LINT.md describes the rules.
+docs/LINT.md describes the rules. With --policy it also says what an organisation
+demands and the configuration does not keep; each breach is an error.
 
 The exit status is 0 if nothing is as grave as --severity, and 1 if something is.`,
 		Example: `  sallyport check
-  sallyport check --offline --severity warning -c gate.toml   # in CI`,
+  sallyport check --offline --severity warning -c gate.toml   # in CI
+  sallyport check --policy /etc/company/sallyport-policy.toml`,
 		Args: args(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error { return check(std, o) },
 	}
 	path := configFlag(cmd)
 	cmd.PreRun = func(*cobra.Command, []string) { o.config = *path }
+	policyFlag(cmd, &o.policy)
 	cmd.Flags().BoolVar(&o.offline, "offline", false, "look at the configuration alone, not at this host")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
 	cmd.Flags().StringVar(&o.severity, "severity", string(lint.Error), "the least `SEVERITY` that makes the exit status 1: error, warning or info")
@@ -87,8 +91,12 @@ func check(std stdio, o checkOptions) error {
 		result.Notes = append(result.Notes, notes...)
 	}
 	result.Host = facts != nil
+	problems, err := broken(cfg, facts, o.policy, now)
+	if err != nil {
+		return err
+	}
 	grave := false
-	for _, p := range lint.Check(cfg, facts, now) {
+	for _, p := range problems {
 		result.Problems = append(result.Problems, problem{p.Rule, p.Severity, p.Place.File, p.Place.Line, p.Text, p.Remedy})
 		grave = grave || p.Severity.AtLeast(least)
 	}
@@ -101,6 +109,20 @@ func check(std stdio, o checkOptions) error {
 		return errSilent
 	}
 	return nil
+}
+
+// broken returns the breaches of all rules, those of a policy too if there is one.
+func broken(cfg *config.Config, facts *lint.Facts, policy string, now time.Time) ([]lint.Problem, error) {
+	list := lint.Check(cfg, facts, now)
+	want, err := loadPolicy(policy)
+	if want == nil || err != nil {
+		return list, err
+	}
+	list = append(list, lint.Hold(cfg, want, now)...)
+	slices.SortStableFunc(list, func(a, b lint.Problem) int {
+		return slices.Index(lint.Severities, a.Severity) - slices.Index(lint.Severities, b.Severity)
+	})
+	return list, nil
 }
 
 // invalid reports a configuration that cannot be loaded.

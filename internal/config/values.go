@@ -37,14 +37,17 @@ const maxLabel = 80
 // readLabel reads a text for people, in any script. What is printed must neither
 // break a line nor turn its direction.
 func readLabel(s *section) string {
-	const want = `a text of at most 80 characters, such as "Sales, Tanaka's laptop"`
-	v := s.scalar("label", unstable.String, want)
+	return readText(s, "label", `a text of at most 80 characters, such as "Sales, Tanaka's laptop"`)
+}
+
+func readText(s *section, key, want string) string {
+	v := s.scalar(key, unstable.String, want)
 	if v == nil {
 		return ""
 	}
 	bad := func(r rune) bool { return !unicode.IsPrint(r) || unicode.Is(unicode.Bidi_Control, r) }
 	if utf8.RuneCountInString(v.text) > maxLabel || strings.TrimSpace(v.text) != v.text || strings.ContainsFunc(v.text, bad) {
-		s.bad("label", v, want)
+		s.bad(key, v, want)
 		return ""
 	}
 	return v.text
