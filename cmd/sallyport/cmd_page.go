@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/client"
+	"sallyport/internal/inert"
 	"sallyport/internal/page"
 )
 
@@ -33,7 +34,8 @@ added in the browser, by the links that "sallyport client profile NAME --host AD
 
 With --with the file holds a gate, and its secret: keep it as you keep the profile.`,
 		Example: `  sallyport page > knock.html
-  sallyport client profile bob --host 203.0.113.1 --page | sallyport page --with - > bob.html
+  sallyport client profile bob --host 203.0.113.1 --page |
+      sallyport page --with - > bob.html
   sallyport page --serve`,
 		Args: args(cobra.NoArgs),
 	}
@@ -58,11 +60,15 @@ With --with the file holds a gate, and its secret: keep it as you keep the profi
 		if err != nil {
 			return err
 		}
-		if *serve != "" {
-			return servePage(cmd.Context(), std, *serve, html)
+		if *serve == "" {
+			_, err = std.out.Write(html)
+			return err
 		}
-		_, err = std.out.Write(html)
-		return err
+		at, err := netip.ParseAddrPort(*serve)
+		if err != nil {
+			return usageError{hinted{fmt.Errorf("--serve %s is no address with a port", inert.Text(*serve)), "for example --serve=127.0.0.1:8022, or --serve=[::1]:8022"}}
+		}
+		return servePage(cmd.Context(), std, at, html)
 	}
 	return cmd
 }
@@ -89,8 +95,8 @@ func forPage(text string) (string, error) {
 const uriOfPage = "sallyport://"
 
 // servePage serves the page at "/", and nothing else.
-func servePage(ctx context.Context, std stdio, address string, html []byte) error {
-	listener, err := net.Listen("tcp", address)
+func servePage(ctx context.Context, std stdio, address netip.AddrPort, html []byte) error {
+	listener, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(address))
 	if err != nil {
 		return fmt.Errorf("serve the page: %w", err)
 	}

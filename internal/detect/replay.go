@@ -36,9 +36,9 @@ var roaming = &rule{
 	name: "roaming",
 	explain: func(l lang.Lang, f *event.Finding) string {
 		if f.Client == "" {
-			return l.Say("messages of several clients have come again from other addresses within seconds: devices change networks, or somebody on the way has copies")
+			return l.Say("messages of several clients have come again from other addresses within seconds: devices change networks, or someone on the way has copies")
 		}
-		return l.Sayf("a message of client %q came again from %s within seconds: the device has changed networks, or somebody on the way has a copy", f.Client, f.Source)
+		return l.Sayf("a message of client %q came again from %s within seconds: the device has changed networks, or someone on the way has a copy", f.Client, f.Source)
 	},
 	advice: "What that message had opened was closed; the next message opens it again. If the device has not been under way, do not trust the network that it knocked from.",
 	quiet:  time.Hour,

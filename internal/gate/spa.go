@@ -232,10 +232,10 @@ func again(d Decision, c copied, v replay.Verdict) Decision {
 		d.Reason = event.Replayed
 	case v == replay.Intercepted && c.bound:
 		d.Reason = event.Replayed
-		d.Detail = "a message that is bound to another address, and so worthless from this one: somebody on the way has a copy"
+		d.Detail = "a message that is bound to another address, and so worthless from this one: someone on the way has a copy"
 	case v == replay.Intercepted:
 		d.Reason = event.Intercepted
-		d.Detail = "the same message has come from another source before: somebody on the way has a copy"
+		d.Detail = "the same message has come from another source before: someone on the way has a copy"
 		d.Authenticated, d.Message = true, event.Message(c.id.R) // it is reported once for each message
 	case v == replay.Forgotten:
 		d.Reason = event.StaleTime

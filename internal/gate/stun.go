@@ -134,7 +134,7 @@ type arrival struct {
 func (a arrival) again(now time.Time, d Decision, c copied, v replay.Verdict) Decision {
 	d = again(d, c, v)
 	if a.stun && d.Reason == event.Intercepted && now.Sub(c.at).Abs() <= roaming {
-		d.Reason, d.Detail = event.Roamed, "the same message has come from another source just before: the device has changed networks, or somebody on the way has a copy"
+		d.Reason, d.Detail = event.Roamed, "the same message has come from another source just before: the device has changed networks, or someone on the way has a copy"
 	}
 	return d
 }

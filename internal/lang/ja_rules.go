@@ -94,5 +94,5 @@ var jaRules = map[string]string{
 	"Knocks of people still get through. Ask your provider to filter if the line is full; the addresses are most likely forged, so do not block them.":               "正規のノックは引き続き届きます。回線が埋まっているなら、プロバイダーにフィルタリングを依頼してください。アドレスはほぼ確実に偽装されているので、遮断しないでください。",
 	"What that message had opened was closed; the next message opens it again. If the device has not been under way, do not trust the network that it knocked from.": "そのメッセージで開いたものは閉じました。次のメッセージでまた開きます。端末が移動中でなかったのなら、ノックしたネットワークを信用しないでください。",
 	"a message of client %q came again from %s within seconds: the device has changed networks, or someone on the way has a copy":                                    "クライアント %q のメッセージが、数秒のうちに %s から再び届きました。端末がネットワークを切り替えたか、経路の途中に写しを持つ者がいます",
-	"messages of several clients have come again from other addresses within seconds: devices change networks, or somebody on the way has copies":                    "複数のクライアントのメッセージが、数秒のうちに別のアドレスから再び届きました。端末がネットワークを切り替えたか、経路の途中に写しを持つ者がいます",
+	"messages of several clients have come again from other addresses within seconds: devices change networks, or someone on the way has copies":                     "複数のクライアントのメッセージが、数秒のうちに別のアドレスから再び届きました。端末がネットワークを切り替えたか、経路の途中に写しを持つ者がいます",
 }

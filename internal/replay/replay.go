@@ -79,7 +79,7 @@ const (
 	Forgotten   Verdict = iota // too old to know whether it was seen
 	Fresh                      // not seen before
 	Repeated                   // the same message from the same source, or once more from others
-	Intercepted                // the same message from another source, for the first time: somebody on the way has a copy
+	Intercepted                // the same message from another source, for the first time: someone on the way has a copy
 	Reused                     // another message of this client with the same random bytes
 	Crowding                   // the client has sent too many messages lately
 	Full                       // no room, and nothing old enough to be forgotten
