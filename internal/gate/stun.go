@@ -139,7 +139,7 @@ func (a arrival) again(now time.Time, d Decision, c copied, v replay.Verdict) De
 	return d
 }
 
-// password returns that of a request which was made by whoever made the message in
+// password returns that of a request which was made together with the message in
 // it; empty: it came by itself.
 func (a arrival) password(message *spa.Message) (string, event.Reason) {
 	if !a.stun {

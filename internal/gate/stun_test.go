@@ -82,8 +82,8 @@ func TestMessageInSTUN(t *testing.T) {
 		port  uint16
 		raw   []byte
 	}{
-		"after five seconds":    {5001 * time.Millisecond, 5555, m.request()},
-		"made by somebody else": {time.Second, 5555, stuntest.Chromium.Request(m.message, "another password")},
+		"after five seconds": {5001 * time.Millisecond, 5555, m.request()},
+		"made by another":    {time.Second, 5555, stuntest.Chromium.Request(m.message, "another password")},
 	} {
 		if d, decided := g.request(start.Add(c.after), client, c.port, c.raw); decided {
 			t.Errorf("%s: %+v", name, d)

@@ -188,7 +188,7 @@ func (t Tagged) Open() (*Message, Reason) {
 // Suite returns that of the key that the message was sealed to.
 func (m *Message) Suite() key.Suite { return m.to.suite }
 
-// ICEPassword is what only whoever made the message and the server know of it: the
+// ICEPassword is what only the maker of the message and the server know of it: the
 // password of a STUN request that carries it, and of the answer.
 func (m *Message) ICEPassword() (string, error) { return icePassword(m.recipient) }
 

@@ -51,7 +51,7 @@ func Close(r []byte, password string) []byte {
 	return binary.BigEndian.AppendUint32(append(r, 0x80, 0x28, 0, 4), crc32.ChecksumIEEE(r)^0x5354554e)
 }
 
-// IsSuccess reports whether an answer is that of whoever has the password, to this
+// IsSuccess reports whether an answer was made with the password, for this
 // request.
 func IsSuccess(answer, request []byte, password string) bool {
 	if len(answer) < 64 || binary.BigEndian.Uint16(answer) != 0x0101 || string(answer[4:20]) != string(request[4:20]) {
