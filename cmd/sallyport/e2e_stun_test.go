@@ -3,8 +3,10 @@
 package main
 
 import (
+	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -98,8 +100,8 @@ func TestBrowsersRequestOpensTheDoor(t *testing.T) {
 			if answer := answered(conn, patience); !stuntest.IsSuccess(answer, again, password) {
 				t.Errorf("a repetition: %x", answer)
 			}
-			if n := len(w.status().Grants); n != 1 {
-				t.Errorf("%d grants", n)
+			if s := w.status(); len(s.Grants) != 1 || s.Copies == 0 || s.Refusals["replay"] != 0 {
+				t.Errorf("%d grants, %d copies, refusals %v", len(s.Grants), s.Copies, s.Refusals)
 			}
 			w.ends(w.Client, "tcp", door)
 		}
@@ -150,6 +152,39 @@ func TestSTUNOfOthersIsNotAnswered(t *testing.T) {
 	w.eventually("the copy is refused as one of a device that moves", func() bool { return w.status().Refusals["roamed"] == 1 })
 	w.closed(w.Attacker, "tcp", at(w.Attacker, 22))
 	w.closed(w.Client, "tcp", at(w.Client, 22))
+}
+
+// After an answer the port is as silent as before, where closed ports are: a copy
+// that is not answered meets no port of the host that answers by itself.
+func TestSTUNAnswersLeaveNoTrace(t *testing.T) {
+	t.Parallel()
+	w := newSTUNWorld(t, "[gate]\npolicy = \"all\"\n")
+	for _, to := range []netip.Addr{w.Client.Gate4, w.Client.Gate6} {
+		m, password := w.sealSTUN(nil)
+		request := stuntest.Chromium.Request(m.Datagram, password)
+		conn, err := w.Client.Dial(t.Context(), "udp", netip.AddrPortFrom(to, spaPort).String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		exchange := func(payload []byte) (int, error) {
+			_ = conn.SetDeadline(time.Now().Add(patience))
+			if _, err := conn.Write(payload); err != nil {
+				return 0, err
+			}
+			if string(payload) != string(request) {
+				_ = conn.SetReadDeadline(time.Now().Add(400 * time.Millisecond))
+			}
+			return conn.Read(make([]byte, 2000))
+		}
+		if n, err := exchange(request); err != nil || n < 64 {
+			t.Fatalf("answered with %d bytes, %v", n, err)
+		}
+		if _, err := exchange(stuntest.Chromium.Request(m.Datagram, "not the password of it")); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%v: a copy is answered: %v", to, err)
+		}
+		w.ends(w.Client, "tcp", netip.AddrPortFrom(to, 22))
+	}
 }
 
 // Without STUN nothing of it is even captured.

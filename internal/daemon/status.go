@@ -37,7 +37,7 @@ func (d *Daemon) Status(ctx context.Context) (control.Status, error) {
 		Version: d.opts.Version, Config: cfg.Path, Started: d.started,
 		Policy: string(cfg.Gate.Policy), Closed: string(cfg.Gate.Closed),
 		Doors: make([]control.Door, 0, len(cfg.Doors)), Grants: grants,
-		Refusals: d.events.Refused(), Dropped: refused.Total, Elsewhere: d.pump.Elsewhere(), Goroutines: runtime.NumGoroutine(),
+		Refusals: d.events.Refused(), Dropped: refused.Total, Elsewhere: d.pump.Elsewhere(), Copies: d.pump.Copies(), Goroutines: runtime.NumGoroutine(),
 		Labels: make(map[string]string), Capture: make(map[string]control.Ring), Problems: slices.Concat(d.problems.All(), d.hostProblems(cfg), d.sequenceProblems(ctx, cfg)),
 	}
 	s.Moat, s.Fwknop = d.moat.Status(), d.foreign.List()

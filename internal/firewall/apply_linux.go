@@ -230,6 +230,9 @@ func (b *batch) addChains(plans []*plan) []chain {
 		if c.hook != nil {
 			accept := nftables.ChainPolicyAccept
 			added.Type, added.Hooknum, added.Priority, added.Policy = nftables.ChainTypeFilter, c.hook, nftables.ChainPriorityMangle, &accept
+			if c.first != nil {
+				added.Priority = c.first
+			}
 		}
 		b.conn.AddChain(added)
 	}

@@ -40,7 +40,8 @@ const portsPerRule = 8
 // chain is a chain with its rules, in order.
 type chain struct {
 	name  string
-	hook  *nftables.ChainHook // of a base chain
+	hook  *nftables.ChainHook     // of a base chain
+	first *nftables.ChainPriority // of one at another priority than mangle
 	rules [][]expr.Any
 }
 
@@ -49,6 +50,9 @@ func (p *plan) chains(b *batch) []chain {
 	var list []chain
 	if p.config.Gate.Closed == config.ClosedReject && p.labels.count > 0 {
 		list = append(list, chain{name: "label", hook: nftables.ChainHookOutput, rules: p.label()})
+	}
+	if p.config.TakesSTUN() {
+		list = append(list, chain{name: "answers", hook: nftables.ChainHookOutput, first: nftables.ChainPriorityRaw, rules: p.answers()})
 	}
 	list = append(list, chain{name: "closed", rules: p.closed(b)})
 	for _, door := range p.config.Doors {

@@ -19,7 +19,9 @@
 // could be told from closed ports by its silence. Some of them may be from honest
 // clients whose clocks are wrong.
 //
-// Everything else passes untouched: fragments, IPv6 extension headers, frames
+// Everything else passes untouched: STUN requests, which no message is as long as; the
+// messages of a suite, while there are more server keys than the program has room for,
+// as after a rotation where both suites are in force; fragments, IPv6 extension headers, frames
 // with more than two VLAN tags, what is forwarded for others, and datagrams of
 // other lengths, which no ring takes. Where the keys of the time are not there,
 // because the daemon has been dead for too long, all datagrams pass.

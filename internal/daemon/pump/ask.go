@@ -77,6 +77,9 @@ func (p *Pump) Settle(ctx context.Context, now time.Time) error {
 // Elsewhere returns how many packets were for none of this host's addresses.
 func (p *Pump) Elsewhere() uint64 { return p.gate.Elsewhere() }
 
+// Copies returns how many repetitions of messages in STUN have come.
+func (p *Pump) Copies() uint64 { return p.gate.Copies() }
+
 // Sampled returns of how many packets to closed ports one is captured.
 func (p *Pump) Sampled() int { return p.sampling.factor() }
 
