@@ -15,8 +15,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"sallyport/client"
 	"sallyport/internal/config"
 	"sallyport/internal/control"
@@ -117,38 +115,15 @@ func (c *setupCommand) endEarlierTry(ctx context.Context, out io.Writer, conn *c
 			fmt.Sprintf("change what it does with sallyport reload --confirm 5m; or stop it, which leaves the doors closed (systemctl stop sallyport, or kill %d), and run setup again", pid)}
 	}
 	fmt.Fprintf(out, "\nAn earlier setup was broken off before anybody had got in: its daemon (process %d) is ended, and its trial begins again.\n", pid)
-	if err := endProcess(ctx, pid); err != nil {
+	p, err := openProcess(pid)
+	if err == nil {
+		defer p.close()
+		err = errors.Join(p.terminate(), p.await(ctx))
+	}
+	if err != nil {
 		return fmt.Errorf("end the daemon of an earlier setup (process %d): %w", pid, err)
 	}
 	return nil
-}
-
-// endProcess ends a process that is no child, and waits until it has ended: its
-// table is nobody's then. Nobody may have taken notice of its end yet, so that its
-// number says nothing.
-func endProcess(ctx context.Context, pid int) error {
-	fd, err := unix.PidfdOpen(pid, 0)
-	if errors.Is(err, unix.ESRCH) {
-		return nil
-	}
-	if err != nil {
-		return os.NewSyscallError("pidfd_open", err)
-	}
-	defer unix.Close(fd)
-	if err := unix.PidfdSendSignal(fd, unix.SIGTERM, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
-		return os.NewSyscallError("pidfd_send_signal", err)
-	}
-	for ctx.Err() == nil {
-		const milliseconds = 100
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, milliseconds)
-		if n > 0 {
-			return nil
-		}
-		if err != nil && !errors.Is(err, unix.EINTR) {
-			return os.NewSyscallError("poll", err)
-		}
-	}
-	return ctx.Err()
 }
 
 // startOver finds out what is closed, and writes down that a trial which nobody has

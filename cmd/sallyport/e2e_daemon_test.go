@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -175,6 +176,10 @@ func TestDown(t *testing.T) {
 	w := newGuarded(t, sshDoor)
 	w.closed(w.Client, "tcp", at(w.Client, 22))
 	w.must(w.Gate, "down", "-c", w.config)
+	// It has ended, and waits for its parent: what starts it again can do so at once.
+	if state, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", w.daemon.Process.Pid)); err == nil && !strings.Contains(string(state), ") Z ") {
+		t.Errorf("the daemon goes on: %s", state)
+	}
 	if status := w.wait(); status != 0 {
 		t.Errorf("the daemon ended with status %d", status)
 	}
