@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sallyport/internal/config"
+	"sallyport/internal/detect/days"
 	"sallyport/internal/event"
 	"sallyport/internal/gate"
 	"sallyport/internal/packet"
@@ -25,7 +26,7 @@ var scanModels = []struct {
 }{
 	{"ordered", 1, func(r *rand.Rand) []uint16 { return ordered(r.IntN(2) == 0) }},
 	{"shuffled", 1, shuffled},
-	{"popular first", 1, func(r *rand.Rand) []uint16 { return append(append([]uint16(nil), popular...), shuffled(r)...) }},
+	{"popular first", 1, func(r *rand.Rand) []uint16 { return append(append([]uint16(nil), days.Popular...), shuffled(r)...) }},
 	{"distributed", 16, shuffled},
 	{"distributed", 256, func(r *rand.Rand) []uint16 { return ordered(r.IntN(2) == 0) }},
 }
@@ -101,10 +102,10 @@ func scan(r *rand.Rand, n int) (grants, packets int) {
 
 // play sends knocks from sources in turns, and returns how many grants follow.
 func play(cfg *config.Config, knocks []packet.Port, sources int, apart time.Duration) (grants int) {
-	g := gate.New(cfg, gate.SPA{}, gate.Host{Addresses: []netip.Addr{here}, Ephemeral: [2]uint16{32768, 60999}}, begin)
-	now := begin
+	g := gate.New(cfg, gate.SPA{}, gate.Host{Addresses: []netip.Addr{days.Here}, Ephemeral: [2]uint16{32768, 60999}}, days.Begin)
+	now := days.Begin
 	for i, port := range knocks {
-		p := packet.Packet{Src: addr(0x2d000000 + uint32(i%sources)), Dst: here, Proto: port.Proto, DstPort: port.Number, SrcPort: 40000, Seq: uint32(i) * 0x9e3779b1}
+		p := packet.Packet{Src: days.Addr(0x2d000000 + uint32(i%sources)), Dst: days.Here, Proto: port.Proto, DstPort: port.Number, SrcPort: 40000, Seq: uint32(i) * 0x9e3779b1}
 		if port.Proto == packet.TCP {
 			p.Flags = packet.SYN
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sallyport/internal/detect"
+	"sallyport/internal/detect/days"
 	"sallyport/internal/event"
 )
 
@@ -21,7 +22,7 @@ const (
 
 // hostileEvent is one that an attacker can cause, from any source.
 func hostileEvent(r *rand.Rand, n int) event.Event {
-	e := event.Event{Time: begin.Add(time.Duration(n) * 3 * time.Microsecond), Source: addr(r.Uint32())}
+	e := event.Event{Time: days.Begin.Add(time.Duration(n) * 3 * time.Microsecond), Source: days.Addr(r.Uint32())}
 	switch n % 3 {
 	case 0:
 		e.Kind, e.Count = event.KindContacts, event.Contacts{Packets: 1, Ports: 1, Seen: 1 << (n % 64)}
@@ -36,12 +37,12 @@ func hostileEvent(r *rand.Rand, n int) event.Event {
 // speed prints how many events a second are judged on one core, how much
 // memory is held after very many sources, and what fail2ban does in the same minute.
 func speed(out io.Writer, seed uint64, peer bool) {
-	cfg, err := loaded(settings)
+	cfg, err := loaded(days.Settings)
 	if err != nil {
 		panic(err)
 	}
 	before := heapInUse()
-	d := detect.New(detect.Options{Config: cfg}, begin)
+	d := detect.New(detect.Options{Config: cfg}, days.Begin)
 	r := rand.New(rand.NewPCG(seed, 7))
 	began := time.Now()
 	for n := range manySources {

@@ -1,26 +1,27 @@
-package main
+// Package days simulates what a host sees: ordinary days of many people with
+// their mistakes, and attacks of every kind in the middle of them. The real gate
+// and the real detection judge them, in simulated time, from a seed.
+package days
 
 import (
 	"cmp"
 	"container/heap"
 	"encoding/binary"
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
-	"testing/fstest"
 	"time"
 
 	"sallyport/internal/config"
 	"sallyport/internal/detect"
 	"sallyport/internal/event"
 	"sallyport/internal/gate"
-	"sallyport/internal/lint"
 	"sallyport/internal/packet"
 )
 
-const settings = `
+// Settings are those of the simulated host; what [detect] says may be added.
+const Settings = `
 [gate]
 rotation_due = "90d"
 [[door]]
@@ -35,26 +36,11 @@ sequence = ["tcp/14107", "tcp/12041", "udp/23307"]
 changed = 2029-12-20
 `
 
-// begin is midnight before the simulated day.
-var begin = time.Date(2030, 1, 7, 0, 0, 0, 0, time.UTC)
+// Begin is midnight before the simulated day.
+var Begin = time.Date(2030, 1, 7, 0, 0, 0, 0, time.UTC)
 
-// here is the address of the host.
-var here = netip.MustParseAddr("192.0.2.1")
-
-// loaded loads a configuration that the linter neither calls wrong nor
-// warns of, but for static sequences as such.
-func loaded(text string) (*config.Config, error) {
-	cfg, err := config.Load(fstest.MapFS{"s.toml": {Data: []byte(text), Mode: 0o600}}, "/s.toml")
-	if err != nil {
-		return nil, err
-	}
-	for _, p := range lint.Check(cfg, nil, begin) {
-		if p.Severity.AtLeast(lint.Warning) && p.Rule != "static-only" { // of which this is about
-			return nil, fmt.Errorf("%s: %s", p.Place, p.Text)
-		}
-	}
-	return cfg, nil
-}
+// Here is the address of the host.
+var Here = netip.MustParseAddr("192.0.2.1")
 
 // world is a host with its gate and its detection, in simulated time.
 type world struct {
@@ -95,17 +81,13 @@ func (q *queue) Pop() any {
 	return last
 }
 
-func newWorld(seed, stream uint64) *world {
-	cfg, err := loaded(settings)
-	if err != nil {
-		panic(err) // it is ours
-	}
+func newWorld(cfg *config.Config, seed, stream uint64) *world {
 	return &world{
 		Rand:     rand.New(rand.NewPCG(seed, stream)),
 		cfg:      cfg,
-		gate:     gate.New(cfg, gate.SPA{}, gate.Host{Addresses: []netip.Addr{here}, Ephemeral: [2]uint16{32768, 60999}}, begin),
-		detector: detect.New(detect.Options{Config: cfg, UsesWatched: true}, begin),
-		now:      begin,
+		gate:     gate.New(cfg, gate.SPA{}, gate.Host{Addresses: []netip.Addr{Here}, Ephemeral: [2]uint16{32768, 60999}}, Begin),
+		detector: detect.New(detect.Options{Config: cfg, UsesWatched: true}, Begin),
+		now:      Begin,
 		gotIn:    make(map[netip.Addr]time.Time),
 		touched:  make(map[netip.Addr]*event.Contacts),
 		ports:    make(map[netip.Addr]map[packet.Port]bool),
@@ -169,7 +151,7 @@ func (w *world) take(list []event.Finding) {
 
 // send has the gate decide about a packet.
 func (w *world) send(from netip.Addr, to packet.Port) {
-	p := packet.Packet{Src: from, Dst: here, Proto: to.Proto, DstPort: to.Number, SrcPort: uint16(w.IntN(60000) + 1024), Seq: w.Uint32()}
+	p := packet.Packet{Src: from, Dst: Here, Proto: to.Proto, DstPort: to.Number, SrcPort: uint16(w.IntN(60000) + 1024), Seq: w.Uint32()}
 	if to.Proto == packet.TCP {
 		p.Flags = packet.SYN
 	}
@@ -227,12 +209,13 @@ func (w *world) between(least, most time.Duration) time.Duration {
 // chance is true so often.
 func (w *world) chance(p float64) bool { return w.Float64() < p }
 
-func addr(n uint32) netip.Addr {
+// Addr is the IPv4 address of that number.
+func Addr(n uint32) netip.Addr {
 	return netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, n)))
 }
 
 // stranger is an address of the Internet that no client has.
-func (w *world) stranger() netip.Addr { return addr(0x2d000000 + w.Uint32N(1<<26)) }
+func (w *world) stranger() netip.Addr { return Addr(0x2d000000 + w.Uint32N(1<<26)) }
 
 // above returns the findings that are more severe than info, sorted.
 func (w *world) above() []event.Finding {

@@ -1,13 +1,11 @@
-package main
+package days
 
 import (
 	"fmt"
-	"io"
-	"maps"
 	"net/netip"
-	"slices"
 	"time"
 
+	"sallyport/internal/config"
 	"sallyport/internal/event"
 	"sallyport/internal/packet"
 )
@@ -15,10 +13,10 @@ import (
 // What is ordinary: so many people knock so often on a working day, and make
 // these mistakes.
 const (
-	people     = 500
+	People     = 500
 	offices    = 12 // with up to 30 of them behind one address
-	knocksADay = 10_000
-	noiseADay  = 15_000 // sources of the Internet that try a few ports
+	KnocksADay = 10_000
+	NoiseADay  = 15_000 // sources of the Internet that try a few ports
 
 	lost      = 0.01  // packets that do not arrive
 	mistyped  = 0.02  // sequences with a wrong knock
@@ -41,13 +39,13 @@ type person struct {
 }
 
 func (w *world) people() []person {
-	list := make([]person, people)
+	list := make([]person, People)
 	for i := range list {
 		p := &list[i]
 		p.name = fmt.Sprintf("p%d", i)
-		p.home, p.away = addr(0x50000000+w.Uint32N(1<<24)), addr(0x60000000+w.Uint32N(1<<24))
+		p.home, p.away = Addr(0x50000000+w.Uint32N(1<<24)), Addr(0x60000000+w.Uint32N(1<<24))
 		if w.chance(0.4) {
-			p.home = addr(0x51000000 + 256*w.Uint32N(offices))
+			p.home = Addr(0x51000000 + 256*w.Uint32N(offices))
 		}
 		door := &w.cfg.Doors[w.IntN(len(w.cfg.Doors))]
 		p.door, p.knocks = door.Name, door.Sequence
@@ -63,7 +61,7 @@ func (w *world) people() []person {
 func (w *world) ordinary(from time.Time, length time.Duration) {
 	people := w.people()
 	share := float64(length) / float64(24*time.Hour)
-	for range int(knocksADay * share) {
+	for range int(KnocksADay * share) {
 		p := &people[w.IntN(len(people))]
 		at := from.Add(w.between(0, length))
 		if length > 12*time.Hour && w.chance(0.8) { // work begins at eight, for most at nine
@@ -71,7 +69,7 @@ func (w *world) ordinary(from time.Time, length time.Duration) {
 		}
 		w.at(at, func() { w.knock(p, p.home, 0) })
 	}
-	for range int(noiseADay * share) {
+	for range int(NoiseADay * share) {
 		w.at(from.Add(w.between(0, length)), w.noise)
 	}
 }
@@ -174,22 +172,22 @@ func (w *world) login(from netip.Addr) {
 	w.event(event.Event{Kind: event.KindLogin, Reason: reason, Source: from})
 }
 
-// popular are the ports that the Internet's noise tries most.
-var popular = []uint16{23, 22, 80, 8080, 443, 3389, 445, 5900, 2323, 81, 8443, 25, 3306, 6379, 5555, 1433, 8088, 5060, 53, 123, 161, 1900, 11211, 9200, 27017, 7001, 9000}
+// Popular are the ports that the Internet's noise tries most.
+var Popular = []uint16{23, 22, 80, 8080, 443, 3389, 445, 5900, 2323, 81, 8443, 25, 3306, 6379, 5555, 1433, 8088, 5060, 53, 123, 161, 1900, 11211, 9200, 27017, 7001, 9000}
 
 // noise is a source of the Internet that tries a port or a few, now and then.
 func (w *world) noise() {
 	from := w.stranger()
 	at := time.Duration(0)
 	for ports := 0; ports < 10 && (ports == 0 || w.chance(0.4)); ports++ {
-		port := packet.Port{Proto: packet.TCP, Number: popular[int(float64(len(popular))*w.Float64()*w.Float64())]}
+		port := packet.Port{Proto: packet.TCP, Number: Popular[int(float64(len(Popular))*w.Float64()*w.Float64())]}
 		if w.chance(0.15) {
 			port.Number = uint16(1 + w.IntN(65535))
 		}
 		if w.chance(0.15) {
 			port.Proto = packet.UDP
 		}
-		p := packet.Packet{Src: from, Dst: here, Proto: port.Proto, DstPort: port.Number, SrcPort: uint16(1024 + w.IntN(60000)), Seq: w.Uint32(), Flags: packet.SYN}
+		p := packet.Packet{Src: from, Dst: Here, Proto: port.Proto, DstPort: port.Number, SrcPort: uint16(1024 + w.IntN(60000)), Seq: w.Uint32(), Flags: packet.SYN}
 		for try := range 1 + w.IntN(3) { // the same packet again, as hosts do
 			w.after(at+time.Duration(1<<try)*time.Second, func() { w.deliver(&p) })
 		}
@@ -197,31 +195,23 @@ func (w *world) noise() {
 	}
 }
 
-// ordinaryDays prints what is found on days without an attack, and returns how
-// many findings above info there were: none of them is right.
-func ordinaryDays(out io.Writer, seed uint64, days int) (wrong int) {
-	fmt.Fprintf(out, "Ordinary days, each with about %d knocks of %d people and %d sources of noise:\n", knocksADay, people, noiseADay)
-	for day := range days {
-		w := newWorld(seed, uint64(day))
-		w.ordinary(begin, 24*time.Hour)
-		w.run(begin.Add(26 * time.Hour))
-		info := make(map[string]int)
-		for _, f := range w.found {
-			if f.Severity == event.Info {
-				info[f.Rule]++
-			}
-		}
-		above := w.above()
-		wrong += len(above)
-		fmt.Fprintf(out, "  day %d: %d grants, %d events; findings above info: %d; info:", day+1, w.grants, w.events, len(above))
-		for _, rule := range slices.Sorted(maps.Keys(info)) {
-			fmt.Fprintf(out, " %s %d", rule, info[rule])
-		}
-		fmt.Fprintln(out)
-		for _, f := range above {
-			fmt.Fprintf(out, "    WRONG: %s %s: %s (%d times; %q)\n", f.Rule, f.Severity, f.Explanation, f.Count, f.Evidence)
+// Day is what an ordinary day has brought.
+type Day struct {
+	Grants, Events int
+	Info           map[string]int  // findings that are no more than info, by rule
+	Above          []event.Finding // the others: none is right
+}
+
+// Ordinary runs an ordinary day.
+func Ordinary(cfg *config.Config, seed, day uint64) Day {
+	w := newWorld(cfg, seed, day)
+	w.ordinary(Begin, 24*time.Hour)
+	w.run(Begin.Add(26 * time.Hour))
+	d := Day{Grants: w.grants, Events: w.events, Info: make(map[string]int), Above: w.above()}
+	for _, f := range w.found {
+		if f.Severity == event.Info {
+			d.Info[f.Rule]++
 		}
 	}
-	fmt.Fprintln(out)
-	return wrong
+	return d
 }
