@@ -53,7 +53,7 @@ var outside = []string{"os", "os/exec", "os/signal", "net", "net/http", "log", "
 var outsideExceptions = map[string][]string{"internal/key": {"log/slog"}}
 
 // Programs are run by these only.
-var mayExec = regexp.MustCompile(`^(internal/lab|internal/drill|internal/hook/|internal/setup/unit\.go|cmd/sallyport/(knock_keep|program|cmd_(demo|ssh|run|watch|pair|config_edit|setup)[a-z_]*)\.go)`)
+var mayExec = regexp.MustCompile(`^(internal/lab|internal/served|internal/hook/|internal/setup/unit\.go|cmd/sallyport/(knock_keep|program|cmd_(demo|drill|ssh|run|watch|pair|config_edit|setup)[a-z_]*)\.go)`)
 
 const module = "sallyport/"
 

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sallyport/internal/drill"
+	"sallyport/internal/demo"
 	"sallyport/internal/lab"
 )
 
@@ -39,11 +39,11 @@ and no rights are needed where the system allows unprivileged user namespaces.`,
 		if err != nil {
 			return fmt.Errorf("find this program: %w", err)
 		}
-		opts := drill.Options{Out: std.out, Color: screenOf(std.out).color, Executable: executable}
+		opts := demo.Options{Out: std.out, Color: screenOf(std.out).color, Executable: executable}
 		if *verbose {
 			opts.Log = std.err
 		}
-		return drill.Run(cmd.Context(), opts)
+		return demo.Run(cmd.Context(), opts)
 	}
 	return cmd
 }

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/internal/drill"
+	"sallyport/internal/demo"
 	"sallyport/internal/lab/labtest"
 )
 
@@ -18,7 +18,7 @@ func TestDemoFailsWhereNothingIsGuarded(t *testing.T) {
 	t.Parallel()
 	labtest.Need(t, "netns")
 	var out bytes.Buffer
-	err := drill.Run(t.Context(), drill.Options{Out: &out, Executable: "/proc/self/exe", NoDaemon: true})
+	err := demo.Run(t.Context(), demo.Options{Out: &out, Executable: "/proc/self/exe", NoDaemon: true})
 	if err == nil || !strings.Contains(err.Error(), "step 1, the door is closed") {
 		t.Errorf("%v\n%s", err, &out)
 	}

@@ -27,6 +27,7 @@ func serverCommands(std stdio) []*cobra.Command {
 		newFindings(std),
 		newReport(std),
 		newPage(std),
+		newDrill(std),
 		newDemo(std),
 	}
 }

@@ -1,4 +1,4 @@
 //go:build !linux
 
-// Package drill shows the main job on real packets, on Linux.
+// Package drill attacks a copy of the administrator's gate, on Linux.
 package drill

@@ -1,277 +1,220 @@
 //go:build linux
 
-// Package drill shows the main job on real packets: a door that is closed, a
-// scan that finds nothing, a knock, an open door, and a door that closes by
-// itself although the daemon has been killed. It builds a lab, runs the real
-// daemon in it, and checks each thing it says; whatever does not hold is an
-// error. Nothing outside the lab is touched.
 package drill
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/netip"
-	"os"
+	"slices"
+	"sync"
 	"time"
 
-	"sallyport/internal/lab"
-	"sallyport/internal/packet"
-	"sallyport/internal/sender"
+	"sallyport/internal/config"
+	"sallyport/internal/event"
 )
 
-// Options say how the drill is run.
+// Options say what is attacked, and how.
 type Options struct {
-	Out        io.Writer
-	Color      bool
-	Executable string    // the sallyport program
-	Env        []string  // more environment for it
-	Log        io.Writer // the daemon's log; nil: nowhere
-	NoDaemon   bool      // for tests: leave the daemon out, so that the drill must fail
+	Config     *config.Config
+	Executable string       // the sallyport program
+	Env        []string     // more environment for it
+	Log        io.Writer    // the daemons' logs; nil: nowhere
+	AtOnce     int          // attacks side by side; 0: four
+	Done       func(Result) // called after each attack, by one goroutine at a time; may be nil
+
+	// For tests, which must see a drill fail: a gate that is wrong from the
+	// beginning, and one that is made wrong while it is in force.
+	alter    func(*plan)
+	sabotage func(*ground) error
 }
 
-// openFor is long enough to be seen and short enough to be waited for.
-const openFor = 4 * time.Second
+// Verdict is the grade of one attack.
+type Verdict string
 
-// door is where the guarded service is.
-const door = 22
+// The verdicts.
+const (
+	Held    Verdict = "held"
+	Failed  Verdict = "failed"
+	Skipped Verdict = "skipped" // the configuration lacks what it attacks
+	Broken  Verdict = "broken"  // it could not be carried out: nothing was learnt
+)
 
-// drill is one run. Call lab.Enter before.
-type drill struct {
-	opts     Options
-	print    printer
-	lab      *lab.Lab
-	dir      string
-	sequence []packet.Port
-	daemon   *daemon
-	session  net.Conn
-	greeting *bufio.Reader
-	opened   time.Time
+// Result is what came of one attack.
+type Result struct {
+	ID        string   `json:"id"`
+	Group     string   `json:"group"`
+	Does      string   `json:"does"`
+	Not       string   `json:"not"`
+	Technique string   `json:"technique,omitempty"`
+	Expected  string   `json:"expected,omitempty"` // finding
+	Within    float64  `json:"within,omitempty"`   // seconds
+	Seen      []string `json:"seen"`               // rules of all findings
+	Seconds   float64  `json:"seconds,omitempty"`  // from the end of the attack to the expected finding
+	Opened    []string `json:"opened"`             // doors, for those who must stay outside
+	Verdict   Verdict  `json:"verdict"`
+	Why       string   `json:"why,omitempty"`
+	Simulated bool     `json:"simulated,omitempty"`
+	Scaled    bool     `json:"scaled,omitempty"`
 }
 
-// Run runs the whole drill. The error names the step that did not hold.
-func Run(ctx context.Context, opts Options) (err error) {
-	d := &drill{opts: opts, print: printer{opts.Out, opts.Color}}
-	defer func() { err = errors.Join(err, d.close()) }()
-	if err := d.setUp(); err != nil {
-		return fmt.Errorf("set up the lab: %w", err)
+// Ok reports whether a result is as expected.
+func (r Result) Ok() bool { return r.Verdict == Held || r.Verdict == Skipped }
+
+// Run carries attacks out, and returns their results in the order of the
+// attacks. Call lab.Enter before. The error is that of ctx: what one attack
+// meets is in its result.
+func Run(ctx context.Context, attacks []Attack, opts Options) ([]Result, error) {
+	results := make([]Result, len(attacks))
+	if opts.AtOnce <= 0 {
+		opts.AtOnce = 4
 	}
-	began := time.Now()
-	for i, step := range d.steps() {
-		d.print.title(i+1, step.title)
-		if err := step.do(ctx); err != nil {
-			d.print.failed(err)
-			return fmt.Errorf("step %d, %s: %w", i+1, step.title, err)
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
+	slots := make(chan struct{}, opts.AtOnce)
+	var (
+		wg sync.WaitGroup
+		mu sync.Mutex
+	)
+	for i := range attacks {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			results[i] = attacks[i].carryOut(ctx, opts)
+			mu.Lock()
+			defer mu.Unlock()
+			if opts.Done != nil && ctx.Err() == nil {
+				opts.Done(results[i])
+			}
+		})
 	}
-	d.print.end(time.Since(began))
-	return nil
+	wg.Wait()
+	return results, ctx.Err()
 }
 
-type step struct {
-	title string
-	do    func(context.Context) error
+// blank is the result of an attack that has not begun.
+func (a *Attack) blank() Result {
+	return Result{ID: a.ID, Group: a.Group, Does: a.Does, Not: a.Not, Technique: a.Technique, Expected: a.Rule, Within: a.Within.Seconds(),
+		Seen: []string{}, Opened: []string{}, Simulated: a.Simulated, Scaled: a.Scaled}
 }
 
-func (d *drill) steps() []step {
-	return []step{
-		{"the door is closed", d.closedDoor},
-		{"an attacker scans, and finds nothing", d.scan},
-		{"the client knocks, and gets in", d.knock},
-		{"the attacker is still outside", d.stillOutside},
-		{"the kernel counts down", d.countdown},
-		{"the daemon is killed; the door closes by itself", d.killed},
-		{"the session that was let in lives on", d.livesOn},
-		{"the daemon starts again; the door stayed closed", d.again},
-	}
-}
-
-func (d *drill) setUp() (err error) {
-	if d.lab, err = lab.New(lab.Options{}); err != nil {
-		return err
-	}
-	if d.dir, err = os.MkdirTemp("", "sallyport-demo-"); err != nil {
-		return err
-	}
-	if _, err = d.lab.Gate.Greet(netip.AddrPortFrom(netip.IPv6Unspecified(), door)); err != nil {
-		return err
-	}
-	if d.sequence, err = randomSequence(); err != nil {
-		return err
-	}
-	if err := d.writeConfig(); err != nil {
-		return err
-	}
-	d.print.intro(d)
-	if d.opts.NoDaemon {
-		return nil
-	}
-	d.daemon, err = d.start()
-	return err
-}
-
-func (d *drill) close() error {
-	var errs []error
-	if d.session != nil {
-		errs = append(errs, d.session.Close())
-	}
-	if d.daemon != nil {
-		d.daemon.kill()
-	}
-	if d.lab != nil {
-		errs = append(errs, d.lab.Close())
-	}
-	if d.dir != "" {
-		errs = append(errs, os.RemoveAll(d.dir))
-	}
-	return errors.Join(errs...)
-}
-
-// at is the door as a host sees it.
-func at(h *lab.Host) netip.AddrPort { return netip.AddrPortFrom(h.Gate4, door) }
-
-// glance is how long a silent port is given to answer.
-const glance = 300 * time.Millisecond
-
-// want requires that the door answers a host in one way.
-func (d *drill) want(h *lab.Host, want lab.Answer) error {
-	got, err := h.Probe("tcp", at(h), glance)
+func (a *Attack) carryOut(ctx context.Context, opts Options) Result {
+	r := a.blank()
+	p, err := take(opts.Config, time.Now())
 	if err != nil {
-		return err
+		return r.broken(err)
 	}
-	if got != want {
-		return fmt.Errorf("tcp/%d is %s for the %s, want %s", door, got, h.Name, want)
-	}
-	d.print.line("%-8s → tcp/%d: %s", h.Name, door, got)
-	return nil
-}
-
-func (d *drill) closedDoor(context.Context) error {
-	for _, h := range []*lab.Host{d.lab.Client, d.lab.Attacker} {
-		if err := d.want(h, lab.Silent); err != nil {
-			return err
+	if a.needs != nil {
+		if why := a.needs(p); why != "" {
+			r.Verdict, r.Why = Skipped, why
+			return r
 		}
 	}
-	return d.kernelSays()
+	if a.alter != nil {
+		a.alter(p)
+	}
+	if opts.alter != nil {
+		opts.alter(p)
+	}
+	if a.Simulated {
+		return a.simulate(r, p)
+	}
+	g, err := prepare(p, opts)
+	if err == nil && opts.sabotage != nil {
+		err = opts.sabotage(g)
+	}
+	if err == nil {
+		r, err = a.attack(ctx, g, r)
+	}
+	if err = errors.Join(err, g.close()); err != nil {
+		return r.broken(err)
+	}
+	return r
 }
 
-func (d *drill) scan(ctx context.Context) error {
-	ports := scanOrder(d.sequence)
-	open, err := scan(ctx, d.lab.Attacker, ports)
+// attack does it, and grades what follows.
+func (a *Attack) attack(ctx context.Context, g *ground, r Result) (Result, error) {
+	err := a.run(ctx, g)
+	if wrong := (shut{}); errors.As(err, &wrong) {
+		return r.failed("%v", err), nil
+	}
 	if err != nil {
-		return err
+		return r, err
 	}
-	if len(open) > 0 {
-		return fmt.Errorf("the scan found %v open", open)
-	}
-	d.print.line("%d ports scanned, the right knocks among them, in order: nothing open", len(ports))
-	if err := d.want(d.lab.Attacker, lab.Silent); err != nil {
-		return err
-	}
-	return d.kernelSays()
-}
-
-func (d *drill) knock(ctx context.Context) error {
-	err := d.lab.Client.Do(func() error {
-		_, err := sender.Send(ctx, sender.Options{Host: d.lab.Client.Gate4.String(), Sequence: d.sequence, Gap: sender.DefaultGap})
-		return err
-	})
+	found, err := a.await(ctx, g, &r)
 	if err != nil {
-		return err
+		return r, err
 	}
-	sent := time.Now()
-	if err := d.connect(ctx); err != nil {
-		return err
+	switch {
+	case len(r.Opened) > 0:
+		return r.failed("a door is open for those who must stay outside: %q", r.Opened), nil
+	case !found && !g.Detect.Enabled:
+		return r.failed("the finding %s cannot come: [detect] is off", a.Rule), nil
+	case !found:
+		return r.failed("the finding %s has not come within %s", a.Rule, a.Within), nil
 	}
-	d.opened = sent
-	d.print.line("%s", words(d.sequence))
-	d.print.line("connected %.1f ms after the last knock; the service says %q", float64(time.Since(sent).Microseconds())/1000, trimmed(d.lab.Gate.Greeting()))
-	return d.kernelSays()
+	r.Verdict = Held
+	return r, nil
 }
 
-// connect gets through the door, as soon as it is open.
-func (d *drill) connect(ctx context.Context) error {
-	for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); {
-		try, cancel := context.WithTimeout(ctx, 2*time.Millisecond) // a first SYN may still be dropped
-		conn, err := d.lab.Client.Dial(try, "tcp", at(d.lab.Client).String())
-		cancel()
-		if err != nil {
-			continue
-		}
-		d.session, d.greeting = conn, bufio.NewReader(conn)
-		if line, err := d.greeting.ReadString('\n'); err != nil || line != d.lab.Gate.Greeting() {
-			return fmt.Errorf("the service says %q, %v", line, err)
-		}
-		return nil
-	}
-	return errors.New("the door did not open for the right sequence")
-}
-
-func (d *drill) stillOutside(context.Context) error { return d.want(d.lab.Attacker, lab.Silent) }
-
-func (d *drill) countdown(context.Context) error {
-	s, err := d.status()
-	if err != nil {
-		return err
-	}
-	if len(s.Grants) != 1 || s.Grants[0].Source != d.lab.Client.IP4 {
-		return fmt.Errorf("the kernel holds the grants %v, want one for %s", s.Grants, d.lab.Client.IP4)
-	}
-	d.print.line("%s may use %s for another %.1f s", s.Grants[0].Source, s.Grants[0].Door, time.Until(s.Grants[0].Until).Seconds())
-	return nil
-}
-
-func (d *drill) killed(ctx context.Context) error {
-	d.daemon.kill()
-	d.daemon = nil
-	d.print.line("kill -9: no daemon is running now")
-	for {
-		got, err := d.lab.Client.Probe("tcp", at(d.lab.Client), glance)
+// look notes what is open for those who must stay outside.
+func (r *Result) look(g *ground) error {
+	for _, a := range g.outsiders {
+		open, err := g.opened(a)
 		if err != nil {
 			return err
 		}
-		after := time.Since(d.opened)
-		if got == lab.Silent {
-			d.print.line("%-8s → tcp/%d: silent again, %.1f s after the knock", d.lab.Client.Name, door, (after - glance).Seconds())
-			return nil
-		}
-		if after > openFor+2*time.Second || ctx.Err() != nil {
-			return fmt.Errorf("the door is still open %.1f s after it was opened for %s", after.Seconds(), openFor)
+		for _, name := range open {
+			if !slices.Contains(r.Opened, name) {
+				r.Opened = append(r.Opened, name)
+			}
 		}
 	}
-}
-
-func (d *drill) livesOn(context.Context) error {
-	const said = "still here"
-	if err := d.session.SetDeadline(time.Now().Add(2 * time.Second)); err != nil {
-		return err
-	}
-	if _, err := fmt.Fprintln(d.session, said); err != nil {
-		return fmt.Errorf("the session is cut: %w", err)
-	}
-	line, err := d.greeting.ReadString('\n')
-	if err != nil {
-		return fmt.Errorf("the session is cut: %w", err)
-	}
-	d.print.line("client says %q, the service answers %q", said, trimmed(line))
 	return nil
 }
 
-func (d *drill) again(context.Context) (err error) {
-	if err := d.want(d.lab.Attacker, lab.Silent); err != nil {
-		return err
+// await waits for the finding that must come, and notes all, and what is open
+// meanwhile. Doors are tried for a while in any case: the daemon may not have
+// judged the last packets yet.
+func (a *Attack) await(ctx context.Context, g *ground, r *Result) (found bool, err error) {
+	found = a.Rule == ""
+	for ended := time.Now(); ; {
+		list, err := g.findings(ctx)
+		if err != nil {
+			return false, err
+		}
+		r.Seen = rules(list)
+		since := time.Since(ended)
+		if !found && slices.Contains(r.Seen, a.Rule) {
+			found, r.Seconds = true, since.Round(10*time.Millisecond).Seconds()
+		}
+		if err := r.look(g); err != nil {
+			return false, err
+		}
+		if since > settling && (found || !g.Detect.Enabled || since > a.Within) {
+			return found, nil
+		}
+		if err := wait(ctx, 100*time.Millisecond); err != nil {
+			return false, err
+		}
 	}
-	if d.daemon, err = d.start(); err != nil {
-		return err
+}
+
+func rules(list []event.Finding) []string {
+	names := []string{}
+	for _, f := range list {
+		if !slices.Contains(names, f.Rule) {
+			names = append(names, f.Rule)
+		}
 	}
-	if err := d.want(d.lab.Client, lab.Silent); err != nil {
-		return err
-	}
-	return d.kernelSays()
+	return names
+}
+
+func (r Result) broken(err error) Result {
+	r.Verdict, r.Why = Broken, err.Error()
+	return r
+}
+
+func (r Result) failed(format string, args ...any) Result {
+	r.Verdict, r.Why = Failed, fmt.Sprintf(format, args...)
+	return r
 }

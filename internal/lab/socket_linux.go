@@ -57,10 +57,24 @@ const (
 // connection, which is closed again, "udp" with one datagram to a service that
 // answers. It waits at most timeout. An error means that nothing was learnt.
 func (h *Host) Probe(network string, port netip.AddrPort, timeout time.Duration) (Answer, error) {
+	return h.ProbeFrom(netip.Addr{}, network, port, timeout)
+}
+
+// ProbeFrom is Probe from one of the addresses of this host; the zero one is any.
+func (h *Host) ProbeFrom(from netip.Addr, network string, port netip.AddrPort, timeout time.Duration) (Answer, error) {
 	deadline := time.Now().Add(timeout)
-	ctx, cancel := context.WithDeadline(context.Background(), deadline)
-	defer cancel()
-	conn, err := h.Dial(ctx, network, port.String())
+	dialer := net.Dialer{Deadline: deadline}
+	switch {
+	case from.IsValid() && network == "udp":
+		dialer.LocalAddr = net.UDPAddrFromAddrPort(netip.AddrPortFrom(from, 0))
+	case from.IsValid():
+		dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0))
+	}
+	var conn net.Conn
+	err := h.Do(func() (err error) {
+		conn, err = dialer.Dial(network, port.String())
+		return err
+	})
 	if err == nil {
 		defer conn.Close()
 		if network == "udp" {

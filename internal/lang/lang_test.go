@@ -88,6 +88,8 @@ func readTexts(t *testing.T, path string, texts map[string]bool) {
 		case *ast.KeyValueExpr:
 			if key, ok := n.Key.(*ast.Ident); ok && key.Name == "advice" && strings.Contains(path, "/detect/") {
 				take(n.Value)
+			} else if ok && (key.Name == "Does" && strings.Contains(path, "/drill/") || key.Name == "Name" && strings.Contains(path, "/detect/days/")) {
+				take(n.Value) // attacks, and models of them
 			}
 		case *ast.ValueSpec: // constants that are said
 			for i, name := range n.Names {

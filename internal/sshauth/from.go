@@ -16,11 +16,17 @@ type From struct {
 // are none.
 func FromPrefixes(prefixes []netip.Prefix) From { return From{allow: prefixes} }
 
+// IsZero reports whether nothing is said.
+func (f From) IsZero() bool { return len(f.allow) == 0 && len(f.deny) == 0 }
+
+// Allowed returns what is listed; of that, Allows knows what is excluded.
+func (f From) Allowed() []netip.Prefix { return f.allow }
+
 // Allows reports whether the client may knock from source: from anywhere if
 // nothing is said, else from what is listed and not excluded. A list that only
 // excludes allows nothing, as in OpenSSH.
 func (f From) Allows(source netip.Addr) bool {
-	if len(f.allow) == 0 && len(f.deny) == 0 {
+	if f.IsZero() {
 		return true
 	}
 	source = source.Unmap()

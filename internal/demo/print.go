@@ -1,6 +1,6 @@
 //go:build linux
 
-package drill
+package demo
 
 import (
 	"fmt"
@@ -28,7 +28,7 @@ func (p printer) paint(style, text string) string {
 	return "\x1b[" + style + "m" + text + "\x1b[0m"
 }
 
-func (p printer) intro(d *drill) {
+func (p printer) intro(d *story) {
 	fmt.Fprintf(p.w, `Three hosts in network namespaces of their own, joined by cables that do not exist:
 
   client   %-13s ──┐

@@ -1,0 +1,204 @@
+//go:build linux && !client_only
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sallyport/internal/atomicfile"
+	"sallyport/internal/build"
+	"sallyport/internal/config"
+	"sallyport/internal/drill"
+	"sallyport/internal/lab"
+	"sallyport/internal/lang"
+)
+
+type drillCommand struct {
+	std           stdio
+	config, since string
+	groups        []string
+	html          string
+	quick, list   bool
+	asJSON, log   bool
+	atOnce        int
+	lang          *langFlag
+}
+
+func newDrill(std stdio) *cobra.Command {
+	c := drillCommand{std: std}
+	cmd := &cobra.Command{
+		Use:     "drill [ATTACK…]",
+		Short:   "Attack a copy of your own gate, and grade it",
+		GroupID: "server",
+		Long: `Builds a network out of namespaces, runs the real daemon in it with a copy of your configuration,
+and attacks it: scans, guessing, overheard and stolen secrets, floods, a killed daemon. For each
+attack it prints which finding was expected and what was seen, after how many seconds, and which
+door opened that should not. Nothing outside is touched: hooks, webhooks and listeners are left
+out, keys and rotating secrets are made for the drill, sequences are never printed. No rights are
+needed where the system allows unprivileged user namespaces, but to read the configuration.
+
+The exit status is 0 if everything was as expected, 1 if not, and 2 for wrong use.`,
+		Example: `  sallyport drill --quick
+  sallyport drill scan-ordered replay-restart
+  sallyport drill --group stolen --html /root/drill.html
+  sallyport drill --json > drill.json; sallyport drill --since drill.json`,
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return drillNames(), cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args) },
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&c.config, "config", "c", defaultConfig, "configuration `FILE`")
+	flags.StringSliceVar(&c.groups, "group", nil, "only attacks of this `GROUP`: "+strings.Join(drill.Groups(), ", "))
+	flags.BoolVar(&c.quick, "quick", false, "leave out what takes long")
+	flags.BoolVar(&c.list, "list", false, "list the attacks and carry none out")
+	flags.StringVar(&c.html, "html", "", "write a page to this `FILE`, too")
+	flags.StringVar(&c.since, "since", "", "compare with a `FILE` that --json has written")
+	flags.IntVar(&c.atOnce, "at-once", 4, "carry out `N` attacks side by side")
+	flags.BoolVar(&c.asJSON, "json", false, "print JSON")
+	flags.BoolVarP(&c.log, "verbose", "v", false, "show the daemons' logs")
+	c.lang = languageFlag(cmd)
+	return cmd
+}
+
+func drillNames() (names []string) {
+	for _, a := range drill.Catalogue() {
+		names = append(names, a.ID)
+	}
+	return names
+}
+
+// chosen are the attacks that were asked for.
+func (c *drillCommand) chosen(ids []string) ([]drill.Attack, error) {
+	for _, id := range ids {
+		if !slices.Contains(drillNames(), id) {
+			return nil, usageError{hinted{fmt.Errorf("there is no attack %q", id), didYouMean(id, drillNames(), "sallyport drill --list names them all")}}
+		}
+	}
+	for _, g := range c.groups {
+		if !slices.Contains(drill.Groups(), g) {
+			return nil, usageError{hinted{fmt.Errorf("there is no group %q", g), didYouMean(g, drill.Groups(), "known are: "+strings.Join(drill.Groups(), ", "))}}
+		}
+	}
+	return slices.DeleteFunc(drill.Catalogue(), func(a drill.Attack) bool {
+		return len(ids) > 0 && !slices.Contains(ids, a.ID) || len(c.groups) > 0 && !slices.Contains(c.groups, a.Group) || c.quick && a.Slow
+	}), nil
+}
+
+func (c *drillCommand) run(ctx context.Context, ids []string) error {
+	attacks, err := c.chosen(ids)
+	if err != nil {
+		return err
+	}
+	if c.atOnce < 1 || c.atOnce > 64 {
+		return usageError{fmt.Errorf("--at-once %d: want 1 to 64", c.atOnce)}
+	}
+	if c.list {
+		c.printList(attacks)
+		return nil
+	}
+	var before drill.Report
+	if c.since != "" {
+		if before, err = drill.Read(c.since); err != nil {
+			return usageError{err}
+		}
+	}
+	cfg, err := loadConfig(c.config)
+	if err != nil {
+		return err
+	}
+	inside, status, err := lab.Enter(ctx)
+	if err != nil || !inside {
+		if err == nil && status != exitDone {
+			err = errSilent // the program inside has said why
+		}
+		return err
+	}
+	r, err := c.carryOut(ctx, cfg, attacks)
+	if err != nil {
+		return err
+	}
+	return c.print(r, before)
+}
+
+func (c *drillCommand) printList(attacks []drill.Attack) {
+	l := c.lang.get()
+	if c.asJSON {
+		printJSON(c.std.out, attacks)
+		return
+	}
+	table(c.std.out, func(row func(cells ...any)) {
+		for _, a := range attacks {
+			does, _ := a.Described(l)
+			row(a.ID, a.Group, orDash(a.Rule), orDash(a.Technique), does)
+		}
+	})
+}
+
+// carryOut runs the attacks, with a line of progress on a terminal.
+func (c *drillCommand) carryOut(ctx context.Context, cfg *config.Config, attacks []drill.Attack) (r drill.Report, err error) {
+	opts := drill.Options{Config: cfg, AtOnce: c.atOnce}
+	if opts.Executable, err = os.Executable(); err != nil {
+		return r, fmt.Errorf("find this program: %w", err)
+	}
+	if c.log {
+		opts.Log = c.std.err
+	}
+	done := 0
+	if s := screenOf(c.std.err); s.color {
+		opts.Done = func(result drill.Result) {
+			done++
+			fmt.Fprintf(c.std.err, "\r\x1b[K%d/%d %s: %s", done, len(attacks), result.ID, result.Verdict.In(c.lang.get()))
+		}
+		defer fmt.Fprint(c.std.err, "\r\x1b[K")
+	}
+	began := time.Now()
+	r = drill.Report{Version: build.Version(), Config: c.config, Began: began}
+	r.Results, err = drill.Run(ctx, attacks, opts)
+	r.Seconds = time.Since(began).Seconds()
+	return r, err
+}
+
+// print prints a report, and fails if anything was not as expected.
+func (c *drillCommand) print(r, before drill.Report) error {
+	l := c.lang.get()
+	if c.html != "" {
+		if err := writeDrillPage(c.html, r, l); err != nil {
+			return err
+		}
+	}
+	switch {
+	case c.asJSON:
+		printJSON(c.std.out, r)
+	default:
+		if err := r.Text(c.std.out, l); err != nil {
+			return err
+		}
+		if c.since != "" {
+			drill.Changes(c.std.out, l, r.Since(before))
+		}
+	}
+	if !r.Ok() {
+		return errSilent
+	}
+	return nil
+}
+
+func writeDrillPage(path string, r drill.Report, l lang.Lang) error {
+	var b bytes.Buffer
+	if err := r.HTML(&b, l); err != nil {
+		return err
+	}
+	if err := atomicfile.Replace(path, b.Bytes(), atomicfile.Options{}); err != nil {
+		return fmt.Errorf("write %q: %w", path, err)
+	}
+	return nil
+}

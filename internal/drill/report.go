@@ -1,0 +1,188 @@
+//go:build linux
+
+package drill
+
+import (
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"sallyport/internal/columns"
+	"sallyport/internal/lang"
+)
+
+// Report is what a drill has brought, as --json writes it.
+type Report struct {
+	Version string    `json:"version"` // of the program
+	Config  string    `json:"config"`  // path of the configuration that was attacked
+	Began   time.Time `json:"began"`
+	Seconds float64   `json:"seconds"`
+	Results []Result  `json:"results"`
+}
+
+// Read reads a report that was written before.
+func Read(path string) (Report, error) {
+	var r Report
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return r, err
+	}
+	if err := json.Unmarshal(text, &r); err != nil {
+		return r, fmt.Errorf("%q is no report of a drill: %w", path, err)
+	}
+	return r, nil
+}
+
+// Count returns how many results have a verdict.
+func (r Report) Count(v Verdict) (n int) {
+	for _, result := range r.Results {
+		if result.Verdict == v {
+			n++
+		}
+	}
+	return n
+}
+
+// Ok reports whether everything was as expected.
+func (r Report) Ok() bool { return r.Count(Failed)+r.Count(Broken) == 0 }
+
+// Change is an attack whose verdict is another than before.
+type Change struct {
+	ID       string  `json:"id"`
+	Was, Now Verdict // empty: it was not carried out
+}
+
+// Since compares a report with an earlier one.
+func (r Report) Since(before Report) (list []Change) {
+	was := make(map[string]Verdict)
+	for _, result := range before.Results {
+		was[result.ID] = result.Verdict
+	}
+	for _, result := range r.Results {
+		if old := was[result.ID]; old != result.Verdict {
+			list = append(list, Change{result.ID, old, result.Verdict})
+		}
+	}
+	return list
+}
+
+// In names a verdict for people.
+func (v Verdict) In(l lang.Lang) string {
+	switch v {
+	case Held:
+		return l.Say("held")
+	case Failed:
+		return l.Say("FAILED")
+	case Skipped:
+		return l.Say("skipped")
+	case Broken:
+		return l.Say("BROKEN")
+	}
+	return l.Say("not run")
+}
+
+// expected is the finding that had to come, and within which time.
+func (r Result) expected() string {
+	if r.Expected == "" {
+		return "-"
+	}
+	return fmt.Sprintf("%s, %gs", r.Expected, r.Within)
+}
+
+func (r Result) took() string {
+	if !slices.Contains(r.Seen, r.Expected) {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f", r.Seconds)
+}
+
+func orDash(list []string) string {
+	if len(list) == 0 {
+		return "-"
+	}
+	return strings.Join(list, ", ")
+}
+
+// row is a result as a row of a table.
+func (r Result) row(l lang.Lang) []string {
+	id := r.ID
+	if r.Simulated {
+		id += " " + l.Say("(simulated)")
+	}
+	return []string{id, r.Verdict.In(l), r.expected(), orDash(r.Seen), r.took(), orDash(r.Opened)}
+}
+
+func heads(l lang.Lang) []string {
+	return []string{l.Say("ATTACK"), l.Say("VERDICT"), l.Say("EXPECTED"), l.Say("SEEN"), l.Say("SECONDS"), l.Say("OPENED")}
+}
+
+// Text writes the table, and then what was not as expected.
+func (r Report) Text(w io.Writer, l lang.Lang) error {
+	rows := [][]string{heads(l)}
+	for _, result := range r.Results {
+		rows = append(rows, result.row(l))
+	}
+	if err := columns.Write(w, rows); err != nil {
+		return err
+	}
+	for _, result := range r.Results {
+		if result.Why != "" {
+			fmt.Fprintf(w, "\n%s: %s\n  %s\n", result.ID, result.Verdict.In(l), result.Why)
+		}
+	}
+	_, err := fmt.Fprintf(w, "\n%s\n", r.sum(l))
+	return err
+}
+
+func (r Report) sum(l lang.Lang) string {
+	return l.Sayf("%d attacks in %.0f s: %d held, %d failed, %d could not be carried out, %d skipped.",
+		len(r.Results), r.Seconds, r.Count(Held), r.Count(Failed), r.Count(Broken), r.Count(Skipped))
+}
+
+// Changes writes what is otherwise than before.
+func Changes(w io.Writer, l lang.Lang, list []Change) {
+	if len(list) == 0 {
+		fmt.Fprintln(w, l.Say("Nothing is otherwise than before."))
+		return
+	}
+	for _, c := range list {
+		fmt.Fprintln(w, l.Sayf("%s: was %s, is %s", c.ID, c.Was.In(l), c.Now.In(l)))
+	}
+}
+
+//go:embed page.html
+var page string
+
+var pageTemplate = template.Must(template.New("drill").Parse(page))
+
+// line is a result as the page shows it.
+type line struct {
+	Result
+	Cells     []string
+	Does, Not string
+	Class     string
+}
+
+// HTML writes the report as one page that needs nothing else.
+func (r Report) HTML(w io.Writer, l lang.Lang) error {
+	var lines []line
+	for _, result := range r.Results {
+		class := map[Verdict]string{Held: "good", Skipped: "soft"}[result.Verdict]
+		if class == "" {
+			class = "bad"
+		}
+		lines = append(lines, line{result, result.row(l), l.Say(result.Does), l.Say(result.Not), class})
+	}
+	return pageTemplate.Execute(w, map[string]any{
+		"Lang": l.Tag(), "Title": l.Say("Attacks on your own gate"), "Sum": r.sum(l), "Ok": r.Ok(),
+		"When": l.Time(r.Began, lang.Minute), "Config": r.Config, "Version": r.Version, "Heads": heads(l), "Lines": lines,
+		"DoesHead": l.Say("what the attacker does"), "NotHead": l.Say("what must not happen"), "FieldsHead": l.Say("What was taken of the configuration"),
+		"Fields": Fields(),
+	})
+}

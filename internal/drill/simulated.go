@@ -1,0 +1,58 @@
+//go:build linux
+
+package drill
+
+import (
+	"fmt"
+	"testing/fstest"
+
+	"sallyport/internal/config"
+	"sallyport/internal/detect/days"
+)
+
+const saySimulated = "the detection does not see it, or takes something else for it"
+
+// simulated makes an attack of each model of a day.
+func simulated() (list []Attack) {
+	for i := range days.Models {
+		m := &days.Models[i]
+		list = append(list, Attack{
+			ID: "day-" + m.ID, Group: "simulated", Does: m.Name, Not: saySimulated,
+			Rule: m.Rule, Within: m.Lasts, Technique: techniques[m.Rule], Simulated: true,
+		})
+	}
+	return list
+}
+
+var techniques = map[string]string{
+	"scan-fast": "T1595.001", "scan-slow": "T1595.001", "scan-distributed": "T1595.001", "guessing": "T1110.001",
+	"guessing-distributed": "T1110.001", "near-miss": "T1040", "replay": "T1040", "interception": "T1557", "two-places": "T1078",
+	"failed-logins": "T1110.001", "flood": "T1498.001", "forbidden-door": "T1078", "forbidden-place": "T1078",
+}
+
+// simulate has the detection judge a model, with the thresholds of the plan. The
+// seed is always the same: a drill that is run again has the same day.
+func (a *Attack) simulate(r Result, p *plan) Result {
+	if !p.Detect.Enabled {
+		return r.failed("the finding %s cannot come: [detect] is off", a.Rule)
+	}
+	cfg, err := config.Load(fstest.MapFS{"s.toml": {Data: []byte(days.Settings), Mode: 0o600}}, "/s.toml")
+	if err != nil {
+		return r.broken(err)
+	}
+	cfg.Detect = p.Detect
+	for i := range days.Models {
+		m := &days.Models[i]
+		if "day-"+m.ID != a.ID {
+			continue
+		}
+		o := m.Try(cfg, 1, uint64(1000+100*i)<<32)
+		r.Seen = rules(o.Others)
+		if !o.Seen {
+			return r.failed("the finding %s (%s) has not come", m.Rule, m.Severity)
+		}
+		r.Seen, r.Seconds, r.Verdict = append([]string{m.Rule}, r.Seen...), o.After.Seconds(), Held
+		return r
+	}
+	return r.broken(fmt.Errorf("no model is called %q", a.ID))
+}

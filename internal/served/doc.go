@@ -1,0 +1,4 @@
+//go:build !linux
+
+// Package served runs the real daemon on the gate of a lab, on Linux.
+package served
