@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"sallyport/internal/inert"
+	"sallyport/internal/phrase"
 )
 
 // printError prints an error and, where it has one, its remedy.
@@ -22,12 +23,12 @@ func printError(w io.Writer, err error) {
 	}
 }
 
-// inertLines makes a text of several lines inert: words of a command line and
-// names of files are repeated in errors.
+// inertLines makes a text of several lines inert, and each of them short: words of
+// a command line and names of files are repeated in errors.
 func inertLines(text string) string {
 	lines := strings.Split(text, "\n")
 	for i := range lines {
-		lines[i] = inert.Text(lines[i])
+		lines[i] = phrase.Short(inert.Text(lines[i]))
 	}
 	return strings.Join(lines, "\n")
 }

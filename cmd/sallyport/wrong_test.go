@@ -117,6 +117,50 @@ func TestNoArgumentSpeaksGo(t *testing.T) {
 	}
 }
 
+// hostileNames are no names of anything: each is refused, in a few words, and leaves
+// no file.
+var hostileNames = []string{`a"b`, "a\nb", "a]b", "[[client]]", "a\x1b[2Jb", "a\u202eb", "../x", "a/../../b", "..", ".hidden", "門", "ｓｓｈ", "SSH", "a b", "'", `\`, "#", "a\u0301", "\xff\xfe",
+	strings.Repeat("n", 10_000), strings.Repeat("門", 10_000), strings.Repeat("n ", 5_000), strings.Repeat("../", 3_000) + "etc/x"}
+
+func TestHostileNames(t *testing.T) {
+	s := wrongWorld(t)
+	before := s.files()
+	for _, name := range hostileNames {
+		for _, words := range [][]string{
+			{"door", "add", "-c", s.config, "--", name + "=tcp/8443"}, {"door", "add", "-c", s.config, "--", "web=" + name}, {"door", "remove", "-c", s.config, "--", name},
+			{"door", "rotate", "-c", s.config, "--", name}, {"client", "add", "-c", s.config, "--door", "ssh", "--rotating", "--", name}, {"client", "add", "-c", s.config, "--door", name, "--rotating", "--", "bob"},
+			{"client", "remove", "-c", s.config, "--", name}, {"client", "rotate", "-c", s.config, "--", name}, {"client", "label", "-c", s.config, "--", name, "x"}, {"client", "profile", "-c", s.config, "--", name},
+			{"config", "set", "-c", s.config, "--", "door." + name + ".ports", "tcp/1"}, {"config", "set", "-c", s.config, "--", name, "x"}, {"config", "get", "-c", s.config, "--", name},
+			{"open", "-c", s.config, "--source", "192.0.2.7", "--", name}, {"revoke", "-c", s.config, "--client", name}, {"ban", "add", "-c", s.config, "--", name}, {"knock", "--", name}, {"remove", "--", name}, {name},
+		} {
+			s.inOurWords(words)
+			text, status := s.answers(words...)
+			if status == 0 {
+				s.Errorf("sallyport %.100q: status 0:\n%.400s", words, text)
+			}
+			if len([]rune(text)) > 5_000 {
+				s.Errorf("sallyport %.100q prints %d characters: %.400s", words, len([]rune(text)), text)
+			}
+		}
+	}
+	if after := s.files(); after != before {
+		s.Errorf("files are there now:\n%s\nbefore:\n%s", after, before)
+	}
+}
+
+// files lists what is in the world.
+func (s server) files() string {
+	s.Helper()
+	var list []string
+	if err := filepath.WalkDir(s.dir, func(path string, _ os.DirEntry, err error) error {
+		list = append(list, path)
+		return err
+	}); err != nil {
+		s.Fatal(err)
+	}
+	return strings.Join(list, "\n")
+}
+
 func (s server) inOurWords(words []string) {
 	s.Helper()
 	text, _ := s.answers(words...)
