@@ -161,15 +161,16 @@ func verdictOf(s *nftables.Set) []expr.Any {
 
 // Operations of dynset (include/uapi/linux/netfilter/nf_tables.h).
 const (
-	dynsetAdd    = 0
+	dynsetUpdate = 1
 	dynsetDelete = 2
 )
 
-// add @set { the key in register 1 timeout d }: no match if the set is full
-func add(s *nftables.Set, d time.Duration) []expr.Any {
+// update @set { the key in register 1 timeout d }: its time begins again if it is
+// there; no match if the set is full
+func renew(s *nftables.Set, d time.Duration) []expr.Any {
 	return []expr.Any{
-		// [ dynset add reg_key 1 set halfopen4 timeout 300000ms ]
-		&expr.Dynset{SrcRegKey: unix.NFT_REG_1, SetName: s.Name, SetID: s.ID, Operation: dynsetAdd, Timeout: d},
+		// [ dynset update reg_key 1 set halfopen4 timeout 300000ms ]
+		&expr.Dynset{SrcRegKey: unix.NFT_REG_1, SetName: s.Name, SetID: s.ID, Operation: dynsetUpdate, Timeout: d},
 	}
 }
 

@@ -90,10 +90,14 @@ func (p *plan) prerouting(b *batch) [][]expr.Any {
 		rules = append(rules, rule(f.loadSource(), in(p.sets.trusted[i]), accept))
 	}
 	for i, f := range families {
-		// The end of a handshake that a single grant has let begin.
-		rules = append(rules, rule(
-			ctState(ctEstablished), tcpFlags(tcpSYN|tcpRST|tcpACK, tcpACK), f.loadSession(), in(p.sets.halfopen[i]), p.to("door"),
-		))
+		rules = append(rules,
+			// The end of a handshake that a single grant has let begin.
+			rule(ctState(ctEstablished), tcpFlags(tcpSYN|tcpRST|tcpACK, tcpACK), f.loadSession(), in(p.sets.halfopen[i]), p.to("door")),
+			// A copy of its first packet, with each of which the service waits
+			// longer (tcp_check_req in net/ipv4/tcp_minisocks.c): for ever, if
+			// it were not judged.
+			rule(ctStatus(ctConfirmed), tcpFlags(tcpSYN|tcpRST|tcpACK, tcpSYN), f.loadSession(), in(p.sets.halfopen[i]), p.to("door")),
+		)
 	}
 	rules = append(rules,
 		rule(ctState(ctEstablished|ctRelated), accept),
@@ -164,7 +168,7 @@ func (p *plan) door(b *batch) [][]expr.Any {
 	accept := verdict(expr.VerdictAccept)
 	rules := p.banned(b) // those who come by way of a forwarded door
 	for i, f := range families {
-		rules = append(rules, rule(f.loadGrantKey(), in(p.sets.granted[i]), accept))
+		rules = append(rules, rule(f.loadGrantKey(), in(p.sets.granted[i]), p.lasts(f, i), accept))
 	}
 	for i, f := range families {
 		rules = append(rules, p.single(f, p.sets.single[packet.TCP][i], p.sets.single[packet.UDP][i], p.sets.halfopen[i])...)
@@ -173,20 +177,26 @@ func (p *plan) door(b *batch) [][]expr.Any {
 	return append(rules, p.to("closed"))
 }
 
+// lasts ends what a single grant may have held against a connection that a lasting
+// one lets in.
+func (p *plan) lasts(f family, i int) []expr.Any {
+	return append(f.loadSession(), remove(p.sets.halfopen[i])...)
+}
+
 // single lets one connection in. Of TCP it is the first whose handshake is
 // completed, by somebody who has seen the answer of the service: a forged SYN
 // begins one like any other, and takes nothing from the client. Until then
 // others may begin; what they send after it finds no grant. Of UDP it is the
 // first flow.
 func (p *plan) single(f family, tcp, udp, halfopen *nftables.Set) [][]expr.Any {
-	begins := rule(ctState(ctNew), tcpFlags(tcpFIN|tcpSYN|tcpRST|tcpACK, tcpSYN))
+	first := tcpFlags(tcpFIN|tcpSYN|tcpRST|tcpACK, tcpSYN)
 	useUp := func(single *nftables.Set) []expr.Any {
 		return rule(f.loadSingleKey(), in(single), f.loadSingleKey(), remove(single))
 	}
 	return [][]expr.Any{
-		rule(begins, f.loadSingleKey(), in(tcp), f.loadSession(), add(halfopen, halfopenFor), verdict(expr.VerdictAccept)),
+		rule(ctState(ctNew|ctEstablished), first, f.loadSingleKey(), in(tcp), f.loadSession(), renew(halfopen, halfopenFor), verdict(expr.VerdictAccept)),
 		// No room to remember it: it takes the grant at once.
-		rule(begins, useUp(tcp), p.to("spent")),
+		rule(ctState(ctNew), first, useUp(tcp), p.to("spent")),
 		rule(ctState(ctEstablished), proto(unix.IPPROTO_TCP), useUp(tcp), f.loadSession(), remove(halfopen), p.to("spent")),
 		rule(ctState(ctNew), proto(unix.IPPROTO_UDP), useUp(udp), p.to("spent")),
 	}

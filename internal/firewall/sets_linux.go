@@ -23,8 +23,8 @@ const (
 	midstreamFor = 5 * 24 * time.Hour
 
 	// halfopenFor is how long a connection that was let begin by a single grant
-	// is held against it: longer than a host waits for the end of a handshake
-	// (127 s with six repetitions, net.ipv4.tcp_synack_retries).
+	// is held against it after its last SYN: longer than a host waits for the end of
+	// a handshake (127 s with six repetitions, net.ipv4.tcp_synack_retries).
 	halfopenFor = 5 * time.Minute
 
 	// maxHalfopen bounds how many such connections are remembered.

@@ -3,6 +3,7 @@
 package firewall
 
 import (
+	"bufio"
 	"fmt"
 	"net"
 	"net/netip"
@@ -89,9 +90,16 @@ func TestGrantChangesDuringHandshake(t *testing.T) {
 	if _, err := fmt.Fprintln(conn, "hello"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := conn.Read(make([]byte, 1)); err != nil {
-		t.Errorf("with a lasting grant the connection does not go on: %v", err)
+	s := &dialogue{conn, bufio.NewReader(conn)}
+	for range 2 { // the greeting, and the echo
+		if _, err := s.r.ReadString('\n'); err != nil {
+			t.Fatalf("with a lasting grant the connection does not go on: %v", err)
+		}
 	}
+	for _, g := range w.grants() {
+		w.do(func() error { return w.f.Revoke(g) })
+	}
+	w.lives(s, "after the lasting grant")
 }
 
 // once gives the client a single grant for the family of an address.

@@ -62,7 +62,7 @@ func (p *plan) wide(b *batch) [][]expr.Any {
 		}
 		for _, bits := range slices.Sorted(maps.Keys(ports)) {
 			rules = append(rules, rule(
-				loadPort(), in(b.anonymousPorts(ports[bits])), f.loadWideKey(bits), in(p.sets.wide[i]), verdict(expr.VerdictAccept),
+				loadPort(), in(b.anonymousPorts(ports[bits])), f.loadWideKey(bits), in(p.sets.wide[i]), p.lasts(f, i), verdict(expr.VerdictAccept),
 			))
 		}
 	}
