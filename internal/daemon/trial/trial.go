@@ -35,6 +35,10 @@ const (
 // gone back by then in any case.
 const rollbackAgain = time.Second
 
+// keepAgain is how often what could not be written down is tried again: a disk that
+// was full has room some time.
+const keepAgain = 5 * time.Second
+
 // Firewall closes what a configuration says.
 type Firewall interface {
 	Apply(*config.Config) error
@@ -61,7 +65,7 @@ type Around struct {
 // Confirm and Record may be called at any time; the other methods while Changing is
 // held.
 type Trial struct {
-	Changing sync.Mutex // held while the configuration changes; guards old and files
+	Changing sync.Mutex // held while the configuration changes; guards old, files and unkept
 
 	Around
 	chosen Choice
@@ -69,6 +73,14 @@ type Trial struct {
 	begun  chan struct{}                  // a trial has begun
 	old    *config.Config                 // what a trial goes back to
 	files  inforce.Files                  // what the configuration in force was made of
+	unkept *unkept                        // nil: what is in force is written down
+}
+
+// unkept is what is in force for good and could not be written down.
+type unkept struct {
+	cfg    *config.Config
+	files  inforce.Files
+	record *inforce.Record
 }
 
 // New returns the trial of what was chosen.
@@ -156,22 +168,47 @@ func (t *Trial) Settle(cfg *config.Config, files inforce.Files) {
 	t.files, t.old = files, nil
 	t.Problems.Clear("trial")
 	r, err := t.Kept.Keep(cfg, files, time.Now())
-	if err != nil {
-		t.Problems.Fail("kept", err.Error()+": if the configuration cannot be read at the next start, what was in force before this one is")
-	} else {
-		t.Problems.Clear("kept")
-	}
 	t.record.Store(r)
+	if err != nil {
+		t.unkept = &unkept{cfg, files, r}
+		t.Problems.Fail("kept", err.Error()+": if the configuration cannot be read at the next start, what was in force before this one is")
+		return
+	}
+	t.unkept = nil
+	t.Problems.Clear("kept")
 }
 
-// Run rolls back what has not been confirmed in time, until the context ends.
+// settleAgain writes down what could not be before, if it is still in force.
+func (t *Trial) settleAgain() {
+	t.Changing.Lock()
+	defer t.Changing.Unlock()
+	u := t.unkept
+	if u == nil || u.record != t.record.Load() || t.Down() {
+		return
+	}
+	r, err := t.Kept.Keep(u.cfg, u.files, u.record.Since)
+	if err != nil {
+		return // which has been said
+	}
+	t.record.Store(r)
+	t.unkept = nil
+	t.Problems.Clear("kept")
+}
+
+// Run rolls back what has not been confirmed in time, and writes down what could not
+// be, until the context ends.
 func (t *Trial) Run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	again := time.NewTicker(keepAgain)
+	defer again.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-again.C:
+			t.settleAgain()
+			continue
 		case <-t.begun:
 		case <-timer.C:
 		}
