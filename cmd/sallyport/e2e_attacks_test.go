@@ -104,7 +104,7 @@ func TestFullDiskAndKilled(t *testing.T) {
 	used := w.seal(w.alice, netip.Addr{}, nil)
 	w.ask(w.Client, w.Client.Gate4, used)
 	w.must(w.Gate, "revoke", "--all", "-c", w.config)
-	rounds := 2
+	rounds := 1
 	if labtest.Long() {
 		rounds = 8
 	}
