@@ -60,7 +60,7 @@ func TestEveryFieldIsOnTheList(t *testing.T) {
 
 func reference(t *testing.T) *config.Config {
 	t.Helper()
-	text := `
+	return loaded(t, `
 [gate]
 name = "tokyo"
 policy = "all"
@@ -114,7 +114,11 @@ max_grants = 4
 [[hook]]
 on = ["open"]
 command = ["/bin/true"]
-`
+`)
+}
+
+func loaded(t *testing.T, text string) *config.Config {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "sallyport.toml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
