@@ -178,11 +178,10 @@ func (r *Result) look(g *ground) error {
 func (a *Attack) await(ctx context.Context, g *ground, r *Result) (found bool, err error) {
 	found = a.Rule == ""
 	for ended := time.Now(); ; {
-		list, err := g.findings(ctx)
-		if err != nil {
-			return false, err
+		list, unread := g.findings(ctx)
+		if unread == nil { // it may just be made, or left by a daemon that was killed
+			r.Seen = rules(list)
 		}
-		r.Seen = rules(list)
 		since := time.Since(ended)
 		if !found && slices.Contains(r.Seen, a.Rule) {
 			found, r.Seconds = true, since.Round(10*time.Millisecond).Seconds()
@@ -191,7 +190,10 @@ func (a *Attack) await(ctx context.Context, g *ground, r *Result) (found bool, e
 			return false, err
 		}
 		if since > settling && (found || !g.Detect.Enabled || since > a.Within) {
-			return found, nil
+			if found {
+				unread = nil
+			}
+			return found, unread
 		}
 		if err := wait(ctx, 100*time.Millisecond); err != nil {
 			return false, err
