@@ -41,7 +41,7 @@ demands and the configuration does not keep; each breach is an error.
 The exit status is 0 if nothing is as grave as --severity, and 1 if something is.`,
 		Example: `  sallyport check
   sallyport check --offline --severity warning -c gate.toml   # in CI
-  sallyport check --policy /etc/company/sallyport-policy.toml`,
+  sallyport check --policy /etc/company/policy.toml`,
 		Args: args(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error { return check(std, o) },
 	}

@@ -26,6 +26,7 @@ func serverCommands(std stdio) []*cobra.Command {
 		newWhy(std),
 		newFindings(std),
 		newReport(std),
+		newGuide(std),
 		newPage(std),
 		newDrill(std),
 		newDemo(std),

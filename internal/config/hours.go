@@ -266,3 +266,40 @@ func ParseZone(name string) (Zone, error) {
 	}
 	return Zone{location}, nil
 }
+
+// String writes the hours as they can stand in the configuration, with commas
+// between them, days of the same times together; none for always.
+func (h Hours) String() string {
+	var times [7]string
+	for _, s := range h.open {
+		for at := s.from; at < s.to; { // a part for each day
+			d := at / dayMinutes
+			end := min(s.to, (d+1)*dayMinutes)
+			if times[d] != "" {
+				times[d] += ","
+			}
+			times[d] += writeClock(at-d*dayMinutes) + "-" + writeClock(end-d*dayMinutes)
+			at = end
+		}
+	}
+	var list []string
+	for d := 0; d < len(times); {
+		last := d
+		for last+1 < len(times) && times[last+1] == times[d] {
+			last++
+		}
+		days := weekdays[d]
+		if last > d {
+			days += "-" + weekdays[last]
+		}
+		for part := range strings.SplitSeq(times[d], ",") {
+			if part != "" {
+				list = append(list, days+" "+part)
+			}
+		}
+		d = last + 1
+	}
+	return strings.Join(list, ", ")
+}
+
+func writeClock(minutes int) string { return fmt.Sprintf("%02d:%02d", minutes/60, minutes%60) }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -131,4 +132,33 @@ func FuzzHours(f *testing.F) {
 			t.Errorf("%q at %s: open until %s", text, now, end)
 		}
 	})
+}
+
+// What hours write, they read again.
+func TestHoursAreWrittenAsTheyAreRead(t *testing.T) {
+	for _, c := range []struct {
+		hours []string
+		want  string
+	}{
+		{nil, ""},
+		{[]string{"Mon-Fri 08:00-18:00"}, "Mon-Fri 08:00-18:00"},
+		{[]string{"Sat,Sun 10:00-14:00", "Mon 09:00-10:00"}, "Mon 09:00-10:00, Sat-Sun 10:00-14:00"},
+		{[]string{"Fri 22:00-06:00"}, "Fri 22:00-24:00, Sat 00:00-06:00"},
+		{[]string{"08:00-09:00", "10:00-11:00"}, "Mon-Sun 08:00-09:00, Mon-Sun 10:00-11:00"},
+	} {
+		h, err := ParseHours(c.hours...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h.String() != c.want {
+			t.Errorf("%q: %q, want %q", c.hours, h, c.want)
+		}
+		if c.want == "" {
+			continue
+		}
+		again, err := ParseHours(strings.Split(h.String(), ", ")...)
+		if err != nil || !again.Equal(h) {
+			t.Errorf("%q is read as %q, %v", h, again, err)
+		}
+	}
 }

@@ -6,6 +6,8 @@ import (
 	"path"
 	"slices"
 	"time"
+
+	"golang.org/x/crypto/ssh"
 )
 
 // Requirements are what an organisation demands of every gate: a file of its
@@ -119,4 +121,9 @@ func (c *Config) WaysOf(client *Client) (list []Way) {
 		list = append(list, WayFwknop)
 	}
 	return list
+}
+
+// OnSecurityKey reports whether the private part of a key is in a FIDO2 device.
+func OnSecurityKey(key ssh.PublicKey) bool {
+	return key != nil && (key.Type() == ssh.KeyAlgoSKED25519 || key.Type() == ssh.KeyAlgoSKECDSA256)
 }

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/crypto/ssh"
-
 	"sallyport/internal/config"
 	"sallyport/internal/phrase"
 )
@@ -178,7 +176,7 @@ func (p policy) securityKeys(tell report) {
 			continue
 		}
 		for _, w := range p.WaysOf(c) {
-			if w != config.WaySPA || !onSecurityKey(c.Key) {
+			if w != config.WaySPA || !config.OnSecurityKey(c.Key) {
 				tell(c.Place, fmt.Sprintf("client %q opens by the way %q without a FIDO2 key, and the policy demands one", c.Name, w))
 			}
 		}
@@ -202,8 +200,4 @@ func (p policy) strangers(tell report) {
 			tell(config.Place{File: p.want.Path}, fmt.Sprintf("security_keys names %q, which is no client, group or door here", name), as(Info), remedy("correct the name if it is meant to be one of this gate"))
 		}
 	}
-}
-
-func onSecurityKey(key ssh.PublicKey) bool {
-	return key != nil && (key.Type() == ssh.KeyAlgoSKED25519 || key.Type() == ssh.KeyAlgoSKECDSA256)
 }

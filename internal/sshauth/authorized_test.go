@@ -224,3 +224,16 @@ func BenchmarkParseAuthorizedKeys(b *testing.B) {
 		}
 	}
 }
+
+// What a list of addresses writes, it reads again.
+func TestFromIsWrittenAsItIsRead(t *testing.T) {
+	for _, list := range []string{"192.0.2.0/24", "2001:db8::/32,192.0.2.7/32,!192.0.2.9/32"} {
+		from, err := parseFrom(list)
+		if err != nil || from.String() != list {
+			t.Errorf("%q is written %q, %v", list, from, err)
+		}
+	}
+	if text := (From{}).String(); text != "" {
+		t.Errorf("anywhere is written %q", text)
+	}
+}

@@ -90,3 +90,16 @@ func parsePattern(text string) (netip.Prefix, error) {
 	}
 	return netip.Prefix{}, errors.New(want)
 }
+
+// String lists the prefixes as OpenSSH writes them, those that are excluded with
+// a mark; nothing for anywhere.
+func (f From) String() string {
+	var list []string
+	for _, p := range f.allow {
+		list = append(list, p.String())
+	}
+	for _, p := range f.deny {
+		list = append(list, "!"+p.String())
+	}
+	return strings.Join(list, ",")
+}
