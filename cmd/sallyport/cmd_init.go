@@ -23,8 +23,10 @@ type initCommand struct {
 	setup.Setup
 	suite string
 	doors []string // as flags name them
-	talk  bool
-	quiet bool // say what was chosen, but not what to do next
+
+	observed string // the record that doors are taken from; empty: none
+	talk     bool
+	quiet    bool // say what was chosen, but not what to do next
 }
 
 func newInit(std stdio) *cobra.Command {
@@ -49,6 +51,9 @@ and what else should not be public.`,
 	cmd.Flags().BoolVar(&c.Sequences, "with-sequence", false, "give each door a random sequence too")
 	cmd.Flags().StringVar(&c.OpenFor, "open-for", "30s", "how `LONG` doors stay open to who knocked")
 	cmd.Flags().StringArrayVar(&c.doors, "door", nil, "a door, `NAME=tcp/PORT` or NAME=udp/FIRST-LAST (may be repeated)")
+	cmd.Flags().StringVar(&c.observed, "from-observed", "", "the doors that sallyport observe suggests; `FILE` if it is not the usual one")
+	cmd.Flags().Lookup("from-observed").NoOptDefVal = defaultObserved
+	cmd.MarkFlagsMutuallyExclusive("door", "from-observed")
 	yes := cmd.Flags().BoolP("yes", "y", false, "ask nothing")
 	noUnit := cmd.Flags().Bool("no-unit", false, "make no systemd unit")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -107,6 +112,11 @@ func (c *initCommand) prepare() (err error) {
 		return err
 	}
 	c.Doors = c.Propose()
+	if c.observed != "" {
+		if c.doors, err = observedDoors(c.observed); err != nil {
+			return err
+		}
+	}
 	if len(c.doors) == 0 {
 		return nil
 	}

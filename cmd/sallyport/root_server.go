@@ -9,6 +9,7 @@ func serverCommands(std stdio) []*cobra.Command {
 	return []*cobra.Command{
 		newSetup(std),
 		newInit(std),
+		newObserve(std),
 		newServe(std),
 		newClient(std),
 		newDoor(std),
