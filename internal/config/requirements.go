@@ -40,10 +40,11 @@ const (
 	WayRotating Way = "rotating"
 	WaySPA      Way = "spa"
 	WayFwknop   Way = "fwknop"
+	WaySTUN     Way = "stun" // SPA messages in STUN, as browsers send them
 )
 
 // Ways lists them all.
-var Ways = []Way{WayStatic, WayOneTime, WayRotating, WaySPA, WayFwknop}
+var Ways = []Way{WayStatic, WayOneTime, WayRotating, WaySPA, WayFwknop, WaySTUN}
 
 // Everyone stands for all clients and doors in Requirements.
 const Everyone = "*"
@@ -113,6 +114,9 @@ func (r *Requirements) Allows(w Way) bool { return r.Ways == nil || slices.Conta
 func (c *Config) WaysOf(client *Client) (list []Way) {
 	if client.Key != nil && c.SPA.Port != 0 {
 		list = append(list, WaySPA)
+		if client.STUN && c.SPA.STUN {
+			list = append(list, WaySTUN)
+		}
 	}
 	if !client.Rotating.Current.IsZero() {
 		list = append(list, WayRotating)

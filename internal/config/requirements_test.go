@@ -47,7 +47,7 @@ func TestRequirementsThatAreRefused(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"", "is empty"},
 		{"# for all\nlongest_grnat = \"1h\"\n", `/policy.toml:2: unknown key "longest_grnat": did you mean "longest_grant"?`},
-		{"\nways = [\"telepathy\"]\n", `/policy.toml:2: ways: "telepathy" is no way: want fwknop, one-time, rotating, spa or static`},
+		{"\nways = [\"telepathy\"]\n", `/policy.toml:2: ways: "telepathy" is no way: want fwknop, one-time, rotating, spa, static or stun`},
 		{"ways = []\n", "ways is empty"},
 		{"longest_grant = \"25h\"\n", "want 1s to 24h"},
 		{"least_bits = -1\n", "want 0 to 272"},

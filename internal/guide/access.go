@@ -123,6 +123,8 @@ func (w *writer) waysOf(c *config.Client) string {
 			list = append(list, w.T("SSH key on a FIDO2 device"))
 		case way == config.WaySPA:
 			list = append(list, w.T("SSH key"))
+		case way == config.WaySTUN:
+			list = append(list, w.T("the same in STUN"))
 		case way == config.WayRotating:
 			list = append(list, w.T("rotating sequence"))
 		case way == config.WayFwknop:

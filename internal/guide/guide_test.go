@@ -105,6 +105,7 @@ rotation_due = "90d"
 timezone = "Asia/Tokyo"
 [spa]
 port = 40321
+stun = true
 authorized_keys = "/etc/sallyport/authorized_keys"
 [journal]
 keep = "365d"
@@ -142,6 +143,7 @@ doors = ["ops"]
 key = "` + fidoKey("a") + `"
 from = ["203.0.113.0/24"]
 expires = 2027-03-31
+stun = true
 max_grants = 2
 [[client]]
 name = "bob"
@@ -221,7 +223,7 @@ var where = map[string]string{
 	"doors": "vps router company", "clients": "vps router company", "no-clients": "none", "groups": "router company",
 	"nameless": "router company", "most": "company", "single": "router", "wide": "company", "unexplained": "router", "unnamed": "router company",
 
-	"private-key": "vps company", "security-keys": "company", "bound": "vps", "rotating": "company", "static": "router company",
+	"private-key": "vps company", "security-keys": "company", "bound": "vps", "stun": "company", "rotating": "company", "static": "router company",
 	"one-time": "router", "fwknop": "router", "file": "router company", "due-doors": "company", "due-clients": "company", "no-due": "router",
 
 	"policy": "none company", "policy-ways": "company", "policy-grant": "company", "policy-bits": "company", "policy-age": "company",

@@ -14,6 +14,7 @@ func (w *writer) secrets() {
 	fido := func(c *config.Client) bool { return config.OnSecurityKey(c.Key) && w.Config.SPA.Port != 0 }
 	w.clause("security-keys", w.clients(fido) != "", w.T("The keys of these clients are in FIDO2 devices and cannot be copied: %s.", w.clients(fido)))
 	w.clause("bound", spa && c.SPA.RequireBound, w.T("A message by SSH key names its source address and is good for no other."))
+	w.clause("stun", w.uses(config.WaySTUN), w.T("Messages in STUN look like those of browsers to the networks between; they are proved by the same keys."))
 	w.clause("rotating", rotating, w.T("A rotating secret exists on the client's device and on this host only. It travels once, when the client is enrolled, by a way that nobody else reads, and each sequence made from it opens once."))
 	w.clause("static", static, w.T("A sequence is a shared secret: only those who need it know it, and it is never sent by mail or written into tickets. What is knocked can be overheard on the way and repeated; only its change ends that."))
 	w.clause("one-time", once != "", w.T("These doors have one-time sequences, each of which opens once, in the order of the list: %s. Add new ones before the last is used.", once))

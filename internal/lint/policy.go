@@ -176,7 +176,7 @@ func (p policy) securityKeys(tell report) {
 			continue
 		}
 		for _, w := range p.WaysOf(c) {
-			if w != config.WaySPA || !config.OnSecurityKey(c.Key) {
+			if w != config.WaySPA && w != config.WaySTUN || !config.OnSecurityKey(c.Key) {
 				tell(c.Place, fmt.Sprintf("client %q opens by the way %q without a FIDO2 key, and the policy demands one", c.Name, w))
 			}
 		}

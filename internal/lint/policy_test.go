@@ -43,6 +43,7 @@ func TestHold(t *testing.T) {
 		{"policy-ways", `ways = ["spa"]`, sshDoor + random, spaPort + sshDoor + alice},
 		{"policy-ways", `ways = ["static"]`, spaPort + sshDoor + alice, sshDoor + random},
 		{"policy-ways", `ways = ["spa"]`, sshDoor + rotating, sshDoor + alice},
+		{"policy-ways", `ways = ["spa"]`, "[spa]\nport = 40321\nstun = true\n" + sshDoor + alice + "stun = true\n", "[spa]\nport = 40321\nstun = true\n" + sshDoor + alice},
 		{"policy-grant", `longest_grant = "1m"`, sshDoor + "open_for = \"61s\"\n", sshDoor + "open_for = \"60s\"\n"},
 		{"policy-grant", `longest_grant = "1m"`, spaPort + sshDoor + alice + "max_open = \"2m\"\n", spaPort + sshDoor + alice},
 		{"policy-bits", "least_bits = 64", sshDoor + "sequence = [\"tcp/7000\", \"tcp/8000\", \"tcp/9000\"]\n", sshDoor + random},
