@@ -72,7 +72,7 @@ timezone = "Europe/Berlin"
 port = 40321
 clock_skew = "90s"
 ack = false
-require_bound = true
+stun = true
 [rotating]
 knocks = 6
 ports = "2000-30000"
@@ -111,6 +111,8 @@ rotating = "KVKFKRCPNZQUYMLXOVYDSQKJKZDTSRLD"
 from = ["198.51.100.0/24", "2001:db8::/32"]
 max_open = "10m"
 max_grants = 4
+stun = true
+suites = ["mlkem768-x25519", "x25519"]
 [[hook]]
 on = ["open"]
 command = ["/bin/true"]

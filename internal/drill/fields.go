@@ -29,7 +29,6 @@ const (
 	fresh     = "secrets are made for the drill"
 	lifted    = "lifted, but in the attack on them"
 	absent    = "the lab has no such thing"
-	browsers  = "no browser knocks in a drill"
 )
 
 // Fields lists every field of config.Config. What is not in it is not taken.
@@ -52,7 +51,7 @@ func Fields() []Field {
 		{"SPA.ServerKey", Replaced, fresh},
 		{"SPA.AuthorizedKeys", Replaced, "its clients are taken as the others are"},
 		{"SPA.RequireBound", Taken, decides},
-		{"SPA.STUN", LeftOut, browsers},
+		{"SPA.STUN", Taken, decides},
 		{"SPA.FwknopPort", LeftOut, "fwknop's keys are not copied"},
 		{"SPA.FwknopOtherSource", LeftOut, "fwknop's keys are not copied"},
 		{"Rotating.Shape.Knocks", Taken, decides},
@@ -122,9 +121,9 @@ func Fields() []Field {
 		{"Clients[].Rotating.Current", Replaced, fresh},
 		{"Clients[].Rotating.Previous", LeftOut, fresh},
 		{"Clients[].Rotating.PreviousUntil", LeftOut, fresh},
+		{"Clients[].STUN", Taken, decides},
+		{"Clients[].Suites", Taken, decides},
 		{"Clients[].Fwknop", LeftOut, "fwknop's keys are not copied"},
-		{"Clients[].STUN", LeftOut, browsers},
-		{"Clients[].Suites", LeftOut, browsers},
 		{"Clients[].Changed", LeftOut, "it matters to rotation_due alone"},
 		{"Clients[].From", Taken, decides},
 		{"Clients[].Expires", Taken, decides},

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"sallyport/internal/config"
+	"sallyport/internal/key"
 	"sallyport/internal/keyfile"
 	"sallyport/internal/packet"
 	"sallyport/internal/sequence"
@@ -103,9 +104,10 @@ func (p *plan) listDoor() *config.Door {
 	return nil
 }
 
-// owner is a client with a key.
+// owner is a client with a key, whose messages may have the suite of the server's
+// key in a drill.
 func (p *plan) owner() *config.Client {
-	return p.client(func(c *config.Client) bool { return p.signers[c.Name] != nil })
+	return p.client(func(c *config.Client) bool { return p.signers[c.Name] != nil && c.MayUse(key.Hybrid) })
 }
 
 // rotator is a client with a rotating secret.

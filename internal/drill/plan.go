@@ -42,7 +42,7 @@ type plan struct {
 func take(cfg *config.Config, now time.Time) (*plan, error) {
 	p := &plan{Config: config.Config{
 		Gate:     config.Gate{Name: cfg.Gate.Name, Policy: cfg.Gate.Policy, Public: cfg.Gate.Public, Closed: cfg.Gate.Closed},
-		SPA:      config.SPA{Port: cfg.SPA.Port, ClockSkew: cfg.SPA.ClockSkew, Ack: cfg.SPA.Ack, RequireBound: cfg.SPA.RequireBound},
+		SPA:      config.SPA{Port: cfg.SPA.Port, ClockSkew: cfg.SPA.ClockSkew, Ack: cfg.SPA.Ack, RequireBound: cfg.SPA.RequireBound, STUN: cfg.SPA.STUN},
 		Rotating: cfg.Rotating,
 		Journal:  config.Journal{Chain: cfg.Journal.Chain},
 		Detect:   cfg.Detect,

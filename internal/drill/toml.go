@@ -97,6 +97,7 @@ func (p *plan) writeGate(w *writer, dir string) {
 		w.set("clock_skew", p.SPA.ClockSkew)
 		w.set("ack", p.SPA.Ack)
 		w.set("require_bound", p.SPA.RequireBound)
+		w.set("stun", p.SPA.STUN)
 	}
 	fmt.Fprintln(w, "[rotating]")
 	w.set("knocks", p.Rotating.Knocks)
@@ -179,6 +180,8 @@ func (p *plan) writeClient(w *writer, c *config.Client) {
 	if !c.From.IsZero() {
 		list[netip.Prefix](w, "from", c.From.Allowed())
 	}
+	w.set("stun", c.STUN)
+	list(w, "suites", c.Suites)
 	w.set("expires", c.Expires)
 	w.set("max_open", c.MaxOpen)
 	w.set("single", c.Single)
