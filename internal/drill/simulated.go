@@ -4,7 +4,8 @@ package drill
 
 import (
 	"fmt"
-	"testing/fstest"
+	"os"
+	"path/filepath"
 
 	"sallyport/internal/config"
 	"sallyport/internal/detect/days"
@@ -30,13 +31,27 @@ var techniques = map[string]string{
 	"failed-logins": "T1110.001", "flood": "T1498.001", "forbidden-door": "T1078", "forbidden-place": "T1078",
 }
 
+// ordinary is the configuration of the simulated days.
+func ordinary() (*config.Config, error) {
+	dir, err := os.MkdirTemp("", "sallyport-drill-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "sallyport.toml")
+	if err := os.WriteFile(path, []byte(days.Settings), 0o600); err != nil {
+		return nil, err
+	}
+	return config.Load(os.DirFS("/"), path)
+}
+
 // simulate has the detection judge a model, with the thresholds of the plan. The
 // seed is always the same: a drill that is run again has the same day.
 func (a *Attack) simulate(r Result, p *plan) Result {
 	if !p.Detect.Enabled {
 		return r.failed("the finding %s cannot come: [detect] is off", a.Rule)
 	}
-	cfg, err := config.Load(fstest.MapFS{"s.toml": {Data: []byte(days.Settings), Mode: 0o600}}, "/s.toml")
+	cfg, err := ordinary()
 	if err != nil {
 		return r.broken(err)
 	}
