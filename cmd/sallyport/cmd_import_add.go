@@ -13,6 +13,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/convert"
+	"sallyport/internal/inert"
 )
 
 // addition makes what was imported a part of the configuration that is there.
@@ -61,7 +62,7 @@ func (a *addition) into(w io.Writer, program string) (*convert.Into, error) {
 	case !exists(main):
 		return nil, nil
 	}
-	fmt.Fprintf(w, "the configuration %s cannot be read, so this is made for an empty one\n", main)
+	fmt.Fprintf(w, "the configuration %s cannot be read, so this is made for an empty one\n", inert.Text(main))
 	return nil, nil
 }
 

@@ -77,7 +77,7 @@ func TestImportWritesAFile(t *testing.T) {
 	if _, said, status := imports(t, weakKnockd, "knockd", "-", "-o", file, "--json"); status != exitUsage {
 		t.Errorf("status %d: %s", status, said)
 	}
-	if _, said, status := imports(t, weakKnockd, "knockd", "-", "-o", "/nonexistent/x.toml"); status != exitFailed || !strings.Contains(said, "write /nonexistent/x.toml") {
+	if _, said, status := imports(t, weakKnockd, "knockd", "-", "-o", "/dev/null/x.toml"); status != exitFailed || !strings.Contains(said, "write /dev/null/x.toml") {
 		t.Errorf("status %d: %s", status, said)
 	}
 }

@@ -241,6 +241,9 @@ func TestClosedPortsAnswerAlike(t *testing.T) {
 					for _, port := range ports {
 						got := p.ask(what, netip.AddrPortFrom(gate, port))
 						plain := c.marked && port == 22 && what.proto == unix.IPPROTO_TCP
+						if got != want && anyID(got) == anyID(want) { // an ID is zero by chance, once in 65,536
+							want, got = p.ask(what, netip.AddrPortFrom(gate, 2223)), p.ask(what, netip.AddrPortFrom(gate, port))
+						}
 						if got != want && !(plain && got == unmarked.Replace(want)) {
 							t.Errorf("%v to %s:\nport %d: %s\nclosed:  %s", what, gate, port, got, want)
 						}
@@ -249,6 +252,11 @@ func TestClosedPortsAnswerAlike(t *testing.T) {
 			}
 		})
 	}
+}
+
+// anyID leaves out whether the ID of an IPv4 packet is zero.
+func anyID(answer string) string {
+	return strings.NewReplacer("ID zero true", "", "ID zero false", "").Replace(answer)
 }
 
 // unmarked is what nftables makes of a reset of the kernel's own.

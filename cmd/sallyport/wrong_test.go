@@ -30,7 +30,7 @@ var wrongValues = []string{"", "x", "-1", "99999999999999999999", "10min", "1e9"
 
 // actsAtOnce are commands that do much with few words: of these only the flags
 // are tried that are refused while the command line is read.
-var actsAtOnce = []string{"sallyport serve", "sallyport demo", "sallyport setup", "sallyport init"}
+var actsAtOnce = []string{"sallyport serve", "sallyport demo", "sallyport setup", "sallyport init", "sallyport drill", "sallyport observe"}
 
 // wrongWorld is a folder with a configuration, a home, and nothing else: no
 // program can be run.
@@ -77,7 +77,7 @@ func TestNoFlagSpeaksGo(t *testing.T) {
 	for _, cmd := range manual.Commands(newRoot(stdio{})) {
 		base := strings.Fields(cmd.CommandPath())[1:]
 		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
-			if slices.Contains(actsAtOnce, cmd.CommandPath()) && slices.Contains([]string{"string", "stringArray", "bool"}, f.Value.Type()) || f.Name == "help" || f.Name == "version" {
+			if slices.Contains(actsAtOnce, cmd.CommandPath()) && slices.Contains([]string{"string", "stringArray", "stringSlice", "bool"}, f.Value.Type()) || f.Name == "help" || f.Name == "version" {
 				return
 			}
 			for _, value := range wrongValues {
