@@ -24,11 +24,11 @@ func (w *writer) set(key string, value any) {
 	switch v := value.(type) {
 	case string:
 		if v != "" {
-			fmt.Fprintf(w, "%s = %q\n", key, v)
+			fmt.Fprintf(w, "%s = %s\n", key, config.Quote(v))
 		}
 	case time.Duration:
 		if v != 0 {
-			fmt.Fprintf(w, "%s = %q\n", key, phrase.Duration(v))
+			fmt.Fprintf(w, "%s = %s\n", key, config.Quote(phrase.Duration(v)))
 		}
 	case time.Time:
 		if !v.IsZero() {
@@ -49,7 +49,7 @@ func list[T any](w *writer, key string, values []T) {
 	}
 	var words []string
 	for _, v := range values {
-		words = append(words, fmt.Sprintf("%q", fmt.Sprint(v)))
+		words = append(words, config.Quote(fmt.Sprint(v)))
 	}
 	fmt.Fprintf(w, "%s = [%s]\n", key, strings.Join(words, ", "))
 }
