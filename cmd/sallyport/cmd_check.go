@@ -15,6 +15,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/lint"
+	"sallyport/internal/lint/facts"
 	"sallyport/internal/phrase"
 )
 
@@ -84,14 +85,14 @@ func check(std stdio, o checkOptions) error {
 	}
 	result := checked{Config: cfg.Path, Doors: len(cfg.Doors), Clients: len(cfg.Clients), Host: !o.offline, Notes: []string{}, Problems: []problem{}}
 	now := time.Now()
-	var facts *lint.Facts
+	var host *lint.Facts
 	if !o.offline {
 		var notes []string
-		facts, notes = gather(cfg)
+		host, notes = facts.OfHost(cfg)
 		result.Notes = append(result.Notes, notes...)
 	}
-	result.Host = facts != nil
-	problems, err := broken(cfg, facts, o.policy, now)
+	result.Host = host != nil
+	problems, err := broken(cfg, host, o.policy, now)
 	if err != nil {
 		return err
 	}

@@ -6,10 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"os/user"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"sallyport/internal/config"
@@ -18,6 +15,7 @@ import (
 	"sallyport/internal/daemon/operator"
 	"sallyport/internal/event"
 	"sallyport/internal/inspect"
+	"sallyport/internal/phrase"
 )
 
 // manyForeign is how many files of another user are named.
@@ -32,16 +30,9 @@ func (d *Daemon) noteForeign(cfg *config.Config) {
 		if len(names) == 0 {
 			continue
 		}
-		name := strconv.Itoa(int(owner))
-		if u, err := user.LookupId(name); err == nil {
-			name = u.Username
-		}
-		text := strings.Join(names[:min(len(names), manyForeign)], ", ")
-		if more := len(names) - manyForeign; more > 0 {
-			text += fmt.Sprintf(" and %d more", more)
-		}
+		name := inspect.UserName(owner)
 		d.problems.Fail("owner of "+dir, fmt.Sprintf("%s belongs to %s, and not what is in it (%s): what cannot be recorded there is refused; run as root: chown -R %s: %s, then restart the daemon",
-			dir, name, text, name, dir))
+			dir, name, phrase.Some(names, manyForeign), name, dir))
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 )
 
 // Foreign names what in a folder does not belong to the folder's owner, by
@@ -16,8 +15,8 @@ func Foreign(dir string, except ...string) (owner uint32, names []string) {
 	if err != nil {
 		return 0, nil
 	}
-	ours, ok := info.Sys().(*syscall.Stat_t)
-	if !ok || ours.Uid == 0 {
+	ours, ok := Owner(info)
+	if !ok || ours == 0 {
 		return 0, nil
 	}
 	// The error is that of a callback that returns none.
@@ -26,12 +25,12 @@ func Foreign(dir string, except ...string) (owner uint32, names []string) {
 			return nil
 		}
 		if info, err := e.Info(); err == nil {
-			if s, ok := info.Sys().(*syscall.Stat_t); ok && s.Uid != ours.Uid {
+			if uid, ok := Owner(info); ok && uid != ours {
 				name, _ := filepath.Rel(dir, path)
 				names = append(names, name)
 			}
 		}
 		return nil
 	})
-	return ours.Uid, names
+	return ours, names
 }

@@ -1,6 +1,7 @@
-//go:build linux && !client_only
+//go:build linux
 
-package main
+// Package facts finds out about this host what package lint judges.
+package facts
 
 import (
 	"errors"
@@ -8,10 +9,8 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"os/user"
 	"path/filepath"
 	"slices"
-	"strconv"
 
 	"sallyport/internal/config"
 	"sallyport/internal/inforce"
@@ -22,35 +21,35 @@ import (
 	"sallyport/internal/spent"
 )
 
-// gather finds out what matters about this host. What it cannot find out, most
+// OfHost finds out what matters about this host. What it cannot find out, most
 // of all without root, becomes a note.
-func gather(cfg *config.Config) (facts *lint.Facts, notes []string) {
-	facts = &lint.Facts{}
+func OfHost(cfg *config.Config) (found *lint.Facts, notes []string) {
+	found = &lint.Facts{}
 	try := func(err error) bool {
 		if err != nil {
 			notes = append(notes, err.Error())
 		}
 		return err == nil
 	}
-	try(addServices(facts))
-	try(addRules(facts, doorPorts(cfg)))
-	try(addNetwork(facts, cfg))
-	addNeeds(facts, cfg)
+	try(addServices(found))
+	try(addRules(found, doorPorts(cfg)))
+	try(addNetwork(found, cfg))
+	addNeeds(found, cfg)
 	var err error
-	facts.EphemeralFirst, facts.EphemeralLast, err = netstate.EphemeralRange()
+	found.EphemeralFirst, found.EphemeralLast, err = netstate.EphemeralRange()
 	try(err)
 	if inspect.Legacy() {
-		facts.Unread = []string{"iptables-legacy"}
+		found.Unread = []string{"iptables-legacy"}
 	}
 	if s, ok := inspect.CurrentSession(); ok {
-		facts.Session = &lint.Session{Source: s.Client.Addr(), Port: s.Server.Port()}
+		found.Session = &lint.Session{Source: s.Client.Addr(), Port: s.Server.Port()}
 	}
-	facts.Files, err = files(cfg)
+	found.Files, err = files(cfg)
 	try(err)
-	facts.OneTimeLeft, err = oneTimeLeft(cfg)
+	found.OneTimeLeft, err = oneTimeLeft(cfg)
 	try(err)
-	facts.Unusable = unusable(cfg, inforce.Open(os.Getenv))
-	return facts, notes
+	found.Unusable = unusable(cfg, inforce.Open(os.Getenv))
+	return found, notes
 }
 
 // oneTimeLeft counts the one-time sequences that have not been used, by door,
@@ -131,12 +130,12 @@ func files(cfg *config.Config) ([]lint.File, error) {
 	return list, nil
 }
 
-// owners are those whom files may belong to: root, whoever checks, and the
-// user of the daemon, who owns its folder.
+// owners are those whom files may belong to: root, the user who checks,
+// and the user of the daemon, who owns its folder.
 func owners(cfg *config.Config) []uint32 {
 	us := []uint32{0, uint32(os.Getuid())}
 	if info, err := os.Stat(cfg.Daemon.StateDir); err == nil {
-		if uid, ok := ownerOf(info); ok {
+		if uid, ok := inspect.Owner(info); ok {
 			us = append(us, uid)
 		}
 	}
@@ -148,18 +147,9 @@ func rights(path string, info fs.FileInfo, us []uint32, secret bool) lint.File {
 	if info.IsDir() && info.Mode()&fs.ModeSticky != 0 {
 		f.Mode &^= 0o022 // nobody can replace what is another's
 	}
-	if uid, ok := ownerOf(info); ok {
-		f.Owner = userName(uid)
+	if uid, ok := inspect.Owner(info); ok {
+		f.Owner = inspect.UserName(uid)
 		f.Strange = !slices.Contains(us, uid)
 	}
 	return f
-}
-
-// userName is the name of a user, or its number.
-func userName(uid uint32) string {
-	id := strconv.Itoa(int(uid))
-	if u, err := user.LookupId(id); err == nil {
-		return u.Username
-	}
-	return id
 }

@@ -1,6 +1,6 @@
-//go:build linux && !client_only
+//go:build linux
 
-package main
+package facts
 
 import (
 	"errors"
@@ -19,16 +19,16 @@ import (
 )
 
 // addServices finds out what listens.
-func addServices(facts *lint.Facts) error {
+func addServices(found *lint.Facts) error {
 	services, err := netstate.Services()
 	if err != nil {
 		return err
 	}
-	facts.Services = make([]lint.Service, len(services))
+	found.Services = make([]lint.Service, len(services))
 	for i, s := range services {
-		facts.Services[i] = lint.Service(s)
-		if s.Process == "portsentry" && len(facts.Guards) == 0 {
-			facts.Guards = append(facts.Guards, lint.Guard{Name: s.Process, Where: "it listens on " + s.Port.String() + ", among others"})
+		found.Services[i] = lint.Service(s)
+		if s.Process == "portsentry" && len(found.Guards) == 0 {
+			found.Guards = append(found.Guards, lint.Guard{Name: s.Process, Where: "it listens on " + s.Port.String() + ", among others"})
 		}
 	}
 	return nil
@@ -36,48 +36,48 @@ func addServices(facts *lint.Facts) error {
 
 // addRules finds out what other tables translate, and what they do with the
 // ports of doors. Without root it is one error, not four.
-func addRules(facts *lint.Facts, ports []packet.Port) error {
+func addRules(found *lint.Facts, ports []packet.Port) error {
 	published, err := inspect.Published()
 	if err != nil {
 		return err
 	}
 	for _, f := range published {
-		facts.Published = append(facts.Published, lint.Forwarded(f))
+		found.Published = append(found.Published, lint.Forwarded(f))
 	}
 	shut, err := inspect.ShutPorts(ports)
 	for _, s := range shut {
-		facts.Shut = append(facts.Shut, lint.Shut(s))
+		found.Shut = append(found.Shut, lint.Shut(s))
 	}
 	untracked, more := inspect.Untracked(ports)
 	for _, s := range untracked {
-		facts.Untracked = append(facts.Untracked, lint.Shut(s))
+		found.Untracked = append(found.Untracked, lint.Shut(s))
 	}
 	guards, yetMore := inspect.Guards()
 	for _, g := range guards {
-		facts.Guards = append(facts.Guards, lint.Guard(g))
+		found.Guards = append(found.Guards, lint.Guard(g))
 	}
 	return errors.Join(err, more, yetMore)
 }
 
 // addNetwork finds out which addresses, interfaces and routes there are.
-func addNetwork(facts *lint.Facts, cfg *config.Config) error {
+func addNetwork(found *lint.Facts, cfg *config.Config) error {
 	own, err := netstate.Addresses()
 	if err == nil {
-		facts.Own = own.All()
+		found.Own = own.All()
 	}
 	links, more := netstate.Links()
 	for _, l := range links {
-		facts.Links = append(facts.Links, l.Name)
+		found.Links = append(found.Links, l.Name)
 		if l.Of != "" {
-			facts.Parts = append(facts.Parts, lint.Part{Name: l.Name, Of: l.Of})
+			found.Parts = append(found.Parts, lint.Part{Name: l.Name, Of: l.Of})
 		}
 		if l.Kind == "vrf" {
-			facts.VRFs = append(facts.VRFs, l.Name)
+			found.VRFs = append(found.VRFs, l.Name)
 		}
 	}
 	bridges, yetMore := netstate.Bridges()
 	for _, b := range bridges {
-		facts.Bridges = append(facts.Bridges, lint.Bridge(b))
+		found.Bridges = append(found.Bridges, lint.Bridge(b))
 	}
 	err = errors.Join(err, more, yetMore)
 	for _, d := range cfg.Doors {
@@ -86,7 +86,7 @@ func addNetwork(facts *lint.Facts, cfg *config.Config) error {
 			if first, failed := netstate.Routed(p.Addr()); failed != nil || first {
 				err = errors.Join(err, failed)
 			} else if last, failed := netstate.Routed(lastOf(p)); failed == nil && !last {
-				facts.Unrouted = append(facts.Unrouted, p)
+				found.Unrouted = append(found.Unrouted, p)
 			}
 		}
 	}
@@ -103,17 +103,17 @@ func lastOf(p netip.Prefix) netip.Addr {
 }
 
 // addNeeds finds out whether what the configuration names is there.
-func addNeeds(facts *lint.Facts, cfg *config.Config) {
+func addNeeds(found *lint.Facts, cfg *config.Config) {
 	paths, programs := lint.Needed(cfg)
 	for _, path := range paths {
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			facts.Missing = append(facts.Missing, path)
+			found.Missing = append(found.Missing, path)
 		}
 	}
 	for _, path := range programs {
 		info, err := os.Stat(path)
 		if errors.Is(err, fs.ErrNotExist) || err == nil && (info.IsDir() || info.Mode()&0o111 == 0) {
-			facts.NotRunnable = append(facts.NotRunnable, path)
+			found.NotRunnable = append(found.NotRunnable, path)
 		}
 	}
 	if running(cfg) {
@@ -121,7 +121,7 @@ func addNeeds(facts *lint.Facts, cfg *config.Config) {
 	}
 	for _, at := range []string{cfg.API.Listen.String(), cfg.Metrics.Listen} {
 		if _, err := netip.ParseAddrPort(at); err == nil && taken(at) {
-			facts.Busy = append(facts.Busy, at)
+			found.Busy = append(found.Busy, at)
 		}
 	}
 }

@@ -1,19 +1,19 @@
-//go:build linux && !client_only
+//go:build linux
 
-package main
+package facts
 
 import (
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"strings"
 
 	"sallyport/internal/config"
 	"sallyport/internal/inforce"
 	"sallyport/internal/inspect"
 	"sallyport/internal/keyfile"
 	"sallyport/internal/lint"
+	"sallyport/internal/phrase"
 )
 
 // unusable looks at what the daemon keeps: a start must not find out first that
@@ -53,17 +53,7 @@ func foreign(dir, key string) []lint.Unusable {
 	if len(names) == 0 {
 		return nil
 	}
-	name := userName(owner)
-	return []lint.Unusable{{Path: dir, Text: fmt.Sprintf("the folder belongs to %s, the daemon's user, and not what is in it: %s", name, some(names)),
+	name := inspect.UserName(owner)
+	return []lint.Unusable{{Path: dir, Text: fmt.Sprintf("the folder belongs to %s, the daemon's user, and not what is in it: %s", name, phrase.Some(names, 3)),
 		Remedy: fmt.Sprintf("chown -R %s: %s", name, dir)}}
-}
-
-// some names the first of a list.
-func some(names []string) string {
-	const most = 3
-	text := strings.Join(names[:min(len(names), most)], ", ")
-	if more := len(names) - most; more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
-	return text
 }
