@@ -39,50 +39,70 @@ Neither needs special rights.`,
   sallyport knock gate.example.org 7000 8000:udp 9000`,
 		Args: args(cobra.MinimumNArgs(1)),
 	}
-	flags := addAskFlags(cmd, std)
-	duration := addDuration(cmd, "for", 0, "how long to open (default: the door's open_for)")
-	single := cmd.Flags().Bool("single", false, "let in one connection only")
-	gap := addDuration(cmd, "gap", sender.DefaultGap, "with ports: time between two knocks")
-	rotating := cmd.Flags().Bool("rotating", false, "with a rotating sequence, even if the profile has a server key")
-	port := cmd.Flags().Uint16("wait-port", 0, "wait until this TCP `PORT` answers")
-	asJSON := cmd.Flags().Bool("json", false, "print JSON")
+	k := knocking{std: std, flags: addAskFlags(cmd, std)}
+	k.open = addDuration(cmd, "for", 0, "how long to open (default: the door's open_for)")
+	k.gap = addDuration(cmd, "gap", sender.DefaultGap, "with ports: time between two knocks")
+	cmd.Flags().BoolVar(&k.single, "single", false, "let in one connection only")
+	cmd.Flags().BoolVar(&k.rotating, "rotating", false, "with a rotating sequence, even if the profile has a server key")
+	cmd.Flags().Uint16Var(&k.port, "wait-port", 0, "wait until this TCP `PORT` answers")
+	cmd.Flags().BoolVar(&k.json, "json", false, "print JSON")
 	cmd.MarkFlagsMutuallyExclusive("wait-port", "single") // trying the port would use the grant up
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
 		if isSequence(list[1:]) {
-			if err := useless(cmd, "a sequence", "for", "single", "identity", "timeout", "rotating"); err != nil {
-				return err
-			}
-			if err := sendSequence(cmd, std.out, list, sender.Options{Gap: *gap, Family: flags.family()}, *asJSON); err != nil {
-				return err
-			}
-			return waitPort(cmd.Context(), std.err, list[0], *port, flags.family())
+			return k.sequence(cmd, list)
 		}
-		if err := useless(cmd, "a profile", "gap"); err != nil {
-			return err
-		}
-		if cmd.Flags().Changed("for") && (*duration < time.Second || *duration%time.Second != 0) {
-			return usageError{fmt.Errorf("--for %s: want whole seconds, such as 30s or 10m", phrase.Duration(*duration))}
-		}
-		profile, err := loadProfile(list[0])
-		if err != nil {
-			return err
-		}
-		opts := flags.options()
-		opts.Doors, opts.For, opts.Single = list[1:], *duration, *single
-		if *rotating || profile.ServerKey == "" {
-			if err := useless(cmd, "a rotating sequence", "for", "single", "identity", "timeout"); err != nil {
-				return err
-			}
-			err = knockRotating(cmd.Context(), std, profile, opts, *asJSON)
-		} else {
-			err = knockMessage(cmd.Context(), std, profile, opts, *asJSON)
-		}
-		if err != nil {
-			return err
-		}
-		return waitPort(cmd.Context(), std.err, profile.Host, *port, flags.family())
+		return k.profile(cmd, list[0], list[1:])
 	}
 	return cmd
+}
+
+// knocking is what the flags of a knock say.
+type knocking struct {
+	std              stdio
+	flags            *askFlags
+	open, gap        *time.Duration
+	single, rotating bool
+	port             uint16
+	json             bool
+}
+
+// sequence sends the knocks that the command line lists.
+func (k *knocking) sequence(cmd *cobra.Command, list []string) error {
+	if err := useless(cmd, "a sequence", "for", "single", "identity", "timeout", "rotating"); err != nil {
+		return err
+	}
+	if err := sendSequence(cmd, k.std.out, list, sender.Options{Gap: *k.gap, Family: k.flags.family()}, k.json); err != nil {
+		return err
+	}
+	return waitPort(cmd.Context(), k.std.err, list[0], k.port, k.flags.family())
+}
+
+// profile knocks as a profile says: with a message, or with a rotating sequence.
+func (k *knocking) profile(cmd *cobra.Command, name string, doors []string) error {
+	if err := useless(cmd, "a profile", "gap"); err != nil {
+		return err
+	}
+	if cmd.Flags().Changed("for") && (*k.open < time.Second || *k.open%time.Second != 0) {
+		return usageError{fmt.Errorf("--for %s: want whole seconds, such as 30s or 10m", phrase.Duration(*k.open))}
+	}
+	profile, err := loadProfile(name)
+	if err != nil {
+		return err
+	}
+	opts := k.flags.options()
+	opts.Doors, opts.For, opts.Single = doors, *k.open, k.single
+	if k.rotating || profile.ServerKey == "" {
+		if err := useless(cmd, "a rotating sequence", "for", "single", "identity", "timeout"); err != nil {
+			return err
+		}
+		err = knockRotating(cmd.Context(), k.std, profile, opts, k.json)
+	} else {
+		err = knockMessage(cmd.Context(), k.std, profile, opts, k.json)
+	}
+	if err != nil {
+		return err
+	}
+	return waitPort(cmd.Context(), k.std.err, profile.Host, k.port, k.flags.family())
 }
 
 // knockMessage sends messages and reports what the server has opened.
