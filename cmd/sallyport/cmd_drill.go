@@ -12,24 +12,30 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"sallyport/internal/atomicfile"
 	"sallyport/internal/build"
 	"sallyport/internal/config"
 	"sallyport/internal/drill"
+	"sallyport/internal/event"
 	"sallyport/internal/lab"
 	"sallyport/internal/lang"
+	"sallyport/internal/phrase"
 )
 
 type drillCommand struct {
-	std           stdio
-	config, since string
-	groups        []string
-	html          string
-	quick, list   bool
-	asJSON, log   bool
-	atOnce        int
-	lang          *langFlag
+	std                 stdio
+	config, since       string
+	groups              []string
+	html                string
+	quick, list         bool
+	asJSON, log         bool
+	atOnce              int
+	severity            string
+	wait                *time.Duration
+	exercising, history bool
+	lang                *langFlag
 }
 
 func newDrill(std stdio) *cobra.Command {
@@ -45,15 +51,32 @@ door opened that should not. Nothing outside is touched: hooks, webhooks and lis
 out, keys and rotating secrets are made for the drill, sequences are never printed. No rights are
 needed where the system allows unprivileged user namespaces, but to read the configuration.
 
+With --exercise nothing is attacked: the running daemon raises a finding that is none, through its
+webhooks, its log, and hooks with exercise = true, and the command waits until someone has run
+sallyport findings ack. It bans nobody and closes nothing; --history lists who answered, and when.
+
 The exit status is 0 if everything was as expected, 1 if not, and 2 for wrong use.`,
 		Example: `  sallyport drill --quick
   sallyport drill scan-ordered replay-restart
   sallyport drill --group stolen --html /root/drill.html
-  sallyport drill --json > drill.json; sallyport drill --since drill.json`,
+  sallyport drill --json > drill.json; sallyport drill --since drill.json
+  sallyport drill --exercise --severity critical --wait 30m
+  sallyport drill --exercise --history`,
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return drillNames(), cobra.ShellCompDirectiveNoFileComp
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := c.fits(cmd, args); err != nil {
+				return err
+			}
+			switch {
+			case c.history:
+				return c.printExercises(cmd.Context())
+			case c.exercising:
+				return c.exercise(cmd.Context())
+			}
+			return c.run(cmd.Context(), args)
+		},
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&c.config, "config", "c", defaultConfig, "configuration `FILE`")
@@ -65,8 +88,36 @@ The exit status is 0 if everything was as expected, 1 if not, and 2 for wrong us
 	flags.IntVar(&c.atOnce, "at-once", 4, "carry out `N` attacks side by side")
 	flags.BoolVar(&c.asJSON, "json", false, "print JSON")
 	flags.BoolVarP(&c.log, "verbose", "v", false, "show the daemons' logs")
+	flags.BoolVar(&c.exercising, "exercise", false, "attack nothing: raise a finding, and see who acknowledges it")
+	flags.StringVar(&c.severity, "severity", string(event.High), "with --exercise: its `LEVEL`: info, low, medium, high or critical")
+	c.wait = addDuration(cmd, "wait", 15*time.Minute, "with --exercise: how long to wait for that; 0s: not at all")
+	flags.BoolVar(&c.history, "history", false, "with --exercise: raise none, and list those there have been")
 	c.lang = languageFlag(cmd)
 	return cmd
+}
+
+// fits reports what of the command line does not go together.
+func (c *drillCommand) fits(cmd *cobra.Command, ids []string) error {
+	of := map[string]bool{"severity": true, "wait": true, "history": true} // with --exercise only
+	either := map[string]bool{"config": true, "json": true, "lang": true, "exercise": true}
+	var err error
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		switch {
+		case err != nil || either[f.Name]:
+		case of[f.Name] && !c.exercising:
+			err = usageError{fmt.Errorf("--%s goes with --exercise only", f.Name)}
+		case !of[f.Name] && c.exercising:
+			err = usageError{fmt.Errorf("--%s does not go with --exercise, which attacks nothing", f.Name)}
+		}
+	})
+	switch {
+	case err != nil:
+	case c.exercising && len(ids) > 0:
+		err = usageError{fmt.Errorf("%q does not go with --exercise, which attacks nothing", ids[0])}
+	case *c.wait > 24*time.Hour:
+		err = usageError{fmt.Errorf("--wait %s: want 0s to 24h", phrase.Duration(*c.wait))}
+	}
+	return err
 }
 
 func drillNames() (names []string) {

@@ -99,7 +99,10 @@ func (w findingsPrinter) print(list []event.Finding) {
 }
 
 func (w findingsPrinter) seen(f event.Finding) string {
-	if f.Acknowledged {
+	switch {
+	case f.Acknowledged && f.By != "":
+		return w.lang.Sayf(" (acknowledged by %s, %s)", inert.Text(f.By), w.lang.Time(f.At.Local(), lang.Minute))
+	case f.Acknowledged:
 		return w.lang.Say(" (acknowledged)")
 	}
 	return ""

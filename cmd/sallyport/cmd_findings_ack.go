@@ -9,9 +9,12 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"sallyport/internal/control"
+	"sallyport/internal/event"
 	"sallyport/internal/inert"
 	"sallyport/internal/journal"
 	"sallyport/internal/phrase"
@@ -19,9 +22,10 @@ import (
 
 func newAck(std stdio) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "ack ID ...",
-		Short:   "Mark findings as seen",
-		Long:    "Marks findings as seen. The first letters of an ID do, as long as no other begins with them.",
+		Use:   "ack ID ...",
+		Short: "Mark findings as seen",
+		Long: `Marks findings as seen. The first letters of an ID do, as long as no other begins with them.
+A running daemon records in the journal who did that, as the kernel names the user.`,
 		Example: "  sallyport findings ack 3f2a91\n  sallyport findings ack 3f 7c",
 		Args:    args(cobra.MinimumNArgs(1)),
 	}
@@ -29,29 +33,46 @@ func newAck(std stdio) *cobra.Command {
 	place.journalFlags(cmd)
 	cmd.ValidArgsFunction = names(ackNames).complete
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
-		path, err := place.path()
-		if err != nil {
-			return err
-		}
 		for _, word := range list {
 			id, err := findingID(cmd.Context(), &place, word)
 			if err != nil {
 				return err
 			}
-			ok, err := journal.Acknowledge(cmd.Context(), path, id)
-			switch {
-			case errors.Is(err, os.ErrPermission):
-				return hinted{err, "only root and the daemon may change it: use sudo"}
-			case err != nil:
+			f, err := acknowledge(cmd.Context(), &place, id)
+			if err != nil {
 				return err
-			case !ok:
-				return hinted{fmt.Errorf("there is no finding %q", id), "sallyport findings --all lists them"}
 			}
-			fmt.Fprintf(std.out, "finding %s is acknowledged\n", inert.Text(id))
+			fmt.Fprintf(std.out, "finding %s is acknowledged by %s\n", inert.Text(id), inert.Text(f.By))
 		}
 		return nil
 	}
 	return cmd
+}
+
+// acknowledge has the daemon mark a finding as seen, so that it is on record. Where
+// no daemon runs, and for a file that was kept aside, only the file is changed.
+func acknowledge(ctx context.Context, place *journalPlace, id string) (f event.Finding, err error) {
+	if place.file == "" {
+		conn, err := dial(place.config)
+		if err != nil {
+			return f, err
+		}
+		if f, err = conn.Acknowledge(ctx, control.AckRequest{ID: id}); err == nil || !control.NotRunning(err) {
+			return f, err
+		}
+	}
+	path, err := place.path()
+	if err != nil {
+		return f, err
+	}
+	f, ok, err := journal.Acknowledge(ctx, path, id, control.UserName(uint32(os.Getuid())), time.Now())
+	switch {
+	case errors.Is(err, os.ErrPermission):
+		return f, hinted{err, "only root and the daemon may change it: use sudo"}
+	case err == nil && !ok:
+		return f, hinted{fmt.Errorf("there is no finding %q", id), "sallyport findings --all lists them"}
+	}
+	return f, err
 }
 
 // findingID returns the whole of an ID whose beginning is given.

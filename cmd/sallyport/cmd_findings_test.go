@@ -28,7 +28,7 @@ func TestFindingsCommand(t *testing.T) {
 	if out, _, _ := call(t, "", "findings", "--journal", path); strings.Contains(out, "listens") {
 		t.Errorf("an acknowledged finding is shown:\n%s", out)
 	}
-	if out, _, _ := call(t, "", "findings", "--all", "--journal", path); !strings.Contains(out, "listens (acknowledged)") {
+	if out, _, _ := call(t, "", "findings", "--all", "--journal", path); !strings.Contains(out, "listens (acknowledged by ") {
 		t.Errorf("all findings:\n%s", out)
 	}
 	if _, errs, status := call(t, "", "findings", "ack", "zz", "--journal", path); status != exitFailed || !strings.Contains(errs, `there is no finding "zz"`) {
@@ -51,7 +51,7 @@ func TestFindingsByRuleAndPrefix(t *testing.T) {
 	if _, errs, status := call(t, "", "findings", "ack", "05", "--journal", path); status != exitFailed || !strings.Contains(errs, `2 findings begin with "05"`) {
 		t.Errorf("status %d: %s", status, errs)
 	}
-	if out, errs, status := call(t, "", "findings", "ack", "059b", "--journal", path); status != exitDone || out != "finding 059bff is acknowledged\n" {
+	if out, errs, status := call(t, "", "findings", "ack", "059b", "--journal", path); status != exitDone || !strings.HasPrefix(out, "finding 059bff is acknowledged by ") {
 		t.Errorf("status %d: %s%s", status, out, errs)
 	}
 	if out, _, _ := call(t, "", "__complete", "findings", "ack", "--journal", path, ""); !strings.Contains(out, "05a1\n7c\n") || strings.Contains(out, "059bff") {

@@ -156,7 +156,8 @@ func TestDrillStatus(t *testing.T) {
 	if err != nil || !bytes.Contains(text, []byte("自組織のゲートへの攻撃演習")) || bytes.Contains(text, []byte("src=")) {
 		t.Errorf("%v\n%s", err, text)
 	}
-	for _, args := range [][]string{{"no-such-attack"}, {"--group", "no-such-group"}, {"--at-once", "0"}, {"--since", "/does/not/exist"}} {
+	for _, args := range [][]string{{"no-such-attack"}, {"--group", "no-such-group"}, {"--at-once", "0"}, {"--since", "/does/not/exist"},
+		{"--wait", "1m"}, {"--history"}, {"--exercise", "--quick"}, {"--exercise", "scan-ordered"}, {"--exercise", "--severity", "grave"}, {"--exercise", "--wait", "8d"}} {
 		if out, errs, status := runDrill(t, blind, args...); status != 2 {
 			t.Errorf("%q: status %d\n%s%s", args, status, out, errs)
 		}

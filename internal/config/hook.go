@@ -11,11 +11,12 @@ import (
 
 // Hook is a command that is run when something has happened.
 type Hook struct {
-	On      []Occasion    // at least one
-	Doors   []string      // names of existing doors; empty: all. Findings of no door are of all
-	Command []string      // an absolute path and arguments; no shell is involved
-	Timeout time.Duration // after which the command is killed; 1s to 10m; default 10s
-	Place   Place
+	On       []Occasion    // at least one
+	Doors    []string      // names of existing doors; empty: all. Findings of no door are of all
+	Command  []string      // an absolute path and arguments; no shell is involved
+	Timeout  time.Duration // after which the command is killed; 1s to 10m; default 10s
+	Exercise bool          // run it for findings of an exercise, too
+	Place    Place
 }
 
 // Occasion says when a hook is run.
@@ -37,11 +38,12 @@ const (
 func (l *loader) readHook(t *table) {
 	s := l.section("hook", t)
 	h := Hook{
-		Place:   t.place,
-		On:      readOccasions(s),
-		Doors:   list(s, "doors", `names of doors in quotes, such as ["ssh"]`, once(asName)),
-		Command: readCommand(s),
-		Timeout: s.duration("timeout", 10*time.Second, time.Second, 10*time.Minute),
+		Place:    t.place,
+		On:       readOccasions(s),
+		Doors:    list(s, "doors", `names of doors in quotes, such as ["ssh"]`, once(asName)),
+		Command:  readCommand(s),
+		Timeout:  s.duration("timeout", 10*time.Second, time.Second, 10*time.Minute),
+		Exercise: s.boolean("exercise", false),
 	}
 	s.finish()
 	l.config.Hooks = append(l.config.Hooks, h)

@@ -16,10 +16,11 @@ timeout = "2s"
 [[hook]]
 on = ["close"]
 command = ["/bin/tell"]
+exercise = true
 `)
 	want := []Hook{
 		{On: []Occasion{OnOpen, OnFinding}, Doors: []string{"ssh"}, Command: []string{"/bin/tell", "", "--to=admin now"}, Timeout: 2 * time.Second, Place: cfg.Hooks[0].Place},
-		{On: []Occasion{OnClose}, Command: []string{"/bin/tell"}, Timeout: 10 * time.Second, Place: cfg.Hooks[1].Place},
+		{On: []Occasion{OnClose}, Command: []string{"/bin/tell"}, Timeout: 10 * time.Second, Exercise: true, Place: cfg.Hooks[1].Place},
 	}
 	if !reflect.DeepEqual(cfg.Hooks, want) {
 		t.Errorf("%+v", cfg.Hooks)
@@ -43,7 +44,7 @@ func TestHooksAreRefused(t *testing.T) {
 		{"hook=[{on=['open'], command=['/x', \"\\u0000\"]}]", `:2: hook: command = "\x00": ` + wantCommand},
 		{"hook=[{on=['open'], command=['/x'], doors=['web']}]", `:2: hook: doors: there is no door "web"`},
 		{"hook=[{on=['open'], command=['/x'], timeout='1h'}]", `:2: hook: timeout = "1h": want 1s to 10m`},
-		{"hook=[{on=['open'], command=['/x'], shell=true}]", `:2: hook: unknown key "shell": want command, doors, on or timeout`},
+		{"hook=[{on=['open'], command=['/x'], shell=true}]", `:2: hook: unknown key "shell": want command, doors, exercise, on or timeout`},
 	} {
 		refuses(t, tree("sallyport.toml", doors(aDoor)+"\n"+c.toml), main+c.want)
 	}

@@ -84,6 +84,18 @@ func (c *Conn) Unban(ctx context.Context, q UnbanRequest) error {
 	return c.do(ctx, http.MethodPost, "/unban", q, &struct{}{})
 }
 
+// Acknowledge asks to mark a finding as seen.
+func (c *Conn) Acknowledge(ctx context.Context, q AckRequest) (f event.Finding, err error) {
+	err = c.do(ctx, http.MethodPost, "/ack", q, &f)
+	return f, err
+}
+
+// Exercise asks for a finding that is none.
+func (c *Conn) Exercise(ctx context.Context, q ExerciseRequest) (a ExerciseAnswer, err error) {
+	err = c.do(ctx, http.MethodPost, "/exercise", q, &a)
+	return a, err
+}
+
 // Reload asks the daemon to read its configuration again.
 func (c *Conn) Reload(ctx context.Context) error {
 	_, err := c.Change(ctx, ReloadRequest{})

@@ -68,6 +68,12 @@ func (f *fake) Unban(_ context.Context, q UnbanRequest) (struct{}, error) {
 	f.banned = event.Ban{}
 	return struct{}{}, f.err
 }
+func (f *fake) Acknowledge(ctx context.Context, q AckRequest) (event.Finding, error) {
+	return event.Finding{ID: q.ID, By: Asker(ctx)}, f.err
+}
+func (f *fake) Exercise(context.Context, ExerciseRequest) (ExerciseAnswer, error) {
+	return ExerciseAnswer{}, f.err
+}
 func (f *fake) Revoke(_ context.Context, q RevokeRequest) (RevokeAnswer, error) {
 	f.revoked = q
 	return RevokeAnswer{Cut: 2}, f.err

@@ -19,7 +19,7 @@ func FuzzRequest(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		for _, request := range []any{&OpenRequest{}, &RevokeRequest{}, &ReloadRequest{}, &BanRequest{}, &UnbanRequest{}} {
+		for _, request := range []any{&OpenRequest{}, &RevokeRequest{}, &ReloadRequest{}, &BanRequest{}, &UnbanRequest{}, &AckRequest{}, &ExerciseRequest{}} {
 			if decode(bytes.NewReader(body), request) != nil {
 				continue
 			}

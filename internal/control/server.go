@@ -125,7 +125,9 @@ func (s *Server) everything(work context.Context) http.Handler {
 	mux.route("GET", "/bans", answer(s, work, func(ctx context.Context, _ struct{}) ([]event.Ban, error) { return h.Bans(ctx) }))
 	mux.route("POST", "/ban", answer(s, work, h.Ban))
 	mux.route("POST", "/unban", answer(s, work, h.Unban))
-	mux.nothingElse("there are /status, /open, /revoke, /reload, /confirm, /down, /bans, /ban and /unban")
+	mux.route("POST", "/ack", answer(s, work, h.Acknowledge))
+	mux.route("POST", "/exercise", answer(s, work, h.Exercise))
+	mux.nothingElse("there are /status, /open, /revoke, /reload, /confirm, /down, /bans, /ban, /unban, /ack and /exercise")
 	return &mux
 }
 
@@ -160,7 +162,7 @@ func answer[Q, A any](s *Server, work context.Context, do func(context.Context, 
 			fail(w, fmt.Errorf("the request is no valid JSON for %s: %w", r.URL.Path, &malformed{err}))
 			return
 		}
-		a, err := do(work, q)
+		a, err := do(ofCaller(work, r.Context()), q)
 		if r.Method != http.MethodGet {
 			s.record(r, q, err)
 		}

@@ -66,6 +66,34 @@ type caller struct {
 // callerKey is the key of a connection's caller in its context.
 type callerKey struct{}
 
+// ofCaller is a context that lasts as work does, and knows who asks in the context
+// of a request.
+func ofCaller(work, request context.Context) context.Context {
+	if c, ok := callerOf(request); ok {
+		return context.WithValue(work, callerKey{}, c)
+	}
+	return work
+}
+
+// Asker names the user who asks, within a Handler: "root", or "uid 1000" where the
+// user has no name; "another system" by the API.
+func Asker(ctx context.Context) string {
+	c, ok := callerOf(ctx)
+	if !ok {
+		return "another system"
+	}
+	return UserName(c.uid)
+}
+
+// UserName names a user of this host.
+func UserName(uid uint32) string {
+	id := strconv.FormatUint(uint64(uid), 10)
+	if u, err := user.LookupId(id); err == nil {
+		return u.Username
+	}
+	return "uid " + id
+}
+
 func rememberCaller(ctx context.Context, conn net.Conn) context.Context {
 	local, ok := conn.(*net.UnixConn)
 	if !ok {

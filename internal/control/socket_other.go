@@ -19,6 +19,7 @@ type caller struct {
 
 func lock(string) (io.Closer, error)                                 { return nil, errors.ErrUnsupported }
 func makePrivate(_, _ string, _ syscall.RawConn) error               { return errors.ErrUnsupported }
+func ofCaller(work, _ context.Context) context.Context               { return work }
 func groupOf(string) string                                          { return "" }
 func rememberCaller(ctx context.Context, _ net.Conn) context.Context { return ctx }
 func callerOf(context.Context) (caller, bool)                        { return caller{}, false }

@@ -11,6 +11,8 @@
 //	GET  /bans     who is banned: a list of gate.Ban
 //	POST /ban      keep a source out: BanRequest, answered by a gate.Ban
 //	POST /unban    end a ban: UnbanRequest
+//	POST /ack      mark a finding as seen: AckRequest, answered by the finding
+//	POST /exercise raise a finding that is none: ExerciseRequest, answered by ExerciseAnswer
 //
 // Requests are strict: an unknown field is an error, and so is a body of more
 // than 64 KiB. A failure is answered with a status of 400, 404, 405 or 413 (the
@@ -131,6 +133,25 @@ type UnbanRequest struct {
 	Source netip.Addr `json:"source"`
 }
 
+// AckRequest marks a finding as seen.
+type AckRequest struct {
+	ID string `json:"id"`
+}
+
+// ExerciseRequest asks for a finding that is none, to see who hears of it.
+type ExerciseRequest struct {
+	Severity event.Severity `json:"severity"`
+}
+
+// ExerciseAnswer names the finding, and how many places of each kind hear of it
+// beside the log and the journal.
+type ExerciseAnswer struct {
+	Finding  event.Finding `json:"finding"`
+	Webhooks int           `json:"webhooks"`
+	Hooks    int           `json:"hooks"`
+	Spared   int           `json:"spared"` // hooks for findings that are not run, for lack of exercise = true
+}
+
 // Duration is a time.Duration written like "30s".
 type Duration time.Duration
 
@@ -150,7 +171,8 @@ type DownRequest struct {
 }
 
 // Handler does what is asked for. Its methods may be called at the same time.
-// Their context ends when the server stops, not when the asker hangs up.
+// Their context ends when the server stops, not when the asker hangs up; Asker
+// reads from it who that is.
 type Handler interface {
 	Status(context.Context) (Status, error)
 	Open(context.Context, OpenRequest) (event.Grant, error)
@@ -161,6 +183,8 @@ type Handler interface {
 	Bans(context.Context) ([]event.Ban, error)
 	Ban(context.Context, BanRequest) (event.Ban, error)
 	Unban(context.Context, UnbanRequest) (struct{}, error)
+	Acknowledge(context.Context, AckRequest) (event.Finding, error)
+	Exercise(context.Context, ExerciseRequest) (ExerciseAnswer, error)
 }
 
 // Error is a failure with a remedy. Wrong says that the request makes no

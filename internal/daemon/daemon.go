@@ -107,9 +107,10 @@ type Daemon struct {
 	scrapes, apis, decoys, logins *services.Set
 	api                           atomic.Pointer[control.Server] // the one that runs; nil: none has
 
-	trial   *trial.Trial
-	down    chan struct{}  // closed by sallyport down
-	hangups chan os.Signal // SIGHUP: reload
+	trial     *trial.Trial
+	down      chan struct{}  // closed by sallyport down
+	exercised atomic.Int64   // when the last exercise was, in seconds since 1970
+	hangups   chan os.Signal // SIGHUP: reload
 }
 
 // Run guards the doors until the context ends or sallyport down is asked for.

@@ -8,7 +8,7 @@ import (
 // rules are all that there are, in the order of docs/FINDINGS.md.
 func rules() []*rule {
 	return []*rule{scanFast, scanSlow, scanDistributed, guesses, guessesDistributed, nearMiss, replays, interception, roaming, clocks,
-		stranger, forbiddenDoor, forbiddenPlace, twoPlaces, newCountry, neverUsed, failedLogins, overdue, exposed, floods}
+		stranger, forbiddenDoor, forbiddenPlace, twoPlaces, newCountry, neverUsed, failedLogins, overdue, exposed, floods, exercise}
 }
 
 // Rules returns the names of the rules.

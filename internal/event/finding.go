@@ -27,6 +27,13 @@ func (s Severity) Rank() int { return slices.Index(Severities(), s) }
 // AtLeast reports whether a severity is as high as another, or higher.
 func (s Severity) AtLeast(least Severity) bool { return s.Rank() >= least.Rank() }
 
+// RuleExercise is the rule of findings that an operator has raised, to try who hears
+// of them. Nothing has happened, and nothing follows from them.
+const RuleExercise = "exercise"
+
+// Exercise reports whether a finding is one.
+func (f *Finding) Exercise() bool { return f != nil && f.Rule == RuleExercise }
+
 // Finding is something worth a look. It is raised once, and counts what
 // belongs to it afterwards.
 type Finding struct {
@@ -43,5 +50,7 @@ type Finding struct {
 	Advice       string     `json:"advice"`      // what to do
 	Evidence     []string   `json:"evidence,omitempty"`
 	Acknowledged bool       `json:"acknowledged"`
+	By           string     `json:"acknowledged_by,omitempty"` // the user; empty: it is not acknowledged, or by a version that did not record who
+	At           time.Time  `json:"acknowledged_at,omitzero"`
 	Hostile      bool       `json:"-"` // strangers can have it raised, in any address's name
 }

@@ -75,7 +75,7 @@ func (r *Runner) Put(e event.Event) {
 		queue = r.finds
 	}
 	for _, h := range *r.hooks.Load() {
-		if !concerns(h, e) {
+		if !Concerns(h, e) {
 			continue
 		}
 		select {
@@ -86,8 +86,8 @@ func (r *Runner) Put(e event.Event) {
 	}
 }
 
-// concerns reports whether a hook is to be run for an event.
-func concerns(h config.Hook, e event.Event) bool {
+// Concerns reports whether a hook is to be run for an event.
+func Concerns(h config.Hook, e event.Event) bool {
 	var on config.Occasion
 	switch e.Kind {
 	case event.KindGrant:
@@ -96,6 +96,9 @@ func concerns(h config.Hook, e event.Event) bool {
 		on = config.OnClose
 	case event.KindFinding:
 		on = config.OnFinding
+	}
+	if e.Finding.Exercise() && !h.Exercise {
+		return false // its command may act
 	}
 	return slices.Contains(h.On, on) && (len(h.Doors) == 0 || e.Door == "" || slices.Contains(h.Doors, e.Door))
 }

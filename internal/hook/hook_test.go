@@ -136,7 +136,7 @@ func TestWhichHooksRun(t *testing.T) {
 		"a failure is no occasion":   {config.Hook{On: []config.Occasion{config.OnFinding}}, event.Event{Kind: event.KindFailure}, false},
 		"a reload is not an opening": {config.Hook{On: []config.Occasion{config.OnOpen}}, event.Event{Kind: event.KindReload}, false},
 	} {
-		if concerns(c.hook, c.event) != c.runs {
+		if Concerns(c.hook, c.event) != c.runs {
 			t.Errorf("%s: want %t", name, c.runs)
 		}
 	}

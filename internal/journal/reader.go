@@ -3,14 +3,11 @@ package journal
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"iter"
 	"os"
-
-	"sallyport/internal/event"
 )
 
 // page is how many rows are read at a time. Nothing is held open in between:
@@ -182,53 +179,4 @@ func (r *Reader) list(ctx context.Context, rest string, values []any) ([]Entry, 
 		list = append(list, Entry{one.id, one.event()})
 	}
 	return list, r.wrap(rows.Err())
-}
-
-// Findings returns the findings, the most severe first and then the latest.
-// Acknowledged ones are left out unless all is set.
-func (r *Reader) Findings(ctx context.Context, all bool) ([]event.Finding, error) {
-	rows, err := r.db.QueryContext(ctx, `SELECT id, rule, severity, source, door, client, first, last, count, explanation, advice, evidence, acknowledged
-		FROM findings WHERE ? OR NOT acknowledged ORDER BY rank DESC, last DESC, id`, all)
-	if err != nil {
-		return nil, r.wrap(err)
-	}
-	defer rows.Close()
-	var list []event.Finding
-	for rows.Next() {
-		var f event.Finding
-		var source []byte
-		var first, last, n int64
-		var evidence string
-		if err := rows.Scan(&f.ID, &f.Rule, &f.Severity, &source, &f.Door, &f.Client, &first, &last, &n,
-			&f.Explanation, &f.Advice, &evidence, &f.Acknowledged); err != nil {
-			return nil, r.wrap(err)
-		}
-		f.Source, f.First, f.Last, f.Count = sourceOf(source), fromMicros(first), fromMicros(last), uint64(n)
-		if err := json.Unmarshal([]byte(evidence), &f.Evidence); err != nil {
-			return nil, r.wrap(fmt.Errorf("evidence of finding %q: %w", f.ID, err))
-		}
-		list = append(list, f)
-	}
-	return list, r.wrap(rows.Err())
-}
-
-// Acknowledge marks a finding as seen. It works while a daemon writes, and
-// returns false if there is no such finding.
-func Acknowledge(ctx context.Context, path, id string) (bool, error) {
-	if _, err := os.Stat(path); err != nil {
-		return false, fmt.Errorf("%w at %q", ErrNoJournal, path)
-	}
-	db, err := sql.Open("sqlite", address(path, "mode=rw", "_txlock=immediate", "_pragma=busy_timeout(5000)", "_pragma=synchronous(FULL)"))
-	if err != nil {
-		return false, fmt.Errorf("acknowledge finding %q: %w", id, err)
-	}
-	result, err := db.ExecContext(ctx, "UPDATE findings SET acknowledged = 1 WHERE id = ?", id)
-	var n int64
-	if err == nil {
-		n, err = result.RowsAffected()
-	}
-	if err = errors.Join(err, db.Close()); err != nil {
-		return false, fmt.Errorf("acknowledge finding %q: %w", id, err)
-	}
-	return n > 0, nil
 }

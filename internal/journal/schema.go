@@ -53,8 +53,15 @@ CREATE TABLE IF NOT EXISTS findings (
 	acknowledged INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS findings_last ON findings (last);
+` + acknowledgements + `
 INSERT OR IGNORE INTO heads VALUES (0, x'', 0, x''), (1, x'', 0, x''), (2, x'', 0, x''), (3, x'', 0, x'');
 `
+
+// acknowledgements has who acknowledged which finding, and when; files of earlier
+// versions have no such table until something is acknowledged.
+const acknowledgements = `
+CREATE TABLE IF NOT EXISTS acknowledgements (finding TEXT PRIMARY KEY, user TEXT NOT NULL, time INTEGER NOT NULL) STRICT;
+CREATE TRIGGER IF NOT EXISTS findings_gone AFTER DELETE ON findings BEGIN DELETE FROM acknowledgements WHERE finding = OLD.id; END;`
 
 // address returns what database/sql opens a file by.
 func address(path string, parameters ...string) string {

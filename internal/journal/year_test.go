@@ -80,7 +80,7 @@ func TestYearOfStrangers(t *testing.T) {
 func TestFindingsMakeRoomInOrder(t *testing.T) {
 	path := t.TempDir() + "/journal.db"
 	keepFindings(t, path, found("low-old", event.Low, 1), found("low-new", event.Low, 9), found("seen", event.Critical, 1), found("medium", event.Medium, 1), found("high", event.High, 1))
-	if ok, err := Acknowledge(t.Context(), path, "seen"); err != nil || !ok {
+	if _, ok, err := Acknowledge(t.Context(), path, "seen", "root", time.Now()); err != nil || !ok {
 		t.Fatal(ok, err)
 	}
 	f, err := openFile(t.Context(), path)

@@ -17,6 +17,7 @@ var jaRules = map[string]string{
 	"door %s":                     "ドア %s",
 	"at %s":                       "%s",
 	"%s from %s to %s":            "%s、%s から %s まで",
+	" (acknowledged by %s, %s)":   "（%s が %s に確認済み）",
 	" (acknowledged)":             "（確認済み）",
 	"No findings.":                "検出事項はありません。",
 	"CRITICAL":                    "緊急",

@@ -107,6 +107,8 @@ func (o *ecsEvent) classify(e event.Event) {
 		set("process", "end", "success")
 	case event.KindReload, event.KindKey, event.KindRepair:
 		set("configuration", "change", "success")
+	case event.KindAck:
+		set("process", "info", "success")
 	case event.KindFinding:
 		set("intrusion_detection", "info", "")
 		o.detect(e)

@@ -178,6 +178,8 @@ func (o *ocsfEvent) classify(e event.Event) {
 		o.Class, o.Activity, o.Status = classLifecycle, stop, success
 	case event.KindReload, event.KindKey, event.KindRepair:
 		o.Class, o.Activity, o.Status = classLifecycle, update, success
+	case event.KindAck:
+		o.Class, o.Activity, o.Status = classLifecycle, other, success
 	case event.KindFailure, event.KindOverload, event.KindClock:
 		o.Class, o.Activity, o.Severity, o.Status = classError, 1, 3, failure
 	case event.KindFinding:

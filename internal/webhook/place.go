@@ -49,7 +49,7 @@ type place struct {
 // put takes an event, if the place wants it. A place that is so slow that the
 // disk cannot be reached either loses it.
 func (p *place) put(e event.Event) {
-	if !wants(p.config, e) {
+	if !Wants(p.config, e) {
 		return
 	}
 	select {

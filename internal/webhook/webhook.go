@@ -169,10 +169,10 @@ func (s *Sender) newPlace(w config.Webhook) *place {
 	}
 }
 
-// wants reports whether an event is sent to a place. What webhooks have failed
+// Wants reports whether an event is sent to a place. What webhooks have failed
 // to do is sent to none: one that refuses every message would be sent the news
 // of each refusal, for ever.
-func wants(w config.Webhook, e event.Event) bool {
+func Wants(w config.Webhook, e event.Event) bool {
 	if !slices.Contains(w.On, e.Kind) || e.Part == event.PartWebhook {
 		return false
 	}

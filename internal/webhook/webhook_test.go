@@ -361,7 +361,7 @@ func TestWants(t *testing.T) {
 		"a grant":      {grant(1), true},
 		"a refusal":    {event.Event{Kind: event.KindRefusal}, false},
 	} {
-		if wants(at(""), c.event) != c.want {
+		if Wants(at(""), c.event) != c.want {
 			t.Errorf("%s: want %t", name, c.want)
 		}
 	}

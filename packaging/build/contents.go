@@ -122,6 +122,8 @@ func (s source) contents(kind, stage string) files.Contents {
 		file(ours("internal", "unit", "sallyport.service"), lib+"systemd/system/sallyport.service", 0o644),
 		file(ours("internal", "unit", "sallyport-report.service"), lib+"systemd/system/sallyport-report.service", 0o644),
 		file(ours("internal", "unit", "sallyport-report.timer"), lib+"systemd/system/sallyport-report.timer", 0o644),
+		file(ours("internal", "unit", "sallyport-exercise.service"), lib+"systemd/system/sallyport-exercise.service", 0o644),
+		file(ours("internal", "unit", "sallyport-exercise.timer"), lib+"systemd/system/sallyport-exercise.timer", 0o644),
 		file(ours("internal", "unit", "sysusers.conf"), lib+"sysusers.d/sallyport.conf", 0o644),
 		file(ours("internal", "unit", "tmpfiles.conf"), lib+"tmpfiles.d/sallyport.conf", 0o644),
 		file(ours("packaging", "service", watchUnit), lib+"systemd/user/"+watchUnit, 0o644),

@@ -70,6 +70,7 @@ func TestPackageOnDebian(t *testing.T) {
 	m.survived(before)
 	m.must("systemctl", "enable", "--now", "sallyport-report.timer")
 	m.must("systemctl", "start", "sallyport-report.service")
+	m.must("systemctl", "enable", "--now", "sallyport-exercise.timer")
 	if out := m.must("dpkg", "--remove", "sallyport"); !strings.Contains(out, "its doors are open") {
 		t.Errorf("removing says %q", out)
 	}

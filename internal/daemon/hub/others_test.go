@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/internal/detect"
 	"sallyport/internal/event"
 	"sallyport/internal/lab/labtest"
 )
@@ -62,6 +63,10 @@ func whatOthersRead() (text string, bound, anybody []string) {
 	put(event.Event{Kind: event.KindFailure, Detail: "\ntime=2026-03-01T12:00:00Z level=INFO msg=refusal" + forged})
 	put(event.Event{Kind: event.KindClock, Client: "a" + forged, Source: host(n), Detail: forged})
 	put(event.Event{Kind: event.KindRefusal, Client: "a" + forged, Source: host(n), Reason: event.BadSeal, Detail: forged})
+	// An exercise is in the log, too, and has nobody kept out.
+	exercise := detect.Exercise(time.Now(), event.Critical)
+	put(event.Event{Kind: event.KindFinding, Finding: &exercise, Detail: fmt.Sprintf("%s (%s): %s", exercise.Rule, exercise.Severity, exercise.Explanation)})
+	put(event.Event{Kind: event.KindAck, Reason: event.ByOperator, Detail: "finding " + exercise.ID + " (exercise) by root, 3s after it began"})
 	return b.String(), bound, anybody
 }
 
