@@ -289,6 +289,36 @@ func TestWordsOfUsers(t *testing.T) {
 	}
 }
 
+// Words that no comment and no document has either. They are listed beside better
+// ones in CONTRIBUTING.md.
+var unclear = regexp.MustCompile(`(?i)\b(whoever|somebody|anew|tells? whether)\b`)
+
+func TestWordsOfCommentsAndDocuments(t *testing.T) {
+	check := func(where, text string) {
+		if word := unclear.FindString(text); word != "" {
+			t.Errorf("%s says %q: %.120q", where, word, text)
+		}
+	}
+	for _, f := range sources(t) {
+		for _, group := range f.Comments {
+			check(f.path, group.Text())
+		}
+	}
+	documents, err := filepath.Glob("docs/*.md")
+	if err != nil || len(documents) < 15 {
+		t.Fatalf("%d documents, %v", len(documents), err)
+	}
+	for _, path := range append(documents, "README.md", "SECURITY.md") {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range strings.Split(string(text), "\n") {
+			check(path, line)
+		}
+	}
+}
+
 // Other packages see little of the gate: it decides, and all else has the words of
 // package event.
 func TestGateIsSmall(t *testing.T) {

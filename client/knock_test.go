@@ -108,7 +108,7 @@ func TestDefaultDoorsAreUpToTheServer(t *testing.T) {
 	}
 }
 
-// Whoever is on the way can send datagrams; none of them is an answer, and none
+// Anyone who is on the way can send datagrams; none of them is an answer, and none
 // keeps the real one from being heard.
 func TestJunkIsNoAnswer(t *testing.T) {
 	s := known(t)

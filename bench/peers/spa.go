@@ -33,7 +33,7 @@ import (
 // SPA is the real daemon with single-packet authorisation: clients with an
 // Ed25519 key each, which ask for an acknowledgement. Every source that knocks is
 // a client of its own, as the daemon holds each of them to a rate; the messages
-// of the last client are what somebody has overheard.
+// of the last client are what someone has overheard.
 type SPA struct {
 	Program string    // path of the program
 	Suite   key.Suite // of the server key

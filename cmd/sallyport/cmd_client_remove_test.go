@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// A file that makes the configuration bad can be removed; and whoever removes
+// A file that makes the configuration bad can be removed; and anyone who removes
 // it learns what still stands in the way.
 func TestClientRemoveRepairs(t *testing.T) {
 	s := newServer(t, oneDoor)

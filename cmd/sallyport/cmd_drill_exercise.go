@@ -17,7 +17,7 @@ import (
 )
 
 // exercise raises a finding that is none, through everything that carries findings,
-// and waits until somebody acknowledges it.
+// and waits until someone acknowledges it.
 func (c *drillCommand) exercise(ctx context.Context) error {
 	severity := event.Severity(c.severity)
 	if severity.Rank() < 0 {

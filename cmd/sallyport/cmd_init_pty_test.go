@@ -169,7 +169,7 @@ func TestInitWithAnswers(t *testing.T) {
 	}
 }
 
-// Whoever goes away in the middle finds nothing changed.
+// Anyone who goes away in the middle finds nothing changed.
 func TestInitLeavesNothing(t *testing.T) {
 	t.Parallel()
 	const interrupt, endOfFile = "\x03", "\x04"

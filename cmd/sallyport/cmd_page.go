@@ -118,7 +118,7 @@ func servePage(ctx context.Context, std stdio, address netip.AddrPort, html []by
 	return nil
 }
 
-// pageHandler answers only whoever asks for this very address: a page of others
+// pageHandler answers only requests for this very address: a page of others
 // whose name was made to lead here would else read what the file holds.
 func pageHandler(at netip.AddrPort, html []byte) http.Handler {
 	tag := fmt.Sprintf("%q", fmt.Sprintf("%x", sha256.Sum256(html)))
@@ -135,6 +135,6 @@ func pageHandler(at netip.AddrPort, html []byte) http.Handler {
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cache-Control", "no-cache")
 		h.Set("ETag", tag)
-		_, _ = w.Write(html) // whoever has gone away needs no page
+		_, _ = w.Write(html) // a browser that has gone away needs no page
 	})
 }

@@ -233,4 +233,3 @@ func (w *why) concerns(g event.Grant) bool {
 	}
 	return w.source.Contains(g.Source.Unmap()) || w.source.Overlaps(g.From())
 }
-

@@ -96,7 +96,7 @@ ports = ["tcp/22"]
 	}
 }
 
-// Somebody who knows the first knock, and tries what comes next.
+// Someone who knows the first knock, and tries what comes next.
 func TestGuessingIsFound(t *testing.T) {
 	t.Parallel()
 	w := newGuarded(t, watchedDoor)
@@ -108,7 +108,7 @@ func TestGuessingIsFound(t *testing.T) {
 	w.closed(w.Attacker, "tcp", at(w.Attacker, 22))
 }
 
-// Somebody who knows all knocks but the last.
+// Someone who knows all knocks but the last.
 func TestNearMissesAreFound(t *testing.T) {
 	t.Parallel()
 	w := newGuarded(t, watchedDoor)
@@ -125,7 +125,7 @@ func TestNearMissesAreFound(t *testing.T) {
 	w.closed(w.Attacker, "tcp", at(w.Attacker, 22))
 }
 
-// Somebody can knock, and cannot log in.
+// Someone can knock, and cannot log in.
 func TestFailedLoginsAreFound(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, lab.Options{})

@@ -109,7 +109,7 @@ max_grants = 2
 	w.send(w.Client, w.Client.Gate6, w.seal(w.alice, w.Client.IP6, web6).Datagram)
 	w.open(w.Client, "tcp", at6(w.Client, 80))
 
-	// Whoever knocks the group's sequence is nobody in particular.
+	// Anyone who knocks the group's sequence is nobody in particular.
 	w.knock(w.Client, w.Client.Gate4, "tcp/7100", "udp/8100", "tcp/6100")
 	w.open(w.Client, "tcp", ssh)
 	w.closed(w.Client, "tcp", late)

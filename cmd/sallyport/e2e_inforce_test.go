@@ -71,8 +71,8 @@ func TestBrokenConfigurationAfterReboot(t *testing.T) {
 func TestServeByRoot(t *testing.T) {
 	t.Parallel()
 	labtest.Need(t, "peers", "setpriv")
-	const somebody = 65534
-	if !labtest.MayBecome(somebody) {
+	const someone = 65534
+	if !labtest.MayBecome(someone) {
 		t.Skip("only root can become someone else")
 	}
 	w := newWorld(t, lab.Options{})
@@ -85,7 +85,7 @@ func TestServeByRoot(t *testing.T) {
 	}
 	state := filepath.Join(w.dir, "state")
 	self := filepath.Join(w.dir, "sallyport")
-	for _, err := range []error{os.Mkdir(state, 0o700), os.Chown(state, somebody, somebody), os.Chown(w.config, 0, somebody), os.Chmod(w.config, 0o640), copyFile(self, "/proc/self/exe")} {
+	for _, err := range []error{os.Mkdir(state, 0o700), os.Chown(state, someone, someone), os.Chown(w.config, 0, someone), os.Chmod(w.config, 0o640), copyFile(self, "/proc/self/exe")} {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -105,7 +105,7 @@ func TestServeByRoot(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if s := info.Sys().(*syscall.Stat_t); s.Uid != somebody {
+		if s := info.Sys().(*syscall.Stat_t); s.Uid != someone {
 			t.Errorf("%s belongs to %d", path, s.Uid)
 		}
 		n++

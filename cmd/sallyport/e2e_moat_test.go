@@ -209,7 +209,7 @@ func TestMoatCountsScans(t *testing.T) {
 	})
 }
 
-// With somebody's socket on the SPA port, what comes for it must reach it.
+// With someone's socket on the SPA port, what comes for it must reach it.
 func TestMoatMakesRoomForASocket(t *testing.T) {
 	t.Parallel()
 	w := newMoatWorld(t, moatNative)

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Somebody who is no client any more has no door open, whether the daemon was
+// Someone who is no client any more has no door open, whether the daemon was
 // told by a reload or by a start.
 func TestGrantsEndWithTheirClient(t *testing.T) {
 	for name, again := range map[string]func(*spaWorld){

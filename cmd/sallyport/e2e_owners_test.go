@@ -61,7 +61,7 @@ func (w *world) revoke(status int, args ...string) (a control.RevokeAnswer) {
 }
 
 // A client's session is the client's when the grant is long over, after a restart
-// too; whoever came by another's grant from the same address stays.
+// too; anyone who came by another's grant from the same address stays.
 func TestCutAClientWhoseGrantIsOver(t *testing.T) {
 	t.Parallel()
 	w := newSPAWorld(t, "")
@@ -155,7 +155,7 @@ func TestRemoveAClientAndCut(t *testing.T) {
 	w.closed(w.Client, "tcp", at(w.Client, 22))
 }
 
-// Whoever came in by a message that was copied gets out, and nobody else.
+// Anyone who came in by a message that was copied gets out, and nobody else.
 func TestInterceptionEndsWhatTheMessageLetIn(t *testing.T) {
 	t.Parallel()
 	w := newSPAWorld(t, "")

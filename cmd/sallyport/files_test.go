@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// A file that somebody edits meanwhile is left alone.
+// A file that someone edits meanwhile is left alone.
 func TestReplaceFileNoticesOthers(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f")
 	if err := os.WriteFile(path, []byte("theirs"), 0o600); err != nil {

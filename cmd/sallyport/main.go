@@ -1,5 +1,5 @@
 // Command sallyport keeps the doors of a host closed and silent, and opens one
-// of them, for one source, for a short time, to whoever proves a secret.
+// of them, for one source, for a short time, to anyone who proves a secret.
 //
 // A command has a file of its own, cmd_<words of the command line>.go, which
 // only wires: it parses flags, calls the packages that do the work, and prints.

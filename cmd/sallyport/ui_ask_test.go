@@ -16,7 +16,7 @@ func TestPassphraseIsAskedForOnce(t *testing.T) {
 		if err != nil || string(secret) != "secret" {
 			t.Errorf("got %q, %v", secret, err)
 		}
-		clear(secret) // whoever has asked may wipe it
+		clear(secret) // the caller may wipe it
 	}
 	if !slices.Equal(asked, []string{"a", "b"}) {
 		t.Errorf("asked for %q", asked)

@@ -11,7 +11,7 @@
 // door). The client hears no other: its socket is connected to that address,
 // and so is every NAT on the way. The host stands on the path to that
 // address, so it speaks only for what is routed through it, and only to
-// whoever has just proved a key.
+// a client that has just proved a key.
 package ack
 
 import (

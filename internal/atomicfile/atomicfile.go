@@ -1,4 +1,4 @@
-// Package atomicfile writes files as a whole or not at all: whoever reads one
+// Package atomicfile writes files as a whole or not at all: a reader of one
 // finds the old text or the new one, also after a crash or a loss of power. The
 // new text is written beside the file, synced, and put in its place; then the
 // folder is synced, without which a rename may be lost.

@@ -8,7 +8,7 @@
 // A filter in the kernel (classic BPF) lets through only what can matter, into
 // two memory-mapped rings: small frames for knocks, large ones for SPA messages,
 // so that a flood of one kind cannot push out the other. The filter is only an
-// economy; whoever reads the packets checks everything again.
+// economy; the reader of the packets checks everything again.
 //
 // A pcap file can be read through the same interface.
 package capture

@@ -35,7 +35,7 @@ const (
 	statusUser   = 1
 )
 
-// frame is one slot of a ring, shared with the kernel. Whoever the status word
+// frame is one slot of a ring, shared with the kernel. The side that the status word
 // names owns the rest.
 type frame []byte
 

@@ -73,7 +73,7 @@ func (c *neutral) scanned(knocks []packet.Port) bool {
 	return true
 }
 
-// checkPrefixes refuses a sequence with which a longer one begins: whoever
+// checkPrefixes refuses a sequence with which a longer one begins: anyone who
 // knocks the longer opens the door of the shorter on the way. Equal sequences
 // are meant: they open both doors. Of one-time sequences only the next counts,
 // so that among them there may be beginnings of others.

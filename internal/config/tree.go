@@ -21,7 +21,7 @@ type value struct {
 	place Place
 	items []value
 	table *table
-	used  bool // somebody asked for this key
+	used  bool // someone asked for this key
 }
 
 // table holds the values of a table by their keys.

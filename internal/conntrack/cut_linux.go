@@ -191,7 +191,7 @@ func readSocket(b []byte) (e ends, s socket, ok bool) {
 	return e, socket{b[0], [48]byte(b[4:52])}, e.peer.Port() != 0
 }
 
-// destroy closes a local TCP socket whoever owns it (SOCK_DESTROY,
+// destroy closes a local TCP socket no matter who owns it (SOCK_DESTROY,
 // net/ipv4/tcp_diag.c). The cookie is checked by the kernel: another socket that
 // is found at the same place by now stays (ESTALE). One that is closing cannot be
 // destroyed (EINVAL), and a kernel without CONFIG_INET_DIAG_DESTROY leaves it to

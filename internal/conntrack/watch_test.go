@@ -152,7 +152,7 @@ func TestWatchManyPorts(t *testing.T) {
 	}
 }
 
-// What does not fit is missed, and that is told, so that somebody can look again.
+// What does not fit is missed, and that is told, so that someone can look again.
 func TestWatchTellsOfWhatItHasMissed(t *testing.T) {
 	l := labtest.New(t, lab.Options{})
 	if err := l.Gate.Do(track); err != nil {

@@ -99,7 +99,7 @@ func newAPI(under net.Listener, a API, handler Handler, log *slog.Logger) (*Serv
 	return s, nil
 }
 
-// guard lets through who shows the token. Wrong ones are not limited: whoever
+// guard lets through callers that show the token. Wrong ones are not limited: anyone who
 // can connect could otherwise keep everybody out.
 type guard struct {
 	token string // path of its file

@@ -207,7 +207,7 @@ func certificate(t *testing.T) (cert, key string, pool *x509.CertPool) {
 	return write("crt", "CERTIFICATE", der), write("key", "EC PRIVATE KEY", text), pool
 }
 
-// However many strangers connect and say nothing, or half a header, somebody
+// However many strangers connect and say nothing, or half a header, someone
 // with the token is answered at once, and it is reported that there were too many.
 func TestSilentStrangersKeepNobodyOut(t *testing.T) {
 	var full atomic.Int64

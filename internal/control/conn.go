@@ -48,7 +48,7 @@ func (c *Conn) Process(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	defer conn.Close()
-	daemon, ok := callerOf(rememberCaller(ctx, conn)) // the kernel names whoever is at the other end
+	daemon, ok := callerOf(rememberCaller(ctx, conn)) // the kernel names the process at the other end
 	if !ok {
 		return 0, fmt.Errorf("find out which process answers at %s: %w", c.path, errors.ErrUnsupported)
 	}

@@ -10,7 +10,7 @@ import (
 
 // Whatever is accepted as a request is one that the client could have written:
 // written again and read again it is the same, so that nothing depends on how
-// somebody spelled it.
+// someone spelled it.
 func FuzzRequest(f *testing.F) {
 	for _, text := range []string{
 		"", "{}", `{"door":"ssh","source":"192.0.2.7","for":"1h"}`, `{"client":"alice","cut":true}`, `{"dry_run":true,"confirm":"60s"}`,

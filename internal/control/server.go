@@ -111,7 +111,7 @@ func (s *Server) Close() error {
 }
 
 // everything serves what the package comment lists. What is asked for is done
-// under the context work: somebody who asks and hangs up must not leave a
+// under the context work: someone who asks and hangs up must not leave a
 // reload half done.
 func (s *Server) everything(work context.Context) http.Handler {
 	h := s.handler

@@ -10,7 +10,7 @@ import (
 )
 
 // services are names that firewalls take in place of a port, and that people
-// give to sections: the ones behind which somebody puts a gate (IANA "Service
+// give to sections: the ones behind which someone puts a gate (IANA "Service
 // Name and Transport Protocol Port Number Registry").
 var services = []struct {
 	name string

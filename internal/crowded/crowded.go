@@ -1,6 +1,6 @@
 // Package crowded bounds how many connections a listener serves at a time.
 //
-// Connections cost nothing to whoever makes them, so turning away those that
+// Connections cost nothing to anyone who makes them, so turning away those that
 // come last would let anybody keep everybody out. Where there are too many, the
 // oldest that has proved nothing makes room: silent ones go, and an honest one
 // needs a moment only.

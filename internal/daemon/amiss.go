@@ -14,7 +14,7 @@ import (
 const mend = "fix the file, look at it with sallyport check, then: sallyport reload"
 
 // tellAmiss reports that the configuration on disk is not in force, in every
-// place where somebody may look: log and journal, status, a finding, and the
+// place where someone may look: log and journal, status, a finding, and the
 // line of the unit.
 func (d *Daemon) tellAmiss(text string) {
 	if text == "" {

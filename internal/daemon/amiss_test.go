@@ -39,7 +39,7 @@ func (h *house) restart() {
 }
 
 // A mistake in the configuration opens nothing at a restart of the machine, and
-// is reported wherever somebody may look.
+// is reported wherever someone may look.
 func TestUnreadableConfigurationAtBoot(t *testing.T) {
 	h := newHouse(t)
 	h.configure(doorSSH + doorWeb)

@@ -36,14 +36,14 @@ func (d *Daemon) Acknowledge(ctx context.Context, q control.AckRequest) (event.F
 	case !found:
 		return f, control.Wrong("sallyport findings --all lists them", "there is no finding %q", q.ID)
 	}
-	if f.By == user && f.At.Equal(now.Truncate(time.Microsecond)) { // else somebody has seen it before
+	if f.By == user && f.At.Equal(now.Truncate(time.Microsecond)) { // else someone has seen it before
 		d.events.Put(event.Event{Time: now, Kind: event.KindAck, Reason: event.ByOperator,
 			Detail: fmt.Sprintf("finding %s (%s) by %s, %s after it began", f.ID, f.Rule, user, phrase.Duration(now.Sub(f.First).Round(time.Second)))})
 	}
 	return f, nil
 }
 
-// exerciseEvery is how far apart exercises are: whoever may use the socket could
+// exerciseEvery is how far apart exercises are: anyone who may use the socket could
 // otherwise wear out those who are called by one.
 const exerciseEvery = 10 * time.Second
 

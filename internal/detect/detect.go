@@ -143,7 +143,7 @@ func (d *Detector) observeRefusal(e event.Event) {
 	}
 }
 
-// observeGrant: whoever gets in has the secret. What he touched on the way were
+// observeGrant: who gets in has the secret. What they touched on the way were
 // his knocks, and what went wrong before were mistakes, unless there were too
 // many of them.
 func (d *Detector) observeGrant(e event.Event) {

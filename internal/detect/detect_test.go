@@ -567,7 +567,7 @@ func TestSlowScanInAFlood(t *testing.T) {
 	}
 }
 
-// Somebody who guesses sequences of ports that are chosen by their classes, three
+// Someone who guesses sequences of ports that are chosen by their classes, three
 // a second, which is little enough for his knocks to count.
 func TestPatientGuesser(t *testing.T) {
 	s := newStream()

@@ -10,7 +10,7 @@ import (
 	"sallyport/internal/packet"
 )
 
-// Whoever gets in has touched closed ports on the way: a sequence is nothing else.
+// Anyone who gets in has touched closed ports on the way: a sequence is nothing else.
 // What opens once, or is signed, excuses all that its source has touched: nobody
 // can have it happen at will. A static sequence can be overheard, and sent again
 // and again between the steps of a scan: it excuses its own knocks, and no more.

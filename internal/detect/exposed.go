@@ -8,7 +8,7 @@ import (
 	"sallyport/internal/lang"
 )
 
-// Exposure is a way by which a door is open on the host, whoever knocks.
+// Exposure is a way by which a door is open on the host, no matter who knocks.
 type Exposure struct {
 	Rule string // of package lint
 	Text string

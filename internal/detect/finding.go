@@ -19,7 +19,7 @@ const (
 	apart = 100
 
 	// perDay is how many findings of one rule begin in a day, where strangers can
-	// have them begin: each is kept, and somebody is to read it.
+	// have them begin: each is kept, and someone is to read it.
 	perDay = 200
 
 	// tellEvery is how often a count that grows is told.

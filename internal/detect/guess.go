@@ -11,7 +11,7 @@ const (
 	guessWindow = 10 * time.Minute
 	nearWindow  = time.Hour
 
-	// retryWithin is how long somebody who has broken a sequence has to get in,
+	// retryWithin is how long someone who has broken a sequence has to get in,
 	// so that it was a mistake, or a lost packet.
 	retryWithin = time.Minute
 )
@@ -103,7 +103,7 @@ func begun(e event.Event) string {
 	return sequenceOf(lang.English, &event.Finding{Door: e.Door, Client: e.Client})
 }
 
-// brokenIn: somebody who was guessing has got in, for the first time.
+// brokenIn: someone who was guessing has got in, for the first time.
 func (d *Detector) brokenIn(e event.Event) {
 	if c := d.sources.find(e.Source); c == nil || c.granted != 0 {
 		return

@@ -50,7 +50,7 @@ var roaming = &rule{
 func (d *Detector) observeReplay(e event.Event) {
 	counted := &d.sources.make(e.Source, d.at()).replays
 	client := ""
-	if e.Reason == event.Replayed { // whoever has overheard a sequence could speak for its client
+	if e.Reason == event.Replayed { // anyone who has overheard a sequence could speak for its client
 		client = e.Client
 		counted = &d.ofClient(client).replays
 	}

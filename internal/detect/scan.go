@@ -84,7 +84,7 @@ func (d *Detector) observeScanner(e event.Event) {
 }
 
 // alreadyTold counts an event to the finding that tells this source's story already:
-// whoever guesses touches many ports, and whoever scans breaks sequences.
+// anyone who guesses touches many ports, and anyone who scans breaks sequences.
 func (d *Detector) alreadyTold(e event.Event, n uint64, rules ...*rule) bool {
 	for _, r := range rules {
 		if f := d.find(subject{rule: r, source: e.Source}); f != nil {

@@ -10,7 +10,7 @@ import (
 // fixed size: in sets of eight, as in a processor's cache. In a full set the
 // source that has done least makes room, and among equals the one that was seen
 // longest ago, so a flood of new sources pushes out new sources. An IPv6 source
-// is a /64: whoever has one address of it has all.
+// is a /64: anyone who has one address of it has all.
 type sources struct {
 	seed maphash.Seed
 	sets []sourceSet

@@ -33,7 +33,7 @@ func (w *window) merge(o window) {
 	w.sum = uint32(min(uint64(w.sum)+uint64(o.sum), math.MaxUint32))
 }
 
-// Somebody who guesses sequences can do with fewer ports than a scan has, and
+// Someone who guesses sequences can do with fewer ports than a scan has, and
 // with as few of their classes, if he sends them in all orders. An honest
 // program that tries a closed port again and again tries one, or a few.
 const (

@@ -30,9 +30,9 @@ const (
 	KindUse        Kind = "use"      // a connection that a grant let in has begun, or ended
 	KindContacts   Kind = "contacts" // closed ports that one source has touched in an interval
 	KindBan        Kind = "ban"      // a source was banned, or its ban has ended
-	KindLogin      Kind = "login"    // somebody has logged in at the service behind a door, or failed to
+	KindLogin      Kind = "login"    // someone has logged in at the service behind a door, or failed to
 	KindFinding    Kind = "finding"  // something worth a look: see Finding
-	KindAck        Kind = "ack"      // somebody has acknowledged a finding
+	KindAck        Kind = "ack"      // someone has acknowledged a finding
 )
 
 // Kinds returns every kind of event, in the order above.

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Severity says how soon somebody should look at a finding.
+// Severity says how soon someone should look at a finding.
 type Severity string
 
 // The severities, from the least to the most.
@@ -14,7 +14,7 @@ const (
 	Info     Severity = "info"     // ordinary; kept for the report
 	Low      Severity = "low"      // worth a look this week
 	Medium   Severity = "medium"   // worth a look today
-	High     Severity = "high"     // somebody is attacking, or a secret is no longer secret
+	High     Severity = "high"     // someone is attacking, or a secret is no longer secret
 	Critical Severity = "critical" // act now
 )
 

@@ -101,7 +101,7 @@ type Ban struct {
 	Until  time.Time    `json:"until"`
 }
 
-// BannedAs is what is banned with an address: of IPv6 its /64, because whoever
+// BannedAs is what is banned with an address: of IPv6 its /64, because anyone who
 // has one address of it has all.
 func BannedAs(a netip.Addr) netip.Prefix { return BanLevels(a)[0] }
 

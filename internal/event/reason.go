@@ -38,7 +38,7 @@ const (
 	Replayed      Reason = "replay"         // seen before, from the same source; of a bound message, from any
 	Intercepted   Reason = "interception"   // an unbound message, seen before from another source
 	BadSTUN       Reason = "stun-form"      // STUN, but not a request of a browser with a message in it
-	BadIntegrity  Reason = "stun-integrity" // the request was not made by whoever made the message in it
+	BadIntegrity  Reason = "stun-integrity" // the request was not made by the maker of the message in it
 	ForbiddenWay  Reason = "forbidden-way"  // the client may not use this suite, or no STUN
 	Roamed        Reason = "roamed"         // a message in STUN, seen just before from another source
 	BadProof      Reason = "proof"          // the client's signature does not verify

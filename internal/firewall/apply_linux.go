@@ -24,7 +24,7 @@ type installed struct {
 }
 
 // Apply closes what the configuration says, in one batch, and can be repeated:
-// it also puts right what somebody else has changed. Grants of doors that still
+// it also puts right what someone else has changed. Grants of doors that still
 // exist go on, for the door's new ports too; the others end. (A single grant
 // gets no new ports: it may be used while we look.) Sessions under way go on,
 // also those that are older than connection tracking. On an error the firewall

@@ -15,7 +15,7 @@ import (
 
 // Banned sources are in banned4 and banned6, each for a time. Nothing new from
 // them reaches a door, whatever grants there are, nor anything else of this host.
-// Connections under way go on. An IPv6 source is a /64, a /56 or a /48: whoever has
+// Connections under way go on. An IPv6 source is a /64, a /56 or a /48: anyone who has
 // one address of it has all. The length of a wider one than /64 stands in the
 // last byte of its key, where that of a /64 has zero.
 

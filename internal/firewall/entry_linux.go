@@ -104,7 +104,7 @@ func parserOf(protocol packet.Proto) func(*nftables.Set, nftables.SetElement) (e
 	}
 }
 
-// entries reads all grants back from the kernel. Elements that somebody else
+// entries reads all grants back from the kernel. Elements that someone else
 // has put there are left out and reported.
 func (f *Firewall) entries() ([]entry, error) {
 	var all []entry

@@ -13,7 +13,7 @@
 //	prerouting  everything that is none of our business, then sessions under way, leave here
 //	own         what is addressed to this host: which ports are closed
 //	elsewhere   what is addressed to hosts behind it: what doors in front of them close
-//	door        a closed door: let in whoever has a grant, a single grant once;
+//	door        a closed door: let in anyone who has a grant, a single grant once;
 //	            handshakes that a single grant has let begin end here, too
 //	spent       let in the connection that used up a single grant
 //	spent-NAME  end what that grant has for the other ports of the door
@@ -30,14 +30,14 @@
 // grants, so a packet costs the same for one door and ten thousand.
 //
 // A single grant is used up by the TCP connection whose handshake is the first
-// to be completed: a SYN that somebody has forged never completes one. Those that
+// to be completed: a SYN that someone has forged never completes one. Those that
 // have begun are in halfopen4 and halfopen6, and are judged once more when they
 // go on. Of UDP the first flow uses it up.
 //
 // Every change is one netlink batch, which the kernel carries out as a whole or
 // not at all. From Linux 6.9 on the table belongs to this process (flag owner),
 // so that nobody else can change it, and survives it (flag persist); on older
-// kernels Watch reports when somebody else changed it, and Apply puts it back.
+// kernels Watch reports when someone else changed it, and Apply puts it back.
 // Never owner alone: such a table vanishes with the process, which opens all.
 //
 // Known limits. Packets that the host exempts from connection tracking (notrack)

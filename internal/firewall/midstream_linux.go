@@ -101,7 +101,7 @@ func parseSession(b []byte) (session, bool) {
 
 // newlyClosed reports which ports a plan closes that have been open until now,
 // or returns nil if there are none. A port that we closed counts as closed, even
-// if somebody has removed the table since: who got in then must get out again.
+// if someone has removed the table since: who got in then must get out again.
 func (f *Firewall) newlyClosed(p *plan, was *installed) func(packet.Port) bool {
 	before := f.applied
 	switch {

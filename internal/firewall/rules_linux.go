@@ -163,7 +163,7 @@ func (b *batch) withPorts() *nftables.Set {
 		[]byte{unix.IPPROTO_SCTP}, []byte{unix.IPPROTO_UDPLITE})
 }
 
-// door lets in whoever has a grant.
+// door lets in anyone who has a grant.
 func (p *plan) door(b *batch) [][]expr.Any {
 	accept := verdict(expr.VerdictAccept)
 	rules := p.banned(b) // those who come by way of a forwarded door
@@ -184,7 +184,7 @@ func (p *plan) lasts(f family, i int) []expr.Any {
 }
 
 // single lets one connection in. Of TCP it is the first whose handshake is
-// completed, by somebody who has seen the answer of the service: a forged SYN
+// completed, by someone who has seen the answer of the service: a forged SYN
 // begins one like any other, and takes nothing from the client. Until then
 // others may begin; what they send after it finds no grant. Of UDP it is the
 // first flow.

@@ -31,7 +31,7 @@ const (
 	maxHalfopen = 1 << 16
 
 	// maxElements bounds each set of grants, at some 130 bytes of kernel memory
-	// for an element: whoever has overheard a static sequence can send it under
+	// for an element: anyone who has overheard a static sequence can send it under
 	// any number of addresses, and a door can have 1,024 ports.
 	maxElements = 1 << 20
 )

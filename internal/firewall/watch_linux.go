@@ -36,7 +36,7 @@ func subscribe(own uint32) (*netlink.Conn, error) {
 	return conn, nil
 }
 
-// Watch calls changed once for each transaction in which somebody else has
+// Watch calls changed once for each transaction in which someone else has
 // changed or removed the table since New, until the context ends; then it returns nil. It never calls it
 // for a change made by this Firewall. When it has been told of more changes
 // than it could take, it assumes that the table was among them. One Watch at a

@@ -48,7 +48,7 @@ func (w widths) of(a netip.Addr) int {
 	return w[1]
 }
 
-// wide lets in whoever shares the prefix of a grant.
+// wide lets in anyone who shares the prefix of a grant.
 func (p *plan) wide(b *batch) [][]expr.Any {
 	var rules [][]expr.Any
 	for i, f := range families {

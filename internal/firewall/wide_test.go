@@ -51,7 +51,7 @@ func TestWideElements(t *testing.T) {
 	}
 }
 
-// Whoever shares the prefix gets in, to this door, for this time.
+// Anyone who shares the prefix gets in, to this door, for this time.
 func TestWideGrants(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, lab.Options{})

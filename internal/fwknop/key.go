@@ -70,7 +70,7 @@ func Digests() []string { return slices.Sorted(maps.Keys(digests)) }
 const DefaultDigest = "sha256"
 
 // Lengths of keys, in bytes. The client takes up to 128 of either; what is
-// shorter than minKey can be guessed by whoever has one packet.
+// shorter than minKey can be guessed by anyone who has one packet.
 const (
 	minKey = 8
 	maxKey = 128

@@ -39,7 +39,7 @@ type Message struct {
 	ID      [32]byte // the same for a packet and all its copies, different for all others
 	User    string   // as the client gave it; proves nothing
 	Time    time.Time
-	Source  netip.Addr    // whom to let in; the zero Addr: whoever sent the packet
+	Source  netip.Addr    // whom to let in; the zero Addr: the sender of the packet
 	Ports   []packet.Port // at least one, each once
 	Timeout time.Duration // how long; 0: not said
 }

@@ -25,7 +25,7 @@ func (g *Gate) Remember(guard *spent.Guard, now time.Time) {
 
 // completed decides about a sequence that was knocked as a whole, in order and
 // in time. One that opens once is used by that, whether or not it opens
-// anything: whoever has overheard it must not be let in by it later, when the
+// anything: anyone who has overheard it must not be let in by it later, when the
 // hours begin, or from where it is allowed.
 func (g *Gate) completed(now time.Time, source netip.Addr, w *way) {
 	d := Decision{Kind: event.KindGrant, Reason: w.reason, Source: source, Door: w.name()}
@@ -45,7 +45,7 @@ func (g *Gate) completed(now time.Time, source netip.Addr, w *way) {
 		refused = nil
 	}
 	if w.client != nil {
-		// Whoever has overheard a sequence can cause a refusal in the name of
+		// Anyone who has overheard a sequence can cause a refusal in the name of
 		// its client; the secret of this step opens once.
 		d.Client, d.Authenticated = w.client.Name, reason == ""
 	}

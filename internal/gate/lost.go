@@ -17,7 +17,7 @@ import (
 type lost struct {
 	clients map[string]bool // who cannot prove himself any more as he could
 	static  map[string]bool // doors that a sequence does not open any more
-	any     map[string]bool // doors that are lost to somebody
+	any     map[string]bool // doors that are lost to someone
 }
 
 // newLost compares a configuration with the one before. If that is not known (nil),

@@ -13,7 +13,7 @@ import (
 )
 
 // What was sent has been seen: a sequence that opens once is used when it
-// arrives, though it opens nothing then, and opens nothing for whoever has
+// arrives, though it opens nothing then, and opens nothing for anyone who has
 // overheard it when the reason has gone.
 func TestOverheardWhileItOpenedNothing(t *testing.T) {
 	oneTime := func(c *config.Config) {
@@ -69,7 +69,7 @@ func TestOverheardWhileItOpenedNothing(t *testing.T) {
 	}
 }
 
-// Whoever holds a secret that is not in force any more cannot use up steps.
+// Anyone who holds a secret that is not in force any more cannot use up steps.
 func TestReplacedSecretUsesNothing(t *testing.T) {
 	s := newRotating(func(c *config.Config) { c.Clients[0].Rotating.PreviousUntil = start })
 	if d := one(t, s.send(s.derive(2, 1))); d.Reason != event.KeyExpired || d.Record.Sequence != nil || !strings.Contains(d.Detail, "replaced") {

@@ -29,7 +29,7 @@ type hold struct {
 	until  time.Time
 }
 
-// asked is what somebody who may open doors asks for.
+// asked is what someone who may open doors asks for.
 type asked struct {
 	source  netip.Addr
 	client  *config.Client // nil: nobody in particular

@@ -12,7 +12,7 @@ import (
 const recentMessages = 256
 
 // recent keeps the latest messages that were admitted, so that a copy is known
-// for one before it is opened: somebody who sends one again and again, from any
+// for one before it is opened: someone who sends one again and again, from any
 // addresses, would otherwise use up the budget for opening messages. It is only
 // a shortcut; the replay guard decides.
 type recent [recentMessages]struct {

@@ -21,7 +21,7 @@ import (
 )
 
 // OpensPerSecond is how many SPA messages are opened at most. Opening one takes
-// 50 to 100 µs, so this is a fifth of a core, whoever sends whatever.
+// 50 to 100 µs, so this is a fifth of a core, no matter who sends what.
 const OpensPerSecond = 2000
 
 const (
@@ -223,7 +223,7 @@ func mark(payload []byte) [8]byte {
 }
 
 // again refuses what the replay guard does not call fresh. A copy of a bound
-// message can open nothing from elsewhere, and so ends nothing: else whoever can
+// message can open nothing from elsewhere, and so ends nothing: else anyone who can
 // read a client's network would keep it out with one packet for each message.
 func again(d Decision, c copied, v replay.Verdict) Decision {
 	d.Client = c.client

@@ -17,7 +17,7 @@ type Database struct{ reader *maxminddb.Reader }
 // maxSize is far beyond what databases of countries have (about 10 MB).
 const maxSize = 256 << 20
 
-// Open reads a database into memory, so that whoever replaces the file later
+// Open reads a database into memory, so that anyone who replaces the file later
 // does not pull it from under us.
 func Open(path string) (*Database, error) {
 	info, err := os.Stat(path)

@@ -142,7 +142,7 @@ func TestUsedSingleGrants(t *testing.T) {
 	}
 }
 
-// Beyond the most owners nobody is kept out, and whoever is revoked is out.
+// Beyond the most owners nobody is kept out, and anyone who is revoked is out.
 func TestMoreOwnersThanAnElementHolds(t *testing.T) {
 	b, f := newBook()
 	for i := range 40 {

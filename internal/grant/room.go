@@ -4,7 +4,7 @@ import "sallyport/internal/event"
 
 const (
 	// Limit is how many elements the kernel may hold for grants, one for each
-	// source and port of the door, and how many grants there can be. Whoever knows
+	// source and port of the door, and how many grants there can be. Anyone who knows
 	// a static sequence can send it under any number of false addresses; this bounds
 	// what that costs. It is what one set of the kernel has room for.
 	Limit = 1 << 20

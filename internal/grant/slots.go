@@ -57,7 +57,7 @@ func openSlots(path, magic, boot string, size, limit int, take func(slot int, co
 	return s
 }
 
-// readBounded reads a file of ours, but not what somebody has put in its place.
+// readBounded reads a file of ours, but not what someone has put in its place.
 func readBounded(path string, most int64) ([]byte, error) {
 	info, err := os.Lstat(path)
 	if err != nil {

@@ -113,7 +113,7 @@ func (s Store) removals() (string, error) {
 	return string(text), nil
 }
 
-// The list has several writers: the daemon, and whoever removes a client. Each
+// The list has several writers: the daemon, and each command that removes a client. Each
 // holds the folder for as long as it takes to write a file.
 const (
 	lockPatience = 5 * time.Second

@@ -42,7 +42,7 @@ func Firewalls() ([]Firewall, error) {
 	return list, nil
 }
 
-// ownTable is not somebody else's firewall.
+// ownTable is not someone else's firewall.
 const ownTable = "sallyport"
 
 // byMaker sorts chains by who made them. A chain that a maker added to a table

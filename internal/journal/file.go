@@ -77,7 +77,7 @@ func (f *file) load(ctx context.Context) (err error) {
 		}
 		f.next = max(f.next, h.last+1)
 	}
-	// A head that somebody has set back must not bring a used id again.
+	// A head that someone has set back must not bring a used id again.
 	var last sql.NullInt64
 	if err := f.db.QueryRowContext(ctx, "SELECT max(id) FROM events").Scan(&last); err != nil {
 		return err

@@ -29,7 +29,7 @@ const (
 	findingSize = "length(id) + length(rule) + length(source) + length(door) + length(client) + length(explanation) + length(advice) + length(evidence) + 120"
 
 	// findingsGivenUp is the order in which findings make room: what is low and
-	// nobody has looked at, what somebody has seen to, and then what is worse.
+	// nobody has looked at, what someone has seen to, and then what is worse.
 	findingsGivenUp = "CASE WHEN acknowledged THEN 1 WHEN rank <= 1 THEN 0 ELSE rank END, last, id"
 )
 

@@ -63,7 +63,7 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// Where somebody else fills the disk, the journal waits, and goes on when there
+// Where someone else fills the disk, the journal waits, and goes on when there
 // is room again.
 func TestReadOnly(t *testing.T) {
 	dir := smallDisk(t, 8<<20)

@@ -12,7 +12,7 @@
 // of a class of their own: they are summed up in bounded memory, and when the
 // file has reached its size they go first. After them goes what strangers have a
 // hand in, such as bans and failures, then grants of nobody in particular, which
-// whoever has overheard a sequence can cause; and findings have a share of the
+// anyone who has overheard a sequence can cause; and findings have a share of the
 // file. So nothing that strangers do washes out a grant of a client.
 //
 // Each row can carry a hash over itself and the row before (of its class), so

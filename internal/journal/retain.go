@@ -186,7 +186,7 @@ func (f *file) used(ctx context.Context) (int64, error) {
 // giveBack returns free pages to the file system.
 func (f *file) giveBack(ctx context.Context) error {
 	if f.tight {
-		return nil // somebody else would take them
+		return nil // someone else would take them
 	}
 	rows, err := f.db.QueryContext(ctx, "PRAGMA incremental_vacuum")
 	if err != nil {

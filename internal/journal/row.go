@@ -24,7 +24,7 @@ const (
 	classOwn       = 0 // what only the authorised cause
 	classHostile   = 1 // what strangers cause as they like, summed up
 	classProvoked  = 2 // what strangers have a hand in
-	classAnonymous = 3 // grants of no client: whoever has overheard a sequence has any number of them
+	classAnonymous = 3 // grants of no client: anyone who has overheard a sequence has any number of them
 	classes        = 4
 )
 
@@ -44,7 +44,7 @@ func classOf(e event.Event) int {
 	return classOwn
 }
 
-// roomOf is how much of the room for what waits a class may fill: whoever fills
+// roomOf is how much of the room for what waits a class may fill: anyone who fills
 // it leaves some to those whom he must not push out.
 func roomOf(class, room int) int {
 	switch class {

@@ -15,7 +15,7 @@ const (
 	sumsInAll        = 16_384
 
 	// The first refusal of a source in an interval is written at once, for
-	// whoever watches, as long as there are few of them.
+	// anyone who watches, as long as there are few of them.
 	promptBurst     = 100
 	promptPerSecond = 10
 )

@@ -21,7 +21,7 @@ type Verification struct {
 const maxFaults = 20
 
 // Verify recomputes all hashes. Rows that were changed, deleted in between or
-// cut off at the end show. Whoever may write the file can also compute all
+// cut off at the end show. Anyone who may write the file can also compute all
 // hashes again; against that, compare LastHash with a copy kept elsewhere.
 func (r *Reader) Verify(ctx context.Context) (Verification, error) {
 	tx, err := r.db.BeginTx(ctx, nil) // one view of rows and heads

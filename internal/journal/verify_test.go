@@ -10,7 +10,7 @@ import (
 	"sallyport/internal/event"
 )
 
-// tamper runs a statement on a journal, as somebody with an SQLite shell does.
+// tamper runs a statement on a journal, as someone with an SQLite shell does.
 func tamper(t *testing.T, path, statement string) {
 	t.Helper()
 	db, err := sql.Open("sqlite", address(path))

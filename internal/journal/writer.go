@@ -269,7 +269,7 @@ func (w *writer) beginAnew(now time.Time, why error) {
 	w.tell(wall, fmt.Sprintf("the journal was damaged (%v); it is kept as %q and a fresh one is begun", why, aside))
 }
 
-// removed: somebody has deleted the file, or put another in its place.
+// removed: someone has deleted the file, or put another in its place.
 func (w *writer) removed() {
 	rows := w.file.heads[classOwn].last
 	for _, h := range w.file.heads {

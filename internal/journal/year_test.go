@@ -11,7 +11,7 @@ import (
 )
 
 // A year of whatever strangers can have written, in a small journal: what was
-// granted in all that time is still there, and so is what somebody is to look at.
+// granted in all that time is still there, and so is what someone is to look at.
 func TestYearOfStrangers(t *testing.T) {
 	const size, days = 4 << 20, 365
 	path := t.TempDir() + "/journal.db"
@@ -75,7 +75,7 @@ func TestYearOfStrangers(t *testing.T) {
 	}
 }
 
-// Which findings make room: first what is low and new, then what somebody has
+// Which findings make room: first what is low and new, then what someone has
 // seen to, then what is worse; of the same, the oldest.
 func TestFindingsMakeRoomInOrder(t *testing.T) {
 	path := t.TempDir() + "/journal.db"
@@ -185,7 +185,7 @@ func TestFloodLeavesRoomInTheQueue(t *testing.T) {
 	if got := j.Stats().Lost; got != lost {
 		t.Errorf("%d grants of sequences are lost", got-lost)
 	}
-	for range queueSize { // somebody has overheard the sequence
+	for range queueSize { // someone has overheard the sequence
 		j.Put(granted(noon, ""))
 	}
 	lost = j.Stats().Lost
@@ -197,7 +197,7 @@ func TestFloodLeavesRoomInTheQueue(t *testing.T) {
 	}
 }
 
-// Whoever has overheard a sequence has any number of grants, from any sources:
+// Anyone who has overheard a sequence has any number of grants, from any sources:
 // they push out those of nobody in particular, and none of a client.
 func TestOverheardSequenceWashesOutNoClient(t *testing.T) {
 	const size = 1 << 20

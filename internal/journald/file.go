@@ -179,7 +179,7 @@ func (f *file) fields(entry uint64, take func([]byte)) error {
 }
 
 // field leaves out what is too long, and what is compressed: that is what has
-// more than 512 bytes, unless somebody has set another Compress=.
+// more than 512 bytes, unless someone has set another Compress=.
 func (f *file) field(at uint64, take func([]byte)) error {
 	start := dataPayload
 	if f.compact {

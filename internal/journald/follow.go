@@ -16,7 +16,7 @@ import (
 // every is how often the journal is looked at.
 const every = 500 * time.Millisecond
 
-// Entry is what somebody has logged.
+// Entry is what someone has logged.
 type Entry struct {
 	UID        string // of the process, as the kernel has told the journal: nobody can claim another's
 	Identifier string // as the process calls itself

@@ -35,7 +35,7 @@ func (p Public) Veil() [32]byte { return [32]byte(p.expand(veilLabel, 32)) }
 // Moat returns the SipHash key of the tags of one epoch.
 func (p Public) Moat(epoch int64) [16]byte { return p.Moats()(epoch) }
 
-// Moats returns a function that does what Moat does, for whoever needs the keys
+// Moats returns a function that does what Moat does, for a caller that needs the keys
 // of many epochs: several times cheaper for each. One goroutine uses it.
 func (p Public) Moats() func(epoch int64) [16]byte {
 	// An Expand of one block (RFC 5869, section 2.3) is HMAC(prk, info ‖ 1),

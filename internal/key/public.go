@@ -12,7 +12,7 @@ import (
 
 var errNoKey = errors.New("there is no server key")
 
-// Public is the public key of a server. Whoever has it can make the server do
+// Public is the public key of a server. Anyone who has it can make the server do
 // work, though never open a door, so it is handed to clients only. The zero
 // Public is no key. Safe for concurrent use.
 type Public struct {

@@ -10,7 +10,7 @@ import (
 // number in the IANA registry "HPKE KEM Identifiers". The zero Suite is none.
 type Suite uint16
 
-// The suites. Hybrid is the default: whoever records its messages today cannot
+// The suites. Hybrid is the default: anyone who records its messages today cannot
 // read them with a quantum computer later. X25519 has messages a ninth of that
 // size, for paths and client keys that need small ones.
 const (

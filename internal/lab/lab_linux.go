@@ -107,7 +107,7 @@ func (l *Lab) onClose(c io.Closer) {
 }
 
 // Close ends the services and programs that still run in the lab, and the
-// lab. Programs are killed; whoever started them still has to Wait for them.
+// lab. Programs are killed; the caller that started them still has to Wait for them.
 // A namespace is gone once the last socket in it is closed.
 func (l *Lab) Close() error {
 	l.mu.Lock()

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Greet runs a TCP service on this host: whoever connects gets Greeting and
+// Greet runs a TCP service on this host: anyone who connects gets Greeting and
 // then hears back what he says. It ends with Close, or with the lab; open
 // connections end with it. An unspecified IPv6 address serves IPv4 too.
 func (h *Host) Greet(at netip.AddrPort) (io.Closer, error) {

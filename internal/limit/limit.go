@@ -1,7 +1,7 @@
 // Package limit decides which well-tagged SPA datagrams are worth the cost of
 // opening them.
 //
-// Whoever has the server's public key can make datagrams that pass the cheap
+// Anyone who has the server's public key can make datagrams that pass the cheap
 // checks, from any source address, faster than they can be opened (100 to
 // 150 µs each). A Budget keeps the cost of that to a share of one core, and
 // chooses so that honest clients get through. All it can go by is the source.
@@ -21,7 +21,7 @@
 // A class is lost by having a datagram opened, a known source's excepted: it
 // must come back as often again. An IPv6 source counts as its /64. Nothing is
 // ever banned: without a flood every datagram is opened, and what is sent in
-// somebody else's name can at most make a source new again, or put it into the
+// someone else's name can at most make a source new again, or put it into the
 // lowest class for as long as the flood in its name lasts.
 //
 // # What a flood can do

@@ -41,7 +41,7 @@ type Facts struct {
 	OneTimeLeft map[string]int
 }
 
-// Service is a port that somebody listens on.
+// Service is a port that someone listens on.
 type Service struct {
 	Port    packet.Port
 	Process string // "" if unknown
@@ -105,7 +105,7 @@ type File struct {
 	Secret  bool   // nobody else should read it
 }
 
-// listens reports whether somebody takes packets on a port.
+// listens reports whether someone takes packets on a port.
 func (f *Facts) listens(p packet.Port) bool {
 	return slices.ContainsFunc(f.Services, func(s Service) bool { return s.Port == p }) || f.forwards(p)
 }

@@ -1,5 +1,5 @@
 // Package lint looks for what is wrong with a configuration that is valid:
-// secrets that can be guessed, doors that nobody can open or that somebody
+// secrets that can be guessed, doors that nobody can open or that someone
 // else holds shut, ways around a door, secrets that are overdue.
 //
 // What package config refuses cannot be loaded at all, and does not come here.

@@ -55,7 +55,7 @@ func TestExamplesOfRules(t *testing.T) {
 	}
 }
 
-// The good examples that let somebody in are good all round.
+// The good examples that let someone in are good all round.
 func TestRulesAreWrittenDown(t *testing.T) {
 	var groups []Group
 	seen := make(map[string]bool)

@@ -10,7 +10,7 @@ import (
 	"sallyport/internal/sequence"
 )
 
-// bits estimates how much somebody must guess who knows how people choose
+// bits estimates how much someone must guess who knows how people choose
 // ports, as a logarithm to base 2. A port drawn at random is worth 16 bits. One
 // that follows a habit is worth what it takes to choose among the ports of that
 // habit, and among the habits. The protocols are worth one bit each, or one for
@@ -86,7 +86,7 @@ func pattern(s sequence.Secret) string {
 	return ""
 }
 
-// The means of whoever guesses. Every knock can be the last of a sequence, so
+// The means of anyone who guesses. Every knock can be the last of a sequence, so
 // each knock he sends is a guess, of which the gate takes only so many a minute
 // from one source, and can look at only so many in all (an estimate, on the high
 // side).

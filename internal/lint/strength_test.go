@@ -44,7 +44,7 @@ func TestBits(t *testing.T) {
 	}
 }
 
-// The times follow from what the gate lets somebody try.
+// The times follow from what the gate lets someone try.
 func TestGuessTime(t *testing.T) {
 	for _, c := range []struct {
 		bits    float64
@@ -94,7 +94,7 @@ func TestPatternsOfSecrets(t *testing.T) {
 	}
 }
 
-// Whoever copies a secret out of the documents is told.
+// Anyone who copies a secret out of the documents is told.
 func TestSecretsOfTheDocumentsAreWeak(t *testing.T) {
 	for _, file := range []string{"../../docs/PROTOCOL.md", "../../docs/OPERATIONS.md", "../../docs/LINT.md", "../../README.md", "../config/reference.toml"} {
 		text, err := os.ReadFile(file)

@@ -2,7 +2,7 @@
 // that answers GET /metrics in the text format, and nothing else.
 //
 // What happens is counted as it happens: Put is given every event. What is, such
-// as the grants in force, is asked for when somebody looks, by a function that
+// as the grants in force, is asked for when someone looks, by a function that
 // the daemon provides; it must be quick and ask the kernel for nothing that
 // grows. docs/METRICS.md lists every metric, and a test keeps the list true.
 package metrics
@@ -40,7 +40,7 @@ type Metrics struct {
 	opening  prometheus.Histogram
 }
 
-// New returns metrics that ask now for what is, each time somebody looks.
+// New returns metrics that ask now for what is, each time someone looks.
 func New(version string, now func() State, log *slog.Logger) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),

@@ -175,7 +175,7 @@ Prometheus may ask where the configuration says so:
 
 ` + "```toml\n[metrics]\nlisten = \"127.0.0.1:9477\"\n```" + `
 
-There is no password; whoever can connect learns the names of the doors and how they are used, so let it be a loopback address,
+There is no password; anyone who can connect learns the names of the doors and how they are used, so let it be a loopback address,
 a management network or the path of a socket. A dashboard for Grafana is in ` + "`packaging/grafana/sallyport.json`" + `. What
 begins with ` + "`go_` and `process_`" + ` comes from the Go runtime and the kernel. This list is written by
 ` + "`go test ./internal/metrics -update`" + `.

@@ -344,7 +344,7 @@ func TestDistinctPorts(t *testing.T) {
 	}
 }
 
-// Whoever invents sources must not be able to hide, nor to cost more.
+// Anyone who invents sources must not be able to hide, nor to cost more.
 func TestManySources(t *testing.T) {
 	b := newBench(t, key.Hybrid, time.Minute)
 	src := netip.MustParseAddr("10.0.0.0")

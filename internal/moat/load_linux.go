@@ -138,7 +138,7 @@ func complaint(lines []string) string {
 
 func remedy(err error) string {
 	// EACCES is the verifier's word for what it does not take; some of that it would
-	// take of somebody with more rights, and says so.
+	// take of someone with more rights, and says so.
 	if errors.Is(err, unix.EPERM) || strings.Contains(shortened(err).Error(), "!root") {
 		return " (needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, and the bpf system call: run as root, or allow them in the systemd unit as moat.conf says)"
 	}

@@ -29,7 +29,7 @@
 // # Attachment
 //
 // The program is attached to interfaces in the driver where that is possible,
-// or else in the kernel's generic place, and never beside a program of somebody
+// or else in the kernel's generic place, and never beside a program of someone
 // else. Attachments are pinned in a folder of the BPF file system: they outlive
 // the daemon, and the next one exchanges the program without a gap.
 //

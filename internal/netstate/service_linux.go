@@ -35,7 +35,7 @@ func Services() ([]Service, error) {
 }
 
 // worthier chooses between two holders of a socket. The service manager may
-// hold a socket for somebody; of the others any will do, but always the same.
+// hold a socket for another; of the others any will do, but always the same.
 func worthier(a, b string) string {
 	switch {
 	case a == "" || a == "systemd" && b != "":

@@ -16,7 +16,7 @@ type Packet struct {
 	Flags            uint8  // TCP flags, low eight bits; 0 for UDP
 	Seq              uint32 // TCP sequence number; for UDP IP identification<<16 | checksum, which tells copies apart
 	Payload          []byte // UDP payload, as far as it was captured; nil for TCP
-	In               int    // index of the interface that it came by, from whoever captured it; Decode sets 0: unknown
+	In               int    // index of the interface that it came by, from the capture; Decode sets 0: unknown
 	Length           int    // UDP payload length as the header claims it; equals len(Payload) unless the capture was cut short
 }
 

@@ -187,7 +187,7 @@ func (g *Guard) watch(now time.Time) {
 var told = netip.IPv6Unspecified().As16()
 
 // Told says that the interception of a message has been acted upon: further
-// copies, from anywhere, are Repeated. Otherwise whoever has one copy could
+// copies, from anywhere, are Repeated. Otherwise anyone who has one copy could
 // end the client's grants, and have it told, as often as he likes.
 func (g *Guard) Told(m Message) {
 	k := key{m.Client, m.R}

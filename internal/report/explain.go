@@ -7,7 +7,7 @@ import (
 	"sallyport/internal/event"
 )
 
-// Explanation says in plain words what a reason means, and what whoever
+// Explanation says in plain words what a reason means, and what anyone who
 // knocked, or the administrator, should do about it.
 type Explanation struct {
 	Meaning string // a sentence without its end

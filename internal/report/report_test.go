@@ -25,7 +25,7 @@ import (
 var monday = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 
 // demo is a week of a small company: working days, a scan that comes back, a
-// key that somebody else has, a client who is not let in.
+// key that someone else has, a client who is not let in.
 func demo(l lang.Lang) *Report {
 	until := monday.AddDate(0, 0, 7)
 	r := New(Subject{

@@ -69,7 +69,7 @@ func TestDoubledKnocks(t *testing.T) {
 	}
 }
 
-// Repeats are wrong knocks for whoever sends many.
+// Repeats are wrong knocks for a source that sends many.
 func TestRepeatsCount(t *testing.T) {
 	b := newBench(Limits{}, seq(time.Hour, "tcp/1 tcp/2 tcp/3 tcp/4"))
 	b.knock(alice, "tcp/1 tcp/2 tcp/3")

@@ -36,7 +36,7 @@ const (
 	siteGuesses = 20 * guesses
 )
 
-// watch knows who is a scanner, or guesses. Whoever has one IPv6 address has its
+// watch knows who is a scanner, or guesses. Anyone who has one IPv6 address has its
 // whole /64, so that is the source.
 type watch struct {
 	seed    maphash.Seed // secret, or the ports could be chosen by the classes that they belong to

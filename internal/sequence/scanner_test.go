@@ -104,7 +104,7 @@ func TestGuesserIsIgnoredForAMinute(t *testing.T) {
 	}
 }
 
-// Guesses are counted by the minute, so that whoever mistypes now and then is
+// Guesses are counted by the minute, so that anyone who mistypes now and then is
 // never taken for a guesser.
 func TestMistakesOfADay(t *testing.T) {
 	b := newBench(Limits{}, seq(time.Second, classic))

@@ -22,7 +22,7 @@ type sender struct {
 
 // sources holds a state for each of at most limit sources. When it is full,
 // the state that was put there longest ago makes room: a flood of new sources
-// pushes out whoever dawdles, and whoever completes a sequence quickly does not
+// pushes out anyone who dawdles, and anyone who completes a sequence quickly does not
 // notice it. Memory grows with use up to the limit and is then reused.
 type sources[S any] struct {
 	limit int

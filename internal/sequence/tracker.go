@@ -10,7 +10,7 @@
 // What is no knock is left out before that rule is applied: the copy of a knock
 // already seen (a retransmitted SYN, a packet seen twice on a bridge), the repeat of
 // a knock from another source port within two seconds, as browsers send it, and
-// whatever a scanner sends, or somebody who guesses. Contacts with doors and with public ports are not
+// whatever a scanner sends, or someone who guesses. Contacts with doors and with public ports are not
 // passed to the tracker at all.
 //
 // Memory is bounded whatever arrives, and a knock costs the same however many

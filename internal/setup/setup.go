@@ -2,7 +2,7 @@
 // to guard, and writes the configuration, the server key, the empty stores and,
 // where no package has brought it, the systemd unit. It closes nothing, never
 // overwrites what is there, and leaves nothing behind if it fails. It asks
-// nothing either: that is for whoever calls it, between Look and Write.
+// nothing either: that is for the caller, between Look and Write.
 package setup
 
 import (

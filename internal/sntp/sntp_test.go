@@ -46,7 +46,7 @@ func TestClockOffset(t *testing.T) {
 	for _, ahead := range []time.Duration{0, 3 * time.Hour, -90 * time.Second} {
 		server := timeServer(t, func(request []byte) [][]byte {
 			forged := timeAnswer(request, time.Hour)
-			forged[24]++ // by somebody who has not seen the request
+			forged[24]++ // by someone who has not seen the request
 			return [][]byte{{}, forged, timeAnswer(request, ahead)}
 		})
 		if got, err := Offset(t.Context(), server); err != nil || (got-ahead).Abs() > time.Second {

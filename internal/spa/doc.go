@@ -13,6 +13,6 @@
 // and verify Proof over Signed. Message.SealAck makes the acknowledgement,
 // which is for clients that have passed all of that.
 //
-// Whoever has the server's public key can get past Check, so a budget belongs
+// Anyone who has the server's public key can get past Check, so a budget belongs
 // between it and Open.
 package spa

@@ -29,7 +29,7 @@ func FuzzCheck(f *testing.F) {
 	})
 }
 
-// Bytes from somebody who can make tags: no panic, nothing opens.
+// Bytes from someone who can make tags: no panic, nothing opens.
 func FuzzTagged(f *testing.F) {
 	type target struct {
 		opener *Opener
@@ -57,7 +57,7 @@ func FuzzTagged(f *testing.F) {
 	})
 }
 
-// Any plaintext from somebody who has the public key: opened if and only if it
+// Any plaintext from someone who has the public key: opened if and only if it
 // is what a client would write.
 func FuzzPlaintext(f *testing.F) {
 	k := newKey(f, key.X25519)

@@ -69,7 +69,7 @@ func (o *Opener) add(private key.Private, until time.Time, previous bool) {
 
 func (s *server) accepted(now time.Time) bool { return s.until.IsZero() || now.Before(s.until) }
 
-// Tagged is a datagram with a tag made by somebody who has the server's public
+// Tagged is a datagram with a tag made by someone who has the server's public
 // key, or copied from such a datagram. It is valid as long as its payload. The
 // zero Tagged opens to BadTag.
 type Tagged struct {

@@ -278,7 +278,7 @@ func TestFresh(t *testing.T) {
 	}
 }
 
-// Whoever knows the server's public key can seal anything. What no client would
+// Anyone who knows the server's public key can seal anything. What no client would
 // write is refused.
 func TestOpenRefusesWhatNoClientWrites(t *testing.T) {
 	k := newKey(t, key.X25519)

@@ -1,5 +1,5 @@
 // Package spent remembers which rotating steps and one-time sequences have
-// opened a door, so that none does twice: a Guard in memory for whoever
+// opened a door, so that none does twice: a Guard in memory for a caller that
 // decides, a Store in a file for the next start.
 //
 // Numbers only grow: once a client has used a step for a door, that step and

@@ -112,7 +112,7 @@ func Open(files Files, bootID string, floor int64) (s *Store, g *Guard, notices 
 	return s, g, notices
 }
 
-// Read returns a guard that knows what a store's file says, for somebody who
+// Read returns a guard that knows what a store's file says, for someone who
 // only looks.
 func Read(data []byte) *Guard {
 	s := &Store{slots: make(map[[16]byte]int64), next: slotSize}

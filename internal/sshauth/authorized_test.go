@@ -196,7 +196,7 @@ func FuzzAuthorizedKeys(f *testing.F) {
 			}
 			line := fmt.Sprintf("doors=%q %s %s", strings.Join(e.Doors, ","), strings.TrimSpace(string(ssh.MarshalAuthorizedKey(e.Key))), e.Name)
 			if strings.ContainsAny(line, "\\\n") {
-				continue // a door's name that is none; whoever knows the doors refuses it
+				continue // a door's name that is none; anyone who knows the doors refuses it
 			}
 			again, errs := parse(line)
 			if len(errs) != 0 || len(again) != 1 || again[0].Name != e.Name || !slices.Equal(again[0].Doors, e.Doors) {

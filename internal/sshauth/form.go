@@ -181,7 +181,7 @@ func (f form) unpack(proof []byte) (*ssh.Signature, error) {
 	return s, nil
 }
 
-// shown cuts text that somebody else chose to a length fit for a message.
+// shown cuts text that someone else chose to a length fit for a message.
 func shown(text string) string {
 	const limit = 60
 	if len(text) <= limit {

@@ -18,7 +18,7 @@
 // A FIDO2 key must have been touched: a proof without the user-presence flag
 // is refused. The counter is not looked at, as sshd does not either.
 //
-// A proof is not unique: whoever holds the key can make many for one message,
+// A proof is not unique: anyone who holds the key can make many for one message,
 // and of an ECDSA proof (r, s) everybody can make the proof (r, n-s). Nothing
 // may depend on a proof being new; the replay guard goes by the random bytes
 // that the signed message holds.

@@ -15,7 +15,7 @@ import (
 type login struct {
 	accepted bool
 	method   string // "password", "publickey" or another; empty: given up before any
-	user     string // as sshd writes it, chosen by whoever tries
+	user     string // as sshd writes it, chosen by anyone who tries
 	source   netip.Addr
 }
 

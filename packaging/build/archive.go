@@ -20,7 +20,7 @@ type entry struct {
 	mode     int64
 }
 
-// archive writes what whoever has no package manager needs, in a folder of its
+// archive writes what anyone who has no package manager needs, in a folder of its
 // own: the program, its documents, and how services of the server are started.
 func (s source) archive(stage, out string) (name string, err error) {
 	folder := s.name() + "_" + s.version + "_" + s.target.String()

@@ -40,7 +40,7 @@ func (s source) info(kind, stage string) *nfpm.Info {
 			Depends: []string{"systemd", "/usr/sbin/useradd"},
 		},
 	}
-	info.RPM.BuildHost = "localhost" // not the name of whoever builds
+	info.RPM.BuildHost = "localhost" // not the name of the machine that builds
 	info.RPM.Summary = "Port knocking that stays silent and opens one door for one source"
 	if kind == "deb" {
 		info.Depends = []string{

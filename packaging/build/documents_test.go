@@ -230,7 +230,7 @@ func TestLinksInThePackage(t *testing.T) {
 	}
 }
 
-// Pictures are small: whoever clones or installs gets them.
+// Pictures are small: anyone who clones or installs gets them.
 func TestPicturesAreSmall(t *testing.T) {
 	for _, name := range documents {
 		info, err := os.Stat(filepath.Join("..", "..", name))

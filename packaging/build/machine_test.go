@@ -205,7 +205,7 @@ func boot(dir string) error {
 			return err
 		}
 	}
-	os.Remove("/var/lib/man-db/auto-update") // or each package has all manual pages indexed anew, for a minute
+	os.Remove("/var/lib/man-db/auto-update") // or each package has all manual pages indexed again, for a minute
 	return unix.Exec("/lib/systemd/systemd", []string{"systemd", "--unit=lab.target", "--show-status=no", "--crash-reboot=no"}, []string{"container=lab"})
 }
 

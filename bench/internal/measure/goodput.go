@@ -166,7 +166,7 @@ func (c *contestant) pool(make func(int) ([][]byte, error), n int) (*flood.Order
 	return o, os.WriteFile(o.Pool, bytes.Join(list, nil), 0o600)
 }
 
-// overheardMessages is how many valid messages somebody has recorded.
+// overheardMessages is how many valid messages someone has recorded.
 const overheardMessages = 8
 
 // overheard lets the second client knock, and sends its messages again.

@@ -84,7 +84,7 @@ func TestARevocationIsTriedAgain(t *testing.T) {
 	})
 }
 
-// Whoever has overheard a static sequence keeps no message of a client waiting.
+// Anyone who has overheard a static sequence keeps no message of a client waiting.
 func TestStrangersGrantsAreInNobodysWay(t *testing.T) {
 	a := New(grant.New(broken{}, nil), hub.New(), alone(nil))
 	for range cap(a.anonymous) + 5 {

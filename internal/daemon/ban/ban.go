@@ -29,7 +29,7 @@ const (
 	maxBanned  = 65_536
 
 	// neighbours is how many networks of a wider one are banned before it is
-	// banned as a whole: whoever has many /64 has the /56 or /48 around them.
+	// banned as a whole: anyone who has many /64 has the /56 or /48 around them.
 	neighbours = 16
 
 	failureEvery = time.Minute // between two reports that a source could not be banned
@@ -80,7 +80,7 @@ func (b *Bans) Heard(e event.Event) {
 	b.proven.note(event.BannedAs(e.Source), e.Time)
 }
 
-// proven is when somebody last opened a door from where, in two generations:
+// proven is when someone last opened a door from where, in two generations:
 // the older one is forgotten as a whole when the younger one is full or a day
 // old. So a flood of grants makes none of them dearer.
 type proven struct {

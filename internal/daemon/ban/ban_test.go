@@ -83,7 +83,7 @@ func TestBansEndAndComeBack(t *testing.T) {
 	for range 3 {
 		b.Accuse(start, mole, Evidence{What: "test"})
 	}
-	clear(k.until) // somebody removed the table
+	clear(k.until) // someone removed the table
 	if err := b.Restore(start.Add(time.Minute)); err != nil || !k.until[event.BannedAs(mole)].Equal(start.Add(time.Hour)) {
 		t.Errorf("%v %v", err, k.until)
 	}
@@ -116,7 +116,7 @@ func TestBanThatTheKernelRefuses(t *testing.T) {
 	}
 }
 
-// What is held against somebody: distinct decoys, and what browsers do when a
+// What is held against someone: distinct decoys, and what browsers do when a
 // page says so only beside something else.
 func TestEvidence(t *testing.T) {
 	start, reader := time.Now(), netip.MustParseAddr("203.0.113.1")
@@ -145,8 +145,8 @@ func TestEvidence(t *testing.T) {
 	}
 }
 
-// Whoever has many networks of a wider one loses the wider one, and cannot fill
-// the list; a wider one with somebody in it who has opened a door stays.
+// Anyone who has many networks of a wider one loses the wider one, and cannot fill
+// the list; a wider one with someone in it who has opened a door stays.
 func TestWideBans(t *testing.T) {
 	b, k, told := newTestBans(true)
 	start := time.Now()

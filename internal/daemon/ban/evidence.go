@@ -60,7 +60,7 @@ func Touched(port packet.Port, said decoy.Said) Evidence {
 }
 
 // Misused holds against a source that its client has signed, with its
-// address, a request for what it may not have. Without the address, somebody on
+// address, a request for what it may not have. Without the address, someone on
 // the way could send the message on from anywhere.
 func (b *Bans) Misused(now time.Time, decision gate.Decision) {
 	forbidden := decision.Reason == event.ForbiddenDoor || decision.Reason == event.ForbiddenFrom

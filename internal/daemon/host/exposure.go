@@ -59,7 +59,7 @@ func (x *Exposure) Look(cfg *config.Config, own netstate.Own) error {
 }
 
 // readRules reads translations when they are old. That may take seconds, in which
-// whoever asks for the status does not wait.
+// anyone who asks for the status does not wait.
 func (x *Exposure) readRules(now time.Time) {
 	if !x.read.IsZero() && now.Sub(x.read) < rulesEvery && !now.Before(x.read) {
 		return

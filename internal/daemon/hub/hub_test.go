@@ -51,7 +51,7 @@ func TestRefusalsAreAllCountedAndFewWritten(t *testing.T) {
 }
 
 // What names a client and a reason of those who have shown a key is in nobody's
-// hand only if the gate says so: whoever has overheard a sequence, or a message,
+// hand only if the gate says so: anyone who has overheard a sequence, or a message,
 // fills no log with it.
 func TestNamesProveNothing(t *testing.T) {
 	for _, d := range []gate.Decision{

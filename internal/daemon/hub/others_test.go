@@ -38,7 +38,7 @@ func whatOthersRead() (text string, bound, anybody []string) {
 		put(refused)
 		bound = append(bound, host(n).String())
 		n++
-		// The same unbound, and the same by whoever has overheard a sequence.
+		// The same unbound, and the same by anyone who has overheard a sequence.
 		refused.Bound, refused.Source = false, host(n)
 		put(refused)
 		anybody = append(anybody, host(n).String())
@@ -113,7 +113,7 @@ func TestFail2ban(t *testing.T) {
 }
 
 // The real CrowdSec reads our lines with our parser, from the journal of systemd
-// and from a file, and its buckets get those of whoever misuses a key from an
+// and from a file, and its buckets get those of a client that misuses a key from an
 // address that is true, and no others.
 func TestCrowdSec(t *testing.T) {
 	labtest.Need(t, "peers", "crowdsec", "cscli")

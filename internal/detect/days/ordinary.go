@@ -23,12 +23,12 @@ const (
 	wrongDoor = 0.01  // SPA messages for a door that is not theirs
 	copied    = 0.01  // SPA messages that the network doubles
 	clockOff  = 0.005 // SPA messages with a time that is off, until it is put right
-	onTheMove = 0.02  // knocks after which somebody changes networks
+	onTheMove = 0.02  // knocks after which someone changes networks
 	givesUp   = 0.2   // tries that are not repeated after a failure
 	badLogin  = 0.05  // grants after which a password is mistyped
 )
 
-// person is somebody with a way in.
+// person is someone with a way in.
 type person struct {
 	name   string
 	home   netip.Addr
