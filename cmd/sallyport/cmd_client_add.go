@@ -31,6 +31,7 @@ type enrolment struct {
 	expires     string
 	maxOpen     string
 	single      bool
+	browser     bool // its messages may come in STUN
 	reuse       bool // a client that has the key already will do
 }
 
@@ -42,7 +43,8 @@ func newClientAdd(std stdio) *cobra.Command {
   sallyport client add alice --key alice.pub --door ssh \
       --host gate.example.org > alice.profile
   sallyport client add bob --rotating --door ssh \
-      --host gate.example.org > bob.profile`,
+      --host gate.example.org > bob.profile
+  sallyport client add phone --key - --browser --door ssh`,
 		Long: `Writes conf.d/client-NAME.toml beside the configuration, and has the daemon take it into use.
 Nothing is written that the configuration would not accept.
 
@@ -60,6 +62,7 @@ it is shown as a QR code if standard error is a terminal.`,
 	cmd.Flags().StringVar(&e.expires, "expires", "", "`DATE` from which the key is refused, such as 2027-01-31")
 	cmd.Flags().StringVar(&e.maxOpen, "max-open", "", "`TIME` of the longest grant, such as 30m (default: the door's open_for)")
 	cmd.Flags().BoolVar(&e.single, "single", false, "grants let in one connection only")
+	cmd.Flags().BoolVar(&e.browser, "browser", false, "the key is that of a pocket page: take its messages as browsers send them (see sallyport page)")
 	cmd.Flags().BoolVar(&e.reuse, "reuse", false, "if a client has this key already, leave it as it is and print its profile")
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
 		e.name = list[0]
@@ -201,6 +204,9 @@ func (e *enrolment) toml() []byte {
 	}
 	if e.single {
 		b.WriteString("single = true\n")
+	}
+	if e.browser {
+		b.WriteString("stun  = true\n")
 	}
 	return b.Bytes()
 }

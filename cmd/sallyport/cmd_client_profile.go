@@ -48,7 +48,7 @@ which is for clients only: anyone who has it can make the server do work, though
 		case *asQR:
 			return printQR(std.out, p)
 		case cmd.Flags().Changed("page"):
-			link, err := linkOf(*path, p, time.Now())
+			link, err := linkOf(*path, list[0], p, time.Now())
 			if err != nil {
 				return err
 			}
@@ -68,8 +68,8 @@ which is for clients only: anyone who has it can make the server do work, though
 // bareLink is a link without the address of a page.
 const bareLink = "-"
 
-// linkOf is what a browser needs of a profile.
-func linkOf(path string, p *client.Profile, now time.Time) (string, error) {
+// linkOf is what a browser needs of a client's profile.
+func linkOf(path, name string, p *client.Profile, now time.Time) (string, error) {
 	host, err := addressForPage(p.Host)
 	if err != nil {
 		return "", err
@@ -87,15 +87,31 @@ func linkOf(path string, p *client.Profile, now time.Time) (string, error) {
 		link.Doors = append(link.Doors, door)
 	}
 	if !p.Rotating.IsZero() {
-		link.Secret = p.Rotating.Text()
+		link.Secret, link.Gate = p.Rotating.Text(), p.Gate
 		link.Shape = fmt.Sprintf("%d %s %d-%d", p.Shape.Knocks, p.Shape.Protos, p.Shape.First, p.Shape.Last)
 	}
-	if public, err := key.ParsePublic(p.ServerKey); err == nil && public.Suite() == key.X25519 {
-		link.ServerKey, link.Port = p.ServerKey, p.Port
+	if c := findClient(cfg, name); c != nil && c.STUN && c.Key != nil {
+		if link.ServerKey, err = keyForPage(cfg); err != nil {
+			return "", err
+		}
+		link.Port = p.Port
 	}
 	if link.Secret == "" && link.ServerKey == "" {
-		return "", hinted{errors.New("a browser can use neither this client's key nor a secret: there is none, and the server's key is of the suite mlkem768-x25519"),
-			"sallyport client rotate gives the client a secret"}
+		return "", hinted{fmt.Errorf("from a browser client %q can use neither a secret, which it has not got, nor its key, since stun = true is missing", name),
+			"sallyport client rotate gives the client a secret; stun = true in [spa] and of the client lets messages come from a browser"}
 	}
 	return link.Text(), nil
+}
+
+// keyForPage is the server's key that browsers can use. A profile may name another one.
+func keyForPage(cfg *config.Config) (string, error) {
+	ring, err := loadServerKey(cfg)
+	if err != nil {
+		return "", err
+	}
+	small, ok := ring.Of(key.X25519)
+	if !ok {
+		return "", hinted{errors.New("the server has no key of the suite x25519, which browsers need"), "sallyport server-key rotate --suite x25519 adds one"}
+	}
+	return small.Current.Public().Text(), nil
 }

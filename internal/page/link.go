@@ -17,6 +17,7 @@ type Link struct {
 	Doors     []Door
 	Secret    string // for rotating sequences; "": none
 	Shape     string // such as "5 tcp 1024-32767"
+	Gate      string // its name in the derivation of the sequences; "": it has none
 	ServerKey string // suite x25519; "": none
 	Port      uint16
 	Issued    time.Time // when: a device whose clock is earlier has a wrong clock
@@ -44,6 +45,7 @@ func (l Link) Text() string {
 	if l.Secret != "" {
 		set("s", l.Secret)
 		set("r", strings.ReplaceAll(l.Shape, " ", ","))
+		set("g", l.Gate)
 	}
 	if l.ServerKey != "" {
 		set("k", l.ServerKey)

@@ -56,8 +56,8 @@ func TestNothingGetsOut(t *testing.T) {
 }
 
 func TestLink(t *testing.T) {
-	link := Link{Host: netip.MustParseAddr("2001:db8::1"), Doors: []Door{{"ssh", time.Hour}, {"web", 0}}, Secret: "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", Shape: "5 tcp 1024-32767", Issued: time.Unix(1800000000, 0)}
-	want := "sallyport://[2001:db8::1]?d=ssh%2Cweb&o=3600%2C0&r=5%2Ctcp%2C1024-32767&s=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&t=1800000000"
+	link := Link{Host: netip.MustParseAddr("2001:db8::1"), Doors: []Door{{"ssh", time.Hour}, {"web", 0}}, Secret: "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", Shape: "5 tcp 1024-32767", Gate: "tokyo", Issued: time.Unix(1800000000, 0)}
+	want := "sallyport://[2001:db8::1]?d=ssh%2Cweb&g=tokyo&o=3600%2C0&r=5%2Ctcp%2C1024-32767&s=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&t=1800000000"
 	if got := link.Text(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
