@@ -69,6 +69,7 @@ func (d *Daemon) guarding() []part {
 		{name: "firewall", claims: []string{"Gate", "Doors"}, live: true, run: d.watchFirewall, close: d.closeFirewall}, // committed first, by bring
 		{name: "used sequences", claims: []string{"Rotating", "Doors"}, prepare: d.prepareMemory, close: func() error { return d.memory.Load().Close() }},
 		{name: "owners", claims: []string{"Doors"}, prepare: d.prepareOwners, run: func(ctx context.Context) error { return d.sessions.Run(ctx) }, close: func() error { return d.ledger.Close() }},
+		{name: "owners on the disk", run: func(ctx context.Context) error { return d.ledger.KeepOwners(ctx) }},
 		{name: "messages", claims: []string{"SPA"}, prepare: d.prepareSPA, close: func() error { return d.messages.Load().Close() }},
 		{name: "gate", claims: []string{"Gate", "SPA", "Rotating", "Doors", "Groups", "Clients"}, prepare: d.prepareGate, run: d.runPump, close: d.closeCapture},
 		{name: "moat", claims: []string{"Moat", "SPA", "Doors.To"}, prepare: d.prepareMoat, run: func(ctx context.Context) error { return d.moat.Run(ctx, d.events.PutUnauthenticated, d.updateHost) }, close: func() error { return d.moat.Shut() }},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"sallyport/internal/event"
@@ -54,8 +55,24 @@ func (b *Book) Has(g event.Grant, now time.Time) bool {
 	return at >= 0 && parts[at].Until.After(now)
 }
 
-// Problem says why the owners of grants may be unknown after a restart; nil: they
-// will not be.
+// Mend tries once more to write down what could not be, and returns why the owners
+// of grants may be unknown after a restart; nil: they will not be.
+func (b *Book) Mend() error {
+	if b.register != nil {
+		for mendOnce(&b.mu, b.register.slots) {
+		}
+	}
+	return b.Problem()
+}
+
+// mendOnce takes the lock for a bounded time.
+func mendOnce(mu *sync.Mutex, s *slots) (more bool) {
+	mu.Lock()
+	defer mu.Unlock()
+	return s.problem != nil && s.mend()
+}
+
+// Problem returns why the owners of grants may be unknown after a restart.
 func (b *Book) Problem() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

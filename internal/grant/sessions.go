@@ -70,7 +70,15 @@ func OpenSessions(path, boot string, clock func() time.Duration, now time.Time) 
 	return s
 }
 
-// Problem says why the owners of connections may be unknown after a restart.
+// Mend tries once more to write down what could not be, and returns why the owners
+// of connections may be unknown after a restart.
+func (s *Sessions) Mend() error {
+	for mendOnce(&s.mu, s.slots) {
+	}
+	return s.Problem()
+}
+
+// Problem returns why the owners of connections may be unknown after a restart.
 func (s *Sessions) Problem() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

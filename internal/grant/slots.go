@@ -14,46 +14,48 @@ import (
 // it does not grow with use, and a write never touches another record. A write is
 // a plain one: it survives the death of the process, and the machine's own end is
 // the end of all grants. Nothing in it ever stops the gate: what is damaged or of
-// another boot is left out, and what cannot be written is missing later.
+// another boot is left out. What cannot be written is kept in memory, until there
+// is room for it again.
 //
 //	header  magic 8 · boot's id 48 · sum 4, filled up to the size of a record
 //	record  used 1 · content · sum 4
 type slots struct {
-	file    *os.File // nil: it could not be opened
-	size    int
-	limit   int
-	next    int
-	free    []int
-	buffer  []byte
-	problem error // the first failure
+	path     string
+	header   []byte
+	goesOn   bool     // the file at path is ours, and what is in it counts
+	file     *os.File // nil: it could not be opened
+	size     int
+	limit    int
+	next     int
+	free     []int
+	buffer   []byte
+	awaiting map[int][]byte // records that are not in the file yet, by their slots
+	problem  error          // why; nil: all that is to be there is
 }
 
 const magicLen = 8
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// openSlots reads the file, hands each sound record of this boot to take, and
-// writes those that take keeps to a new file in its place.
+// openSlots opens the file, or makes it, and hands each sound record of this boot
+// to take. The places of those that take does not keep are free.
 func openSlots(path, magic, boot string, size, limit int, take func(slot int, content []byte) bool) *slots {
-	s := &slots{size: size, limit: limit, buffer: make([]byte, size)}
-	header := make([]byte, size)
-	copy(header, magic)
-	copy(header[magicLen:magicLen+48], boot)
-	seal(header)
-	compact := header
+	s := &slots{path: path, header: make([]byte, size), size: size, limit: limit, buffer: make([]byte, size), awaiting: make(map[int][]byte)}
+	copy(s.header, magic)
+	copy(s.header[magicLen:magicLen+48], boot)
+	seal(s.header)
 	data, err := readBounded(path, int64(size)*int64(limit+1))
-	if err == nil && len(data) >= size && boot != "" && string(data[:size]) == string(header) {
+	s.goesOn = err == nil && len(data) >= size && boot != "" && string(data[:size]) == string(s.header)
+	if s.goesOn {
 		for at := size; at+size <= len(data); at += size {
 			record := data[at : at+size]
-			if record[0] == 1 && sound(record) && take(s.next, record[1:size-4]) {
-				compact = append(compact, record...)
-				s.next++
+			if record[0] != 1 || !sound(record) || !take(s.next, record[1:size-4]) {
+				s.free = append(s.free, s.next)
 			}
+			s.next++
 		}
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		s.fail(err)
 	}
-	s.begin(path, compact)
+	s.problem = s.begin()
 	return s
 }
 
@@ -69,28 +71,53 @@ func readBounded(path string, most int64) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-// begin puts a new file in the place of the old one.
-func (s *slots) begin(path string, data []byte) {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*") // mode 0600
-	if err == nil {
-		if _, err = f.Write(data); err == nil {
-			err = os.Rename(f.Name(), path)
-		}
-		if err != nil {
-			err = errors.Join(err, f.Close(), os.Remove(f.Name()))
-		}
+// begin opens the file that goes on, or puts a new one in the place of what is
+// there.
+func (s *slots) begin() (err error) {
+	if s.goesOn {
+		s.file, err = os.OpenFile(s.path, os.O_WRONLY, 0)
+		s.goesOn = !errors.Is(err, fs.ErrNotExist) // what was in it is lost
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(s.path), filepath.Base(s.path)+".new-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	if _, err = f.Write(s.header); err == nil {
+		err = os.Rename(f.Name(), s.path)
 	}
 	if err != nil {
-		s.fail(err)
-		return
+		return errors.Join(err, f.Close(), os.Remove(f.Name()))
 	}
-	s.file = f
+	s.file, s.goesOn = f, true
+	return nil
 }
 
-func (s *slots) fail(err error) {
-	if s.problem == nil {
-		s.problem = err
+// mendAtOnce is how many records mend writes, while grants wait for it.
+const mendAtOnce = 1024
+
+// mend tries once more what could not be written, a bounded number of records, and
+// reports whether there are more that may be written at once.
+func (s *slots) mend() (more bool) {
+	if s.file == nil {
+		if err := s.begin(); err != nil {
+			s.problem = err
+			return false
+		}
 	}
+	written := 0
+	for slot, record := range s.awaiting {
+		if written++; written > mendAtOnce {
+			return true
+		}
+		if err := s.writeAt(slot, record); err != nil {
+			s.problem = err
+			return false
+		}
+		delete(s.awaiting, slot)
+	}
+	s.problem = nil
+	return false
 }
 
 func seal(record []byte) {
@@ -131,27 +158,36 @@ func (s *slots) put(slot int, fill func(content []byte)) {
 	s.write(slot)
 }
 
-// drop gives a place back. Unless what stood there is over by itself, it is
+// drop gives a place back. Unless what stands there is over by itself, it is
 // wiped.
 func (s *slots) drop(slot int, over bool) {
 	if slot == noSlot {
 		return
 	}
 	s.free = append(s.free, slot)
-	if !over {
+	if s.awaiting[slot] != nil || !over { // an older record may stand there, which is not over
 		clear(s.buffer)
 		s.write(slot)
 	}
 }
 
+// write puts the buffer in its place, now or when there is room for it.
 func (s *slots) write(slot int) {
-	if s.file == nil {
-		return
-	}
 	seal(s.buffer)
-	if _, err := s.file.WriteAt(s.buffer, int64(slot+1)*int64(s.size)); err != nil {
-		s.fail(err)
+	if s.file != nil {
+		err := s.writeAt(slot, s.buffer)
+		if err == nil {
+			delete(s.awaiting, slot)
+			return
+		}
+		s.problem = err
 	}
+	s.awaiting[slot] = append(s.awaiting[slot][:0], s.buffer...)
+}
+
+func (s *slots) writeAt(slot int, record []byte) error {
+	_, err := s.file.WriteAt(record, int64(slot+1)*int64(s.size))
+	return err
 }
 
 func (s *slots) close() error {

@@ -52,7 +52,7 @@ func Open(cfg *config.Config, kernel Kernel, own func(netip.Addr) bool, list *pr
 	l.Book = grant.New(kernel, l.register)
 	table := grant.OpenSessions(filepath.Join(cfg.Daemon.StateDir, grant.SessionsName), id, boot.Time, now)
 	l.Sessions = sessions.New(log, table, l.Book, l.restored, own, cfg)
-	l.noteOwners()
+	l.mendOwners()
 	l.Book.Expect()
 	return l
 }
@@ -109,7 +109,7 @@ const (
 // to list them, it returns what the book has: with single ones that have been used.
 // While those of an earlier time are missing, all is false.
 func (l *Ledger) InForce(ctx context.Context, now time.Time) (list []event.Grant, all bool, err error) {
-	l.noteOwners()
+	l.mendOwners()
 	select {
 	case <-l.restored:
 		all = true
@@ -151,14 +151,42 @@ func joined(book, kernel []event.Grant) []event.Grant {
 	return list
 }
 
-// noteOwners reports that owners are not kept for the next start.
-func (l *Ledger) noteOwners() {
-	for subject, err := range map[string]error{"owners": l.Book.Problem(), "sessions": l.Sessions.Problem()} {
-		if err != nil {
-			l.problems.Note(subject, err.Error()+": after a restart, ending the grants of one ends those of others too")
+// mendEvery is how often what could not be written down is tried again: a disk that
+// was full has room some time.
+const mendEvery = 5 * time.Second
+
+// KeepOwners writes down whose grants and connections are once there is room for it
+// again, until the context ends.
+func (l *Ledger) KeepOwners(ctx context.Context) error {
+	again := time.NewTicker(mendEvery)
+	defer again.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-again.C:
+			l.mendOwners()
 		}
 	}
 }
+
+// mendOwners reports that owners are not kept for the next start, if they still
+// cannot be.
+func (l *Ledger) mendOwners() {
+	for subject, err := range map[string]error{"owners": l.Book.Mend(), "sessions": l.Sessions.Mend()} {
+		switch {
+		case err == nil:
+			l.problems.Clear(subject)
+		case l.problems.Get(subject) == "":
+			l.problems.Fail(subject, err.Error()+unkept)
+		default:
+			l.problems.Note(subject, err.Error()+unkept)
+		}
+	}
+}
+
+// unkept is what it means that owners are not kept.
+const unkept = ": after a restart, ending the grants of one ends those of others too; this is tried again until it is done"
 
 // Undone notes what the firewall has failed to end, until nothing is left.
 func (l *Ledger) Undone(err error) {

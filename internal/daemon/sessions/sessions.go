@@ -159,8 +159,9 @@ func (s *Sessions) Watching() { close(s.watching) }
 // Lost says that connections may have begun or ended unseen.
 func (s *Sessions) Lost() { s.table.Lost() }
 
-// Problem returns why connections are not kept for the next start.
-func (s *Sessions) Problem() error { return s.table.Problem() }
+// Mend tries once more to keep what could not be kept, and returns why connections
+// are not kept for the next start.
+func (s *Sessions) Mend() error { return s.table.Mend() }
 
 // Ended is what an operator's order to cut connections has ended.
 type Ended struct {
