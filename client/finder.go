@@ -17,8 +17,8 @@ import (
 // finder looks for SSH keys where their users keep them.
 type finder struct {
 	suite      key.Suite
-	agent      *keyAgent                         // nil: there is none
-	passphrase func(path string) ([]byte, error) // nil: nobody can be asked
+	agent      *keyAgent                                  // nil: there is none
+	passphrase func(path string, try int) ([]byte, error) // nil: nobody can be asked
 }
 
 // defaultFiles are the keys that ssh itself looks for, best first.
@@ -148,24 +148,30 @@ func (f *finder) held(pub ssh.PublicKey, path string) (*identity, error) {
 	return id, nil
 }
 
+// Tries is how often a passphrase may be wrong: as often as with ssh
+// (NumberOfPasswordPrompts in ssh_config(5)).
+const Tries = 3
+
 // decrypt asks for the passphrase of a file.
 func (f *finder) decrypt(path string, text []byte) (*identity, error) {
 	if f.passphrase == nil {
 		return nil, advise("load it with ssh-add, or run this on a terminal", "%s is encrypted, and nobody can be asked for its passphrase", path)
 	}
-	passphrase, err := f.passphrase(path)
-	if err != nil {
-		return nil, fmt.Errorf("ask for the passphrase of %s: %w", path, err)
+	for try := range Tries {
+		passphrase, err := f.passphrase(path, try)
+		if err != nil {
+			return nil, fmt.Errorf("ask for the passphrase of %s: %w", path, err)
+		}
+		signer, err := ssh.ParsePrivateKeyWithPassphrase(text, passphrase)
+		clear(passphrase)
+		if err == nil {
+			return &identity{signer: signer, from: path}, nil
+		}
+		if len(passphrase) > 0 && !errors.Is(err, x509.IncorrectPasswordError) {
+			return nil, advise("want a private key as ssh-keygen or sallyport keygen writes it", "%s cannot be read: %w", path, err)
+		}
 	}
-	defer clear(passphrase)
-	signer, err := ssh.ParsePrivateKeyWithPassphrase(text, passphrase)
-	if errors.Is(err, x509.IncorrectPasswordError) {
-		return nil, advise("try again, or load the key with ssh-add once", "the passphrase of %s is wrong", path)
-	}
-	if err != nil {
-		return nil, advise("want a private key as ssh-keygen or sallyport keygen writes it", "%s cannot be read: %w", path, err)
-	}
-	return &identity{signer: signer, from: path}, nil
+	return nil, advise("try again, or load the key with ssh-add once", "the passphrase of %s is wrong", path)
 }
 
 // publicKey returns the public half of the key in a file, without its

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -89,41 +90,37 @@ func parse(text []byte) (*Profile, error) {
 	if lines[len(lines)-1] != "" {
 		return nil, fmt.Errorf("line %d: the last line has no end: it may have been cut off", len(lines))
 	}
-	p, next := &Profile{}, 0
+	p, last := &Profile{}, -1
 	for i, line := range lines[1 : len(lines)-1] {
-		at, err := p.parseLine(line, next)
+		at, err := p.parseLine(line, last)
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", i+2, err)
 		}
-		next = at + 1
+		last = at
 	}
-	if err := missing(fields[next:]); err != nil {
-		return nil, err
+	for _, f := range fields {
+		if f.required && f.get(p) == "" {
+			return nil, missing(f)
+		}
 	}
 	return p, p.complete()
 }
 
-// parseLine reads a line that holds the field next or a later one, and returns
+// parseLine reads a line that holds a field after the last one, and returns
 // which.
-func (p *Profile) parseLine(line string, next int) (at int, err error) {
+func (p *Profile) parseLine(line string, last int) (at int, err error) {
 	name, value, ok := strings.Cut(line, " = ")
 	if !ok {
 		return 0, fmt.Errorf("%s: want KEY = VALUE", quoted(line))
 	}
-	at = -1
-	for i, f := range fields {
-		if f.key == name {
-			at = i
-		}
-	}
+	at = slices.IndexFunc(fields, func(f field) bool { return f.key == name })
 	switch {
 	case at < 0:
 		return 0, fmt.Errorf("%s is not a key: want one of %s", quoted(name), keys())
-	case at < next:
-		return 0, fmt.Errorf("%q stands twice or in the wrong place: the order is %s", name, keys())
-	}
-	if err := missing(fields[next:at]); err != nil {
-		return 0, err
+	case at == last:
+		return 0, fmt.Errorf("%q stands there twice", name)
+	case at < last:
+		return 0, fmt.Errorf("%q has to stand before %q: the order is %s", name, fields[last].key, keys())
 	}
 	f := fields[at]
 	if err := f.set(p, value); errors.Is(err, errValue) || err == nil && f.get(p) != value {
@@ -134,15 +131,8 @@ func (p *Profile) parseLine(line string, next int) (at int, err error) {
 	return at, nil
 }
 
-// missing returns an error if one of the fields may not be left out.
-func missing(left []field) error {
-	for _, f := range left {
-		if f.required {
-			return fmt.Errorf("%s is missing: want %s", f.key, f.want)
-		}
-	}
-	return nil
-}
+// missing is the error for a field that may not be left out.
+func missing(f field) error { return fmt.Errorf("%s is missing: want %s", f.key, f.want) }
 
 func keys() string {
 	names := make([]string, len(fields))

@@ -130,22 +130,28 @@ func TestEncryptedKey(t *testing.T) {
 	private, _ := newKey(t)
 	path := filepath.Join(dir, ".ssh", "id_ed25519")
 	writeKey(t, path, private, "open sesame")
-	say := func(words string) client.Options {
-		return client.Options{Passphrase: func(asked string) ([]byte, error) {
-			if asked != path {
-				t.Errorf("asked for the passphrase of %s", asked)
+	tries := 0
+	say := func(words ...string) client.Options {
+		tries = 0
+		return client.Options{Passphrase: func(asked string, try int) ([]byte, error) {
+			if asked != path || try != tries {
+				t.Errorf("asked for the passphrase of %s, try %d; want %s, try %d", asked, try, path, tries)
 			}
-			return []byte(words), nil
+			tries++
+			return []byte(words[try]), nil
 		}}
 	}
-	if _, err := find(t, "", say("open barley")); err == nil || !strings.Contains(err.Error(), "the passphrase of "+path+" is wrong") {
-		t.Errorf("wrong passphrase: %v", err)
+	if _, err := find(t, "", say("open barley", "open", "", "open sesame")); err == nil || !strings.Contains(err.Error(), "the passphrase of "+path+" is wrong") || tries != client.Tries {
+		t.Errorf("wrong passphrases: %v after %d tries", err, tries)
+	}
+	if got, err := find(t, "", say("open barley", "", "open sesame")); err != nil || got.From != path {
+		t.Errorf("right at the third try: %+v, %v", got, err)
 	}
 	if _, err := find(t, "", client.Options{}); err == nil || !strings.Contains(err.Error(), "is encrypted") || !strings.Contains(hint(err), "ssh-add") {
 		t.Errorf("nobody to ask: %v", err)
 	}
 	sorry := errors.New("sorry")
-	if _, err := find(t, "", client.Options{Passphrase: func(string) ([]byte, error) { return nil, sorry }}); !errors.Is(err, sorry) {
+	if _, err := find(t, "", client.Options{Passphrase: func(string, int) ([]byte, error) { return nil, sorry }}); !errors.Is(err, sorry) {
 		t.Errorf("no answer: %v", err)
 	}
 	if got, err := find(t, "", say("open sesame")); err != nil || got.From != path {

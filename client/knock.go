@@ -15,15 +15,17 @@ import (
 
 // Options say how to knock. The zero Options are right for most.
 type Options struct {
-	Doors      []string                          // doors to knock at; empty: the profile's first one
-	For        time.Duration                     // how long to open, whole seconds; the server may grant less; 0: as long as usual
-	Single     bool                              // let in one connection only
-	Network    string                            // "ip4" or "ip6" to use only that family; "": both
-	Identity   string                            // SSH key to use instead of the profile's
-	Passphrase func(path string) ([]byte, error) // asks for the passphrase of a key file; nil: nobody can be asked
-	Timeout    time.Duration                     // how long to wait for an answer once a message is out; 0: for eight tries, 7 to 15 s
-	First      bool                              // return with the first answer, from whichever address; else wait a little for the other family
-	Now        func() time.Time                  // the clock, for hosts whose own is known to be off; nil: time.Now
+	Doors    []string      // doors to knock at; empty: the profile's first one
+	For      time.Duration // how long to open, whole seconds; the server may grant less; 0: as long as usual
+	Single   bool          // let in one connection only
+	Network  string        // "ip4" or "ip6" to use only that family; "": both
+	Identity string        // SSH key to use instead of the profile's
+	// Passphrase asks for the passphrase of a key file; nil: nobody can be asked.
+	// The first try is 0; each further one follows a wrong answer, up to Tries.
+	Passphrase func(path string, try int) ([]byte, error)
+	Timeout    time.Duration    // how long to wait for an answer once a message is out; 0: for eight tries, 7 to 15 s
+	First      bool             // return with the first answer, from whichever address; else wait a little for the other family
+	Now        func() time.Time // the clock, for hosts whose own is known to be off; nil: time.Now
 }
 
 // Result is what a server answered.

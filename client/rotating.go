@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -145,28 +146,22 @@ func (p *Profile) complete() error {
 	spa, rotating := p.Port != 0 || p.ServerKey != "", !p.Rotating.IsZero()
 	switch {
 	case (spa || !rotating) && p.Port == 0:
-		return missing(only("port"))
+		return missing(fieldOf("port"))
 	case (spa || !rotating) && p.ServerKey == "":
-		return missing(only("server_key"))
+		return missing(fieldOf("server_key"))
 	case rotating && p.Shape == Shape{}:
-		return missing(only("shape"))
+		return missing(fieldOf("shape"))
 	case !rotating && (p.Shape != Shape{} || p.Gate != ""):
-		return missing(only("rotating"))
+		return missing(fieldOf("rotating"))
 	case !spa && len(p.Doors) == 0:
-		return missing(only("doors"))
+		return missing(fieldOf("doors"))
 	}
 	return nil
 }
 
-// only returns the field of a key, as one that is needed.
-func only(key string) []field {
-	for _, f := range fields {
-		if f.key == key {
-			f.required = true
-			return []field{f}
-		}
-	}
-	return nil
+// fieldOf returns the field of a key.
+func fieldOf(key string) field {
+	return fields[slices.IndexFunc(fields, func(f field) bool { return f.key == key })]
 }
 
 // uriScheme begins a URI that holds what rotating sequences need: short enough
@@ -202,7 +197,7 @@ func ParseRotatingURI(text string) (*Profile, error) {
 		if v.key == "gate" && v.text == "" {
 			continue
 		}
-		f := only(v.key)[0]
+		f := fieldOf(v.key)
 		if err := f.set(p, v.text); err != nil {
 			return nil, fmt.Errorf("read the profile: %s: want %s", v.key, f.want)
 		}

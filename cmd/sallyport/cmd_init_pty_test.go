@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -43,13 +44,40 @@ func pty(t *testing.T) (person, terminal *os.File) {
 	return person, terminal
 }
 
-// conversation is sallyport init, talking with a person on a terminal.
+// conversation is sallyport, talking with a person on a terminal.
 type conversation struct {
 	*testing.T
 	person *os.File
 	heard  *bytes.Buffer
-	cmd    *lab.Cmd
+	cmd    *exec.Cmd
 	dir    string
+}
+
+// attached starts a command on a terminal of its own.
+func attached(t *testing.T, cmd *exec.Cmd, start func() error) *conversation {
+	t.Helper()
+	person, terminal := pty(t)
+	defer terminal.Close()
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = terminal, terminal, terminal
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := start(); err != nil {
+		t.Fatal(err)
+	}
+	return &conversation{t, person, new(bytes.Buffer), cmd, ""}
+}
+
+// talk starts sallyport on a terminal, without a lab.
+func talk(t *testing.T, env []string, args ...string) *conversation {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, self, args...)
+	cmd.Env = append(append(os.Environ(), actAsCommand+"=1", "TERM=xterm", "NO_COLOR=1"), env...)
+	return attached(t, cmd, cmd.Start)
 }
 
 // converse starts it on the gate of a lab with some services.
@@ -63,14 +91,9 @@ func converse(t *testing.T, args ...string) *conversation {
 	w.env = []string{"SSH_CONNECTION=192.0.2.7 40000 192.0.2.1 22", "TERM=xterm", "NO_COLOR="}
 	dir := filepath.Join(w.dir, "new")
 	cmd := w.sallyport(w.Gate, append([]string{"init", "--dir", dir + "/etc", "--state", dir + "/var", "--socket", dir + "/sock"}, args...)...)
-	person, terminal := pty(t)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = terminal, terminal, terminal
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	terminal.Close()
-	return &conversation{t, person, new(bytes.Buffer), cmd, dir}
+	c := attached(t, cmd.Cmd, cmd.Start)
+	c.dir = dir
+	return c
 }
 
 // after reads until the command has said something, then types.

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/crypto/ssh"
 
+	"sallyport/client"
 	"sallyport/internal/atomicfile"
 )
 
@@ -81,24 +82,28 @@ func newPassphrase(none bool) ([]byte, error) {
 	if none {
 		return nil, nil
 	}
-	first, err := askSecret("Passphrase for the new key (empty: none): ")
-	if errors.Is(err, errNoTerminal) {
-		return nil, hinted{fmt.Errorf("ask for a passphrase: %w", err), "--no-passphrase makes a key without one"}
+	question := "Passphrase for the new key (empty: none): "
+	for range client.Tries {
+		first, err := askSecret(question)
+		if errors.Is(err, errNoTerminal) {
+			return nil, hinted{fmt.Errorf("ask for a passphrase: %w", err), "--no-passphrase makes a key without one"}
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(first) == 0 {
+			return nil, nil
+		}
+		second, err := askSecret("The same again: ")
+		if err != nil {
+			return nil, err
+		}
+		if bytes.Equal(first, second) {
+			return first, nil
+		}
+		question = "The two passphrases differ. Passphrase for the new key (empty: none): "
 	}
-	if err != nil {
-		return nil, err
-	}
-	if len(first) == 0 {
-		return nil, nil
-	}
-	second, err := askSecret("The same again: ")
-	if err != nil {
-		return nil, err
-	}
-	if !bytes.Equal(first, second) {
-		return nil, hinted{errors.New("the two passphrases differ"), "try again"}
-	}
-	return first, nil
+	return nil, hinted{errors.New("the two passphrases differ"), "nothing was written; try again"}
 }
 
 // makeKey makes a key and writes both halves.

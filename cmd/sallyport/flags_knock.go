@@ -14,7 +14,7 @@ type askFlags struct {
 	only4, only6 *bool
 	identity     *string
 	timeout      *time.Duration
-	ask          func(path string) ([]byte, error)
+	ask          func(path string, try int) ([]byte, error)
 }
 
 func addAskFlags(cmd *cobra.Command, std stdio) *askFlags {

@@ -148,21 +148,27 @@ func askSecret(question string) ([]byte, error) {
 	return secret, err
 }
 
-// askPassphrase asks for the passphrase of a key file.
-func askPassphrase(path string) ([]byte, error) {
-	secret, err := askSecret(fmt.Sprintf("Passphrase of %s: ", path))
+// askPassphrase asks for the passphrase of a key file; after a wrong answer it
+// says that it was wrong.
+func askPassphrase(path string, try int) ([]byte, error) {
+	question := fmt.Sprintf("Passphrase of %s: ", path)
+	if try > 0 {
+		question = "That passphrase is wrong. " + question
+	}
+	secret, err := askSecret(question)
 	if errors.Is(err, errNoTerminal) {
 		return nil, hinted{err, "load the key into an ssh-agent: ssh-add " + path}
 	}
 	return secret, err
 }
 
-// askOnce remembers the answers for as long as the command runs.
-func askOnce(ask func(string) ([]byte, error)) func(string) ([]byte, error) {
+// askOnce remembers the answers for as long as the command runs, until one was
+// wrong.
+func askOnce(ask func(string, int) ([]byte, error)) func(string, int) ([]byte, error) {
 	known := map[string][]byte{}
-	return func(path string) ([]byte, error) {
-		if known[path] == nil {
-			secret, err := ask(path)
+	return func(path string, try int) ([]byte, error) {
+		if known[path] == nil || try > 0 {
+			secret, err := ask(path, try)
 			if err != nil {
 				return nil, err
 			}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -10,15 +11,22 @@ import (
 
 func TestPassphraseIsAskedForOnce(t *testing.T) {
 	var asked []string
-	ask := askOnce(func(path string) ([]byte, error) { asked = append(asked, path); return []byte("secret"), nil })
-	for _, path := range []string{"a", "b", "a"} {
-		secret, err := ask(path)
-		if err != nil || string(secret) != "secret" {
-			t.Errorf("got %q, %v", secret, err)
+	ask := askOnce(func(path string, try int) ([]byte, error) {
+		asked = append(asked, fmt.Sprint(path, try))
+		return fmt.Appendf(nil, "secret%d", try), nil
+	})
+	for _, q := range []struct {
+		path string
+		try  int
+		want string
+	}{{"a", 0, "secret0"}, {"b", 0, "secret0"}, {"a", 0, "secret0"}, {"a", 1, "secret1"}, {"a", 0, "secret1"}} {
+		secret, err := ask(q.path, q.try)
+		if err != nil || string(secret) != q.want {
+			t.Errorf("%v: got %q, %v", q, secret, err)
 		}
 		clear(secret) // the caller may wipe it
 	}
-	if !slices.Equal(asked, []string{"a", "b"}) {
+	if !slices.Equal(asked, []string{"a0", "b0", "a1"}) {
 		t.Errorf("asked for %q", asked)
 	}
 }
