@@ -18,7 +18,11 @@ type Grant struct {
 
 	Holder  Holder  `json:"-"` // with Client: whose it is
 	Message Message `json:"-"` // what asked for its end; zero: no message
+	Proof   Proof   `json:"-"` // what it was given for; zero: not known, or an operator's word
 }
+
+// Proof names the key, secret or sequence for which a grant was given, by a hash.
+type Proof [8]byte
 
 // Holder says whose a grant is, together with the client's name.
 type Holder uint8

@@ -35,7 +35,7 @@ func (g *Gate) completed(now time.Time, source netip.Addr, w *way) {
 	}
 	var refused []Decision
 	if reason == "" {
-		d.Grants, refused = g.permit.give(now, asked{source: source, client: w.client, doors: w.opens()})
+		d.Grants, refused = g.permit.give(now, asked{source: source, client: w.client, doors: w.opens(), proof: w.proof})
 		if len(d.Grants) == 0 {
 			reason, detail = because(refused)
 		}

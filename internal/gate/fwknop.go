@@ -141,7 +141,7 @@ func (f *foreign) obey(now time.Time, from netip.Addr, message *fwknop.Message, 
 		return append(to, d)
 	}
 	seconds := uint16(min(int(message.Timeout/time.Second), math.MaxUint16))
-	grants, refused := f.permit.give(now, asked{source: source, client: client, doors: doors, seconds: seconds})
+	grants, refused := f.permit.give(now, asked{source: source, client: client, doors: doors, seconds: seconds, proof: fwknopProof(client)})
 	if len(grants) == 0 {
 		d.Reason, d.Detail = because(refused)
 		d.Door = refused[0].Door

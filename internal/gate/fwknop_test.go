@@ -41,7 +41,7 @@ func newFwknopGate(t *testing.T, change func(*config.Config)) *spaGate {
 
 // knocked delivers a packet of fwknop's.
 func (g *spaGate) knocked(now time.Time, from netip.Addr, payload []byte) []Decision {
-	return g.Observe(now, &packet.Packet{Src: from, Dst: here, Proto: packet.UDP, SrcPort: 5555, DstPort: fwknopPort, Payload: payload, Length: len(payload)})
+	return g.proved(now, g.Observe(now, &packet.Packet{Src: from, Dst: here, Proto: packet.UDP, SrcPort: 5555, DstPort: fwknopPort, Payload: payload, Length: len(payload)}))
 }
 
 func sealed(t testing.TB, p fwknoptest.Packet) []byte {

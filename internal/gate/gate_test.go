@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"fmt"
 	"net/netip"
 	"testing"
 	"time"
@@ -59,6 +60,20 @@ func (s *sender) send(knocks string) (all []Decision) {
 		all = append(all, s.Observe(s.now, &packet.Packet{
 			Src: src, Dst: s.dst, Proto: p.Proto, DstPort: p.Number, Flags: packet.SYN, Seq: s.id})...)
 	}
+	return s.proved(s.now, all)
+}
+
+// proved fails on a grant whose proof the configuration does not know: the next
+// reload or start would end it.
+func (g *Gate) proved(now time.Time, all []Decision) []Decision {
+	until := Longest(g.config, nil, now)
+	for _, d := range all {
+		for _, granted := range d.Grants {
+			if d.Kind == event.KindGrant && until(granted).IsZero() {
+				panic(fmt.Sprintf("a grant without its proof: %+v", granted))
+			}
+		}
+	}
 	return all
 }
 
@@ -73,7 +88,7 @@ func one(t *testing.T, decisions []Decision) Decision {
 func TestSequenceGrants(t *testing.T) {
 	s := newSender()
 	d := one(t, s.send("tcp/7000 udp/8000 tcp/9000"))
-	want := event.Grant{Door: "ssh", Source: client, Until: s.now.Add(30 * time.Second)}
+	want := event.Grant{Door: "ssh", Source: client, Until: s.now.Add(30 * time.Second), Proof: sequenceProof(ports("tcp/7000 udp/8000 tcp/9000"))}
 	if d.Kind != event.KindGrant || d.Reason != event.BySequence || len(d.Grants) != 1 || d.Grants[0] != want {
 		t.Errorf("%+v, want a grant %+v", d, want)
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // Longest returns until when a grant may last with a configuration; the zero time:
-// not at all. Before is the configuration under which it was given, nil if that is
+// not at all. Before is the configuration that was in force until now, nil if that is
 // not known. Operators are bound by nothing but the existence of the door.
 func Longest(cfg, before *config.Config, now time.Time) func(event.Grant) time.Time {
 	clients := make(map[string]*config.Client, len(cfg.Clients))

@@ -36,6 +36,7 @@ type asked struct {
 	doors   []*config.Door
 	seconds uint16 // 0: as long as the doors are usually open
 	single  bool
+	proof   event.Proof
 }
 
 // give returns the grants for what is asked, and a refusal for each door that
@@ -47,7 +48,7 @@ func (p *permit) give(now time.Time, a asked) (grants []event.Grant, refused []D
 			refused = append(refused, Decision{Kind: event.KindRefusal, Reason: event.OutOfHours, Source: a.source, Door: door.Name, Detail: detail})
 			continue
 		}
-		g := event.Grant{Door: door.Name, Source: a.source, Until: until, Single: door.Single || a.single}
+		g := event.Grant{Door: door.Name, Source: a.source, Until: until, Single: door.Single || a.single, Proof: a.proof}
 		if a.client != nil {
 			g.Client, g.Single = a.client.Name, g.Single || a.client.Single
 		}

@@ -17,6 +17,7 @@ type way struct {
 	group  string         // its name
 	doors  []*config.Door // its doors
 	until  time.Time      // when it ends; zero: never
+	proof  event.Proof
 
 	client *config.Client // of a rotating sequence
 	step   int64          // of a rotating sequence
@@ -118,6 +119,9 @@ func (p *planner) make() *Plan {
 
 func (p *planner) add(w way, knocks []packet.Port, within time.Duration) {
 	if len(knocks) > 0 {
+		if w.reason == event.BySequence {
+			w.proof = sequenceProof(knocks)
+		}
 		p.plan.ways = append(p.plan.ways, w)
 		p.sequences = append(p.sequences, sequence.Sequence{Knocks: knocks, Within: within})
 	}
@@ -126,7 +130,7 @@ func (p *planner) add(w way, knocks []packet.Port, within time.Duration) {
 func (p *planner) addOneTime(door *config.Door) {
 	records := make([]spent.Record, 0, len(door.OneTime))
 	for _, o := range door.OneTime {
-		w := way{reason: event.ByOneTime, door: door, record: spent.Sequence(door.Name, o.Knocks), before: records}
+		w := way{reason: event.ByOneTime, door: door, record: spent.Sequence(door.Name, o.Knocks), before: records, proof: oneTimeProof}
 		p.add(w, o.Knocks, door.Within)
 		records = append(records, w.record)
 	}
@@ -143,12 +147,13 @@ func (p *planner) addRotating() {
 			if s.secret.IsZero() {
 				continue
 			}
+			proof := secretProof(s.secret)
 			rotation := sequence.NewRotation(s.secret.At(p.config.Gate.Name), p.config.Rotating.Shape)
 			for _, door := range of(c.Doors) {
-				p.addSteps(rotation, way{reason: event.ByRotating, door: door, client: c, until: s.until})
+				p.addSteps(rotation, way{reason: event.ByRotating, door: door, client: c, until: s.until, proof: proof})
 			}
 			for _, name := range c.Groups {
-				p.addSteps(rotation, way{reason: event.ByRotating, group: name, doors: of(p.config.Group(name).Doors), client: c, until: s.until})
+				p.addSteps(rotation, way{reason: event.ByRotating, group: name, doors: of(p.config.Group(name).Doors), client: c, until: s.until, proof: proof})
 			}
 		}
 	}

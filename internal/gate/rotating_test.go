@@ -56,7 +56,7 @@ func newRotating(change func(*config.Config)) *sender {
 func TestRotatingGrants(t *testing.T) {
 	s := newRotating(nil)
 	d := one(t, s.send(s.derive(1, 0)))
-	want := event.Grant{Door: "ssh", Source: client, Client: "alice", Until: s.now.Add(30 * time.Second)}
+	want := event.Grant{Door: "ssh", Source: client, Client: "alice", Until: s.now.Add(30 * time.Second), Proof: secretProof(secretOf(1))}
 	if d.Kind != event.KindGrant || d.Reason != event.ByRotating || d.Client != "alice" || len(d.Grants) != 1 || d.Grants[0] != want {
 		t.Errorf("%+v, want %+v", d, want)
 	}

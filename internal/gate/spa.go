@@ -272,7 +272,7 @@ func (m *messages) obey(now time.Time, p *packet.Packet, a arrival, message *spa
 		}
 		return d, nil
 	}
-	return m.give(now, asked{source: p.Src, client: client, doors: doors, seconds: h.Seconds, single: h.Single}, d)
+	return m.give(now, asked{source: p.Src, client: client, doors: doors, seconds: h.Seconds, single: h.Single, proof: keyProof(client)}, d)
 }
 
 // give opens what may be opened now, and refuses the rest.

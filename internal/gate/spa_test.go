@@ -119,7 +119,7 @@ func (g *spaGate) seal(s signer, bound netip.Addr, change func(*spa.Header)) []b
 
 func (g *spaGate) deliver(now time.Time, from netip.Addr, payload []byte) Decision {
 	g.t.Helper()
-	return one(g.t, g.Observe(now, &packet.Packet{Src: from, Dst: here, Proto: packet.UDP, SrcPort: 5555, DstPort: spaPort, Payload: payload, Length: len(payload)}))
+	return one(g.t, g.proved(now, g.Observe(now, &packet.Packet{Src: from, Dst: here, Proto: packet.UDP, SrcPort: 5555, DstPort: spaPort, Payload: payload, Length: len(payload)})))
 }
 
 func door(name string) func(*spa.Header) { return func(h *spa.Header) { h.Door = spa.DoorID(name) } }

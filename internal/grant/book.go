@@ -201,7 +201,7 @@ func (b *Book) fold(parts []part, now time.Time) []part {
 	})
 	into := parts[1]
 	into.Grant, into.owed = latest(parts[:1], into.due()), nil
-	into.Client, into.Holder, into.Message = "", event.Anyone, event.Message{}
+	into.Client, into.Holder, into.Message, into.Proof = "", event.Anyone, event.Message{}, event.Proof{}
 	b.register.put(into, now)
 	b.register.drop(parts[0].slot, false)
 	b.counted(into.Door, -1)

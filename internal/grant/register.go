@@ -29,13 +29,13 @@ type kept struct {
 }
 
 const (
-	registerMagic = "SPOWNER1"
+	registerMagic = "SPOWNER2"
 	registerLimit = 1 << 16
 
 	longestDoor   = 32
 	longestClient = 64
-	// end 8 · message 8 · holder 1 · what it is 1 · prefix 1 · address 1+16 · names with their lengths
-	partLen    = 8 + 8 + 3 + 17 + 1 + longestDoor + 1 + longestClient
+	// end 8 · message 8 · proof 8 · holder 1 · what it is 1 · prefix 1 · address 1+16 · names with their lengths
+	partLen    = 8 + 8 + 8 + 3 + 17 + 1 + longestDoor + 1 + longestClient
 	recordSize = 1 + partLen + 4
 
 	// What a part is.
@@ -94,33 +94,34 @@ func (r *Register) drop(slot int, over bool) {
 func writePart(b []byte, g event.Grant, end time.Duration, owed bool) {
 	binary.BigEndian.PutUint64(b, uint64(end))
 	copy(b[8:16], g.Message[:])
-	b[16] = byte(g.Holder)
+	copy(b[16:24], g.Proof[:])
+	b[24] = byte(g.Holder)
 	if g.Single {
-		b[17] |= isSingle
+		b[25] |= isSingle
 	}
 	if owed {
-		b[17] |= isOwed
+		b[25] |= isOwed
 	}
-	b[18] = byte(g.Prefix)
+	b[26] = byte(g.Prefix)
 	source := g.Source.Unmap().WithZone("").AsSlice()
-	b[19] = byte(len(source))
-	copy(b[20:36], source)
-	b[36] = byte(copy(b[37:37+longestDoor], g.Door))
-	b[69] = byte(copy(b[70:70+longestClient], g.Client))
+	b[27] = byte(len(source))
+	copy(b[28:44], source)
+	b[44] = byte(copy(b[45:45+longestDoor], g.Door))
+	b[77] = byte(copy(b[78:78+longestClient], g.Client))
 }
 
 // readPart is the inverse of writePart; it accepts nothing else.
 func readPart(b []byte, booted time.Time) (g event.Grant, owed, ok bool) {
-	if len(b) != partLen || b[36] > longestDoor || b[69] > longestClient || b[19] > 16 || b[17] > isSingle|isOwed || event.Holder(b[16]) > event.Anyone {
+	if len(b) != partLen || b[44] > longestDoor || b[77] > longestClient || b[27] > 16 || b[25] > isSingle|isOwed || event.Holder(b[24]) > event.Anyone {
 		return g, false, false
 	}
-	source, ok := netip.AddrFromSlice(b[20 : 20+int(b[19])])
+	source, ok := netip.AddrFromSlice(b[28 : 28+int(b[27])])
 	g = event.Grant{
-		Door: string(b[37 : 37+int(b[36])]), Client: string(b[70 : 70+int(b[69])]), Source: source, Prefix: int(b[18]),
-		Single: b[17]&isSingle != 0, Holder: event.Holder(b[16]), Message: event.Message(b[8:16]),
+		Door: string(b[45 : 45+int(b[44])]), Client: string(b[78 : 78+int(b[77])]), Source: source, Prefix: int(b[26]),
+		Single: b[25]&isSingle != 0, Holder: event.Holder(b[24]), Message: event.Message(b[8:16]), Proof: event.Proof(b[16:24]),
 	}
 	end := time.Duration(binary.BigEndian.Uint64(b))
-	g.Until, owed = booted.Add(end), b[17]&isOwed != 0
+	g.Until, owed = booted.Add(end), b[25]&isOwed != 0
 	again := make([]byte, partLen)
 	writePart(again, g, end, owed)
 	return g, owed, ok && g.From().IsValid() && string(again) == string(b)

@@ -50,7 +50,7 @@ func fill(t *testing.T, dir string) (free func()) {
 // source is one of many.
 func source(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}) }
 
-// What does not fit on a full disk is written when there is room again: whoever
+// What does not fit on a full disk is written when there is room again: who
 // owns a grant is known after the next start, and what has ended meanwhile is over.
 func TestRoomAgainForOwners(t *testing.T) {
 	for name, fullAtStart := range map[string]bool{"full while it runs": false, "full at the start": true} {

@@ -145,6 +145,7 @@ func joined(book, kernel []event.Grant) []event.Grant {
 	}
 	for _, g := range kernel {
 		if !has[of(g)] {
+			g.Holder = event.Anyone
 			list = append(list, g)
 		}
 	}
