@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -25,17 +26,17 @@ import (
 )
 
 type drillCommand struct {
-	std                 stdio
-	config, since       string
-	groups              []string
-	html                string
-	quick, list         bool
-	asJSON, log         bool
-	atOnce              int
-	severity            string
-	wait                *time.Duration
-	exercising, history bool
-	lang                *langFlag
+	std                          stdio
+	config, since                string
+	groups                       []string
+	html                         string
+	quick, list                  bool
+	asJSON, log                  bool
+	atOnce                       int
+	severity                     string
+	wait                         *time.Duration
+	exercising, history, grouped bool
+	lang                         *langFlag
 }
 
 func newDrill(std stdio) *cobra.Command {
@@ -66,6 +67,7 @@ The exit status is 0 if everything was as expected, 1 if not, and 2 for wrong us
 			return drillNames(), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			c.grouped = cmd.Flags().Changed("group")
 			if err := c.fits(cmd, args); err != nil {
 				return err
 			}
@@ -133,6 +135,9 @@ func (c *drillCommand) chosen(ids []string) ([]drill.Attack, error) {
 		if !slices.Contains(drillNames(), id) {
 			return nil, usageError{hinted{fmt.Errorf("there is no attack %q", id), didYouMean(id, drillNames(), "sallyport drill --list names them all")}}
 		}
+	}
+	if c.grouped && len(c.groups) == 0 {
+		return nil, usageError{hinted{errors.New("--group names no group"), "known are: " + strings.Join(drill.Groups(), ", ")}}
 	}
 	for _, g := range c.groups {
 		if !slices.Contains(drill.Groups(), g) {
@@ -214,6 +219,9 @@ func (c *drillCommand) carryOut(ctx context.Context, cfg *config.Config, attacks
 	began := time.Now()
 	r = drill.Report{Version: build.Version(), Config: c.config, Began: began}
 	r.Results, err = drill.Run(ctx, attacks, opts)
+	if errors.Is(err, drill.ErrStopped) {
+		err = fmt.Errorf("the drill was stopped after %d of %d attacks", len(attacks)-r.Count(""), len(attacks))
+	}
 	r.Seconds = time.Since(began).Seconds()
 	return r, err
 }

@@ -13,81 +13,9 @@ import (
 	"testing"
 
 	"sallyport/internal/drill"
+	"sallyport/internal/drill/drilltest"
 	"sallyport/internal/lab/labtest"
 )
-
-const drillKey = `key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDDhD78bv1xi7z4WjU6K52xtsZ86oxYkSuJ6lO/7urRq alice@laptop"` + "\n"
-
-// drilled are gates as people have them.
-var drilled = map[string]string{
-	"a server": `
-[spa]
-port = 40321
-[[door]]
-name = "ssh"
-ports = ["tcp/22"]
-sequence = ["tcp/17043", "udp/8124", "tcp/29017", "tcp/6203"]
-[[client]]
-name = "alice"
-doors = ["ssh"]
-` + drillKey,
-	"a router with containers": `
-[gate]
-trusted = ["192.168.1.0/24"]
-interfaces = ["ppp*"]
-[spa]
-port = 40321
-require_bound = true
-[[door]]
-name = "admin"
-ports = ["tcp/22"]
-single = true
-[[door]]
-name = "shop"
-ports = ["tcp/8080"]
-to = ["172.17.0.0/16"]
-sequence = ["udp/17043", "tcp/8124", "udp/29017"]
-[[door]]
-name = "vpn"
-ports = ["udp/51820"]
-sequence = ["tcp/12043", "udp/9124", "tcp/25017"]
-[[client]]
-name = "alice"
-doors = ["admin", "vpn"]
-` + drillKey,
-	"a company": `
-[gate]
-name = "tokyo"
-policy = "all"
-closed = "reject"
-public = ["tcp/443", "tcp/2323", "tcp/2424", "tcp/2525"]
-[spa]
-port = 40321
-[ban]
-enabled = true
-decoys = ["tcp/2323", "tcp/2424", "tcp/2525"]
-[[door]]
-name = "ssh"
-ports = ["tcp/22"]
-hours = ["Mon-Fri 08:00-18:00"]
-[[door]]
-name = "wiki"
-ports = ["tcp/8443"]
-[[group]]
-name = "office"
-doors = ["ssh", "wiki"]
-[[client]]
-name = "alice"
-doors = ["office"]
-from = ["198.51.100.0/24"]
-max_open = "10m"
-` + drillKey + `
-[[client]]
-name = "bob"
-doors = ["wiki"]
-rotating = "KVKFKRCPNZQUYMLXOVYDSQKJKZDTSRLD"
-`,
-}
 
 // runDrill runs the command from outside any lab, as a user starts it.
 func runDrill(t *testing.T, config string, args ...string) (stdout, stderr string, status int) {
@@ -115,7 +43,7 @@ func TestDrillOfOrdinaryGates(t *testing.T) {
 	if !labtest.Long() {
 		t.Skip("it carries out two hundred attacks")
 	}
-	for name, config := range drilled {
+	for name, config := range drilltest.Gates {
 		t.Run(name, func(t *testing.T) {
 			out, errs, status := runDrill(t, config, "--quick", "--json")
 			var r drill.Report
@@ -143,11 +71,11 @@ func TestDrillStatus(t *testing.T) {
 	t.Parallel()
 	labtest.Need(t, "netns")
 	before, page := filepath.Join(t.TempDir(), "before.json"), filepath.Join(t.TempDir(), "drill.html")
-	out, errs, status := runDrill(t, drilled["a server"], "probe-door", "day-near-miss", "--json")
+	out, errs, status := runDrill(t, drilltest.Gates[drilltest.Server], "probe-door", "day-near-miss", "--json")
 	if status != 0 || os.WriteFile(before, []byte(out), 0o600) != nil {
 		t.Fatalf("status %d\n%s%s", status, out, errs)
 	}
-	blind := drilled["a server"] + "[detect]\nenabled = false\n"
+	blind := drilltest.Gates[drilltest.Server] + "[detect]\nenabled = false\n"
 	out, errs, status = runDrill(t, blind, "probe-door", "day-near-miss", "--since", before, "--html", page, "--lang", "ja")
 	if status != 1 || !strings.Contains(out, "day-near-miss: 前回は防御、今回は失敗") {
 		t.Errorf("status %d\n%s%s", status, out, errs)
@@ -156,7 +84,7 @@ func TestDrillStatus(t *testing.T) {
 	if err != nil || !bytes.Contains(text, []byte("自組織のゲートへの攻撃演習")) || bytes.Contains(text, []byte("src=")) {
 		t.Errorf("%v\n%s", err, text)
 	}
-	for _, args := range [][]string{{"no-such-attack"}, {"--group", "no-such-group"}, {"--at-once", "0"}, {"--since", "/does/not/exist"},
+	for _, args := range [][]string{{"no-such-attack"}, {"--group", "no-such-group"}, {"--group="}, {"--at-once", "0"}, {"--since", "/does/not/exist"},
 		{"--wait", "1m"}, {"--history"}, {"--exercise", "--quick"}, {"--exercise", "scan-ordered"}, {"--exercise", "--severity", "grave"}, {"--exercise", "--wait", "8d"}} {
 		if out, errs, status := runDrill(t, blind, args...); status != 2 {
 			t.Errorf("%q: status %d\n%s%s", args, status, out, errs)

@@ -31,11 +31,14 @@ type Attack struct {
 	Slow      bool          `json:"slow"`                // not with --quick
 	Simulated bool          `json:"simulated"`           // judged by the detection alone, in simulated time
 	Scaled    bool          `json:"scaled"`              // with thresholds that are lower than those of the configuration
+	IPv6      bool          `json:"ipv6,omitempty"`      // the same over IPv6
 
 	// needs says what the configuration lacks for this attack, or nothing.
 	needs func(*plan) string
 	alter func(*plan)
 	run   func(context.Context, *ground) error
+	// simulate judges in simulated time, with a folder for files.
+	simulate func(p *plan, dir string, r Result) (Result, error)
 }
 
 // Groups are the groups of attacks, in the order of the catalogue.
@@ -45,7 +48,8 @@ func Groups() []string {
 
 // Catalogue returns every attack.
 func Catalogue() []Attack {
-	list := []Attack{
+	var list []Attack
+	for _, a := range []Attack{
 		scanOrdered, scanShuffled, scanDatagrams, scanSpoofed, scanSlow, scanDistributed,
 		guessBegun, guessBlind, nearMiss, wrongOrder,
 		overheardStatic, overheardRotating, rotatingLate, overheardOneTime, oneTimeSkipped,
@@ -55,9 +59,22 @@ func Catalogue() []Attack {
 		victimMarked, banForged, decoyTouched, floodMessages, floodOnePort, floodKnocks, natNeighbour,
 		rulesetFlushed, daemonKilled, daemonFrozen, diskFull, interfaceGone, journalTampered,
 		probeMessagePort, probeDoor, malformed,
+	} {
+		six := a
+		six.ID, six.IPv6 = a.ID+"-6", true
+		list = append(list, a, six)
 	}
+	list = append(list, clockSetBack, clockSetForward)
 	return append(list, simulated()...)
 }
 
 // Described returns what an attack does and what must not happen, in a language.
-func (a Attack) Described(l lang.Lang) (does, not string) { return l.Say(a.Does), l.Say(a.Not) }
+func (a Attack) Described(l lang.Lang) (does, not string) { return described(l, a.Does, a.Not, a.IPv6) }
+
+func described(l lang.Lang, does, not string, ipv6 bool) (string, string) {
+	does = l.Say(does)
+	if ipv6 {
+		does = l.Sayf("%s, over IPv6", does)
+	}
+	return does, l.Say(not)
+}

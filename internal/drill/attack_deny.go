@@ -168,9 +168,8 @@ var floodKnocks = Attack{
 	Technique: "T1499", needs: static,
 	run: func(ctx context.Context, g *ground) error {
 		door := g.staticDoor()
-		base := g.pool.Addr().As4()
 		for n := range 20_000 {
-			from := netip.AddrFrom4([4]byte{base[0], base[1], byte(n), byte(100 + n>>8)})
+			from := g.inventedFor(n)
 			if err := g.send(from, door.Sequence[0], []byte{0}); err != nil {
 				return err
 			}
@@ -186,6 +185,15 @@ var floodKnocks = Attack{
 		}
 		return g.letIn(ctx, honest, door.Name)
 	},
+}
+
+// inventedFor is one of thousands of sources beyond those that strangers have.
+func (g *ground) inventedFor(n int) netip.Addr {
+	if g.six {
+		return g.invented(uint32(1<<15 + n))
+	}
+	base := g.pool.Addr().As4()
+	return netip.AddrFrom4([4]byte{base[0], base[1], byte(n), byte(100 + n>>8)})
 }
 
 const sayNeighbour = "nothing: behind one address, what opens for one opens for all; and no other address gets in"

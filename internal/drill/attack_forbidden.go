@@ -90,7 +90,13 @@ var forbiddenDoor = Attack{
 var forbiddenPlace = Attack{
 	ID: "forbidden-place", Group: "forbidden", Does: "has a client's key, and knocks from where that client may not", Not: sayNothingOpens,
 	Rule: "forbidden-place", Within: 15 * seconds, Technique: "T1078", needs: messages,
-	alter: func(p *plan) { p.owner().From = only(netip.MustParsePrefix("203.0.113.128/25")) },
+	alter: func(p *plan) {
+		elsewhere := netip.MustParsePrefix("203.0.113.128/25")
+		if p.six {
+			elsewhere = netip.MustParsePrefix("2001:db8:ffff::/48")
+		}
+		p.owner().From = only(elsewhere)
+	},
 	run: func(ctx context.Context, g *ground) error {
 		thief := g.outsider()
 		for range g.Detect.Forbidden + 1 {

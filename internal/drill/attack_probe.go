@@ -69,8 +69,8 @@ var malformed = Attack{
 		from := g.outsider()
 		for i := range 20_000 {
 			segment := make([]byte, mrand.N(60))
-			_, _ = rand.Read(segment) // it never fails (crypto/rand)
-			protocol := []byte{6, 17, 1, 0, 47, 132, byte(i)}[i%7]
+			_, _ = rand.Read(segment)                                      // it never fails (crypto/rand)
+			protocol := []byte{6, 17, 1, 0, 47, 132, 58, 44, byte(i)}[i%9] // 0, 44 and 58 mean something in IPv6
 			if err := g.sendRaw(from, protocol, segment); err != nil {
 				return err
 			}

@@ -16,6 +16,7 @@ import (
 	"github.com/google/nftables/expr"
 
 	"sallyport/internal/config"
+	"sallyport/internal/drill/drilltest"
 	"sallyport/internal/lab/labtest"
 	"sallyport/internal/packet"
 )
@@ -129,16 +130,5 @@ func one(t *testing.T, id string, opts Options) Result {
 // plain is a configuration with one door, and a client with a key.
 func plain(t *testing.T) *config.Config {
 	t.Helper()
-	return loaded(t, `
-[spa]
-port = 40321
-[[door]]
-name = "ssh"
-ports = ["tcp/22"]
-sequence = ["tcp/17043", "udp/8124", "tcp/29017", "tcp/6203"]
-[[client]]
-name = "alice"
-doors = ["ssh"]
-key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDDhD78bv1xi7z4WjU6K52xtsZ86oxYkSuJ6lO/7urRq alice@laptop"
-`)
+	return loaded(t, drilltest.Gates[drilltest.Server])
 }

@@ -57,14 +57,18 @@ type Result struct {
 	Why       string   `json:"why,omitempty"`
 	Simulated bool     `json:"simulated,omitempty"`
 	Scaled    bool     `json:"scaled,omitempty"`
+	IPv6      bool     `json:"ipv6,omitempty"`
 }
 
 // Ok reports whether a result is as expected.
 func (r Result) Ok() bool { return r.Verdict == Held || r.Verdict == Skipped }
 
+// ErrStopped says that not every attack was carried out, because the drill was to end.
+var ErrStopped = errors.New("stopped")
+
 // Run carries attacks out, and returns their results in the order of the
-// attacks. Call lab.Enter before. The error is that of ctx: what one attack
-// meets is in its result.
+// attacks. Call lab.Enter before. The error is ErrStopped if ctx has ended: what one
+// attack meets is in its result.
 func Run(ctx context.Context, attacks []Attack, opts Options) ([]Result, error) {
 	results := make([]Result, len(attacks))
 	if opts.AtOnce <= 0 {
@@ -77,6 +81,11 @@ func Run(ctx context.Context, attacks []Attack, opts Options) ([]Result, error) 
 	)
 	for i := range attacks {
 		slots <- struct{}{}
+		if ctx.Err() != nil { // what has not begun has no verdict
+			results[i] = attacks[i].blank()
+			<-slots
+			continue
+		}
 		wg.Go(func() {
 			defer func() { <-slots }()
 			results[i] = attacks[i].carryOut(ctx, opts)
@@ -88,18 +97,21 @@ func Run(ctx context.Context, attacks []Attack, opts Options) ([]Result, error) 
 		})
 	}
 	wg.Wait()
-	return results, ctx.Err()
+	if ctx.Err() != nil {
+		return results, ErrStopped
+	}
+	return results, nil
 }
 
 // blank is the result of an attack that has not begun.
 func (a *Attack) blank() Result {
 	return Result{ID: a.ID, Group: a.Group, Does: a.Does, Not: a.Not, Technique: a.Technique, Expected: a.Rule, Within: a.Within.Seconds(),
-		Seen: []string{}, Opened: []string{}, Simulated: a.Simulated, Scaled: a.Scaled}
+		Seen: []string{}, Opened: []string{}, Simulated: a.Simulated, Scaled: a.Scaled, IPv6: a.IPv6}
 }
 
 func (a *Attack) carryOut(ctx context.Context, opts Options) Result {
 	r := a.blank()
-	p, err := take(opts.Config, time.Now())
+	p, err := take(opts.Config, a.IPv6, time.Now())
 	if err != nil {
 		return r.broken(err)
 	}
@@ -116,7 +128,7 @@ func (a *Attack) carryOut(ctx context.Context, opts Options) Result {
 		opts.alter(p)
 	}
 	if a.Simulated {
-		return a.simulate(r, p)
+		return a.judge(r, p)
 	}
 	g, err := prepare(p, opts)
 	if err == nil && opts.sabotage != nil {
@@ -125,7 +137,11 @@ func (a *Attack) carryOut(ctx context.Context, opts Options) Result {
 	if err == nil {
 		r, err = a.attack(ctx, g, r)
 	}
-	if err = errors.Join(err, g.close()); err != nil {
+	err = errors.Join(err, g.close())
+	switch {
+	case ctx.Err() != nil:
+		return a.blank() // nothing was learnt, and that is nobody's fault
+	case err != nil:
 		return r.broken(err)
 	}
 	return r

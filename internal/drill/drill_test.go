@@ -3,7 +3,10 @@
 package drill
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -135,7 +138,7 @@ func loaded(t *testing.T, text string) *config.Config {
 // What is taken arrives; what is not, does not.
 func TestThePlanIsTheConfiguration(t *testing.T) {
 	cfg := reference(t)
-	p, err := take(cfg, time.Now())
+	p, err := take(cfg, false, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,6 +189,52 @@ func values(v reflect.Value, path []string) (list []any) {
 		list = append(list, values(v.Index(i), path[1:])...)
 	}
 	return list
+}
+
+// A drill that is to end says so, and has no verdict on what it has not carried out.
+func TestStopped(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	list := slices.DeleteFunc(Catalogue(), func(a Attack) bool { return !strings.HasPrefix(a.ID, "day-forbidden") && a.ID != "day-flood" })
+	results, err := Run(ctx, list, Options{Config: reference(t), AtOnce: 1, Done: func(Result) { stop() }})
+	if !errors.Is(err, ErrStopped) || len(results) != 3 || results[0].Verdict != Held || results[2].Verdict != "" || results[2].Why != "" {
+		t.Errorf("%v: %+v", err, results)
+	}
+}
+
+// What simulated attacks have in common is read once.
+func TestOrdinaryIsReadOnce(t *testing.T) {
+	a, err := ordinary()
+	if b, again := ordinary(); err != nil || again != nil || a != b {
+		t.Errorf("%p, %v; %p, %v", a, err, b, again)
+	}
+}
+
+// Each attack on the network has a sibling over IPv6, and each stranger there a
+// network of its own.
+func TestBothFamilies(t *testing.T) {
+	list := Catalogue()
+	for _, a := range list {
+		sibling := slices.ContainsFunc(list, func(b Attack) bool { return b.ID == a.ID+"-6" && b.IPv6 })
+		if sibling == (a.Simulated || a.IPv6) {
+			t.Errorf("%s: over IPv6 is %v", a.ID, sibling)
+		}
+	}
+	p, err := take(reference(t), true, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := make(map[netip.Prefix]bool)
+	for range 2000 {
+		a := p.stranger()
+		if network := netip.PrefixFrom(a, 48).Masked(); !p.pool.Contains(a) || seen[network] {
+			t.Fatalf("%s is not in a network of its own within %s", a, p.pool)
+		} else {
+			seen[network] = true
+		}
+	}
+	if home, ok := p.homeOf(p.named("alice")); !ok || !netip.MustParsePrefix("2001:db8::/32").Contains(home) || slices.ContainsFunc(p.lab(), func(l netip.Prefix) bool { return l.Contains(home) && home.As16()[15] < 7 }) {
+		t.Errorf("alice knocks from %s", home)
+	}
 }
 
 // Identifiers are unique, groups known, rules those of the detection, and texts in both languages.

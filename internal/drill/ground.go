@@ -56,7 +56,7 @@ func prepare(p *plan, opts Options) (g *ground, err error) {
 	spoofed := []netip.Prefix{p.pool}
 	for i := range p.Clients {
 		if a, ok := p.plainHome(&p.Clients[i]); ok {
-			spoofed = append(spoofed, netip.PrefixFrom(a, 32))
+			spoofed = append(spoofed, netip.PrefixFrom(a, a.BitLen()))
 		}
 	}
 	if g.lab, err = lab.New(lab.Options{Spoofed: spoofed}); err != nil {
@@ -140,7 +140,12 @@ func (g *ground) serve() error {
 func (g *ground) tried() []config.Door { return g.Doors[:min(len(g.Doors), 24)] }
 
 // gate is the address that is attacked.
-func (g *ground) gate() netip.Addr { return g.lab.Attacker.Gate4 }
+func (g *ground) gate() netip.Addr {
+	if g.six {
+		return g.lab.Attacker.Gate6
+	}
+	return g.lab.Attacker.Gate4
+}
 
 // outsider is a stranger for whom no door must open.
 func (g *ground) outsider() netip.Addr {
@@ -155,7 +160,7 @@ func (g *ground) live(a netip.Addr) error {
 		return nil
 	}
 	g.home[a] = true
-	return g.lab.Attacker.AddAddress("eth0", netip.PrefixFrom(a, 32))
+	return g.lab.Attacker.AddAddress("eth0", netip.PrefixFrom(a, a.BitLen()))
 }
 
 // try connects to a port, as a client or a scanner would.
@@ -201,7 +206,10 @@ func (g *ground) letIn(ctx context.Context, from netip.Addr, door string) error 
 		if answer == lab.Open {
 			return nil
 		}
-		if time.Now().After(deadline) || ctx.Err() != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if time.Now().After(deadline) {
 			return shut{fmt.Errorf("door %q does not open for those who may open it", door)}
 		}
 	}
@@ -241,7 +249,7 @@ func (g *ground) hear(from netip.Addr, port uint16, payload []byte) (answered bo
 	if err := g.live(from); err != nil {
 		return false, err
 	}
-	conn, err := g.lab.Attacker.ListenPacket("udp4", netip.AddrPortFrom(from, 0).String())
+	conn, err := g.lab.Attacker.ListenPacket("udp", netip.AddrPortFrom(from, 0).String())
 	if err != nil {
 		return false, err
 	}

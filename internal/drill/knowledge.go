@@ -43,7 +43,7 @@ func messages(p *plan) string {
 	case p.SPA.Port == 0:
 		return "SPA is off"
 	case p.owner() == nil:
-		return "no client has a key that works now, and IPv4 addresses to knock from"
+		return "no client has a key that works now, and addresses of the family to knock from"
 	}
 	return ""
 }
@@ -78,7 +78,7 @@ func decoys(p *plan) string {
 
 func widened(p *plan) string {
 	for _, d := range p.Doors {
-		if d.Widen4 != 0 && d.Widen4 < 24 {
+		if !p.six && d.Widen4 != 0 && d.Widen4 < 24 || p.six && d.Widen6 != 0 && d.Widen6 < 48 {
 			return "grants of a door are for whole networks"
 		}
 	}

@@ -33,14 +33,15 @@ type plan struct {
 	signers map[string]ssh.Signer // by client
 	secrets map[string]sequence.Secret
 	hours   map[string]string // of doors, in the attack on them
+	six     bool              // it is attacked over IPv6
 	pool    netip.Prefix      // where strangers are
 	serial  uint32            // of the last address taken
 	expired string            // the client that the attack on expiry has expired
 }
 
 // take makes a plan of a configuration. Every plan has secrets of its own.
-func take(cfg *config.Config, now time.Time) (*plan, error) {
-	p := &plan{Config: config.Config{
+func take(cfg *config.Config, six bool, now time.Time) (*plan, error) {
+	p := &plan{six: six, Config: config.Config{
 		Gate:     config.Gate{Name: cfg.Gate.Name, Policy: cfg.Gate.Policy, Public: cfg.Gate.Public, Closed: cfg.Gate.Closed},
 		SPA:      config.SPA{Port: cfg.SPA.Port, ClockSkew: cfg.SPA.ClockSkew, Ack: cfg.SPA.Ack, RequireBound: cfg.SPA.RequireBound, STUN: cfg.SPA.STUN},
 		Rotating: cfg.Rotating,
@@ -161,11 +162,19 @@ func (p *plan) used(port packet.Port) bool {
 }
 
 // pools are where strangers may live: none of them is on the Internet (RFC 2544,
-// RFC 6598, RFC 1918).
-var pools = []string{"198.18.0.0/16", "198.19.0.0/16", "100.127.0.0/16", "10.254.0.0/16", "172.30.0.0/16", "10.253.0.0/16"}
+// RFC 6598, RFC 1918; of IPv6 RFC 9637 and RFC 4193). Each of IPv6 has 65,536 prefixes
+// of 48 bits, which is the most that one customer has.
+var (
+	pools4 = []string{"198.18.0.0/16", "198.19.0.0/16", "100.127.0.0/16", "10.254.0.0/16", "172.30.0.0/16", "10.253.0.0/16"}
+	pools6 = []string{"3fff:f00::/32", "fd53:a11e::/32", "fd0a:7e57::/32"}
+)
 
 // choosePool finds addresses that nothing in the configuration speaks of.
 func (p *plan) choosePool(cfg *config.Config) error {
+	pools := pools4
+	if p.six {
+		pools = pools6
+	}
 	for _, text := range pools {
 		pool := netip.MustParsePrefix(text)
 		named := slices.ContainsFunc(cfg.Gate.Trusted, pool.Overlaps)
@@ -182,15 +191,31 @@ func (p *plan) choosePool(cfg *config.Config) error {
 
 // lab lists the prefixes of the lab.
 func (p *plan) lab() []netip.Prefix {
-	return []netip.Prefix{p.pool, netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("203.0.113.0/24")}
+	list := []netip.Prefix{p.pool}
+	for _, text := range []string{"192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8:1::/64", "2001:db8:2::/64", "2001:db8:3::/64"} {
+		list = append(list, netip.MustParsePrefix(text))
+	}
+	return list
 }
 
-// stranger returns an address that nobody has had. Each is in another /24: a door may widen grants.
+// stranger returns an address that nobody has had. Each is in another /24, or /48: a
+// door may widen grants.
 func (p *plan) stranger() netip.Addr {
 	p.serial++
+	if p.six {
+		return p.invented(p.serial)
+	}
 	b := p.pool.Addr().As4()
 	b[2], b[3] = byte(p.serial), byte(7+p.serial>>8)
 	return netip.AddrFrom4(b)
+}
+
+// invented returns the address of an IPv6 pool with a number, in a /48 of its own.
+func (p *plan) invented(n uint32) netip.Addr {
+	b := p.pool.Addr().As16()
+	binary.BigEndian.PutUint16(b[4:], uint16(n))
+	b[15] = 7 + byte(n>>16)
+	return netip.AddrFrom16(b)
 }
 
 // homeOf returns an address that a client may knock from.
@@ -199,13 +224,13 @@ func (p *plan) homeOf(c *config.Client) (netip.Addr, bool) {
 		return p.stranger(), true
 	}
 	for _, f := range c.From.Allowed() {
-		if !f.Addr().Is4() {
+		if f.Addr().Is6() != p.six {
 			continue
 		}
 		for a, n := f.Addr(), 0; f.Contains(a) && n < 300; a, n = a.Next(), n+1 {
-			last := a.As4()[3]
+			last := a.AsSlice()[a.BitLen()/8-1]
 			inLab := slices.ContainsFunc(p.lab(), func(l netip.Prefix) bool { return l.Contains(a) && last < 7 })
-			if (last != 0 || f.Bits() == 32) && !inLab && a.IsGlobalUnicast() && c.From.Allows(a) {
+			if (last != 0 || f.IsSingleIP()) && !inLab && a.IsGlobalUnicast() && c.From.Allows(a) {
 				return a, true
 			}
 		}

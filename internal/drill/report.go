@@ -177,7 +177,8 @@ func (r Report) HTML(w io.Writer, l lang.Lang) error {
 		if class == "" {
 			class = "bad"
 		}
-		lines = append(lines, line{result, result.row(l), l.Say(result.Does), l.Say(result.Not), class})
+		does, not := described(l, result.Does, result.Not, result.IPv6)
+		lines = append(lines, line{result, result.row(l), does, not, class})
 	}
 	return pageTemplate.Execute(w, map[string]any{
 		"Lang": l.Tag(), "Title": l.Say("Attacks on your own gate"), "Sum": r.sum(l), "Ok": r.Ok(),

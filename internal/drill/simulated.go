@@ -3,9 +3,11 @@
 package drill
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"sallyport/internal/config"
 	"sallyport/internal/detect/days"
@@ -31,8 +33,8 @@ var techniques = map[string]string{
 	"failed-logins": "T1110.001", "flood": "T1498.001", "forbidden-door": "T1078", "forbidden-place": "T1078",
 }
 
-// ordinary is the configuration of the simulated days.
-func ordinary() (*config.Config, error) {
+// ordinary is the configuration of the simulated days, which is read once.
+var ordinary = sync.OnceValues(func() (*config.Config, error) {
 	dir, err := os.MkdirTemp("", "sallyport-drill-")
 	if err != nil {
 		return nil, err
@@ -43,25 +45,42 @@ func ordinary() (*config.Config, error) {
 		return nil, err
 	}
 	return config.Load(os.DirFS("/"), path)
-}
+})
 
-// simulate has the detection judge a model, with the thresholds of the plan. The
-// seed is always the same: a drill that is run again has the same day.
-func (a *Attack) simulate(r Result, p *plan) Result {
-	if !p.Detect.Enabled {
-		return r.failed("the finding %s cannot come: [detect] is off", a.Rule)
+// judge carries out an attack in simulated time.
+func (a *Attack) judge(r Result, p *plan) Result {
+	if a.simulate == nil {
+		return a.model(r, p)
 	}
-	cfg, err := ordinary()
+	dir, err := os.MkdirTemp("", "sallyport-drill-")
 	if err != nil {
 		return r.broken(err)
 	}
+	judged, err := a.simulate(p, dir, r)
+	if err = errors.Join(err, os.RemoveAll(dir)); err != nil {
+		return r.broken(err)
+	}
+	return judged
+}
+
+// model has the detection judge a model, with the thresholds of the plan. The
+// seed is always the same: a drill that is run again has the same day.
+func (a *Attack) model(r Result, p *plan) Result {
+	if !p.Detect.Enabled {
+		return r.failed("the finding %s cannot come: [detect] is off", a.Rule)
+	}
+	same, err := ordinary()
+	if err != nil {
+		return r.broken(err)
+	}
+	cfg := *same
 	cfg.Detect = p.Detect
 	for i := range days.Models {
 		m := &days.Models[i]
 		if "day-"+m.ID != a.ID {
 			continue
 		}
-		o := m.Try(cfg, 1, uint64(1000+100*i)<<32)
+		o := m.Try(&cfg, 1, uint64(1000+100*i)<<32)
 		r.Seen = rules(o.Others)
 		if !o.Seen {
 			return r.failed("the finding %s (%s) has not come", m.Rule, m.Severity)

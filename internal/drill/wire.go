@@ -19,8 +19,12 @@ import (
 const apart = 5 * time.Millisecond
 
 func (g *ground) openWire() error {
+	family := unix.AF_INET
+	if g.six {
+		family = unix.AF_INET6
+	}
 	return g.lab.Attacker.Do(func() (err error) {
-		g.wire, err = unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
+		g.wire, err = unix.Socket(family, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
 		return os.NewSyscallError("socket", err)
 	})
 }
@@ -34,20 +38,36 @@ func (g *ground) send(from netip.Addr, port packet.Port, payload []byte) error {
 	return g.sendRaw(from, protocol, segment)
 }
 
+// checksums are where protocols have theirs.
+var checksums = map[byte]int{unix.IPPROTO_TCP: 16, unix.IPPROTO_UDP: 6, unix.IPPROTO_ICMPV6: 2}
+
 func (g *ground) sendRaw(from netip.Addr, protocol byte, segment []byte) error {
-	b := make([]byte, 20, 20+len(segment)) // the kernel adds length, identification and checksum (raw(7))
-	b[0], b[8], b[9] = 0x45, 64, protocol
-	src, dst := from.As4(), g.gate().As4()
-	copy(b[12:], src[:])
-	copy(b[16:], dst[:])
-	if at, ok := map[byte]int{unix.IPPROTO_TCP: 16, unix.IPPROTO_UDP: 6}[protocol]; ok && len(segment) >= at+2 {
-		binary.BigEndian.PutUint16(segment[at:], checksum(src, dst, protocol, segment))
+	if at, ok := checksums[protocol]; ok && len(segment) >= at+2 {
+		binary.BigEndian.PutUint16(segment[at:], checksum(from, g.gate(), protocol, segment))
 	}
-	err := unix.Sendto(g.wire, append(b, segment...), 0, &unix.SockaddrInet4{Addr: dst})
+	err := unix.Sendto(g.wire, append(header(from, g.gate(), protocol, len(segment)), segment...), 0, g.destination())
 	if err == unix.ENOBUFS || err == unix.EPERM { // lost on its way, as packets may be
 		return nil
 	}
 	return os.NewSyscallError("sendto", err)
+}
+
+func (g *ground) destination() unix.Sockaddr {
+	if g.six {
+		return &unix.SockaddrInet6{Addr: g.gate().As16()}
+	}
+	return &unix.SockaddrInet4{Addr: g.gate().As4()}
+}
+
+// header is that of a packet with so many bytes behind it.
+func header(from, to netip.Addr, protocol byte, n int) []byte {
+	if from.Is6() { // RFC 8200, 3
+		b := []byte{0x60, 0, 0, 0, byte(n >> 8), byte(n), protocol, 64}
+		return append(append(b, from.AsSlice()...), to.AsSlice()...)
+	}
+	b := make([]byte, 12, 20) // the kernel adds length, identification and checksum (raw(7))
+	b[0], b[8], b[9] = 0x45, 64, protocol
+	return append(append(b, from.AsSlice()...), to.AsSlice()...)
 }
 
 func syn(port uint16) []byte {
@@ -68,10 +88,10 @@ func datagram(port uint16, payload []byte) []byte {
 	return append(b, payload...)
 }
 
-// checksum is that of TCP and UDP over IPv4 (RFC 9293, 3.1; RFC 768).
-func checksum(src, dst [4]byte, protocol byte, segment []byte) uint16 {
+// checksum is that of TCP and UDP, and of ICMP in IPv6 (RFC 9293, 3.1; RFC 768; RFC 8200, 8.1).
+func checksum(from, to netip.Addr, protocol byte, segment []byte) uint16 {
 	sum := uint32(protocol) + uint32(len(segment))
-	for _, part := range [][]byte{src[:], dst[:], segment} {
+	for _, part := range [][]byte{from.AsSlice(), to.AsSlice(), segment} {
 		for i, c := range part {
 			sum += uint32(c) << (8 * (1 - i%2))
 		}

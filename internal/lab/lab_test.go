@@ -176,6 +176,23 @@ func TestAddressesComeAndGo(t *testing.T) {
 	}
 }
 
+// Not even the first packet from a fresh IPv6 address, over a fresh link, is lost.
+func TestAddressesAreUsableAtOnce(t *testing.T) {
+	t.Parallel()
+	for range 5 {
+		l := labtest.New(t, lab.Options{Spoofed: []netip.Prefix{netip.MustParsePrefix("3fff:f00::/32")}})
+		for i := range 5 {
+			a := netip.MustParseAddr(fmt.Sprintf("3fff:f00:%x::7", i+1))
+			if err := l.Attacker.AddAddress("eth0", netip.PrefixFrom(a, 128)); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := l.Attacker.ProbeFrom(a, "tcp", netip.AddrPortFrom(l.Attacker.Gate6, 9), 900*time.Millisecond); err != nil || got != lab.Refused { // sooner than a SYN is sent again
+				t.Errorf("from %s: %s, %v", a, got, err)
+			}
+		}
+	}
+}
+
 func TestOneHostSpeaksFromManyAddresses(t *testing.T) {
 	l := labtest.New(t, lab.Options{})
 	serve(t, l.Gate, 7)

@@ -70,7 +70,10 @@ func (l *Lab) Connect(h *Host) error {
 		err = h.Do(func() error { return waitRunning(hostLink) })
 	}
 	if err == nil {
-		err = l.Gate.Do(func() error { return waitRunning(k.name) })
+		err = l.Gate.Do(func() error { return errors.Join(waitRunning(k.name), waitLocal(k.name, h.Gate6)) })
+	}
+	if err == nil {
+		err = h.Do(func() error { return waitLocal(hostLink, h.IP6) })
 	}
 	if err != nil {
 		return fmt.Errorf("connect host %q: %w", h.Name, err)
@@ -109,7 +112,7 @@ func (l *Lab) change(h *Host, verb string, f func(netlink.Link) error) error {
 // AddAddress gives the host one more address, on the interface named link.
 // It is usable at once.
 func (h *Host) AddAddress(link string, address netip.Prefix) error {
-	err := h.Do(func() error { return addAddress(link, address) })
+	err := h.Do(func() error { return errors.Join(addAddress(link, address), waitLocal(link, address.Addr())) })
 	if err != nil {
 		return fmt.Errorf("host %q: add address %s to %s: %w", h.Name, address, link, err)
 	}
@@ -209,6 +212,26 @@ func waitRunning(name string) error {
 		}
 		if time.Now().After(deadline) {
 			return fmt.Errorf("interface %s has no carrier after %v", name, carrierDelay)
+		}
+	}
+}
+
+// waitLocal waits until packets to an IPv6 address of a running interface are taken.
+// The kernel makes the route for it in the background, without duplicate address
+// detection too (addrconf_dad_start in net/ipv6/addrconf.c), and drops packets, and
+// questions of neighbours, until then.
+func waitLocal(name string, address netip.Addr) error {
+	dev, err := netlink.LinkByName(name)
+	if err != nil || !address.Is6() || dev.Attrs().OperState != netlink.OperUp {
+		return err
+	}
+	for deadline := time.Now().Add(carrierDelay); ; time.Sleep(time.Millisecond) {
+		routes, err := netlink.RouteGet(address.AsSlice())
+		if err == nil && len(routes) > 0 && routes[0].Type == unix.RTN_LOCAL {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("address %s of %s takes no packets after %v", address, name, carrierDelay)
 		}
 	}
 }
