@@ -146,10 +146,9 @@ type Client struct {
 // MayUse reports whether messages of a suite are taken from the client.
 func (c *Client) MayUse(s key.Suite) bool { return len(c.Suites) == 0 || slices.Contains(c.Suites, s) }
 
-// TakesSTUN reports whether any client may send messages in STUN.
-func (c *Config) TakesSTUN() bool {
-	return c.SPA.STUN && slices.ContainsFunc(c.Clients, func(c Client) bool { return c.STUN })
-}
+// TakesSTUN reports whether messages may come in STUN: who may send them so is known
+// by a client alone, and clients come and go without a reload.
+func (c *Config) TakesSTUN() bool { return c.SPA.STUN && c.SPA.Port != 0 }
 
 // Place is where something stands in the configuration.
 type Place struct {

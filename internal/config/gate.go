@@ -65,7 +65,7 @@ func readGateName(s *section) string {
 	if v == nil {
 		return ""
 	}
-	if !validName(v.text) {
+	if !ValidName(v.text) {
 		s.bad("name", v, want)
 	}
 	return v.text

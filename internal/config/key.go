@@ -40,7 +40,7 @@ func parseKey(text string) (ssh.PublicKey, error) {
 	if !bytes.Equal(key.Marshal(), wire) {
 		return nil, errors.New("encoded in an unusual way: copy the line of the .pub file again")
 	}
-	if err := checkStrength(key); err != nil {
+	if err := CheckKey(key); err != nil {
 		return nil, err
 	}
 	return key, nil
@@ -64,9 +64,9 @@ func checkKeyType(name string) error {
 	return fmt.Errorf("keys of type %q are not accepted: %s", abbreviate(name, maxShown), accepted)
 }
 
-// checkStrength refuses RSA moduli that are too short to trust or too long to
+// CheckKey refuses RSA moduli that are too short to trust or too long to
 // verify cheaply, and Ed25519 points that anybody can sign for.
-func checkStrength(key ssh.PublicKey) error {
+func CheckKey(key ssh.PublicKey) error {
 	holder, ok := key.(ssh.CryptoPublicKey)
 	if !ok {
 		return nil

@@ -94,7 +94,7 @@ func (r *Requirements) read(s *section) {
 		s.errorf(s.at("ways"), "ways is empty, so that no door could open: name those that are allowed, or remove it")
 	}
 	for _, name := range r.SecurityKeys {
-		if name != Everyone && !validName(name) {
+		if name != Everyone && !ValidName(name) {
 			s.errorf(s.at("security_keys"), "security_keys: %q is no name: want names of clients, groups and doors, or %q", name, Everyone)
 		}
 	}

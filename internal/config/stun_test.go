@@ -17,8 +17,8 @@ func TestSTUN(t *testing.T) {
 		t.Errorf("%+v", c.Clients[0])
 	}
 	c = loaded(t, "sallyport.toml", spa("stun=true")+door+client(`key="`+aKey+`"`))
-	if c.TakesSTUN() || !c.Clients[0].MayUse(key.Hybrid) {
-		t.Error("STUN is taken although no client may send it")
+	if !c.TakesSTUN() || c.Clients[0].STUN || !c.Clients[0].MayUse(key.Hybrid) {
+		t.Error("STUN is not taken, or from a client that may not send it")
 	}
 	for _, bad := range []struct{ toml, want string }{
 		{spa("stun=true, require_bound=true") + door, ":1: spa: stun and require_bound exclude each other: messages of browsers are never bound, as a page does not know its address"},

@@ -21,7 +21,7 @@ func readName(s *section) string {
 	const want = `a name of 1 to 32 characters, a-z 0-9 . _ -, beginning with a letter or digit`
 	v := s.scalar("name", unstable.String, want)
 	switch {
-	case v != nil && !validName(v.text):
+	case v != nil && !ValidName(v.text):
 		s.bad("name", v, want)
 	case v != nil:
 		s.name = v.text
@@ -45,15 +45,21 @@ func readText(s *section, key, want string) string {
 	if v == nil {
 		return ""
 	}
-	bad := func(r rune) bool { return !unicode.IsPrint(r) || unicode.Is(unicode.Bidi_Control, r) }
-	if utf8.RuneCountInString(v.text) > maxLabel || strings.TrimSpace(v.text) != v.text || strings.ContainsFunc(v.text, bad) {
+	if !ValidLabel(v.text) {
 		s.bad(key, v, want)
 		return ""
 	}
 	return v.text
 }
 
-func validName(name string) bool {
+// ValidLabel reports whether a text may stand beside a name.
+func ValidLabel(text string) bool {
+	bad := func(r rune) bool { return !unicode.IsPrint(r) || unicode.Is(unicode.Bidi_Control, r) }
+	return utf8.RuneCountInString(text) <= maxLabel && strings.TrimSpace(text) == text && !strings.ContainsFunc(text, bad)
+}
+
+// ValidName reports whether a door or client may have a name.
+func ValidName(name string) bool {
 	if len(name) < 1 || len(name) > 32 || strings.IndexByte("._-", name[0]) >= 0 {
 		return false
 	}

@@ -74,6 +74,15 @@ func (f *fake) Acknowledge(ctx context.Context, q AckRequest) (event.Finding, er
 func (f *fake) Exercise(context.Context, ExerciseRequest) (ExerciseAnswer, error) {
 	return ExerciseAnswer{}, f.err
 }
+func (f *fake) Invite(_ context.Context, q InviteRequest) (InviteAnswer, error) {
+	return InviteAnswer{Until: time.Unix(1, 0).Add(time.Duration(q.For))}, f.err
+}
+func (f *fake) Remove(_ context.Context, q RemoveRequest) (RemoveAnswer, error) {
+	return RemoveAnswer{Client: q.Client == "phone"}, f.err
+}
+func (f *fake) Label(_ context.Context, q LabelRequest) (RemoveAnswer, error) {
+	return RemoveAnswer{Client: q.Label != ""}, f.err
+}
 func (f *fake) Revoke(_ context.Context, q RevokeRequest) (RevokeAnswer, error) {
 	f.revoked = q
 	return RevokeAnswer{Cut: 2}, f.err

@@ -127,7 +127,10 @@ func (s *Server) everything(work context.Context) http.Handler {
 	mux.route("POST", "/unban", answer(s, work, h.Unban))
 	mux.route("POST", "/ack", answer(s, work, h.Acknowledge))
 	mux.route("POST", "/exercise", answer(s, work, h.Exercise))
-	mux.nothingElse("there are /status, /open, /revoke, /reload, /confirm, /down, /bans, /ban, /unban, /ack and /exercise")
+	mux.route("POST", "/invite", answer(s, work, h.Invite))
+	mux.route("POST", "/remove", answer(s, work, h.Remove))
+	mux.route("POST", "/label", answer(s, work, h.Label))
+	mux.nothingElse("there are /status, /open, /revoke, /reload, /confirm, /down, /bans, /ban, /unban, /ack, /exercise, /invite, /remove and /label")
 	return &mux
 }
 

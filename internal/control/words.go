@@ -13,6 +13,9 @@
 //	POST /unban    end a ban: UnbanRequest
 //	POST /ack      mark a finding as seen: AckRequest, answered by the finding
 //	POST /exercise raise a finding that is none: ExerciseRequest, answered by ExerciseAnswer
+//	POST /invite   let a device enrol itself: InviteRequest, answered by InviteAnswer
+//	POST /remove   remove who has, or take an invite back: RemoveRequest, answered by RemoveAnswer
+//	POST /label    write beside such a client who it is: LabelRequest, answered by RemoveAnswer
 //
 // Requests are strict: an unknown field is an error, and so is a body of more
 // than 64 KiB. A failure is answered with a status of 400, 404, 405 or 413 (the
@@ -185,6 +188,9 @@ type Handler interface {
 	Unban(context.Context, UnbanRequest) (struct{}, error)
 	Acknowledge(context.Context, AckRequest) (event.Finding, error)
 	Exercise(context.Context, ExerciseRequest) (ExerciseAnswer, error)
+	Invite(context.Context, InviteRequest) (InviteAnswer, error)
+	Remove(context.Context, RemoveRequest) (RemoveAnswer, error)
+	Label(context.Context, LabelRequest) (RemoveAnswer, error)
 }
 
 // Error is a failure with a remedy. Wrong says that the request makes no

@@ -26,6 +26,7 @@ import (
 	"sallyport/internal/control"
 	"sallyport/internal/daemon/actor"
 	"sallyport/internal/daemon/ban"
+	"sallyport/internal/daemon/enrol"
 	"sallyport/internal/daemon/firstuse"
 	"sallyport/internal/daemon/foreign"
 	"sallyport/internal/daemon/host"
@@ -95,6 +96,7 @@ type Daemon struct {
 	pump     *pump.Pump
 	moat     *keeper.Keeper
 	actor    *actor.Actor
+	enrolled *enrol.Book
 	control  *control.Server
 	host     host.Host
 	foreign  foreign.Uses
@@ -162,8 +164,9 @@ func (d *Daemon) start(ctx context.Context) error {
 		return err
 	}
 	d.trial = trial.New(trial.Around{Files: files, Firewall: d.firewall, Put: d.events.Put, InForce: d.config.Load, Apply: d.apply, GoBack: d.goBack, Down: d.isDown}, chosen)
+	d.openEnrolled(chosen.Config.Daemon.StateDir)
 	d.make(chosen.Config)
-	c := &change{to: chosen.Config, reason: event.ByReload}
+	c := &change{to: d.enrolled.Over(chosen.Config), reason: event.ByReload}
 	if err := d.bring(ctx, c, d.trial.First); err != nil {
 		return errors.Join(err, d.closeAgain(), d.firewall.Close())
 	}

@@ -45,7 +45,7 @@ func (d *Daemon) prepareOwners(_ context.Context, c *change) (step, error) {
 	d.ledger = ledger.Open(c.to, d.firewall, func(a netip.Addr) bool { return d.host.Own().Contains(a) }, d.problems, d.events.Put, d.log)
 	d.book, d.sessions = d.ledger.Book, d.ledger.Sessions
 	d.actor = actor.New(d.book, d.events, actor.Around{
-		Recorder: recorder{d}, Bans: d.bans, Answer: d.answer, Opened: d.metrics.Opened, Ended: d.ended, Cut: d.sessions.Order, Undone: d.ledger.Undone,
+		Recorder: recorder{d}, Bans: d.bans, Answer: d.answer, Opened: d.metrics.Opened, Ended: d.ended, Cut: d.sessions.Order, Enrol: d.enrolled.Order, Undone: d.ledger.Undone,
 	})
 	d.Operator = operator.New(d.config.Load, d.actor, d.sessions, d.bans, d.firewall.Bans)
 	return step{abort: func() { _ = d.ledger.Close() }}, nil // nobody has used them

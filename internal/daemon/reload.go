@@ -151,6 +151,7 @@ func (d *Daemon) prepareFirstGate(c *change) (step, error) {
 	if c.memory != nil {
 		g.Remember(c.memory.Guard(), time.Now())
 	}
+	g.Invites(c.to, d.enrolled.List(), time.Now())
 	source, err := d.system.capture(capture.Options{})
 	if err != nil {
 		return step{}, err

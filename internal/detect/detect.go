@@ -130,6 +130,10 @@ func (d *Detector) observeRefusal(e event.Event) {
 		d.observeReplay(e)
 	case event.Intercepted:
 		d.observeInterception(e)
+	case event.InviteUsed:
+		if e.Authenticated { // it was shown, and not only claimed
+			d.raise(subject{rule: usedInvite, source: e.Source, client: e.Client}, event.High, 1)
+		}
 	case event.Roamed:
 		d.raise(subject{rule: roaming, source: e.Source, client: e.Client}, event.Info, 1)
 	case event.StaleTime:

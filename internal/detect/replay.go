@@ -45,6 +45,17 @@ var roaming = &rule{
 	ours:   true,
 }
 
+// usedInvite is an invite that was shown with a second key.
+var usedInvite = &rule{
+	name: "invite",
+	explain: func(l lang.Lang, f *event.Finding) string {
+		return l.Sayf("someone at %s has the invite for client %q, which was used before", f.Source, f.Client)
+	},
+	advice: "It enrolled nobody this time. If the device that is enrolled is not the one that the invite was made for, someone else was faster: remove the client (sallyport client remove NAME --cut) and make a new invite.",
+	quiet:  time.Hour,
+	ours:   true,
+}
+
 // observeReplay takes what was used already. A message is known for the client's
 // whatever its source, so what others send from there does not count.
 func (d *Detector) observeReplay(e event.Event) {

@@ -7,7 +7,7 @@ import (
 
 // rules are all that there are, in the order of docs/FINDINGS.md.
 func rules() []*rule {
-	return []*rule{scanFast, scanSlow, scanDistributed, guesses, guessesDistributed, nearMiss, replays, interception, roaming, clocks,
+	return []*rule{scanFast, scanSlow, scanDistributed, guesses, guessesDistributed, nearMiss, replays, interception, roaming, usedInvite, clocks,
 		stranger, forbiddenDoor, forbiddenPlace, twoPlaces, newCountry, neverUsed, failedLogins, overdue, exposed, floods, exercise}
 }
 

@@ -23,22 +23,24 @@ const (
 	KindReload     Kind = "reload"
 	KindStart      Kind = "start"
 	KindStop       Kind = "stop"
-	KindOverload   Kind = "overload" // something was lost or skipped because too much arrived
-	KindClock      Kind = "clock"    // the clock of a client, or our own, is off
-	KindKey        Kind = "key"      // a server key was made or rotated
-	KindFailure    Kind = "failure"  // something on the host did not work; nothing was opened by it
-	KindUse        Kind = "use"      // a connection that a grant let in has begun, or ended
-	KindContacts   Kind = "contacts" // closed ports that one source has touched in an interval
-	KindBan        Kind = "ban"      // a source was banned, or its ban has ended
-	KindLogin      Kind = "login"    // someone has logged in at the service behind a door, or failed to
-	KindFinding    Kind = "finding"  // something worth a look: see Finding
-	KindAck        Kind = "ack"      // someone has acknowledged a finding
+	KindOverload   Kind = "overload"  // something was lost or skipped because too much arrived
+	KindClock      Kind = "clock"     // the clock of a client, or our own, is off
+	KindKey        Kind = "key"       // a server key was made or rotated
+	KindEnrolment  Kind = "enrolment" // an invite was made, used or taken back
+	KindFailure    Kind = "failure"   // something on the host did not work; nothing was opened by it
+	KindUse        Kind = "use"       // a connection that a grant let in has begun, or ended
+	KindContacts   Kind = "contacts"  // closed ports that one source has touched in an interval
+	KindBan        Kind = "ban"       // a source was banned, or its ban has ended
+	KindLogin      Kind = "login"     // someone has logged in at the service behind a door, or failed to
+	KindFinding    Kind = "finding"   // something worth a look: see Finding
+	KindAck Kind = "ack" // someone has acknowledged a finding
 )
 
 // Kinds returns every kind of event, in the order above.
 func Kinds() []Kind {
 	return []Kind{KindGrant, KindRefusal, KindExpiry, KindRevocation, KindRepair, KindReload, KindStart, KindStop, KindOverload,
-		KindClock, KindKey, KindFailure, KindUse, KindContacts, KindBan, KindLogin, KindFinding, KindAck}
+		KindClock, KindKey, KindEnrolment, KindFailure, KindUse, KindContacts, KindBan, KindLogin, KindFinding}
+	KindAck Kind = "ack" // someone has acknowledged a finding
 }
 
 // Part names the room of the daemon that an event is from, where that matters

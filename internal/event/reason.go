@@ -43,6 +43,9 @@ const (
 	Roamed        Reason = "roamed"         // a message in STUN, seen just before from another source
 	BadProof      Reason = "proof"          // the client's signature does not verify
 	NoRecord      Reason = "no-record"      // the replay guard could not record the message
+	InviteEnded   Reason = "invite-ended"   // the invite was valid until before
+	InviteUsed    Reason = "invite-used"    // another key has used the invite, or its client was removed
+	Collision     Reason = "collision"      // name or key are another client's, or a door is gone
 	NotOpened     Reason = "not-opened"     // the firewall did not take the grant
 
 	// Of packets at the port of fwknop's clients.

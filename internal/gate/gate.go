@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sallyport/internal/config"
+	"sallyport/internal/enrolled"
 	"sallyport/internal/event"
 	"sallyport/internal/packet"
 	"sallyport/internal/replay"
@@ -22,17 +23,18 @@ import (
 // another kind of event; a decision to grant takes effect when its grants have
 // been handed to the firewall.
 type Decision struct {
-	Kind   event.Kind
-	Reason event.Reason
-	Source netip.Addr
-	Door   string        // of a refusal that concerns one door
-	Client string        // whose message it is; before it is authenticated, whose it claims to be
-	Grants []event.Grant // what to open, with KindGrant; valid for ever
-	Right  int           // of a broken sequence: right knocks in a row
-	Of     int           // of a broken sequence: its length
-	Detail string        // for people
-	Record Record        // to be kept, on disk, before anything else is done
-	Reply  *Reply        // to whom to report what came of it; nil: to nobody
+	Kind      event.Kind
+	Reason    event.Reason
+	Source    netip.Addr
+	Door      string              // of a refusal that concerns one door
+	Client    string              // whose message it is; before it is authenticated, whose it claims to be
+	Grants    []event.Grant       // what to open, with KindGrant; valid for ever
+	Right     int                 // of a broken sequence: right knocks in a row
+	Of        int                 // of a broken sequence: its length
+	Detail    string              // for people
+	Record    Record              // to be kept, on disk, before anything else is done
+	Enrolment *enrolled.Enrolment // with KindEnrolment
+	Reply     *Reply              // to whom to report what came of it; nil: to nobody
 
 	Authenticated bool          // as of an event: a client has signed what led to this
 	Bound         bool          // as of an event: the source is part of what was signed
@@ -86,6 +88,7 @@ type Gate struct {
 	decisions []Decision
 	elsewhere atomic.Uint64
 	copies    copies // of messages in STUN
+	invites   invites
 }
 
 // New returns a gate for a configuration.
@@ -106,6 +109,7 @@ func (g *Gate) Reconfigure(cfg *config.Config, s SPA, now time.Time) {
 		g.messages = nil
 	case g.messages == nil:
 		g.messages = newMessages(cfg, s, &g.permit, &g.copies, now)
+		g.messages.invites = g.invites
 	default:
 		g.messages.reconfigure(cfg, s)
 	}

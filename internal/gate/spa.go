@@ -55,6 +55,7 @@ type messages struct {
 	opener    *spa.Opener
 	budget    *limit.Budget
 	clients   clients
+	invites   invites
 	doors     map[[4]byte][]*config.Door // of a door or group, by its id
 	stun      bool                       // messages may come in STUN
 	copies    *copies
@@ -148,6 +149,9 @@ func (m *messages) claimed(message *spa.Message) string {
 	if c := m.clients.byKey(message.Header.Client); c != nil {
 		return c.Name
 	}
+	if i := m.invites[message.Header.Client]; i != nil && message.Header.Op == spa.Enrol {
+		return i.Name
+	}
 	return ""
 }
 
@@ -167,6 +171,9 @@ func (m *messages) judge(now time.Time, p *packet.Packet, a arrival, message *sp
 	if reason != "" {
 		d.Reason = reason
 		return d, nil
+	}
+	if h.Op == spa.Enrol {
+		return m.enrol(now, p, a, message, password, d), nil
 	}
 	client := m.clients.byKey(h.Client)
 	if client == nil {

@@ -105,7 +105,7 @@ func (o *ecsEvent) classify(e event.Event) {
 		set("process", "start", "success")
 	case event.KindStop:
 		set("process", "end", "success")
-	case event.KindReload, event.KindKey, event.KindRepair:
+	case event.KindReload, event.KindKey, event.KindEnrolment, event.KindRepair:
 		set("configuration", "change", "success")
 	case event.KindAck:
 		set("process", "info", "success")

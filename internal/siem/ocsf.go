@@ -176,7 +176,7 @@ func (o *ocsfEvent) classify(e event.Event) {
 		o.Class, o.Activity, o.Status = classLifecycle, start, success
 	case event.KindStop:
 		o.Class, o.Activity, o.Status = classLifecycle, stop, success
-	case event.KindReload, event.KindKey, event.KindRepair:
+	case event.KindReload, event.KindKey, event.KindEnrolment, event.KindRepair:
 		o.Class, o.Activity, o.Status = classLifecycle, update, success
 	case event.KindAck:
 		o.Class, o.Activity, o.Status = classLifecycle, other, success

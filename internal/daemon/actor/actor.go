@@ -42,6 +42,7 @@ type Around struct {
 	Opened   func(time.Duration)                // takes how long each grant took
 	Ended    func([]event.Grant)                // takes the grants that ended early, or never began
 	Cut      func(whose func(event.Owner) bool) // ends the connections that owners' grants have let in; does not wait
+	Enrol    func(time.Time, gate.Decision)     // takes an enrolment that is recorded; does not wait
 	Undone   func(error)                        // takes what the firewall has failed to end; nil: nothing is left
 }
 

@@ -29,6 +29,9 @@ func (a *Actor) carryOut(o order) {
 	switch {
 	case d.Kind == event.KindGrant:
 		reply = a.give(o.at, d)
+	case d.Kind == event.KindEnrolment:
+		a.around.Enrol(o.at, d) // which answers
+		return
 	case d.Kind == event.KindRevocation:
 		reply = a.takeBack(o.at, d)
 	case elsewhere(d.Reason):

@@ -9,6 +9,7 @@ import (
 	"sallyport/internal/capture"
 	"sallyport/internal/config"
 	"sallyport/internal/daemon/contacts"
+	"sallyport/internal/enrolled"
 	"sallyport/internal/event"
 	"sallyport/internal/gate"
 	"sallyport/internal/packet"
@@ -59,6 +60,16 @@ func (p *Pump) Configure(ctx context.Context, c Change) (Seen, error) {
 		p.gate.Reconfigure(c.Config, c.SPA, now)
 		p.gate.Began(c.Live)
 		return p.Look(now, c.View)
+	})
+}
+
+// Invites carries who is enrolled, and may enrol, to the gate, and what that changes to
+// the capture.
+func (p *Pump) Invites(ctx context.Context, cfg *config.Config, list []enrolled.Record, v View) (Seen, error) {
+	return ask(ctx, p, func() Seen {
+		now := time.Now()
+		p.gate.Invites(cfg, list, now)
+		return p.Look(now, v)
 	})
 }
 
