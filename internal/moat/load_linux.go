@@ -106,15 +106,20 @@ func namespaced(dir string) (string, error) {
 }
 
 func (m *Moat) create(frags bool) error {
-	spec, err := loadProgram()
+	spec, err := programSpec(frags)
 	if err != nil {
 		return err
 	}
-	program := spec.Programs[programProgMoat]
-	if !frags {
-		program.Flags &^= flagFrags
-	}
 	return spec.LoadAndAssign(&m.objects, nil)
+}
+
+// programSpec is the program as it is to be loaded.
+func programSpec(frags bool) (*ebpf.CollectionSpec, error) {
+	spec, err := loadProgram()
+	if err == nil && !frags {
+		spec.Programs[programProgMoat].Flags &^= flagFrags
+	}
+	return spec, err
 }
 
 // shortened leaves out the verifier's log, of which a refusal for lack of
