@@ -31,12 +31,15 @@ func main() {
 		arch    = flag.String("arch", runtime.GOARCH, "processor, in Go's `WORD`")
 		version = flag.String("version", "", "`VERSION` (default: from the last tag)")
 		all     = flag.Bool("release", false, "everything of a release, or what is for the targets named as arguments, such as linux_mips")
+		clients = flag.String("clients", "", "`FOLDER` for the clients alone, of all targets or of those named as arguments, and nothing else")
 		sizes   = flag.Bool("sizes", false, "write the sizes of the clients into docs/CLIENT.md, and nothing else")
 	)
 	flag.Parse()
 	s, err := newSource(context.Background(), *root, *arch, *version)
 	switch {
 	case err != nil:
+	case *clients != "":
+		err = s.clients(context.Background(), *clients, named(flag.Args()))
 	case *sizes:
 		err = s.sizes(context.Background(), products)
 	default:

@@ -13,6 +13,23 @@ const (
 	sizesEnd   = "<!-- end -->\n"
 )
 
+// clients builds the clients for the targets, as their archives have them, and
+// leaves each in a folder under its target's name.
+func (s source) clients(ctx context.Context, out string, list []product) error {
+	out, err := filepath.Abs(out) // commands run in the source
+	if err != nil {
+		return err
+	}
+	s.client = true
+	for _, p := range list {
+		s.target = p.target
+		if err := s.build(ctx, filepath.Join(out, p.String())); err != nil {
+			return fmt.Errorf("build the client for %s: %w", p, err)
+		}
+	}
+	return nil
+}
+
 // sizes builds the client for each target, and writes how large each is into
 // docs/CLIENT.md.
 func (s source) sizes(ctx context.Context, list []product) error {
@@ -21,15 +38,13 @@ func (s source) sizes(ctx context.Context, list []product) error {
 		return err
 	}
 	defer os.RemoveAll(stage)
-	s.client = true
+	if err := s.clients(ctx, stage, list); err != nil {
+		return err
+	}
 	var table strings.Builder
 	table.WriteString("\n| Client for | Bytes |\n|---|---|\n")
 	for _, p := range list {
-		s.target = p.target
-		if err := s.build(ctx, filepath.Join(stage, "sallyport")); err != nil {
-			return err
-		}
-		info, err := os.Stat(filepath.Join(stage, "sallyport"))
+		info, err := os.Stat(filepath.Join(stage, p.String()))
 		if err != nil {
 			return err
 		}

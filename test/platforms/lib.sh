@@ -2,6 +2,9 @@
 # they fetch is kept in $cache, and nothing is installed on this machine.
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/sallyport-platforms
 source=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+# What docs/PLATFORMS.md is written from; single jobs have a list of their own in the cache.
+seen=$source/test/platforms/seen
+results=${RESULTS:-$cache/results}
 releases=(bullseye bookworm trixie sid)
 
 # lacking ends the script where something cannot be had: with one line, and with
@@ -16,13 +19,15 @@ lacking() {
 needs() {
 	local p missing=()
 	for p in "$@"; do command -v "$p" >/dev/null || missing+=("$p"); done
-	[ ${#missing[@]} -eq 0 ] || lacking "skipped, for want of ${missing[*]} (scripts/install-peers $(test/platforms/packages))"
+	[ ${#missing[@]} -eq 0 ] || lacking "skipped, for want of ${missing[*]} (scripts/install-peers $("$source/test/platforms/packages"))"
 }
 
-# mirror prints the address from which this machine gets its packages: main or security.
+# mirror prints an address with Debian's packages, main or security: the one from which
+# this machine gets its own, or where it is no Debian, everybody's.
 mirror() {
-	apt-get indextargets --format '$(SITE) $(RELEASE)' 'Created-By: Packages' 'Component: main' |
-		awk -v want="$1" '(index($2, "security") > 0) == (want == "security") && !seen { print $1; seen = 1 }'
+	apt-get indextargets --format '$(SITE) $(RELEASE)' 'Created-By: Packages' 'Component: main' 'Origin: Debian' |
+		awk -v want="$1" '(index($2, "security") > 0) == (want == "security") && !seen { print $1; seen = 1 }
+			END { if (!seen) print "http://deb.debian.org/debian" (want == "security" ? "-security" : "") }'
 }
 
 # kapt runs an apt tool with lists of its own, so that other releases never reach this machine's.
@@ -38,19 +43,27 @@ kapt() {
 	APT_CONFIG=$a/conf "$@"
 }
 
-# lists brings the lists up to date, once a day at most: whatever can be had is taken.
+# lists brings the lists up to date, once a day at most: whatever can be had is taken,
+# and asked for again next time if that was not all.
 lists() {
 	[ -n "$(find "$cache/apt/updated" -mtime -1 2>/dev/null)" ] && return
-	kapt apt-get update -qq >&2 || return
-	touch "$cache/apt/updated"
+	if kapt apt-get update -qq -o APT::Update::Error-Mode=any >&2; then
+		touch "$cache/apt/updated"
+	else
+		echo "platforms: not all lists of packages could be fetched from $(mirror main)" >&2
+	fi
 }
 
-# record notes and prints a result: kind, version, exact version, job, result, seconds, remark.
+# record notes and prints a result, a line with tabs: kind, version, exact version, job, result, seconds, remark.
+# It replaces the one before; others may record theirs at the same time.
 record() {
 	local IFS=$'\t' line
 	line="$1"$'\t'"$2"$'\t'"$3"$'\t'"$4"$'\t'"${5:-}"$'\t'"${6:-}"$'\t'"$(IFS=' '; echo "${*:7}")"
-	touch "$cache/results"
-	awk -F'\t' -v a="$1" -v b="$2" -v c="$4" '!($1 == a && $2 == b && $4 == c)' "$cache/results" >"$cache/results.new"
-	echo "$line" >>"$cache/results.new" && mv "$cache/results.new" "$cache/results"
+	mkdir -p "$cache" && (
+		flock 9
+		touch "$results"
+		awk -F'\t' -v a="$1" -v b="$2" -v c="$4" '!($1 == a && $2 == b && $4 == c)' "$results" >"$results.new"
+		echo "$line" >>"$results.new" && mv "$results.new" "$results"
+	) 9>"$cache/lock"
 	echo "$line"
 }
