@@ -135,6 +135,23 @@ func heldRights() (held []int, err error) {
 	return held, nil
 }
 
+// lackingRights names what the daemon cannot be without and this process does not have.
+func lackingRights() (names []string) {
+	var data [2]unix.CapUserData
+	if unix.Capget(header(), &data[0]) != nil {
+		return nil
+	}
+	for _, c := range []struct {
+		name  string
+		right int
+	}{{"CAP_NET_ADMIN", unix.CAP_NET_ADMIN}, {"CAP_NET_RAW", unix.CAP_NET_RAW}} {
+		if data[0].Effective&(1<<c.right) == 0 {
+			names = append(names, c.name)
+		}
+	}
+	return names
+}
+
 // inheritRights leaves this thread, and what it starts, these rights.
 func inheritRights(keep []int) error {
 	var data [2]unix.CapUserData

@@ -31,6 +31,9 @@ const actAsCommand = "SALLYPORT_TEST_COMMAND"
 func TestMain(m *testing.M) {
 	os.Setenv("LC_ALL", "C") // whatever the language of the developer
 	if os.Getenv(actAsCommand) != "" {
+		if err := refuse(os.Getenv(refused)); err != nil {
+			panic(err)
+		}
 		main()
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -46,9 +47,28 @@ func exists(path string) bool {
 // one already.
 func advise(err error) error {
 	if errors.Is(err, fs.ErrPermission) && !errors.As(err, new(interface{ Hint() string })) {
-		return hinted{err, "run it as root (sudo)"}
+		return hinted{err, permissionHint(err, os.Geteuid(), lackingRights())}
 	}
 	return err
+}
+
+// permissionHint says what helps against a refusal. Root is refused where it has
+// fewer rights than its name promises, as in a container.
+func permissionHint(err error, uid int, lacking []string) string {
+	switch {
+	case uid != 0:
+		return "run it as root (sudo)"
+	case errors.As(err, new(*fs.PathError)):
+		return "root is refused, too: look at what the container may do with this file, and at its attributes (lsattr)"
+	case len(lacking) > 0:
+		grant := ""
+		for _, right := range lacking {
+			grant += " --cap-add " + strings.TrimPrefix(right, "CAP_")
+		}
+		return fmt.Sprintf("root lacks %s here: give it to the container where that is started (docker run%s), or run sallyport on the host",
+			strings.Join(lacking, " and "), grant)
+	}
+	return "root is refused, too: its rights end at its container, which uses the network of its host; run sallyport there, or give the container a network of its own"
 }
 
 // defaultConfig is where the configuration is unless a flag says otherwise.

@@ -125,9 +125,9 @@ func probe(conn *nftables.Conn, opts Options) (nftables.TableFlags, error) {
 func explain(err error) error {
 	switch {
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
-		return fmt.Errorf("%w: the right CAP_NET_ADMIN is missing: run as root, or as a service with AmbientCapabilities=CAP_NET_ADMIN", err)
+		return fmt.Errorf("%w: the right CAP_NET_ADMIN over this network is missing: run as root, or as a service with AmbientCapabilities=CAP_NET_ADMIN", err)
 	case errors.Is(err, unix.EPROTONOSUPPORT), errors.Is(err, unix.EAFNOSUPPORT), errors.Is(err, unix.EOPNOTSUPP):
-		return fmt.Errorf("%w: the kernel has no nf_tables: run modprobe nf_tables, or boot a kernel with CONFIG_NF_TABLES_INET", err)
+		return fmt.Errorf("%w: the kernel has no nf_tables: run modprobe nf_tables, or boot a kernel with CONFIG_NF_TABLES_INET (a container has the kernel of its host)", err)
 	}
 	return err
 }

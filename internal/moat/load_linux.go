@@ -123,8 +123,12 @@ func programSpec(frags bool) (*ebpf.CollectionSpec, error) {
 }
 
 // shortened leaves out the verifier's log, of which a refusal for lack of
-// rights has none and any other has thousands of lines.
+// rights has none and any other has thousands of lines. With a refusal it leaves
+// out the guesses of the library, too: locked memory has been raised before.
 func shortened(err error) error {
+	if errors.Is(err, unix.EPERM) {
+		return unix.EPERM
+	}
 	if v := (*ebpf.VerifierError)(nil); errors.As(err, &v) {
 		return fmt.Errorf("%w (the kernel's verifier: %s)", v.Cause, complaint(v.Log))
 	}
@@ -145,7 +149,7 @@ func remedy(err error) string {
 	// EACCES is the verifier's word for what it does not take; some of that it would
 	// take of someone with more rights, and says so.
 	if errors.Is(err, unix.EPERM) || strings.Contains(shortened(err).Error(), "!root") {
-		return " (needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, and the bpf system call: run as root, or allow them in the systemd unit as moat.conf says)"
+		return " (needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON of the host, and the bpf system call: run as root there, or allow them in the systemd unit as moat.conf says)"
 	}
 	return ""
 }
