@@ -13,6 +13,7 @@ import (
 
 // Result codes of SQLite (sqlite.org/rescode.html); the low byte is the kind.
 const (
+	codeBusy       = 5
 	codeCorrupt    = 11
 	codeFull       = 13
 	codeTooBig     = 18

@@ -43,26 +43,27 @@ func OpenReader(path string) (*Reader, error) {
 		return nil, fmt.Errorf("open the journal %q: %w", path, err)
 	}
 	if err := check(db); err != nil {
-		return nil, errors.Join(fmt.Errorf("open the journal %q: %w", path, err), db.Close())
+		return nil, errors.Join(fmt.Errorf("open the journal %q: %w", path, plainly(err)), db.Close())
 	}
 	return &Reader{path, db, info}, nil
 }
 
 // check reports whether a file is a journal that this version can read.
 func check(db *sql.DB) error {
-	version, err := versionOf(context.Background(), db)
-	if err != nil {
-		return err
-	}
+	// The tables first: with them comes the version, and never before.
 	tables := 0
 	if err := db.QueryRow("SELECT count(*) FROM sqlite_schema").Scan(&tables); err != nil {
+		return err
+	}
+	version, err := versionOf(context.Background(), db)
+	if err != nil {
 		return err
 	}
 	switch {
 	case tables == 0:
 		return ErrNoJournal // it is being made
 	case version == 0:
-		return errors.New("it is not a journal")
+		return errNoJournal
 	case version > schemaVersion:
 		return errNewer(version)
 	}
@@ -100,7 +101,23 @@ func (r *Reader) wrap(err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("read the journal %q: %w", r.path, err)
+	return fmt.Errorf("read the journal %q: %w", r.path, plainly(err))
+}
+
+var (
+	errNoJournal = errors.New("it is not a journal")
+	errBusy      = errors.New("another program has locked it; try again in a moment")
+)
+
+// plainly says in our words what the file's readers meet most.
+func plainly(err error) error {
+	switch code(err) {
+	case codeBusy:
+		return errBusy
+	case codeNotADB:
+		return errNoJournal
+	}
+	return err
 }
 
 // Events returns the events that a query asks for, the oldest first. An error

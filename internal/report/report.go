@@ -50,6 +50,7 @@ type Report struct {
 	Opened, Refused, Touched Line
 	Events                   uint64
 	Grants                   uint64
+	Renewals                 uint64 // of grants that were in force, which do not count as grants
 	Refusals                 uint64
 	Packets                  uint64 // that touched closed ports
 	Uses                     uint64 // grants whose connection was seen
@@ -61,6 +62,7 @@ type Report struct {
 	doors   map[string]*Use
 	clients map[string]*Use
 	trouble []event.Event // the latest ones
+	inForce inForce
 }
 
 // Line is a time line: one number for each bucket.
@@ -89,7 +91,7 @@ type Use struct {
 	Last             time.Time
 	From             netip.Addr   // of the latest grant
 	Reason           event.Reason // of the latest refusal
-	Fwknop           uint64       // grants to its fwknop
+	Fwknop           uint64       // knocks of its fwknop
 	LastFwknop       time.Time
 }
 
@@ -99,7 +101,7 @@ func New(s Subject) *Report {
 		s.Zone = time.UTC
 	}
 	r := &Report{Subject: s, reasons: make(map[event.Reason]uint64), sources: make(map[netip.Addr]*Source),
-		doors: make(map[string]*Use), clients: make(map[string]*Use)}
+		doors: make(map[string]*Use), clients: make(map[string]*Use), inForce: make(inForce)}
 	for _, d := range s.Doors {
 		r.doors[d.Name] = &Use{Named: d, Configured: true}
 	}
@@ -114,10 +116,15 @@ func New(s Subject) *Report {
 func (r *Report) Add(e event.Event) {
 	n := max(e.Count.Packets, 1)
 	r.Events++
+	goesOn := r.inForce.goesOn(e)
 	switch e.Kind {
 	case event.KindGrant:
-		r.Grants++
-		r.at(&r.Opened, e.Time, 1)
+		if goesOn {
+			r.Renewals++
+			n = 0
+		}
+		r.Grants += n
+		r.at(&r.Opened, e.Time, n)
 	case event.KindRefusal:
 		r.Refusals += n
 		r.reasons[e.Reason] += n
@@ -126,7 +133,7 @@ func (r *Report) Add(e event.Event) {
 		r.Packets += n
 		r.at(&r.Touched, e.Time, n)
 	case event.KindUse:
-		if !e.Count.First.IsZero() { // the end of one that was counted
+		if goesOn || !e.Count.First.IsZero() { // the end of one that was counted
 			return
 		}
 		r.Uses++
@@ -165,7 +172,7 @@ func (r *Report) source(e event.Event, n uint64) {
 	s.Last = e.Time
 	switch e.Kind {
 	case event.KindGrant:
-		s.Grants++
+		s.Grants += n
 		s.Client = e.Client
 	case event.KindRefusal:
 		s.Refusals += n
@@ -190,7 +197,7 @@ func use(all map[string]*Use, name string, e event.Event, n uint64) {
 	}
 	switch e.Kind {
 	case event.KindGrant:
-		u.Grants++
+		u.Grants += n
 		u.Last, u.From = e.Time, e.Source
 		if e.Reason == event.ByFwknop {
 			u.Fwknop++

@@ -242,6 +242,7 @@ func TestBuckets(t *testing.T) {
 	r := New(Subject{Since: monday, Until: monday.Add(buckets * time.Hour)})
 	for _, at := range []time.Duration{-time.Hour, 0, 59 * time.Minute, time.Hour, buckets*time.Hour - 1, buckets * time.Hour, 1000 * time.Hour} {
 		r.Add(event.Event{Time: monday.Add(at), Kind: event.KindGrant})
+		r.Add(event.Event{Time: monday.Add(at), Kind: event.KindExpiry})
 	}
 	if r.Opened[0] != 2 || r.Opened[1] != 1 || r.Opened[buckets-1] != 2 || r.Opened.Max() != 2 {
 		t.Errorf("%v", r.Opened)
@@ -255,6 +256,33 @@ func TestEmpty(t *testing.T) {
 		if !strings.Contains(html, "Nothing to do.") || !strings.Contains(text, "Nothing to do.") || strings.Contains(html, "NaN") {
 			t.Errorf("until %v:\n%s", until, text)
 		}
+	}
+}
+
+// A client that keeps a door open asks for it again and again, and connects once:
+// that is one grant, which was used. The next one, after its end, is another.
+func TestRenewalsAreNoGrants(t *testing.T) {
+	r := New(Subject{Since: monday, Until: monday.Add(time.Hour)})
+	add := func(minute int, kind event.Kind, client string) {
+		r.Add(event.Event{Time: monday.Add(time.Duration(minute) * time.Minute), Kind: kind, Client: client, Door: "ssh", Source: netip.MustParseAddr("192.0.2.7")})
+	}
+	for minute := range 20 {
+		add(minute, event.KindGrant, "alice")
+		if minute == 1 || minute == 15 {
+			add(minute, event.KindUse, "alice")
+		}
+	}
+	if r.Grants != 1 || r.Renewals != 19 || r.Uses != 1 || strings.Contains(strings.Join(r.Advice(), "\n"), "never used") {
+		t.Errorf("%d grants, %d renewals, %d used; %q", r.Grants, r.Renewals, r.Uses, r.Advice())
+	}
+	add(21, event.KindGrant, "bob")
+	add(22, event.KindExpiry, "alice")
+	add(23, event.KindGrant, "alice")
+	if s := r.Summary(); s.Grants != 3 || s.Used != 1 || s.Renewals != 19 || !s.Clients[0].Last.Equal(monday.Add(23*time.Minute)) {
+		t.Errorf("%+v", s)
+	}
+	if got := strings.Join(r.Advice(), "\n"); !strings.Contains(got, "2 of 3 grants were never used") {
+		t.Error(got)
 	}
 }
 

@@ -13,6 +13,7 @@ type Summary struct {
 	Since    time.Time               `json:"since"`
 	Until    time.Time               `json:"until"`
 	Grants   uint64                  `json:"grants"`
+	Renewals uint64                  `json:"renewals"` // of grants in force
 	Used     uint64                  `json:"used"`
 	Refusals map[event.Reason]uint64 `json:"refusals"`
 	Packets  uint64                  `json:"packets"` // to closed ports
@@ -32,13 +33,13 @@ type UseSummary struct {
 	Refusals uint64    `json:"refusals"`
 	Last     time.Time `json:"last,omitzero"`
 
-	Fwknop     uint64    `json:"fwknop,omitempty"` // of the grants
+	Fwknop     uint64    `json:"fwknop,omitempty"` // knocks with it
 	LastFwknop time.Time `json:"last_fwknop,omitzero"`
 }
 
 // Summary returns the figures.
 func (r *Report) Summary() Summary {
-	s := Summary{Host: r.Host, Since: r.Since, Until: r.Until, Grants: r.Grants, Used: r.Uses, Refusals: r.reasons, Packets: r.Packets,
+	s := Summary{Host: r.Host, Since: r.Since, Until: r.Until, Grants: r.Grants, Renewals: r.Renewals, Used: r.Uses, Refusals: r.reasons, Packets: r.Packets,
 		Noisy: r.Noisy(), Failures: r.Failures, Findings: r.Findings, Advice: r.advice(lang.English), Doors: []UseSummary{}, Clients: []UseSummary{}}
 	if s.Findings == nil {
 		s.Findings = []event.Finding{}
