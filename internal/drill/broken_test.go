@@ -23,11 +23,12 @@ import (
 
 func TestMain(m *testing.M) { labtest.Main(m) }
 
-// program builds sallyport, as users have it.
-func program(t *testing.T) string {
+// program builds sallyport, as users have it, or with a tag.
+func program(t *testing.T, flags ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "sallyport")
-	if out, err := exec.Command("go", "build", "-o", path, "sallyport/cmd/sallyport").CombinedOutput(); err != nil {
+	args := append(append([]string{"build", "-o", path}, flags...), "sallyport/cmd/sallyport")
+	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	return path
@@ -76,23 +77,22 @@ func goneWithIt(g *ground) error {
 	})
 }
 
-// Each of these gates is wrong in one way, and the drill names the attack that shows it.
-func TestBrokenGatesAreNamed(t *testing.T) {
-	labtest.Need(t, "netns")
-	if !labtest.Long() {
-		t.Skip("it attacks ten gates")
-	}
-	cfg, executable := plain(t), program(t)
-	for _, tt := range []struct {
-		name, attack string
-		opened       bool // or something else is wrong
-		opts         Options
-	}{
+// brokenGate is wrong in one way, and the drill names the attack that shows it.
+type brokenGate struct {
+	name, attack string
+	opened       bool // or something else is wrong
+	opts         Options
+}
+
+// wrongOutside are gates whose configuration or host is wrong.
+func wrongOutside() []brokenGate {
+	return []brokenGate{
 		{"a sequence that a scan hits", "scan-datagrams", true, Options{alter: func(p *plan) {
 			p.Doors[0].Sequence = []packet.Port{{Proto: packet.UDP, Number: 2}, {Proto: packet.TCP, Number: 2}, {Proto: packet.UDP, Number: 3}}
 		}}},
 		{"a rule around the door", "probe-door", true, Options{sabotage: around}},
 		{"trusted strangers", "probe-door", true, Options{alter: func(p *plan) { p.Gate.Trusted = []netip.Prefix{p.pool} }}},
+		{"trusted strangers, over IPv6", "probe-door-6", true, Options{alter: func(p *plan) { p.Gate.Trusted = []netip.Prefix{p.pool} }}},
 		{"nobody looks", "scan-shuffled", false, Options{alter: func(p *plan) { p.Detect.Enabled = false }}},
 		{"nobody looks, and time is simulated", "day-near-miss", false, Options{alter: func(p *plan) { p.Detect.Enabled = false }}},
 		{"a threshold that nothing reaches", "day-scan-slow", false, Options{alter: func(p *plan) { p.Detect.SlowPorts = 100 }}},
@@ -102,10 +102,44 @@ func TestBrokenGatesAreNamed(t *testing.T) {
 		{"places that do not matter", "forbidden-place", true, Options{alter: func(p *plan) { p.owner().From = only(p.pool) }}},
 		{"a journal without hashes", "journal-tampered", false, Options{alter: func(p *plan) { p.Journal.Chain = false }}},
 		{"grants for a whole network", "nat-neighbour", true, Options{alter: func(p *plan) { p.Doors[0].Widen4 = 16 }}},
+	}
+}
+
+// wrongInside are gates whose program lacks a check.
+func wrongInside(t *testing.T) (list []brokenGate) {
+	weakened := program(t, "-tags", "weakened")
+	rotating := loaded(t, drilltest.Gates[drilltest.Company])
+	for _, w := range []brokenGate{
+		{"replay", "replay-same", true, Options{}},
+		{"bound", "held-back", true, Options{}},
+		{"proof", "stolen-name", true, Options{}},
+		{"steps", "overheard-rotating", true, Options{Config: rotating}},
+		{"timeout", "daemon-frozen", false, Options{}},
 	} {
+		w.opts.Executable, w.opts.Env = weakened, []string{"SALLYPORT_WITHOUT=" + w.name}
+		w.name = "a program without a check: " + w.name
+		list = append(list, w)
+	}
+	return list
+}
+
+// The drill finds what is wrong with gates that are wrong in one way each, and nothing
+// where that is not so.
+func TestBrokenGatesAreNamed(t *testing.T) {
+	labtest.Need(t, "netns")
+	if !labtest.Long() {
+		t.Skip("it attacks eighteen gates")
+	}
+	cfg, executable := plain(t), program(t)
+	for _, tt := range append(wrongOutside(), wrongInside(t)...) {
 		t.Run(tt.name, func(t *testing.T) {
-			whole := Options{Config: cfg, Executable: executable}
-			tt.opts.Config, tt.opts.Executable = cfg, executable
+			if tt.opts.Config == nil {
+				tt.opts.Config = cfg
+			}
+			whole := Options{Config: tt.opts.Config, Executable: executable, Env: tt.opts.Env} // a program that is used does not read that
+			if tt.opts.Executable == "" {
+				tt.opts.Executable = executable
+			}
 			if r := one(t, tt.attack, whole); r.Verdict != Held {
 				t.Fatalf("of a gate that is right: %+v", r)
 			}

@@ -16,6 +16,7 @@ import (
 
 	"sallyport/internal/event"
 	"sallyport/internal/packet"
+	"sallyport/internal/weak"
 )
 
 // The longest names that the configuration accepts, of doors and of clients.
@@ -56,7 +57,15 @@ func (e entry) full() nftables.SetElement {
 	if e.bits != 0 {
 		door += "/" + strconv.Itoa(e.bits)
 	}
-	return nftables.SetElement{Key: e.key(), Timeout: e.left, Comment: comment(door, e.client)}
+	return nftables.SetElement{Key: e.key(), Timeout: e.timeout(), Comment: comment(door, e.client)}
+}
+
+// timeout is when the kernel ends it.
+func (e entry) timeout() time.Duration {
+	if weak.Timeout {
+		return 0
+	}
+	return e.left
 }
 
 // comment is how door and client stand in an element: "ssh alice", or "ssh"; of

@@ -59,6 +59,7 @@ import (
 	"time"
 
 	"sallyport/internal/clock"
+	"sallyport/internal/weak"
 )
 
 // Message identifies an SPA message.
@@ -158,7 +159,7 @@ func (g *Guard) Len() int { return len(g.seen) }
 // Reused is no evidence of anything, as a forger can choose the same R;
 // Repeated and Intercepted are, as Mark is that of an authenticated message.
 func (g *Guard) Check(m Message, now time.Time) Verdict {
-	if seen, ok := g.seen[key{m.Client, m.R}]; ok {
+	if seen, ok := g.seen[key{m.Client, m.R}]; ok && !weak.Replay {
 		switch {
 		case seen.mark != m.Mark:
 			return Reused
