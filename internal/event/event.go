@@ -33,14 +33,13 @@ const (
 	KindBan        Kind = "ban"       // a source was banned, or its ban has ended
 	KindLogin      Kind = "login"     // someone has logged in at the service behind a door, or failed to
 	KindFinding    Kind = "finding"   // something worth a look: see Finding
-	KindAck Kind = "ack" // someone has acknowledged a finding
+	KindAck        Kind = "ack"       // someone has acknowledged a finding
 )
 
 // Kinds returns every kind of event, in the order above.
 func Kinds() []Kind {
 	return []Kind{KindGrant, KindRefusal, KindExpiry, KindRevocation, KindRepair, KindReload, KindStart, KindStop, KindOverload,
-		KindClock, KindKey, KindEnrolment, KindFailure, KindUse, KindContacts, KindBan, KindLogin, KindFinding}
-	KindAck Kind = "ack" // someone has acknowledged a finding
+		KindClock, KindKey, KindEnrolment, KindFailure, KindUse, KindContacts, KindBan, KindLogin, KindFinding, KindAck}
 }
 
 // Part names the room of the daemon that an event is from, where that matters

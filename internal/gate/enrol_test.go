@@ -152,7 +152,7 @@ func TestInviteRefusals(t *testing.T) {
 	}
 }
 
-// Whoever has the server's private key, or the link without its seed, enrols nobody.
+// Anyone who has the server's private key, or the link without its seed, enrols nobody.
 func TestEnrolmentNeedsTheInvite(t *testing.T) {
 	i := newInviting(t, nil)
 	forged := newSigner(t)
@@ -210,7 +210,7 @@ func TestRotatingSecretOfAnEnrolment(t *testing.T) {
 	}
 }
 
-// A flood of messages that only whoever has the link's public half can make is bounded
+// A flood of messages that only anyone who has the link's public half can make is bounded
 // by the budget for opening messages, and never gets an answer.
 func TestFloodOfForgedEnrolments(t *testing.T) {
 	i := newInviting(t, nil)

@@ -87,7 +87,7 @@ func namesOf(cfg *config.Config) (names []string) {
 }
 
 // Remove takes back an open invite, or removes an enrolled client: its invite counts as
-// used for as long as somebody could try it.
+// used for as long as someone could try it.
 func (b *Book) Remove(ctx context.Context, q control.RemoveRequest) (control.RemoveAnswer, error) {
 	b.Changing.Lock()
 	defer b.Changing.Unlock()
