@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -162,7 +163,8 @@ func (c *setupCommand) chooseKey(in io.Reader, d *dialog) (string, error) {
 		if text == "" {
 			text = "1"
 		}
-		if _, err := fmt.Sscanf(text, "%d", &n); err != nil || n < 1 || n > len(keys) {
+		var err error
+		if n, err = strconv.Atoi(text); err != nil || n < 1 || n > len(keys) {
 			return fmt.Errorf("%q is no number of the list", text)
 		}
 		return nil
