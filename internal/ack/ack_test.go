@@ -57,7 +57,7 @@ func arrives(t *testing.T, s *Sender, h *lab.Host, from, to netip.Addr, in, size
 	var n int
 	var got net.Addr
 	// New addresses and routes of a host may take a moment, and nobody repeats a datagram.
-	for deadline := time.Now().Add(10 * time.Second); got == nil; {
+	for deadline := time.Now().Add(time.Minute); got == nil; {
 		if err := s.Send(source, target, in, payload); err != nil {
 			t.Fatal(err)
 		}

@@ -53,7 +53,7 @@ func connect(t *testing.T, h *lab.Host, to netip.Addr) (net.Conn, *bufio.Reader)
 
 // lives reports whether a connection still carries data both ways.
 func lives(conn net.Conn, r *bufio.Reader) bool {
-	conn.SetDeadline(time.Now().Add(2 * time.Second))
+	conn.SetDeadline(time.Now().Add(5 * time.Second))
 	if _, err := conn.Write([]byte("still there?\n")); err != nil {
 		return false
 	}

@@ -33,7 +33,7 @@ func journal(t *testing.T, path string) *net.UnixConn {
 func read(t *testing.T, conn *net.UnixConn) map[string]string {
 	t.Helper()
 	b := make([]byte, 65536)
-	if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	n, err := conn.Read(b)

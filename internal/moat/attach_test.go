@@ -288,7 +288,7 @@ func TestInterfaceComesAndGoes(t *testing.T) {
 
 func (g *guard) until(what string, ready func() bool) {
 	g.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !ready(); {
+	for deadline := time.Now().Add(time.Minute); !ready(); {
 		if time.Now().After(deadline) {
 			g.t.Fatalf("not %s within 10 s: %+v", what, g.Attachments())
 		}

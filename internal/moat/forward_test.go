@@ -120,7 +120,7 @@ func (g *guard) forwarded(at netip.Addr, size int) error {
 		if _, err := conn.Write(sent); err != nil {
 			return err
 		}
-		if err := there.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		if err := there.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 			return err
 		}
 		n, _, err := there.ReadFrom(got)

@@ -201,7 +201,7 @@ func startAgent(t *testing.T) (net.Conn, string) {
 		_ = process.Process.Kill()
 		_ = process.Wait()
 	})
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	for deadline := time.Now().Add(time.Minute); ; {
 		conn, err := net.Dial("unix", socket)
 		if err == nil {
 			t.Cleanup(func() { _ = conn.Close() })

@@ -216,7 +216,7 @@ func (m machine) reloads() {
 // journaled holds when the journal of systemd finds a line by its fields, soon.
 func (m machine) journaled(line string, fields ...string) {
 	m.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		out, err := m.try(append([]string{"journalctl", "--no-pager", "-o", "cat", "-u", "sallyport"}, fields...)...)
 		if err == nil && strings.Contains(out, line) {
 			return

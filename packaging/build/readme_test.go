@@ -162,7 +162,7 @@ func (m machine) reaches(who string, want bool, ports ...string) {
 	m.Helper()
 	for _, port := range ports {
 		got := false
-		for deadline := time.Now().Add(5 * time.Second); !got; {
+		for deadline := time.Now().Add(time.Minute); !got; {
 			_, err := m.try("ip", "netns", "exec", who, "nc", "-z", "-w", "1", "192.0.2.1", port)
 			got = err == nil
 			if !want || time.Now().After(deadline) {

@@ -17,7 +17,7 @@ func TestCPUGrowsWithWork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(5 * time.Second); ; {
+	for deadline := time.Now().Add(time.Minute); ; {
 		now, err := usage.CPU(os.Getpid())
 		if err != nil {
 			t.Fatal(err)
