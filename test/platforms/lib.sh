@@ -19,7 +19,7 @@ lacking() {
 needs() {
 	local p missing=()
 	for p in "$@"; do command -v "$p" >/dev/null || missing+=("$p"); done
-	[ ${#missing[@]} -eq 0 ] || lacking "skipped, for want of ${missing[*]} (scripts/install-peers $("$source/test/platforms/packages"))"
+	[ ${#missing[@]} -eq 0 ] || lacking "these programs are missing: ${missing[*]} (scripts/install-peers $("$source/test/platforms/packages"))"
 }
 
 # mirror prints an address with Debian's packages, main or security: the one from which
