@@ -3,7 +3,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"maps"
@@ -18,9 +17,6 @@ import (
 	"sallyport/internal/packet"
 	"sallyport/internal/phrase"
 )
-
-// watchEvery is how often a watched status is refreshed.
-const watchEvery = time.Second
 
 func newStatus(std stdio) *cobra.Command {
 	cmd := &cobra.Command{
@@ -40,7 +36,7 @@ func newStatus(std stdio) *cobra.Command {
 			return err
 		}
 		if *watch {
-			return watchStatus(cmd.Context(), std.out, conn)
+			return watchStatus(cmd.Context(), std, conn)
 		}
 		s, err := conn.Status(cmd.Context())
 		if err != nil {
@@ -59,51 +55,6 @@ func newStatus(std stdio) *cobra.Command {
 		return nil
 	}
 	return cmd
-}
-
-// watchStatus shows the status again and again, in place on a terminal.
-func watchStatus(ctx context.Context, w io.Writer, conn *control.Conn) error {
-	every := time.NewTicker(watchEvery)
-	defer every.Stop()
-	for {
-		s, err := conn.Status(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		showPage(screenOf(w), func(page screen) { printStatus(page, s, time.Now()) })
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-every.C:
-		}
-	}
-}
-
-// showPage shows a page in the place of the one before. What does not fit a
-// terminal is left out at its end, and said.
-func showPage(w screen, print func(screen)) {
-	var page strings.Builder
-	print(w.on(&page))
-	lines := strings.Split(strings.TrimRight(page.String(), "\n"), "\n")
-	if w.height == 0 {
-		fmt.Fprintf(w, "%s\n\n", strings.Join(lines, "\n"))
-		return
-	}
-	const clear = "\x1b[H\x1b[2J"
-	shown, used := 0, 0
-	for shown < len(lines) && used+w.rows(lines[shown]) < w.height {
-		used += w.rows(lines[shown])
-		shown++
-	}
-	left := ""
-	if shown < len(lines) { // the last of the lines makes room for the note
-		shown = max(shown-1, 0)
-		left = w.paint(faint, fmt.Sprintf("%s more: a larger window shows them", phrase.Count(len(lines)-shown, "line")))
-	}
-	fmt.Fprint(w, clear, strings.Join(append(lines[:shown:shown], left), "\n"))
 }
 
 func printStatus(w io.Writer, s control.Status, now time.Time) {
@@ -129,13 +80,16 @@ func printDoors(w io.Writer, doors []control.Door) {
 		fmt.Fprintln(w)
 	}
 	table(w, func(row func(...any)) {
-		row("DOOR", "PORTS", "OPENS FOR", "GRANTS", "DROPPED")
+		row("DOOR", "PORTS", "A GRANT LASTS", "GRANTS NOW", "PACKETS DROPPED")
 		for _, d := range shown {
-			opens := d.OpenFor
-			if d.Single {
-				opens += ", single"
+			lasts := d.OpenFor
+			if t, err := time.ParseDuration(lasts); err == nil {
+				lasts = phrase.Duration(t)
 			}
-			row(labelled(d.Name, d.Label), spelled(d.Ports), opens, d.Grants, d.Dropped)
+			if d.Single {
+				lasts += ", one connection"
+			}
+			row(labelled(d.Name, d.Label), spelled(d.Ports), lasts, d.Grants, d.Dropped)
 		}
 	})
 }
@@ -158,11 +112,11 @@ func printGrants(w io.Writer, s control.Status, now time.Time) {
 	}
 	fmt.Fprintln(w)
 	table(w, func(row func(...any)) {
-		row("OPEN", "FOR", "CLIENT", "REMAINING")
+		row("GRANT AT DOOR", "FOR SOURCE", "OF CLIENT", "ENDS IN")
 		for _, g := range s.Grants {
 			left := remaining(g.Until, now)
 			if g.Single {
-				left += ", single"
+				left += ", one connection"
 			}
 			row(g.Door, g.For(), orDash(labelled(g.Client, s.Labels[g.Client])), left)
 		}
@@ -170,25 +124,21 @@ func printGrants(w io.Writer, s control.Status, now time.Time) {
 }
 
 func printCounters(w io.Writer, s control.Status) {
-	fmt.Fprintf(w, "\nDropped at closed ports: %s.", phrase.Count(int(s.Dropped), "packet"))
-	for _, name := range slices.Sorted(maps.Keys(s.Capture)) {
-		ring := s.Capture[name]
-		fmt.Fprintf(w, " Capture %s: %d seen, %d lost", name, ring.Received, ring.Lost)
-		if ring.Late > 0 {
-			fmt.Fprintf(w, ", %d looked at too late to count", ring.Late)
-		}
-		fmt.Fprint(w, ".")
-	}
 	fmt.Fprintln(w)
+	say := func(format string, args ...any) { screenOf(w).prose("", "", fmt.Sprintf(format, args...)) }
+	say("Dropped at closed ports: %s. Strangers try every host; these came to nothing.", phrase.Count(int(s.Dropped), "packet"))
+	for _, name := range slices.Sorted(maps.Keys(s.Capture)) {
+		say("%s", captured(name, s.Capture[name]))
+	}
 	if s.Elsewhere > 0 {
-		fmt.Fprintf(w, "Not counted as knocks, because they were not at an address of this host: %s.\n", phrase.Count(int(s.Elsewhere), "packet"))
+		say("Not counted as knocks, because they were not at an address of this host: %s.", phrase.Count(int(s.Elsewhere), "packet"))
 	}
 	for _, u := range s.Fwknop {
 		last := "not since the start"
 		if u.Grants > 0 {
 			last = fmt.Sprintf("%s, the last at %s", phrase.Count(int(u.Grants), "grant"), u.Last.Local().Format(time.DateTime))
 		}
-		fmt.Fprintf(w, "With fwknop: client %s, %s.\n", u.Client, last)
+		say("With fwknop: client %s, %s.", u.Client, last)
 	}
 	if len(s.Refusals) == 0 {
 		return
@@ -197,19 +147,39 @@ func printCounters(w io.Writer, s control.Status) {
 	for _, reason := range slices.Sorted(maps.Keys(s.Refusals)) {
 		list = append(list, fmt.Sprintf("%s %d", reason, s.Refusals[reason]))
 	}
-	fmt.Fprintf(w, "Refusals: %s.\n", strings.Join(list, ", "))
+	say("Refusals since the start, by reason: %s. What each means: sallyport report.", strings.Join(list, ", "))
 }
 
-// printMoat tells in a few lines how junk is kept off.
+// captured says what one ring of the capture has seen. Whatever is lost may have
+// been a knock.
+func captured(name string, ring control.Ring) string {
+	what := map[string]string{"knocks": "Looked at, whether they are knocks", "spa": "Looked at, whether they are SPA messages"}[name]
+	if what == "" { // of another daemon
+		what = "Capture " + name
+	}
+	text := fmt.Sprintf("%s: %s", what, phrase.Count(int(ring.Received), "packet"))
+	if ring.Lost > 0 {
+		text += fmt.Sprintf("; %d more were lost, since the host was too busy", ring.Lost)
+	}
+	if ring.Late > 0 {
+		text += fmt.Sprintf("; %d were looked at too late to count", ring.Late)
+	}
+	return text + "."
+}
+
+// printMoat says in a few lines how junk is kept off.
 func printMoat(w io.Writer, m control.Moat) {
-	fmt.Fprintf(w, "Moat: %s.", strings.Join(moatPlaces(m), "; "))
+	text := fmt.Sprintf("Moat: %s.", strings.Join(moatPlaces(m), "; "))
+	if len(m.Interfaces) == 0 || m.Mode == "off" {
+		text += " It would drop junk before that costs anything; no door depends on it."
+	}
 	if n := m.Dropped[event.BadTag] + m.Dropped[event.OverBudget]; n > 0 {
-		fmt.Fprintf(w, " Dropped %d with a wrong tag, %d over the budget.", m.Dropped[event.BadTag], m.Dropped[event.OverBudget])
+		text += fmt.Sprintf(" Dropped: %s with a wrong tag, %d over the budget of their source.", phrase.Count(int(m.Dropped[event.BadTag]), "message"), m.Dropped[event.OverBudget])
 	}
 	if m.Sampled > 1 {
-		fmt.Fprintf(w, " Of packets to closed ports, one in %d is looked at.", m.Sampled)
+		text += fmt.Sprintf(" Of packets to closed ports, one in %d is looked at.", m.Sampled)
 	}
-	fmt.Fprintln(w)
+	screenOf(w).prose("", "", text)
 	if m.Problem != "" {
 		warn(w, "moat: %s", m.Problem)
 	}

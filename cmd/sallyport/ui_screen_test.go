@@ -123,16 +123,30 @@ func TestPageFitsTheTerminal(t *testing.T) {
 		}
 		fmt.Fprintln(s, strings.Repeat("wide ", 40))
 	}
-	seen := shownOn(t, 40, 10, func(f *os.File) { showPage(screenOf(f), print) })
+	seen := shownOn(t, 40, 10, func(f *os.File) { (&pager{out: f}).show(print) })
 	lines := strings.Split(seen, "\n")
-	if len(lines) > 10 || !strings.HasSuffix(lines[0], "line 0") || lines[len(lines)-1] != "23 lines more: a larger window shows them" {
+	if len(lines) > 10 || !strings.HasSuffix(lines[0], "line 0") || lines[len(lines)-1] != "22 lines more: see a larger window" {
 		t.Errorf("%d lines: %q", len(lines), lines)
 	}
-	if seen = shownOn(t, 40, 60, func(f *os.File) { showPage(screenOf(f), print) }); strings.Contains(seen, "larger") {
+	if seen = shownOn(t, 40, 60, func(f *os.File) { (&pager{out: f}).show(print) }); strings.Contains(seen, "more:") {
 		t.Errorf("all of it fits, but: %q", seen)
 	}
+	// With keys, what did not fit is a key away, and the top again after the end.
+	keyed := func(f *os.File) {
+		p := &pager{out: f, keys: "q ends this"}
+		for range 5 {
+			p.show(print)
+			p.next()
+		}
+	}
+	screens := strings.Split(shownOn(t, 40, 10, keyed), "\x1b[2J")[1:]
+	for i, want := range []string{"line 0", "line 9", "line 18", "line 27", "line 0"} {
+		if lines := strings.Split(screens[i], "\n"); lines[0] != want || len(lines) > 10 || !strings.Contains(lines[len(lines)-1], "more: space; q ends this") {
+			t.Errorf("page %d: %q", i, screens[i])
+		}
+	}
 	var file strings.Builder
-	showPage(screenOf(&file), print)
+	(&pager{out: &file}).show(print)
 	if !strings.Contains(file.String(), "line 29") || strings.Contains(file.String(), "\x1b") {
 		t.Errorf("in a file: %q", file.String())
 	}
