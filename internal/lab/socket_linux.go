@@ -46,11 +46,13 @@ func (h *Host) ListenPacket(network, address string) (net.PacketConn, error) {
 type Answer string
 
 // The answers. A dropped packet is Silent; a closed port, and a door that
-// rejects, are Refused.
+// rejects, are Refused. Where a firewall says "prohibited", or nobody has the
+// address, a port is Unreachable.
 const (
-	Open    Answer = "open"
-	Refused Answer = "refused"
-	Silent  Answer = "silent"
+	Open        Answer = "open"
+	Refused     Answer = "refused"
+	Silent      Answer = "silent"
+	Unreachable Answer = "unreachable"
 )
 
 // Probe looks at a port from this host, the way a scanner would: "tcp" with a
@@ -107,6 +109,9 @@ func classify(err error) (Answer, error) {
 		return Open, nil
 	case errors.Is(err, unix.ECONNREFUSED):
 		return Refused, nil
+	case errors.Is(err, unix.EHOSTUNREACH), errors.Is(err, unix.EACCES):
+		// What becomes of "prohibited": icmp_err_convert of net/ipv4/icmp.c, tab_unreach of net/ipv6/icmp.c.
+		return Unreachable, nil
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return Silent, nil
 	}

@@ -29,6 +29,7 @@ type Options struct {
 	Gate       *lab.Host
 	Executable string    // the sallyport program
 	Env        []string  // more environment for it
+	Args       []string  // more arguments for its serve
 	Dir        string    // for the state and the socket of the service manager
 	Config     string    // the configuration file
 	Log        io.Writer // the daemon's log; nil: nowhere
@@ -62,7 +63,7 @@ func Start(o Options) (*Daemon, error) {
 	}
 	defer ready.Close()
 	var log head
-	cmd := o.Command(context.Background(), "serve", "-c", o.Config)
+	cmd := o.Command(context.Background(), append([]string{"serve", "-c", o.Config}, o.Args...)...)
 	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+path)
 	cmd.Stderr = &log
 	if o.Log != nil {
