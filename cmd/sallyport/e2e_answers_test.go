@@ -28,13 +28,14 @@ type probe struct {
 	tos   byte // traffic class
 	label uint32
 	flags byte // TCP
-	bytes int  // UDP
+	bytes int  // of data
+	fast  bool // TCP: asks for a cookie of Fast Open (RFC 7413)
 	df    bool
 }
 
 func (p probe) String() string {
 	if p.proto == unix.IPPROTO_TCP {
-		return fmt.Sprintf("TCP flags %#02x, TOS %#02x, label %#x, DF %v", p.flags, p.tos, p.label, p.df)
+		return fmt.Sprintf("TCP flags %#02x, %d bytes, Fast Open %v, TOS %#02x, label %#x, DF %v", p.flags, p.bytes, p.fast, p.tos, p.label, p.df)
 	}
 	return fmt.Sprintf("UDP of %d bytes, TOS %#02x, label %#x, DF %v", p.bytes, p.tos, p.label, p.df)
 }
@@ -44,6 +45,10 @@ func probes() (list []probe) {
 	for _, tos := range []byte{0, 0x10, 0x28, 0xbb, 0xfc} {
 		for i, flags := range []byte{0x02, 0xc2, 0x10, 0x01, 0x29, 0x00} { // SYN, with ECN, ACK, FIN, Xmas, NULL
 			list = append(list, probe{proto: unix.IPPROTO_TCP, tos: tos, label: uint32(i) * 0x12345, flags: flags, df: tos != 0x28})
+		}
+		for _, n := range []int{0, 1, 1400} {
+			list = append(list, probe{proto: unix.IPPROTO_TCP, tos: tos, label: uint32(n) * 0x57, flags: 0x02, bytes: n, fast: true, df: tos != 0x10},
+				probe{proto: unix.IPPROTO_TCP, tos: tos, label: uint32(n) * 0x75, flags: 0x02, bytes: n, df: tos == 0x10})
 		}
 		for _, n := range []int{0, 32, 1232, 1400} {
 			list = append(list, probe{proto: unix.IPPROTO_UDP, tos: tos, label: uint32(n) * 0x111, bytes: n, df: tos == 0x28})
@@ -78,7 +83,12 @@ func (p probe) from(src, dst netip.AddrPort) []byte {
 func (p probe) segment(src, dst uint16) []byte {
 	b := binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(nil, src), dst)
 	if p.proto == unix.IPPROTO_TCP {
-		return append(b, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x50, p.flags, 0xfa, 0xf0, 0, 0, 0, 0)
+		var options []byte
+		if p.fast {
+			options = []byte{34, 2, 1, 1}
+		}
+		b = append(b, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, byte(20+len(options))<<2, p.flags, 0xfa, 0xf0, 0, 0, 0, 0)
+		return append(append(b, options...), bytes.Repeat([]byte{0xa5}, p.bytes)...)
 	}
 	b = append(binary.BigEndian.AppendUint16(b, uint16(8+p.bytes)), 0, 0)
 	return append(b, bytes.Repeat([]byte{0xa5}, p.bytes)...)
@@ -153,19 +163,25 @@ func (p *rawProber) send(packet []byte, to netip.Addr) {
 // ask sends a probe and describes the answer, field by field.
 func (p *rawProber) ask(what probe, to netip.AddrPort) string {
 	p.t.Helper()
-	src := p.host.IP4
-	if to.Addr().Is6() {
-		src = p.host.IP6
-	}
 	for range 30 { // the kernel says only so often that a port is closed
-		p.nextPort++
-		packet := what.from(netip.AddrPortFrom(src, p.nextPort), to)
-		p.send(packet, to.Addr())
-		if text := p.hear(packet); text != "" {
+		if text := p.once(what, to); text != "" {
 			return text
 		}
 	}
 	return "silence"
+}
+
+// once sends a probe, and describes the answer if there is one.
+func (p *rawProber) once(what probe, to netip.AddrPort) string {
+	p.t.Helper()
+	src := p.host.IP4
+	if to.Addr().Is6() {
+		src = p.host.IP6
+	}
+	p.nextPort++
+	packet := what.from(netip.AddrPortFrom(src, p.nextPort), to)
+	p.send(packet, to.Addr())
+	return p.hear(packet)
 }
 
 // hear waits a little for the answer to a packet.

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"sallyport/internal/lab"
 	"sallyport/internal/lab/labtest"
 )
@@ -335,4 +337,39 @@ func TestThousandDoors(t *testing.T) {
 	w.open(w.Client, "tcp", at(w.Client, 20_777))
 	w.closed(w.Client, "tcp", at(w.Client, 20_778))
 	w.ends(w.Client, "tcp", at(w.Client, 20_777))
+}
+
+// A SYN is a knock, whatever comes in it: data, and what asks for Fast Open. The same
+// to a door finds nobody home.
+func TestSYNsWithData(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, lab.Options{})
+	if err := w.Gate.Sysctl("net/ipv4/tcp_fastopen", "1539"); err != nil { // every listener takes data in a SYN, without a cookie
+		t.Fatal(err)
+	}
+	w.serve("tcp", 22)
+	w.configure(strings.ReplaceAll(slowDoor, "udp/8000", "tcp/8000"))
+	w.start()
+	p := newRawProber(t, w.Client)
+	for name, what := range map[string]probe{
+		"one byte":             {proto: unix.IPPROTO_TCP, flags: 0x02, bytes: 1},
+		"a full packet":        {proto: unix.IPPROTO_TCP, flags: 0x02, bytes: 1400, df: true},
+		"Fast Open":            {proto: unix.IPPROTO_TCP, flags: 0x02, fast: true},
+		"data, with Fast Open": {proto: unix.IPPROTO_TCP, flags: 0x02, bytes: 1400, fast: true},
+	} {
+		for _, gate := range []netip.Addr{w.Client.Gate4, w.Client.Gate6} {
+			door := netip.AddrPortFrom(gate, 22)
+			w.closed(w.Client, "tcp", door)
+			if got := p.once(what, door); got != "" {
+				t.Errorf("%s: the closed door answers: %s", name, got)
+			}
+			for _, port := range []uint16{7000, 8000, 9000} {
+				p.once(what, netip.AddrPortFrom(gate, port))
+			}
+			w.eventually(name+" opens", func() bool { return len(w.status().Grants) == 1 })
+			w.open(w.Client, "tcp", door)
+			w.must(w.Gate, "revoke", "--all", "-c", w.config)
+			w.closed(w.Client, "tcp", door)
+		}
+	}
 }

@@ -34,6 +34,7 @@ func TestOnlyAConnectionUsesUpASingleGrant(t *testing.T) {
 		for i, flags := range []byte{packet.ACK, packet.FIN | packet.ACK, packet.RST, packet.RST | packet.ACK, packet.SYN | packet.ACK, packet.SYN | packet.FIN, packet.SYN | packet.RST, 0, packet.SYN, packet.SYN, packet.SYN} {
 			w.segment(w.Client, to, uint16(50_000+i), flags)
 		}
+		w.byHand(to, 50_100+to.Port()+uint16(len(to.String()))).syn("data in a SYN\n")
 		s := w.connect(w.Client, to)
 		w.closed(w.Client, "tcp", to)
 		w.closed(w.Client, "udp", at(to.Addr(), 53))
