@@ -187,6 +187,7 @@ func TestDoorsComeAndGoWhileKnocksArrive(t *testing.T) {
 		knocking <- [2]int{sent, lost}
 	}()
 	var before [2]int
+	var objects [4]int
 	for n := range reloads {
 		changed := string(text)
 		if n%2 == 0 {
@@ -208,6 +209,13 @@ func TestDoorsComeAndGoWhileKnocksArrive(t *testing.T) {
 		if n == reloads/2 {
 			before = w.size()
 		}
+		if n < 4 {
+			objects[n] = w.tableSize()
+		} else if n >= reloads-4 {
+			if now := w.tableSize(); now != objects[n%4] {
+				t.Errorf("after reload %d the table has %d chains, sets and rules, the first time %d", n+1, now, objects[n%4])
+			}
+		}
 	}
 	cancel()
 	probes, knocks, after := <-probing, <-knocking, w.size()
@@ -218,6 +226,17 @@ func TestDoorsComeAndGoWhileKnocksArrive(t *testing.T) {
 	if after[1] > before[1]+16 || after[0] > before[0]*3/2+8<<10 {
 		t.Errorf("the daemon grows: %v, then %v", before, after)
 	}
+}
+
+// tableSize counts the chains, sets and rules of the table.
+func (w *world) tableSize() int {
+	w.t.Helper()
+	cmd := w.Gate.Command(w.t.Context(), "nft", "-t", "list", "table", "inet", "sallyport")
+	text, err := cmd.CombinedOutput()
+	if err != nil {
+		w.t.Fatalf("nft: %v: %s", err, text)
+	}
+	return bytes.Count(text, []byte("\n"))
 }
 
 // size returns the memory of the daemon in kB, and how many descriptors it has.
