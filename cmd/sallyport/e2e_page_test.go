@@ -3,107 +3,14 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"html"
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
-	"time"
-
-	"sallyport/internal/lab/browser"
-	"sallyport/internal/lab/labtest"
 )
-
-// pocket is a page in a browser on the client's host.
-type pocket struct {
-	*browser.Browser
-	w    *world
-	kind string
-	opts browser.Options
-	url  string
-}
-
-// screens bounds how many browsers run at once: each can keep two processors busy.
-var screens = make(chan struct{}, 2)
-
-// inBrowsers runs a test in each browser, in a lab whose client has the page.
-// Firefox takes long to start: where time is short it is there for one test.
-func inBrowsers(t *testing.T, test func(t *testing.T, p *pocket)) {
-	for _, kind := range browser.Kinds {
-		t.Run(kind, func(t *testing.T) {
-			labtest.Need(t, "browser", kind)
-			if kind != browser.Kinds[0] && t.Name() != "TestPageOpens/"+kind && !labtest.Long() {
-				t.Skip("needs SALLYPORT_LONG")
-			}
-			t.Parallel()
-			screens <- struct{}{}
-			t.Cleanup(func() { <-screens })
-			w := newGuarded(t, bobsDoor)
-			w.env = []string{"XDG_CONFIG_HOME=" + t.TempDir()}
-			p := &pocket{w: w, kind: kind, opts: browser.Options{Profile: t.TempDir()}}
-			p.url = "file://" + p.file()
-			p.start()
-			test(t, p)
-		})
-	}
-}
-
-// file writes the page and returns where.
-func (p *pocket) file(args ...string) string {
-	p.w.t.Helper()
-	path := filepath.Join(p.w.t.TempDir(), "knock.html")
-	if err := os.WriteFile(path, []byte(p.w.must(p.w.Gate, append([]string{"page"}, args...)...)), 0o600); err != nil {
-		p.w.t.Fatal(err)
-	}
-	return path
-}
-
-func (p *pocket) start() {
-	p.w.t.Helper()
-	// Not with t.Context, which ends before the cleaning up: a browser that is
-	// killed leaves processes behind that still write to its folder.
-	b, err := browser.Start(context.Background(), p.w.Client, p.kind, p.opts)
-	p.do(err)
-	p.Browser = b
-	p.w.t.Cleanup(func() {
-		if err := b.Close(); err != nil {
-			p.w.t.Error(err)
-		}
-	})
-}
-
-func (p *pocket) do(err error) {
-	p.w.t.Helper()
-	if err != nil {
-		p.w.t.Fatal(err)
-	}
-}
-
-// link is what adds the gate for a client.
-func (p *pocket) link(name string) string {
-	p.w.t.Helper()
-	return strings.TrimSpace(p.w.must(p.w.Gate, "client", "profile", name, "--host", p.w.Client.Gate4.String(), "--page", "-c", p.w.config))
-}
-
-// add opens the page with a link, and accepts it.
-func (p *pocket) add(link string) {
-	p.w.t.Helper()
-	p.do(p.Open(p.url + "#" + link))
-	p.do(p.Wait("document.querySelector('.question')"))
-	p.do(p.Click(".question button.main"))
-	p.do(p.Wait("!document.querySelector('.question') && document.querySelector('#notice p:not(.fault)')")) // it has been added
-}
-
-// tap clicks on the button of a door, and waits until it says what has come of it.
-func (p *pocket) tap(door, state string) {
-	p.w.t.Helper()
-	p.do(p.Click(fmt.Sprintf("[data-door=%s] button.main", door)))
-	p.do(p.Wait(fmt.Sprintf("document.querySelector('[data-door=%s].%s button.main:enabled')", door, state)))
-}
 
 // A page from a file opens a door by a rotating sequence, for its own address alone.
 func TestPageOpens(t *testing.T) {
@@ -124,47 +31,6 @@ func TestPageOpens(t *testing.T) {
 			t.Errorf("the page says %q", said)
 		}
 	})
-}
-
-// A page opens each time, and soon. With SALLYPORT_LONG it does so 20 times, and
-// says how long a door takes from the tap on.
-func TestPageOpensEachTime(t *testing.T) {
-	inBrowsers(t, func(t *testing.T, p *pocket) {
-		rounds := 3
-		if labtest.Long() {
-			rounds = 20
-		}
-		w := p.w
-		var took []time.Duration
-		for i := range rounds {
-			name := fmt.Sprintf("round%d", i) // a client of its own, whose steps nobody has used
-			w.must(w.Gate, "client", "add", name, "--rotating", "--door", "ssh", "-c", w.config)
-			p.add(p.link(name))
-			p.do(p.Eval("document.addEventListener('click', () => { document.body.dataset.tapped = Date.now(); }, true)", new(any)))
-			p.tap("ssh", "sent")
-			w.open(w.Client, "tcp", at(w.Client, 22))
-			w.ends(w.Client, "tcp", at(w.Client, 22))
-			var tapped int64
-			p.do(p.Eval("+document.body.dataset.tapped", &tapped))
-			took = append(took, w.granted(name).Sub(time.UnixMilli(tapped)))
-		}
-		slices.Sort(took)
-		t.Logf("%d of %d opened; from the tap to the grant: p50 %v, p90 %v", len(took), rounds, took[rounds/2], took[rounds*9/10])
-	})
-}
-
-// granted returns when the daemon has let a client in, as its log says.
-func (w *world) granted(client string) (at time.Time) {
-	w.t.Helper()
-	for line := range strings.Lines(w.log.String()) {
-		if stamp, rest, _ := strings.Cut(strings.TrimPrefix(line, "time="), " "); strings.Contains(rest, "msg=grant ") && strings.Contains(rest, "client="+client+" ") {
-			var err error
-			if at, err = time.Parse(time.RFC3339Nano, stamp); err != nil {
-				w.t.Fatal(err)
-			}
-		}
-	}
-	return at
 }
 
 // Used steps, a restart of the browser, another window, and what it says of each.
@@ -198,15 +64,6 @@ func TestPageRemembers(t *testing.T) {
 		p.do(p.Click(".question button.plain"))
 		p.do(p.Wait("!document.querySelector('.question')"))
 	})
-}
-
-// tapUntil clicks on the button of a door, waits for something to appear below it
-// or for the knock to be over, and returns what the page says of the door.
-func (p *pocket) tapUntil(door, selector string) string {
-	p.w.t.Helper()
-	p.do(p.Click(fmt.Sprintf("[data-door=%s] button.main", door)))
-	p.do(p.Wait(fmt.Sprintf("document.querySelector('[data-door=%[1]s] %[2]s') || document.querySelector('[data-door=%[1]s].sent button.main:enabled')", door, selector)))
-	return p.Text("[data-door=" + door + "]")
 }
 
 // The page fits phones and screens: nothing is wider than the window.

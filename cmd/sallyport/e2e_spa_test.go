@@ -113,7 +113,7 @@ func (w *spaWorld) seal(p prover, bound netip.Addr, change func(*spa.Header)) *s
 func briefOpen(h *spa.Header) { h.Seconds = 2 }
 
 // send sends a datagram to the SPA port and returns the socket.
-func (w *spaWorld) send(h *lab.Host, to netip.Addr, datagram []byte) net.PacketConn {
+func (w *world) send(h *lab.Host, to netip.Addr, datagram []byte) net.PacketConn {
 	w.t.Helper()
 	conn, err := h.ListenPacket("udp", ":0")
 	if err != nil {

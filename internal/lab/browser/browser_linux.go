@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,9 +22,10 @@ var Kinds = []string{"chromium", "firefox-esr"}
 
 // Options say how a browser is started.
 type Options struct {
-	Profile string   // folder that lasts from one start to the next
-	Prefs   []string // lines of Firefox's user.js
-	Env     []string // more environment
+	Profile string     // folder that lasts from one start to the next
+	Prefs   []string   // lines of Firefox's user.js
+	Env     []string   // more environment
+	Names   netip.Addr // where every host name leads to; zero: as the host resolves it
 }
 
 // Browser is a browser with one window. It is for one goroutine at a time.
@@ -43,6 +45,8 @@ type driver interface {
 	Click(selector string) error
 	// Screenshot returns the whole page as PNG, in a window of that width.
 	Screenshot(width int, dark bool) ([]byte, error)
+	// AddAuthenticator gives the window a device for passkeys, whose user always says yes.
+	AddAuthenticator() error
 	quit() error
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -41,7 +42,11 @@ func startChromium(ctx context.Context, h *lab.Host, kind string, opts Options) 
 	if err != nil {
 		return nil, err
 	}
-	cmd := h.Command(ctx, kind, append(chromiumFlags, "--user-data-dir="+opts.Profile, "about:blank")...)
+	flags := append(slices.Clone(chromiumFlags), "--user-data-dir="+opts.Profile)
+	if opts.Names.IsValid() {
+		flags = append(flags, "--host-resolver-rules=MAP * "+opts.Names.String())
+	}
+	cmd := h.Command(ctx, kind, append(flags, "about:blank")...)
 	cmd.ExtraFiles = []*os.File{theirs, theirOut} // 3 and 4, as the flag says
 	b, err := run(cmd, opts)
 	theirs.Close()
@@ -188,6 +193,16 @@ func (c *chromium) Screenshot(width int, dark bool) ([]byte, error) {
 		return nil, err
 	}
 	return base64.StdEncoding.DecodeString(shot.Data)
+}
+
+func (c *chromium) AddAuthenticator() error {
+	if err := c.call("WebAuthn.enable", nil, nil); err != nil {
+		return err
+	}
+	return c.call("WebAuthn.addVirtualAuthenticator", map[string]any{"options": map[string]any{
+		"protocol": "ctap2", "transport": "internal", "hasResidentKey": true, "hasUserVerification": true,
+		"isUserVerified": true, "automaticPresenceSimulation": true,
+	}}, nil)
 }
 
 func (c *chromium) quit() error {

@@ -25,7 +25,7 @@ type firefox struct {
 }
 
 // What automation usually switches off stays on, as in everybody's browser;
-// Firefox's own traffic is off.
+// Firefox's own traffic is off. Certificates of tests are good for passkeys.
 const firefoxPrefs = `user_pref("remote.prefs.recommended", false);
 user_pref("browser.shell.checkDefaultBrowser", false);
 user_pref("browser.aboutwelcome.enabled", false);
@@ -33,6 +33,7 @@ user_pref("datareporting.policy.dataSubmissionEnabled", false);
 user_pref("toolkit.telemetry.reportingpolicy.firstRun", false);
 user_pref("app.normandy.enabled", false);
 user_pref("network.captive-portal-service.enabled", false);
+user_pref("security.webauthn.allow_with_certificate_override", true);
 user_pref("network.connectivity-service.enabled", false);
 `
 
@@ -44,6 +45,9 @@ func startFirefox(ctx context.Context, h *lab.Host, kind string, opts Options) (
 		return nil, err
 	}
 	prefs := firefoxPrefs + strings.Join(opts.Prefs, "\n") + "\n"
+	if opts.Names.IsValid() {
+		prefs += fmt.Sprintf("user_pref(\"network.dns.forceResolve\", %q);\n", opts.Names)
+	}
 	if err := os.WriteFile(filepath.Join(opts.Profile, "user.js"), []byte(prefs), 0o600); err != nil {
 		return nil, err
 	}
@@ -68,7 +72,7 @@ func startFirefox(ctx context.Context, h *lab.Host, kind string, opts Options) (
 	if _, err := f.read(); err != nil { // who it is
 		return nil, err
 	}
-	return b, f.call("WebDriver:NewSession", map[string]any{"capabilities": map[string]any{"alwaysMatch": map[string]any{"acceptInsecureCerts": true}}}, nil)
+	return b, f.call("WebDriver:NewSession", map[string]any{"acceptInsecureCerts": true}, nil)
 }
 
 func (f *firefox) read() ([]byte, error) {
@@ -148,6 +152,13 @@ func (f *firefox) Screenshot(width int, _ bool) ([]byte, error) {
 		return nil, err
 	}
 	return base64.StdEncoding.DecodeString(shot.Value)
+}
+
+func (f *firefox) AddAuthenticator() error {
+	return f.call("WebAuthn:AddVirtualAuthenticator", map[string]any{
+		"protocol": "ctap2", "transport": "internal", "hasResidentKey": true, "hasUserVerification": true,
+		"isUserConsenting": true, "isUserVerified": true,
+	}, nil)
 }
 
 func (f *firefox) quit() error {

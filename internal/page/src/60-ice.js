@@ -14,15 +14,16 @@ function answer(ufrag, password, candidate) {
     'a=setup:active', 'a=sctp-port:5000', `a=candidate:1 1 ${candidate}`, 'a=end-of-candidates', ''].join('\r\n') };
 }
 
-// prepared returns a connection that has gathered what it needs to send at once.
-async function prepared() {
+// prepared returns a connection that is about to send. One that has gathered all that
+// it needs sends at once, so that several keep their order.
+async function prepared(gathers = true) {
   const pc = new RTCPeerConnection({ iceServers: [] });
   pc.createDataChannel('');
   const gathered = new Promise((done) => {
     pc.onicegatheringstatechange = () => pc.iceGatheringState === 'complete' && done();
   });
   await pc.setLocalDescription(await pc.createOffer()); // older browsers want the argument
-  await Promise.race([gathered, pause(1000)]);
+  if (gathers) await Promise.race([gathered, pause(1000)]);
   return pc;
 }
 
@@ -33,7 +34,7 @@ const gap = 60, lasting = 500;
 
 // sendSequence knocks at TCP ports, one after the other.
 async function sendSequence(host, ports) {
-  const list = await Promise.all(ports.map(prepared));
+  const list = await Promise.all(ports.map(() => prepared()));
   try {
     for (const [i, pc] of list.entries()) {
       await pc.setRemoteDescription(answer(base64(random(6)), base64(random(24)), `tcp 1518280447 ${host} ${ports[i]} typ host tcptype passive`));
@@ -49,7 +50,7 @@ async function sendSequence(host, ports) {
 // address that the gate has seen, '' where the browser does not say, once the
 // gate has answered.
 async function sendMessage(host, port, message, stop) {
-  const pc = await prepared();
+  const pc = await prepared(false);
   stop.then(() => pc.close());
   const connected = new Promise((done) => {
     pc.oniceconnectionstatechange = () => /^(connected|completed)$/.test(pc.iceConnectionState) && done();
