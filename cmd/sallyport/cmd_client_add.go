@@ -268,6 +268,8 @@ func (e *enrolment) printProfile(std stdio, path, host string) error {
 			return err
 		}
 	}
-	_, err = std.out.Write(p.Marshal())
-	return err
+	if _, err := std.out.Write(p.Marshal()); err != nil {
+		return hinted{fmt.Errorf("print the profile: %w", err), "the client is enrolled; this prints it again: sallyport client profile " + e.name + " --host " + p.Host}
+	}
+	return nil
 }

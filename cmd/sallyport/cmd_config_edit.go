@@ -86,7 +86,7 @@ func (a *alteration) edit(ctx context.Context, std stdio, file string) error {
 func edited(ctx context.Context, std stdio, file string) ([]byte, error) {
 	words := strings.Fields(editor())
 	cmd := exec.CommandContext(ctx, words[0], append(words[1:], file)...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = std.in, std.out, std.err
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = std.in, direct(std.out), std.err
 	if err := cmd.Run(); err != nil {
 		return nil, hinted{fmt.Errorf("run the editor %s: %w; nothing was written", words[0], programProblem(err)), "name another editor with EDITOR"}
 	}

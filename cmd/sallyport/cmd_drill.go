@@ -95,6 +95,8 @@ The exit status is 0 if everything was as expected, 1 if not, and 2 for wrong us
 	c.wait = addDuration(cmd, "wait", 15*time.Minute, "with --exercise: how long to wait for that; 0s: not at all")
 	flags.BoolVar(&c.history, "history", false, "with --exercise: raise none, and list those there have been")
 	c.lang = languageFlag(cmd)
+	cmd.MarkFlagsMutuallyExclusive("list", "since")
+	cmd.MarkFlagsMutuallyExclusive("list", "html")
 	return cmd
 }
 

@@ -54,7 +54,7 @@ The exit status is that of the program. If the door does not open, the program i
 		if err := r.knock(cmd.Context()); err != nil {
 			return err
 		}
-		program.Stdin, program.Stdout, program.Stderr = std.in, std.out, std.err
+		program.Stdin, program.Stdout, program.Stderr = std.in, direct(std.out), std.err
 		return r.during(cmd.Context(), program)
 	}
 	return cmd

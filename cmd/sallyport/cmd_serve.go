@@ -95,7 +95,7 @@ func newLog(w io.Writer, debug, asJSON bool) (*slog.Logger, *logqueue.Queue) {
 		slog.New(handler(w)).Warn("lines are missing here: this log was not read fast enough", "lines", lost)
 	})
 	lines := handler(queue)
-	if f, ok := w.(*os.File); ok && !asJSON {
+	if f, ok := fileOf(w); ok && !asJSON {
 		if h, ok := journald.New(f, os.Getenv("JOURNAL_STREAM"), lines, opts.Level); ok {
 			return slog.New(h), queue
 		}

@@ -26,6 +26,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -54,9 +55,14 @@ const (
 
 // run executes one command line and returns its exit status.
 func run(ctx context.Context, args []string, std stdio) int {
+	out := &results{Writer: std.out}
+	std.out = out
 	root := newRoot(std)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
+	if lost := out.lost.Load(); err == nil && lost != nil {
+		err = hinted{fmt.Errorf("print the result: %w", *lost), "the command has done its work, but a part of what it says is missing"}
+	}
 	if err == nil {
 		return exitDone
 	}

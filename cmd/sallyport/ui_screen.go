@@ -44,7 +44,7 @@ func screenOf(w io.Writer) screen {
 		return s
 	}
 	s := screen{Writer: w}
-	f, ok := w.(*os.File)
+	f, ok := fileOf(w)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return s
 	}

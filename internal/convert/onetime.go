@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -17,12 +18,13 @@ func Sequences(text string) (string, error) {
 	}
 	w := &writer{}
 	w.comment("One-time sequences, imported from knockd. Each opens its door once, in this order.")
-	seen := make(map[string]int)
+	seen, used := make(map[string]int), false
 	for i, line := range strings.Split(text, "\n") {
 		trimmed := strings.TrimSpace(line)
 		switch {
 		case trimmed == "":
 		case trimmed[0] == '#':
+			used = true
 			w.comment("Line " + fmt.Sprint(i+1) + " was used, or a comment: " + shown(strings.TrimLeft(trimmed, "# ")))
 		default:
 			knocks, err := readKnocks(trimmed)
@@ -39,6 +41,9 @@ func Sequences(text string) (string, error) {
 				w.printf("%s\n", words)
 			}
 		}
+	}
+	if len(seen) == 0 && !used {
+		return "", errors.New("has no sequence: want one a line, such as 7000,8000,9000:udp")
 	}
 	return w.String(), nil
 }

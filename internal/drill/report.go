@@ -29,15 +29,23 @@ type Report struct {
 // Read reads a report that was written before.
 func Read(path string) (Report, error) {
 	var r Report
-	text, err := os.ReadFile(path)
+	file, err := os.Open(path)
 	if err != nil {
 		return r, err
 	}
-	if err := json.Unmarshal(text, &r); err != nil {
-		return r, fmt.Errorf("%q is no report of a drill: %w", path, err)
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, maxReport))
+	if err != nil {
+		return r, err
+	}
+	if json.Unmarshal(text, &r) != nil || len(r.Results) == 0 {
+		return r, fmt.Errorf("%q is no report of a drill: want what sallyport drill --json prints", path)
 	}
 	return r, nil
 }
+
+// maxReport is far more than all attacks take.
+const maxReport = 16 << 20
 
 // Count returns how many results have a verdict.
 func (r Report) Count(v Verdict) (n int) {

@@ -143,9 +143,9 @@ func Decode(text []byte) (*Record, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(r); err != nil {
-		return nil, fmt.Errorf("is no record of what was observed: %w", err)
+		return nil, errBroken // not in the words of the decoder
 	}
-	if len(r.Ports) > maxPorts || r.Watch < 0 {
+	if len(r.Ports) > maxPorts || r.Watch < 0 || r.Since.IsZero() {
 		return nil, errBroken
 	}
 	for i, p := range r.Ports {

@@ -95,6 +95,7 @@ func TestStrangersAreBounded(t *testing.T) {
 			r.Connection(start.Add(time.Nanosecond), netip.AddrFrom16(b), port)
 		}
 	}
+	r.Since = start
 	text, err := r.Encode()
 	if err != nil || len(text) > MaxFile {
 		t.Errorf("%d bytes, %v", len(text), err)
