@@ -96,7 +96,9 @@ func (s source) minimal(stage string) files.Contents {
 	}
 	list := files.Contents{file(filepath.Join(stage, "sallyport"), "/usr/bin/sallyport", 0o755)}
 	if !s.client {
-		list = append(list, file(filepath.Join(s.root, "packaging", "service", "procd"), "/etc/init.d/sallyport", 0o755))
+		service := filepath.Join(s.root, "packaging", "service")
+		list = append(list, file(filepath.Join(service, "procd"), "/etc/init.d/sallyport", 0o755),
+			file(filepath.Join(service, "keep"), "/lib/upgrade/keep.d/sallyport", 0o644)) // what an upgrade of the system leaves
 	}
 	return list
 }
