@@ -25,6 +25,7 @@ test: need-go peers ## all tests
 
 peers: ## the programs that tests use as real peers (Debian packages)
 	scripts/install-peers
+	$(GO) -C packaging mod download # a lab has no way to fetch them
 
 race: peers ## all tests once, with the race detector
 	$(GO) test -race -timeout 30m ./...

@@ -2,6 +2,9 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -24,6 +27,25 @@ type image struct {
 
 func newImage(s source) *image {
 	return &image{s, mutate.IndexMediaType(empty.Index, types.OCIImageIndex)}
+}
+
+// imageAlone makes the image of one processor.
+func (s source) imageAlone(ctx context.Context, out string) (err error) {
+	stage, err := os.MkdirTemp("", "sallyport-image-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(stage)) }()
+	if err := s.fill(ctx, stage); err != nil {
+		return err
+	}
+	m := newImage(s)
+	if err := errors.Join(m.add(s, stage), os.MkdirAll(out, 0o755)); err != nil {
+		return err
+	}
+	name, err := m.write(out)
+	fmt.Println(name)
+	return err
 }
 
 // add takes up the program of a stage. It is root's: a container gives its

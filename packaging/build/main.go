@@ -32,6 +32,7 @@ func main() {
 		version = flag.String("version", "", "`VERSION` (default: from the last tag)")
 		all     = flag.Bool("release", false, "everything of a release, or what is for the targets named as arguments, such as linux_mips")
 		clients = flag.String("clients", "", "`FOLDER` for the clients alone, of all targets or of those named as arguments, and nothing else")
+		image   = flag.String("image", "", "`FOLDER` for the OCI image of this processor, and nothing else")
 		sizes   = flag.Bool("sizes", false, "write the sizes of the clients into docs/CLIENT.md, and nothing else")
 	)
 	flag.Parse()
@@ -40,6 +41,8 @@ func main() {
 	case err != nil:
 	case *clients != "":
 		err = s.clients(context.Background(), *clients, named(flag.Args()))
+	case *image != "":
+		err = s.imageAlone(context.Background(), *image)
 	case *sizes:
 		err = s.sizes(context.Background(), products)
 	default:
