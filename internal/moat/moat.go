@@ -19,8 +19,10 @@
 // could be told from closed ports by its silence. Some of them may be from honest
 // clients whose clocks are wrong.
 //
-// Everything else passes untouched: STUN requests, which no message is as long as; the
-// messages of a suite, while there are more server keys than the program has room for,
+// Of a STUN request that may carry a message the tag is decoded, and it is treated
+// alike, where messages may come in STUN.
+//
+// Everything else passes untouched: other STUN requests; the messages of a suite, while there are more server keys than the program has room for,
 // as after a rotation where both suites are in force; fragments, IPv6 extension headers, frames
 // with more than two VLAN tags, what is forwarded for others, and datagrams of
 // other lengths, which no ring takes. Where the keys of the time are not there,
@@ -64,6 +66,7 @@ type Keys struct {
 	Port uint16        // SPA port; 0: none are
 	Skew time.Duration // how far clocks may be off
 	Keys []spa.MoatKey // of the times from Skew + Margin ago to Ahead and the same from now
+	STUN bool          // messages of the suite x25519 may come in STUN
 	Rate int           // well-tagged datagrams a second that one source may send
 }
 

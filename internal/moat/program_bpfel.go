@@ -73,7 +73,8 @@ type programSettings struct {
 	Prefixes uint8
 	Contacts uint8
 	Crowded  uint8
-	_        [3]byte
+	_        [1]byte
+	Stun     uint16
 	Round    uint32
 	_        [4]byte
 	Near     [8]programAddress

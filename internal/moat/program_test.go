@@ -189,7 +189,7 @@ func TestVerdicts(t *testing.T) {
 }
 
 // Kernels give up on a program after a million instructions, and differ in how many
-// they look at (9,900 on Linux 6.1, 12,200 on 6.12, 16,500 on 6.18). What is left is for those to come.
+// they look at (47,800 on Linux 6.18; before the tags of STUN 16,500, 12,200 on 6.12, 9,900 on 6.1). What is left is for those to come.
 func TestVerifierHasRoom(t *testing.T) {
 	labtest.Need(t, "bpf")
 	var log string
@@ -207,7 +207,7 @@ func TestVerifierHasRoom(t *testing.T) {
 		t.Fatalf("the verifier says %q: %v", log, err)
 	}
 	t.Logf("%d instructions verified", n)
-	if n == 0 || n > 50_000 {
+	if n == 0 || n > 100_000 {
 		t.Errorf("the verifier looked at %d instructions", n)
 	}
 }
@@ -252,6 +252,14 @@ func BenchmarkProgram(b *testing.B) {
 			}
 			bench.setKeys(at)
 			timeProgram(b, bench.objects.Moat, c.frame)
+		})
+	}
+	stun := newBench(b, key.X25519, time.Minute)
+	stun.exhaust()
+	for name, right := range map[string]bool{"STUN/junk": false, "STUN/tagged": true} {
+		b.Run(name, func(b *testing.B) {
+			stun.takeSTUN(true)
+			timeProgram(b, stun.objects.Moat, message(client4, gate4, request(stun.datagram(short, key.Epoch(time.Now()), right))))
 		})
 	}
 	// Junk of a source that has had all its answers, while others have not.

@@ -49,6 +49,9 @@ func (m *Moat) writeKeys(now time.Time) error {
 		begin := time.Unix(k.Keys[0].Epoch*int64(key.EpochLength/time.Second), 0)
 		s.Start = uint64(at + begin.Sub(now).Nanoseconds()) // wraps round if that was before the clock began
 	}
+	if s.Stun = 0; k.STUN {
+		s.Stun = uint16(spa.Lengths(key.X25519)[0].First + lenUDP)
+	}
 	s.Skew = uint64((k.Skew + Margin).Nanoseconds())
 	s.Budget = paced(uint64(max(k.Rate, 1)), uint64(max(k.Rate/10, 1)))
 	pass := m.answers

@@ -33,6 +33,7 @@ type Keeper struct {
 	opener  *spa.Opener // nil while SPA is off
 	port    uint16
 	skew    time.Duration
+	stun    bool // messages come in STUN
 	taken   bool // another program has a socket on the SPA port, who must get what is sent there
 	problem string
 
@@ -62,7 +63,7 @@ func (k *Keeper) Configure(cfg *config.Config, ring key.Keyring) {
 		Generic:    cfg.Moat.Mode == config.MoatGeneric,
 		Interfaces: cfg.Moat.Interfaces,
 	}
-	k.port, k.skew, k.opener = cfg.SPA.Port, cfg.SPA.ClockSkew, nil
+	k.port, k.skew, k.stun, k.opener = cfg.SPA.Port, cfg.SPA.ClockSkew, cfg.TakesSTUN(), nil
 	if cfg.SPA.Port != 0 && !ring.Current().IsZero() {
 		k.opener = spa.NewOpener(ring, cfg.SPA.ClockSkew)
 	}
@@ -81,7 +82,7 @@ func (k *Keeper) refresh(now time.Time) {
 	if k.moat == nil {
 		return
 	}
-	keys := moat.Keys{Port: k.port, Skew: k.skew, Rate: gate.OpensPerSecond}
+	keys := moat.Keys{Port: k.port, Skew: k.skew, STUN: k.stun, Rate: gate.OpensPerSecond}
 	if k.opener != nil && !k.taken {
 		keys.Keys = k.opener.MoatKeys(now.Add(-moat.Margin), now.Add(moat.Ahead+moat.Margin))
 	}

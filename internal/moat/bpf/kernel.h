@@ -34,8 +34,10 @@ static __u64 (*ticks)(void) = (void *)BPF_FUNC_jiffies64;
 #define swap16(x) __builtin_bswap16(x)
 #define little32(x) (x)
 #define little64(x) (x)
+#define big32(x) __builtin_bswap32(x)
 #else
 #define swap16(x) (x)
 #define little32(x) __builtin_bswap32(x)
 #define little64(x) __builtin_bswap64(x)
+#define big32(x) (x)
 #endif

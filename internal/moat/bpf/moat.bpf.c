@@ -67,6 +67,7 @@ struct settings {
 	__u8 prefixes;	 // whether there are any
 	__u8 contacts;	 // whether to sum up contacts
 	__u8 crowded;	 // whether the host has more addresses than are near
+	__u16 stun;	 // a length that messages have which come in STUN; 0: none do
 	__u32 round;	 // goes up each time that the contacts are read
 	struct address near[NEAR]; // those not used are zero, which is never on the wire
 	struct server server[SERVERS];
@@ -423,18 +424,72 @@ static inline void contact(const struct settings *s, struct flow *f, __u16 port)
 	sum_up(s, &f->source, f->proto << 16 | number);
 }
 
-// message judges a datagram to the SPA port.
-static inline int message(const struct settings *s, struct flow *f, const struct udphdr *udp, const void *end)
+// A STUN request that may carry a message, as far as the tag (docs/PROTOCOL.md, 13).
+struct request {
+	__u16 type, length;
+	__u32 cookie, id[3];
+	__u16 attribute, size;
+	__u64 text[2];
+} __attribute__((packed));
+
+#define STUN_SHORTEST 268
+#define STUN_LONGEST 332
+
+// is_request has no branches either.
+static inline int is_request(const struct settings *s, const struct request *r, __u64 payload)
+{
+	__u64 other = (__u16)(r->type ^ swap16(0x0001)) | (r->cookie ^ big32(0x2112A442)) | (__u16)(r->attribute ^ swap16(0x0006));
+	other |= (payload - 20) ^ swap16(r->length);
+	other |= (payload - STUN_SHORTEST) >> 63 | (STUN_LONGEST - payload) >> 63;
+	return (other | ((__u64)s->stun - 1) >> 63) == 0;
+}
+
+// half decodes eight characters of base64 (RFC 4648), the first of which is in the
+// lowest bits, to 48 bits. What is no such character becomes some other one: the
+// daemon refuses it. It is global for the sake of verifier and stack, as check is.
+__attribute__((noinline)) __u64 half(__u64 text)
+{
+	__u64 bits = 0;
+#pragma clang loop unroll(full)
+	for (int i = 0; i < 8; i++) {
+		__u64 c = text >> (8 * i) & 0xff;
+		__u64 digit = 1 ^ (c - '0') >> 63, capital = 1 ^ (c - 'A') >> 63, small = 1 ^ (c - 'a') >> 63;
+		__u64 sign = (1 ^ digit) * (15 - 3 * (c >> 2 & 1)); // + and /
+		bits = bits << 6 | ((c + 4 + sign - 69 * capital - 6 * small) & 63);
+	}
+	return bits;
+}
+
+// check_request decodes the beginning of a message, and compares its tag.
+__attribute__((noinline)) int check_request(__u32 length, __u64 text, __u64 rest, __u64 now)
+{
+	__u64 first = half(text), second = half(rest);
+	return check(length, __builtin_bswap64(first << 16 | second >> 32), __builtin_bswap32(second), now);
+}
+
+// judge compares the tag of a datagram to the SPA port. No message is as short as what
+// must be there of it.
+static inline int judge(const struct settings *s, const struct udphdr *udp, const void *end, __u64 now)
 {
 	const struct {
 		__u64 nonce;
 		__u32 tag;
-	} __attribute__((packed)) *front = (const void *)(udp + 1);
+	} __attribute__((packed)) *begin = (const void *)(udp + 1);
+	const struct request *r = (const void *)begin;
 
-	if ((const void *)(front + 1) > end)
-		return XDP_PASS;
+	if ((const void *)(r + 1) > end)
+		return FOREIGN;
+	__u32 length = swap16(udp->len);
+	if (is_request(s, r, length - sizeof(*udp)))
+		return check_request(s->stun, little64(r->text[0]), little64(r->text[1]), now);
+	return check(length, little64(begin->nonce), little32(begin->tag), now);
+}
+
+// message decides about a datagram to the SPA port.
+static inline int message(const struct settings *s, struct flow *f, const struct udphdr *udp, const void *end)
+{
 	__u64 now = clock(s);
-	int verdict = check(swap16(udp->len), little64(front->nonce), little32(front->tag), now);
+	int verdict = judge(s, udp, end, now);
 	if (verdict == FOREIGN || !is_own(s, &f->destination))
 		return XDP_PASS;
 	if (verdict == UNKNOWN) {
