@@ -92,7 +92,7 @@ func (o *observer) observe(ctx context.Context, std stdio, limit time.Duration) 
 	if err := o.run(ctx, std); err != nil {
 		return err
 	}
-	fmt.Fprintf(std.out, "%s. See sallyport observe report.\n", nothingClosed)
+	fmt.Fprintf(std.out, "%s. See sallyport observe report.\n", sayNothingClosed)
 	return nil
 }
 
@@ -115,7 +115,7 @@ func (o *observer) run(ctx context.Context, std stdio) (err error) {
 	if err := o.underWay(); err != nil {
 		return err
 	}
-	fmt.Fprintf(std.out, "%s. Observing %s.\n", nothingClosed, phrase.Count(len(o.ports), "port"))
+	fmt.Fprintf(std.out, "%s. Observing %s.\n", sayNothingClosed, phrase.Count(len(o.ports), "port"))
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	kept := make(chan error, 1)

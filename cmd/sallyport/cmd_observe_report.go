@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/internal/inert"
+	"sallyport/internal/lang"
 	"sallyport/internal/observe"
 	"sallyport/internal/phrase"
 )
@@ -25,6 +26,7 @@ func newObserveReport(std stdio) *cobra.Command {
 	}
 	file := cmd.Flags().String("file", defaultObserved, "`FILE` that keeps what was observed")
 	asJSON := cmd.Flags().Bool("json", false, "print what was observed as JSON")
+	language := languageFlag(cmd)
 	cmd.PreRunE = noneEmpty
 	cmd.RunE = func(*cobra.Command, []string) error {
 		r, err := observed(*file)
@@ -35,7 +37,7 @@ func newObserveReport(std stdio) *cobra.Command {
 			printJSON(std.out, r)
 			return nil
 		}
-		printObserved(std.out, r)
+		observedPrinter{std.out, language.get()}.print(r)
 		return nil
 	}
 	return cmd
@@ -44,55 +46,70 @@ func newObserveReport(std stdio) *cobra.Command {
 // shownSources is how many of those who would be shut out are listed.
 const shownSources = 50
 
-func printObserved(w io.Writer, r *observe.Record) {
-	fmt.Fprintf(w, "%s.\n\n", nothingClosed)
-	fmt.Fprintf(w, "Observed for %s, from %s to %s.\n", phrase.Duration(r.Watch.Round(time.Second)), r.Since.Local().Format(time.DateTime), r.Latest.Local().Format(time.DateTime))
+// observedPrinter prints what was observed for people.
+type observedPrinter struct {
+	io.Writer
+	lang lang.Lang
+}
+
+func (w observedPrinter) line(text string) { fmt.Fprintln(w, text) }
+
+func (w observedPrinter) print(r *observe.Record) {
+	l := w.lang
+	w.line(l.Say(sayNothingClosed) + l.Say(".") + "\n")
+	w.line(l.Sayf("Observed for %s, from %s to %s.", phrase.Duration(r.Watch.Round(time.Second)), l.Time(r.Since.Local(), lang.Second), l.Time(r.Latest.Local(), lang.Second)))
 	if r.Watch < 7*24*time.Hour {
-		fmt.Fprintln(w, "That is less than a week: who comes less often has not been seen.")
+		w.line(l.Say("That is less than a week: who comes less often has not been seen."))
 	}
 	if r.Lost > 0 {
-		fmt.Fprintf(w, "The kernel dropped reports %s: some connections are not counted.\n", phrase.Count(int(min(r.Lost, 1<<30)), "time"))
+		w.line(l.Sayf("The kernel dropped reports (%d times): some connections are not counted.", r.Lost))
 	}
 	a := r.Advise()
-	fmt.Fprintln(w)
-	printUse(w, a)
-	printShut(w, a.Shut)
+	w.line("")
+	w.use(a)
+	w.shut(a.Shut)
 	if len(a.Doors) > 0 {
-		fmt.Fprintln(w, "\nsallyport init --from-observed makes these doors.")
+		w.line("\n" + l.Say("sallyport init --from-observed makes these doors."))
 	}
 }
 
-func printUse(w io.Writer, a observe.Advice) {
+func (w observedPrinter) use(a observe.Advice) {
+	l := w.lang
 	table(w, func(row func(cells ...any)) {
-		row("PORT", "NAME", "CONNECTIONS", "SOURCES", "ADVICE")
+		row(l.Say("PORT"), l.Say("NAME"), l.Say("CONNECTIONS"), l.Say("SOURCES"), l.Say("ADVICE"))
 		for _, p := range a.Doors {
-			advice := "make it a door"
+			advice := l.Say("make it a door")
 			if p.Connections == 0 {
-				advice = "nobody used it: stop the service, or make it a door"
+				advice = l.Say("nobody used it: stop the service, or make it a door")
 			}
 			row(p.Port, inert.Text(p.Door), p.Connections, len(p.Sources), advice)
 		}
 		for _, p := range a.Public {
 			sources := fmt.Sprint(len(p.Sources))
 			if p.Others > 0 {
-				sources = "more than " + sources
+				sources = l.Sayf("more than %d", len(p.Sources))
 			}
-			row(p.Port, inert.Text(p.Door), p.Connections, sources, "many use it: leave it public, or find out who they are")
+			row(p.Port, inert.Text(p.Door), p.Connections, sources, l.Say("many use it: leave it public, or find out who they are"))
 		}
 	})
 }
 
-func printShut(w io.Writer, shut []observe.Shut) {
+func (w observedPrinter) shut(shut []observe.Shut) {
 	if len(shut) == 0 {
 		return
 	}
-	fmt.Fprintln(w, "\nThese would be shut out until they knock. Make a client for each that is known (sallyport client add);\nstrangers belong outside:")
+	l := w.lang
+	w.line("\n" + l.Say("These would be shut out until they knock. Make a client for each that is known (sallyport client add);\nstrangers belong outside:"))
 	table(w, func(row func(cells ...any)) {
 		for _, s := range shut[:min(len(shut), shownSources)] {
-			row("  "+s.Source, inert.Text(strings.Join(s.Doors, " ")), phrase.Count(int(min(s.Connections, 1<<30)), "connection"))
+			count := l.Sayf("%d connections", s.Connections)
+			if s.Connections == 1 {
+				count = l.Say("1 connection")
+			}
+			row("  "+s.Source, inert.Text(strings.Join(s.Doors, " ")), count)
 		}
 	})
 	if more := len(shut) - shownSources; more > 0 {
-		fmt.Fprintf(w, "and %d more (--json lists all)\n", more)
+		w.line(l.Sayf("and %d more (--json lists all)", more))
 	}
 }

@@ -55,6 +55,12 @@ add rule inet track in ct state established counter`)
 			t.Errorf("the report lacks %q:\n%s", part, report)
 		}
 	}
+	report = w.must(w.Gate, "observe", "report", "--file", file, "--lang", "ja")
+	for _, part := range []string{"何も閉じていません", "1 週間に満たない", "tcp/22", "ノックするまで入れなくなります", w.Client.IP4.String()} {
+		if !strings.Contains(report, part) {
+			t.Errorf("the Japanese report lacks %q:\n%s", part, report)
+		}
+	}
 	etc := filepath.Join(w.dir, "etc")
 	w.must(w.Gate, "init", "--dir", etc, "--no-unit", "--from-observed="+file)
 	text, err := os.ReadFile(filepath.Join(etc, "sallyport.toml"))

@@ -16,8 +16,8 @@ import (
 // defaultObserved is where observe keeps what it has seen.
 const defaultObserved = setup.DefaultState + "/observed.json"
 
-// nothingClosed is said wherever something is said of observing.
-const nothingClosed = "NOTHING IS CLOSED: observing protects nothing"
+// sayNothingClosed is said wherever something is said of observing.
+const sayNothingClosed = "NOTHING IS CLOSED: observing protects nothing"
 
 // readObserved reads a record; one that is not there yet is fs.ErrNotExist.
 func readObserved(path string) (*observe.Record, error) {

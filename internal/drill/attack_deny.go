@@ -82,7 +82,7 @@ var decoyTouched = Attack{
 		if why := decoys(p); why != "" || len(p.Ban.Decoys) >= p.Ban.Tries {
 			return why
 		}
-		return "there are fewer decoys than it takes to be banned"
+		return sayFewDecoys
 	},
 	run: func(ctx context.Context, g *ground) error {
 		from := g.outsider()

@@ -69,7 +69,7 @@ func (p *plan) otherDoor() string {
 
 func severalDoors(p *plan) string {
 	if len(p.Doors) < 2 {
-		return "there is one door only"
+		return sayOneDoor
 	}
 	return ""
 }

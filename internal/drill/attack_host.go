@@ -187,7 +187,7 @@ var interfaceGone = Attack{
 
 func chained(p *plan) string {
 	if !p.Journal.Chain {
-		return "the journal carries no hashes"
+		return sayNoHashes
 	}
 	return ""
 }

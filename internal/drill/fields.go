@@ -2,6 +2,8 @@
 
 package drill
 
+import "sallyport/internal/lang"
+
 // Treatment says what a drill does with a field of the configuration.
 type Treatment string
 
@@ -12,6 +14,17 @@ const (
 	LeftOut  Treatment = "left out"
 )
 
+// In names a treatment in a language.
+func (t Treatment) In(l lang.Lang) string {
+	switch t {
+	case Taken:
+		return l.Say("taken")
+	case Replaced:
+		return l.Say("replaced")
+	}
+	return l.Say("left out")
+}
+
 // Field is one field of the configuration, and what a drill does with it.
 type Field struct {
 	Path string // as in config.Config
@@ -20,119 +33,138 @@ type Field struct {
 }
 
 const (
-	reaches   = "it reaches others"
-	listens   = "nothing but the gate listens in a drill"
-	decides   = "it decides who gets in"
-	judged    = "the findings are graded by it"
-	forPeople = "nothing is decided by it"
-	ownPlace  = "a drill has files of its own"
-	fresh     = "secrets are made for the drill"
-	lifted    = "lifted, but in the attack on them"
-	absent    = "the lab has no such thing"
+	sayReaches         = "it reaches others"
+	sayListens         = "nothing but the gate listens in a drill"
+	sayDecides         = "it decides who gets in"
+	sayJudged          = "the findings are graded by it"
+	sayForPeople       = "nothing is decided by it"
+	sayOwnPlace        = "a drill has files of its own"
+	sayFresh           = "secrets are made for the drill"
+	sayLifted          = "lifted, but in the attack on them"
+	sayGoesInto        = "it goes into rotating sequences"
+	saySeen            = "it is what strangers see"
+	sayOtherInterfaces = "the lab has other interfaces: all are gated"
+	sayDecidesOverlap  = "it decides who gets in; but for what overlaps the addresses of the lab"
+	sayUTC             = "UTC, in which the attack on hours reckons"
+	sayNewSecrets      = "secrets of a drill are new"
+	sayAnswerSeen      = "strangers might see an answer"
+	sayOtherClients    = "its clients are taken as the others are"
+	sayFwknopKeys      = "fwknop's keys are not copied"
+	sayOverBefore      = "a drill is over before"
+	sayShowsChange     = "it shows what was changed"
+	sayNoLogins        = "nobody logs in during a drill"
+	sayNoCountry       = "the addresses of the lab are in no country"
+	sayMoatOff         = "off: it drops only what the daemon refuses anyway"
+	sayDecidesSecret   = "it decides who gets in; it is never printed"
+	sayNothingBehind   = "the lab has nothing behind the gate"
+	sayRotationDue     = "it matters to rotation_due alone"
+	sayUsedUp          = "using up the real ones would lock people out"
+	sayDecidesFirst    = "it decides who gets in; of the first 64 clients"
+	sayAbsent          = "the lab has no such thing"
 )
 
 // Fields lists every field of config.Config. What is not in it is not taken.
 func Fields() []Field {
 	return []Field{
-		{"Path", Replaced, ownPlace},
-		{"Daemon.StateDir", Replaced, ownPlace},
-		{"Daemon.Socket", Replaced, ownPlace},
-		{"Gate.Name", Taken, "it goes into rotating sequences"},
-		{"Gate.Policy", Taken, decides},
-		{"Gate.Public", Taken, decides},
-		{"Gate.Closed", Taken, "it is what strangers see"},
-		{"Gate.Interfaces", LeftOut, "the lab has other interfaces: all are gated"},
-		{"Gate.Trusted", Taken, decides + "; but for what overlaps the addresses of the lab"},
-		{"Gate.Timezone", Replaced, "UTC, in which the attack on hours reckons"},
-		{"Gate.RotationDue", LeftOut, "secrets of a drill are new"},
-		{"SPA.Port", Taken, decides},
-		{"SPA.ClockSkew", Taken, decides},
-		{"SPA.Ack", Taken, "strangers might see an answer"},
-		{"SPA.ServerKey", Replaced, fresh},
-		{"SPA.AuthorizedKeys", Replaced, "its clients are taken as the others are"},
-		{"SPA.RequireBound", Taken, decides},
-		{"SPA.STUN", Taken, decides},
-		{"SPA.FwknopPort", LeftOut, "fwknop's keys are not copied"},
-		{"SPA.FwknopOtherSource", LeftOut, "fwknop's keys are not copied"},
-		{"Rotating.Shape.Knocks", Taken, decides},
-		{"Rotating.Shape.First", Taken, decides},
-		{"Rotating.Shape.Last", Taken, decides},
-		{"Rotating.Shape.Protos", Taken, decides},
-		{"Rotating.Within", Taken, decides},
-		{"Journal.Path", Replaced, ownPlace},
-		{"Journal.Keep", LeftOut, "a drill is over before"},
-		{"Journal.MaxSize", LeftOut, "a drill is over before"},
-		{"Journal.Chain", Taken, "it shows what was changed"},
-		{"Metrics.Listen", LeftOut, listens},
-		{"API.Listen", LeftOut, listens},
-		{"API.TokenFile", LeftOut, listens},
-		{"API.TLSCert", LeftOut, listens},
-		{"API.TLSKey", LeftOut, listens},
-		{"Detect.Enabled", Taken, judged},
-		{"Detect.ScanPorts", Taken, judged},
-		{"Detect.ScanWindow", Taken, judged},
-		{"Detect.SlowPorts", Taken, judged},
-		{"Detect.SlowWindow", Taken, judged},
-		{"Detect.ScanSources", Taken, judged},
-		{"Detect.Guesses", Taken, judged},
-		{"Detect.GuessSources", Taken, judged},
-		{"Detect.NearMisses", Taken, judged},
-		{"Detect.Replays", Taken, judged},
-		{"Detect.Forbidden", Taken, judged},
-		{"Detect.TwoPlaces", Taken, judged},
-		{"Detect.Unused", Taken, judged},
-		{"Detect.FailedLogins", Taken, judged},
-		{"Detect.Flood", Taken, judged},
-		{"Detect.SSHLog", LeftOut, "nobody logs in during a drill"},
-		{"Detect.GeoIP", LeftOut, "the addresses of the lab are in no country"},
-		{"Ban.Enabled", Taken, decides},
-		{"Ban.For", Taken, decides},
-		{"Ban.Tries", Taken, decides},
-		{"Ban.Decoys", Taken, decides},
-		{"Moat.Mode", Replaced, "off: it drops only what the daemon refuses anyway"},
-		{"Moat.Interfaces", LeftOut, absent},
-		{"Doors[].Name", Taken, decides},
-		{"Doors[].Label", LeftOut, forPeople},
-		{"Doors[].Ports", Taken, decides},
-		{"Doors[].OpenFor", Taken, decides},
-		{"Doors[].Single", Taken, decides},
-		{"Doors[].Sequence", Taken, decides + "; it is never printed"},
-		{"Doors[].Within", Taken, decides},
-		{"Doors[].To", LeftOut, "the lab has nothing behind the gate"},
-		{"Doors[].Hours", Replaced, lifted},
-		{"Doors[].Widen4", Taken, decides},
-		{"Doors[].Widen6", Taken, decides},
-		{"Doors[].Previous", Taken, decides + "; it is never printed"},
-		{"Doors[].PreviousUntil", Taken, decides},
-		{"Doors[].Changed", LeftOut, "it matters to rotation_due alone"},
-		{"Doors[].SequencesFile", Replaced, ownPlace},
-		{"Doors[].OneTime", Replaced, "using up the real ones would lock people out"},
-		{"Doors[].Place", LeftOut, forPeople},
-		{"Groups[].Name", Taken, decides},
-		{"Groups[].Doors", Taken, decides},
-		{"Groups[].Sequence", Taken, decides + "; it is never printed"},
-		{"Groups[].Within", Taken, decides},
-		{"Groups[].Place", LeftOut, forPeople},
-		{"Clients[].Name", Taken, decides + "; of the first 64 clients"},
-		{"Clients[].Label", LeftOut, forPeople},
-		{"Clients[].Doors", Taken, decides},
-		{"Clients[].Groups", Taken, decides},
-		{"Clients[].Key", Replaced, fresh},
-		{"Clients[].Rotating.Current", Replaced, fresh},
-		{"Clients[].Rotating.Previous", LeftOut, fresh},
-		{"Clients[].Rotating.PreviousUntil", LeftOut, fresh},
-		{"Clients[].STUN", Taken, decides},
-		{"Clients[].Suites", Taken, decides},
-		{"Clients[].Fwknop", LeftOut, "fwknop's keys are not copied"},
-		{"Clients[].Changed", LeftOut, "it matters to rotation_due alone"},
-		{"Clients[].From", Taken, decides},
-		{"Clients[].Expires", Taken, decides},
-		{"Clients[].MaxOpen", Taken, decides},
-		{"Clients[].Single", Taken, decides},
-		{"Clients[].Hours", Replaced, lifted},
-		{"Clients[].Most", Taken, decides},
-		{"Clients[].Place", LeftOut, forPeople},
-		{"Hooks", LeftOut, reaches},
-		{"Webhooks", LeftOut, reaches},
+		{"Path", Replaced, sayOwnPlace},
+		{"Daemon.StateDir", Replaced, sayOwnPlace},
+		{"Daemon.Socket", Replaced, sayOwnPlace},
+		{"Gate.Name", Taken, sayGoesInto},
+		{"Gate.Policy", Taken, sayDecides},
+		{"Gate.Public", Taken, sayDecides},
+		{"Gate.Closed", Taken, saySeen},
+		{"Gate.Interfaces", LeftOut, sayOtherInterfaces},
+		{"Gate.Trusted", Taken, sayDecidesOverlap},
+		{"Gate.Timezone", Replaced, sayUTC},
+		{"Gate.RotationDue", LeftOut, sayNewSecrets},
+		{"SPA.Port", Taken, sayDecides},
+		{"SPA.ClockSkew", Taken, sayDecides},
+		{"SPA.Ack", Taken, sayAnswerSeen},
+		{"SPA.ServerKey", Replaced, sayFresh},
+		{"SPA.AuthorizedKeys", Replaced, sayOtherClients},
+		{"SPA.RequireBound", Taken, sayDecides},
+		{"SPA.STUN", Taken, sayDecides},
+		{"SPA.FwknopPort", LeftOut, sayFwknopKeys},
+		{"SPA.FwknopOtherSource", LeftOut, sayFwknopKeys},
+		{"Rotating.Shape.Knocks", Taken, sayDecides},
+		{"Rotating.Shape.First", Taken, sayDecides},
+		{"Rotating.Shape.Last", Taken, sayDecides},
+		{"Rotating.Shape.Protos", Taken, sayDecides},
+		{"Rotating.Within", Taken, sayDecides},
+		{"Journal.Path", Replaced, sayOwnPlace},
+		{"Journal.Keep", LeftOut, sayOverBefore},
+		{"Journal.MaxSize", LeftOut, sayOverBefore},
+		{"Journal.Chain", Taken, sayShowsChange},
+		{"Metrics.Listen", LeftOut, sayListens},
+		{"API.Listen", LeftOut, sayListens},
+		{"API.TokenFile", LeftOut, sayListens},
+		{"API.TLSCert", LeftOut, sayListens},
+		{"API.TLSKey", LeftOut, sayListens},
+		{"Detect.Enabled", Taken, sayJudged},
+		{"Detect.ScanPorts", Taken, sayJudged},
+		{"Detect.ScanWindow", Taken, sayJudged},
+		{"Detect.SlowPorts", Taken, sayJudged},
+		{"Detect.SlowWindow", Taken, sayJudged},
+		{"Detect.ScanSources", Taken, sayJudged},
+		{"Detect.Guesses", Taken, sayJudged},
+		{"Detect.GuessSources", Taken, sayJudged},
+		{"Detect.NearMisses", Taken, sayJudged},
+		{"Detect.Replays", Taken, sayJudged},
+		{"Detect.Forbidden", Taken, sayJudged},
+		{"Detect.TwoPlaces", Taken, sayJudged},
+		{"Detect.Unused", Taken, sayJudged},
+		{"Detect.FailedLogins", Taken, sayJudged},
+		{"Detect.Flood", Taken, sayJudged},
+		{"Detect.SSHLog", LeftOut, sayNoLogins},
+		{"Detect.GeoIP", LeftOut, sayNoCountry},
+		{"Ban.Enabled", Taken, sayDecides},
+		{"Ban.For", Taken, sayDecides},
+		{"Ban.Tries", Taken, sayDecides},
+		{"Ban.Decoys", Taken, sayDecides},
+		{"Moat.Mode", Replaced, sayMoatOff},
+		{"Moat.Interfaces", LeftOut, sayAbsent},
+		{"Doors[].Name", Taken, sayDecides},
+		{"Doors[].Label", LeftOut, sayForPeople},
+		{"Doors[].Ports", Taken, sayDecides},
+		{"Doors[].OpenFor", Taken, sayDecides},
+		{"Doors[].Single", Taken, sayDecides},
+		{"Doors[].Sequence", Taken, sayDecidesSecret},
+		{"Doors[].Within", Taken, sayDecides},
+		{"Doors[].To", LeftOut, sayNothingBehind},
+		{"Doors[].Hours", Replaced, sayLifted},
+		{"Doors[].Widen4", Taken, sayDecides},
+		{"Doors[].Widen6", Taken, sayDecides},
+		{"Doors[].Previous", Taken, sayDecidesSecret},
+		{"Doors[].PreviousUntil", Taken, sayDecides},
+		{"Doors[].Changed", LeftOut, sayRotationDue},
+		{"Doors[].SequencesFile", Replaced, sayOwnPlace},
+		{"Doors[].OneTime", Replaced, sayUsedUp},
+		{"Doors[].Place", LeftOut, sayForPeople},
+		{"Groups[].Name", Taken, sayDecides},
+		{"Groups[].Doors", Taken, sayDecides},
+		{"Groups[].Sequence", Taken, sayDecidesSecret},
+		{"Groups[].Within", Taken, sayDecides},
+		{"Groups[].Place", LeftOut, sayForPeople},
+		{"Clients[].Name", Taken, sayDecidesFirst},
+		{"Clients[].Label", LeftOut, sayForPeople},
+		{"Clients[].Doors", Taken, sayDecides},
+		{"Clients[].Groups", Taken, sayDecides},
+		{"Clients[].Key", Replaced, sayFresh},
+		{"Clients[].Rotating.Current", Replaced, sayFresh},
+		{"Clients[].Rotating.Previous", LeftOut, sayFresh},
+		{"Clients[].Rotating.PreviousUntil", LeftOut, sayFresh},
+		{"Clients[].STUN", Taken, sayDecides},
+		{"Clients[].Suites", Taken, sayDecides},
+		{"Clients[].Fwknop", LeftOut, sayFwknopKeys},
+		{"Clients[].Changed", LeftOut, sayRotationDue},
+		{"Clients[].From", Taken, sayDecides},
+		{"Clients[].Expires", Taken, sayDecides},
+		{"Clients[].MaxOpen", Taken, sayDecides},
+		{"Clients[].Single", Taken, sayDecides},
+		{"Clients[].Hours", Replaced, sayLifted},
+		{"Clients[].Most", Taken, sayDecides},
+		{"Clients[].Place", LeftOut, sayForPeople},
+		{"Hooks", LeftOut, sayReaches},
+		{"Webhooks", LeftOut, sayReaches},
 	}
 }

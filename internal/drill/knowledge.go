@@ -19,6 +19,21 @@ import (
 	"sallyport/internal/sshauth"
 )
 
+// What a configuration may lack.
+const (
+	sayNoHashes  = "the journal carries no hashes"
+	sayFewDecoys = "there are fewer decoys than it takes to be banned"
+	sayNoStatic  = "no door has a static sequence of three knocks or more"
+	sayNoOwner   = "no client has a key that works now, and addresses of the family to knock from"
+	sayNoRotator = "no client has a rotating secret that works now"
+	sayNoList    = "no door has one-time sequences"
+	sayOnlyBound = "messages must name their address"
+	sayNoBans    = "nobody is banned, or there are no decoys"
+	sayWide      = "grants of a door are for whole networks"
+	sayOneDoor   = "there is one door only"
+	sayNoSPA     = "SPA is off"
+)
+
 // all makes one need of several: the first that is not met.
 func all(list ...func(*plan) string) func(*plan) string {
 	return func(p *plan) string {
@@ -33,7 +48,7 @@ func all(list ...func(*plan) string) func(*plan) string {
 
 func static(p *plan) string {
 	if p.staticDoor() == nil {
-		return "no door has a static sequence of three knocks or more"
+		return sayNoStatic
 	}
 	return ""
 }
@@ -41,37 +56,37 @@ func static(p *plan) string {
 func messages(p *plan) string {
 	switch {
 	case p.SPA.Port == 0:
-		return "SPA is off"
+		return sayNoSPA
 	case p.owner() == nil:
-		return "no client has a key that works now, and addresses of the family to knock from"
+		return sayNoOwner
 	}
 	return ""
 }
 
 func rotating(p *plan) string {
 	if p.rotator() == nil {
-		return "no client has a rotating secret that works now"
+		return sayNoRotator
 	}
 	return ""
 }
 
 func oneTime(p *plan) string {
 	if p.listDoor() == nil {
-		return "no door has one-time sequences"
+		return sayNoList
 	}
 	return ""
 }
 
 func unbound(p *plan) string {
 	if p.SPA.RequireBound {
-		return "messages must name their address"
+		return sayOnlyBound
 	}
 	return ""
 }
 
 func decoys(p *plan) string {
 	if !p.Ban.Enabled || len(p.Ban.Decoys) == 0 {
-		return "nobody is banned, or there are no decoys"
+		return sayNoBans
 	}
 	return ""
 }
@@ -79,7 +94,7 @@ func decoys(p *plan) string {
 func widened(p *plan) string {
 	for _, d := range p.Doors {
 		if !p.six && d.Widen4 != 0 && d.Widen4 < 24 || p.six && d.Widen6 != 0 && d.Widen6 < 48 {
-			return "grants of a door are for whole networks"
+			return sayWide
 		}
 	}
 	return ""

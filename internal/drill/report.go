@@ -141,7 +141,7 @@ func (r Report) Text(w io.Writer, l lang.Lang) error {
 	}
 	for _, result := range r.Results {
 		if result.Why != "" {
-			fmt.Fprintf(w, "\n%s: %s\n  %s\n", result.ID, result.Verdict.In(l), result.Why)
+			fmt.Fprintf(w, "\n%s: %s\n  %s\n", result.ID, result.Verdict.In(l), l.Say(result.Why))
 		}
 	}
 	_, err := fmt.Fprintf(w, "\n%s\n", r.sum(l))
@@ -177,6 +177,14 @@ type line struct {
 	Class     string
 }
 
+// fieldsIn are the fields in a language.
+func fieldsIn(l lang.Lang) (list []Field) {
+	for _, f := range Fields() {
+		list = append(list, Field{f.Path, Treatment(f.How.In(l)), l.Say(f.Why)})
+	}
+	return list
+}
+
 // HTML writes the report as one page that needs nothing else.
 func (r Report) HTML(w io.Writer, l lang.Lang) error {
 	var lines []line
@@ -186,12 +194,13 @@ func (r Report) HTML(w io.Writer, l lang.Lang) error {
 			class = "bad"
 		}
 		does, not := described(l, result.Does, result.Not, result.IPv6)
+		result.Why = l.Say(result.Why) // of what is skipped; errors stay as they are
 		lines = append(lines, line{result, result.row(l), does, not, class})
 	}
 	return pageTemplate.Execute(w, map[string]any{
 		"Lang": l.Tag(), "Title": l.Say("Attacks on your own gate"), "Sum": r.sum(l), "Ok": r.Ok(),
 		"When": l.Time(r.Began, lang.Minute), "Config": r.Config, "Version": r.Version, "Heads": heads(l), "Lines": lines,
-		"DoesHead": l.Say("what the attacker does"), "NotHead": l.Say("what must not happen"), "FieldsHead": l.Say("What was taken of the configuration"),
-		"Fields": Fields(),
+		"DoesHead": l.Say("What the attacker does"), "NotHead": l.Say("What must not happen"), "FieldsHead": l.Say("What was taken of the configuration"),
+		"Fields": fieldsIn(l), "Stop": l.Say("."),
 	})
 }

@@ -140,6 +140,15 @@ func (t Text) Pieces() (list []Piece) {
 	return list
 }
 
+// Plain is the text without marks.
+func (t Text) Plain() string {
+	var b strings.Builder
+	for _, p := range t.Pieces() {
+		b.WriteString(p.Text)
+	}
+	return b.String()
+}
+
 // list joins parts of a sentence.
 func (w *writer) list(parts []string) string {
 	if w.Lang == lang.Japanese {

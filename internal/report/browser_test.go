@@ -3,13 +3,8 @@
 package report
 
 import (
-	"context"
-	_ "embed"
-	"fmt"
-	"html"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -20,33 +15,11 @@ import (
 	"sallyport/internal/lang"
 )
 
-// browse opens a page in a real browser and returns what it has made of it, and
-// what it has said.
-func browse(t *testing.T, page string) (dom, log string) {
-	t.Helper()
-	labtest.Need(t, "browser", "chromium")
-	dir := t.TempDir()
-	path := filepath.Join(dir, "page.html")
-	if err := os.WriteFile(path, []byte(page), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--user-data-dir="+dir, "--enable-logging=stderr", "--dump-dom", "file://"+path)
-	var errs strings.Builder
-	cmd.Stderr = &errs
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, &errs)
-	}
-	return string(out), errs.String()
-}
-
 // A real browser shows the page of an attacker's dreams as what it is: text. It
 // loads nothing, runs nothing, and has no word to say about it.
 func TestHostilePageInABrowser(t *testing.T) {
 	page, _ := printed(t, hostile())
-	dom, log := browse(t, page)
+	dom, log := labtest.Browse(t, page)
 	title, _, _ := strings.Cut(dom[strings.Index(dom, "<title>")+len("<title>"):], "</title>")
 	if !strings.HasPrefix(title, "Sallyport on &lt;script&gt;") {
 		t.Errorf("the title has become %.80q", title)
@@ -59,33 +32,6 @@ func TestHostilePageInABrowser(t *testing.T) {
 	if strings.Contains(log, "CONSOLE") {
 		t.Errorf("the browser complains:\n%s", log)
 	}
-}
-
-//go:embed testdata/measure.js
-var measureScript string
-
-// The widths of small and large phones, of tablets on either side of where the
-// layout changes, and of two screens.
-var widths = []int{360, 390, 480, 640, 768, 820, 1280, 1440}
-
-// measured returns what is wrong with pages in frames of all widths, a line each.
-func measured(t *testing.T, pages map[string]string) []string {
-	t.Helper()
-	var b strings.Builder
-	b.WriteString("<!DOCTYPE html><meta charset=utf-8><pre id=faults></pre>")
-	for name, page := range pages {
-		for _, w := range widths {
-			fmt.Fprintf(&b, `<iframe id="%s-%d" style="border:0;width:%dpx;height:800px" srcdoc="%s"></iframe>`, name, w, w, html.EscapeString(page))
-		}
-	}
-	dom, log := browse(t, b.String()+"<script>"+measureScript+"</script>")
-	_, faults, _ := strings.Cut(dom, `<pre id="faults">`)
-	faults, _, _ = strings.Cut(faults, "</pre>")
-	lines := strings.Split(strings.TrimSpace(html.UnescapeString(faults)), "\n")
-	if lines[len(lines)-1] != "measured" {
-		t.Fatalf("the browser has not measured the pages:\n%s", log)
-	}
-	return lines[:len(lines)-1]
 }
 
 // crowded is a report with what is long: addresses, names, labels, counts.
@@ -119,7 +65,7 @@ func TestLayoutInABrowser(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, fault := range measured(t, pages) {
+	for _, fault := range labtest.Measured(t, pages) {
 		t.Error(fault)
 	}
 }
@@ -134,7 +80,7 @@ func TestMeasuring(t *testing.T) {
 		"a hole":                  `<table><tr><td></td><td><div style="height:200px">x</div></td></tr></table>`,
 		"runs into the next: <te": `<svg viewBox="0 0 100 20"><text x="0" y="15">Monday</text><text x="5" y="15">Tuesday</text></svg>`,
 	} {
-		if got := strings.Join(measured(t, map[string]string{"x": "<!DOCTYPE html>" + body}), "\n"); !strings.Contains(got, fault) {
+		if got := strings.Join(labtest.Measured(t, map[string]string{"x": "<!DOCTYPE html>" + body}), "\n"); !strings.Contains(got, fault) {
 			t.Errorf("%s: found\n%s\nwant %q", body, got, fault)
 		}
 	}
