@@ -3,12 +3,13 @@ package guide
 import (
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"sallyport/internal/config"
 	"sallyport/internal/lang"
 	"sallyport/internal/packet"
-	"sallyport/internal/phrase"
 )
 
 func (w *writer) purpose() {
@@ -178,13 +179,26 @@ func (w *writer) hours(h config.Hours) Text {
 	return Text(code(h.String()))
 }
 
-// length writes a duration, whole days in words.
+// length writes a duration in words: "90 days", "1 hour 30 minutes".
 func (w *writer) length(d time.Duration) string {
-	const day = 24 * time.Hour
-	if d >= day && d%day == 0 {
-		return w.T("%d days", d/day)
+	var parts []string
+	for _, unit := range []struct {
+		is        time.Duration
+		one, many string
+	}{
+		{24 * time.Hour, w.T("1 day"), w.Lang.Say("%d days")}, {time.Hour, w.T("1 hour"), w.Lang.Say("%d hours")},
+		{time.Minute, w.T("1 minute"), w.Lang.Say("%d minutes")}, {time.Second, w.T("1 second"), w.Lang.Say("%d seconds")},
+	} {
+		switch n := int64(d / unit.is); n {
+		case 0:
+		case 1:
+			parts = append(parts, unit.one)
+		default:
+			parts = append(parts, strings.Replace(unit.many, "%d", strconv.FormatInt(n, 10), 1))
+		}
+		d %= unit.is
 	}
-	return phrase.Duration(d)
+	return strings.Join(parts, " ")
 }
 
 func (w *writer) quoted(list []string) string {

@@ -10,7 +10,7 @@ func (w *writer) secrets() {
 	once := w.doors(func(d *config.Door) bool { return d.SequencesFile != "" })
 	spa, rotating, fwknop := w.uses(config.WaySPA), w.uses(config.WayRotating), w.uses(config.WayFwknop)
 	w.section(w.T("Keys and secrets"))
-	w.clause("private-key", spa, w.T("Who knocks with an SSH key keeps the private part on the own device, under a passphrase or in a security key. Only the public part (`.pub`) is handed in. Nobody asks for the private part."))
+	w.clause("private-key", spa, w.T("People who knock with an SSH key keep its private part on their own device, under a passphrase or in a security key. Only the public part (`.pub`) is handed in. Nobody asks for the private part."))
 	fido := func(c *config.Client) bool { return config.OnSecurityKey(c.Key) && w.Config.SPA.Port != 0 }
 	w.clause("security-keys", w.clients(fido) != "", w.T("The keys of these clients are in FIDO2 devices and cannot be copied: %s.", w.clients(fido)))
 	w.clause("bound", spa && c.SPA.RequireBound, w.T("A message by SSH key names its source address and is good for no other."))
