@@ -24,12 +24,15 @@ type flight struct {
 	*request
 	header spa.Header
 	to     netip.AddrPort
-	source netip.Addr // of this host, for messages to that address; invalid: the system chooses
-	left   func()     // is called when the first message has left; nil: is not
+	source netip.Addr    // of this host, for messages to that address; invalid: the system chooses
+	prover spa.Prover    // what proves; nil: the key of the request
+	hold   time.Duration // for how long a message is sent again before the next one is made
+	left   func()        // is called when the first message has left; nil: is not
 
 	tries    int           // messages that have left
 	waited   time.Duration // since the first of them
 	answered *spa.Ack
+	message  *spa.Sealed   // the one that was answered
 	sent     time.Time     // when the message that was answered left
 	took     time.Duration // until the answer came
 	problem  error         // the last that was heard of the network; it ends nothing once a message has left
@@ -41,6 +44,7 @@ type try struct {
 	*spa.Sealed
 	sent  time.Time // by the clock of the options
 	start time.Time // monotonic
+	made  time.Time // monotonic
 }
 
 // fly sends messages until one is answered, the tries are over, or ctx ends.
@@ -85,15 +89,21 @@ func (f *flight) exchange(ctx context.Context, conn net.Conn) {
 
 // next makes the message of the next try: a new one, unless that costs a touch.
 func (f *flight) next(tries []try, conn net.Conn) (try, error) {
-	if len(tries) > 0 && f.id.touched() {
+	if len(tries) > 0 {
 		again := tries[len(tries)-1]
 		again.start, again.sent = time.Now(), f.opts.Now()
-		return again, nil
+		if again.start.Sub(again.made) < f.hold || f.hold == 0 && f.id.touched() {
+			return again, nil
+		}
+	}
+	var prover spa.Prover = f.id
+	if f.prover != nil {
+		prover = f.prover
 	}
 	h := f.header
 	h.Time = f.opts.Now()
-	sealed, err := spa.Seal(f.server, h, f.bound(conn), f.id)
-	return try{sealed, f.opts.Now(), time.Now()}, err
+	sealed, err := spa.Seal(f.server, h, f.bound(conn), prover)
+	return try{sealed, f.opts.Now(), time.Now(), time.Now()}, err
 }
 
 // bound returns the address that a message is bound to, if any.
@@ -149,7 +159,7 @@ const manyErrors = 100
 func (f *flight) open(datagram []byte, tries []try) bool {
 	for _, t := range tries {
 		if ack, err := t.OpenAck(datagram); err == nil {
-			f.answered, f.sent, f.took = &ack, t.sent, time.Since(t.start)
+			f.answered, f.message, f.sent, f.took = &ack, t.Sealed, t.sent, time.Since(t.start)
 			return true
 		}
 	}

@@ -83,7 +83,8 @@ func check(std stdio, o checkOptions) error {
 	if err != nil {
 		return invalid(std, o, err)
 	}
-	result := checked{Config: cfg.Path, Doors: len(cfg.Doors), Clients: len(cfg.Clients), Host: !o.offline, Notes: []string{}, Problems: []problem{}}
+	cfg, left := withRecords(cfg)
+	result := checked{Config: cfg.Path, Doors: len(cfg.Doors), Clients: len(cfg.Clients), Host: !o.offline, Notes: append([]string{}, left...), Problems: []problem{}}
 	now := time.Now()
 	var host *lint.Facts
 	if !o.offline {

@@ -26,7 +26,7 @@ func newClient(std stdio) *cobra.Command {
 		Args:    args(cobra.NoArgs),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newClientAdd(std), newClientLabel(std), newClientList(std), newClientRemove(std), newClientProfile(std), newClientRotate(std))
+	cmd.AddCommand(newClientAdd(std), newClientLabel(std), newClientList(std), newClientInvite(std), newClientRemove(std), newClientProfile(std), newClientRotate(std))
 	return cmd
 }
 
@@ -35,7 +35,7 @@ func clientFile(path, name string) (string, error) { return ownFile(path, "clien
 
 // makeProfile makes the profile of a client.
 func makeProfile(path, name, host string, port uint16) (*client.Profile, error) {
-	cfg, err := loadConfig(path)
+	cfg, err := loadKnown(path)
 	if err != nil {
 		return nil, err
 	}

@@ -4,12 +4,10 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -18,21 +16,18 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"sallyport/internal/config"
+	"sallyport/internal/enrolled"
 	"sallyport/internal/inert"
-	"sallyport/internal/phrase"
 	"sallyport/internal/sequence"
 )
 
 // enrolment is a client as the command line describes it.
 type enrolment struct {
-	name, key   string          // key is empty for a client with a secret only
-	secret      sequence.Secret // for rotating sequences; zero: none
-	doors, from []string
-	expires     string
-	maxOpen     string
-	single      bool
-	browser     bool // its messages may come in STUN
-	reuse       bool // a client that has the key already will do
+	name, key string          // key is empty for a client with a secret only
+	secret    sequence.Secret // for rotating sequences; zero: none
+	limits
+	browser bool // its messages may come in STUN
+	reuse   bool // a client that has the key already will do
 }
 
 func newClientAdd(std stdio) *cobra.Command {
@@ -58,15 +53,17 @@ it is shown as a QR code if standard error is a terminal.`,
 	cmd.Flags().StringVar(&e.key, "key", "", "public key `FILE`, or - for standard input")
 	rotating := cmd.Flags().Bool("rotating", false, "make a secret for rotating sequences")
 	cmd.Flags().StringArrayVar(&e.doors, "door", nil, "a `DOOR` that the client may open (may be repeated)")
-	cmd.Flags().StringArrayVar(&e.from, "from", nil, "a `PREFIX` that the client may knock from (may be repeated; default: anywhere)")
-	cmd.Flags().StringVar(&e.expires, "expires", "", "`DATE` from which the key is refused, such as 2027-01-31")
-	cmd.Flags().StringVar(&e.maxOpen, "max-open", "", "`TIME` of the longest grant, such as 30m (default: the door's open_for)")
-	cmd.Flags().BoolVar(&e.single, "single", false, "grants let in one connection only")
+	e.flags(cmd)
 	cmd.Flags().BoolVar(&e.browser, "browser", false, "the key is that of a pocket page: take its messages as browsers send them (see sallyport page)")
 	cmd.Flags().BoolVar(&e.reuse, "reuse", false, "if a client has this key already, leave it as it is and print its profile")
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
 		e.name = list[0]
-		if err := e.sensible(*host, time.Now()); err != nil {
+		if *host != "" {
+			if err := checkHost(*host); err != nil {
+				return err
+			}
+		}
+		if err := e.sensible(time.Now()); err != nil {
 			return err
 		}
 		if e.key == "" && !*rotating || len(e.doors) == 0 {
@@ -132,56 +129,6 @@ func readKey(stdin io.Reader, name string) (string, error) {
 	return strings.TrimSpace(string(text)), nil
 }
 
-// sensible refuses what would make a client or a profile that is of no use, before
-// anything is written.
-func (e *enrolment) sensible(host string, now time.Time) error {
-	if host != "" {
-		if err := checkHost(host); err != nil {
-			return err
-		}
-	}
-	if d, err := phrase.ParseDuration(e.maxOpen); e.maxOpen != "" && (err != nil || d < time.Second || d > 24*time.Hour) {
-		return usageError{fmt.Errorf("--max-open %q: %w", e.maxOpen, cmp.Or(err, errors.New("want 1s to 24h")))}
-	}
-	for _, from := range e.from {
-		if err := checkFrom(from); err != nil {
-			return usageError{fmt.Errorf("--from %q: %w", from, err)}
-		}
-	}
-	return checkExpires(e.expires, now)
-}
-
-// checkFrom refuses what is no address and no whole network.
-func checkFrom(text string) error {
-	prefix, err := netip.ParsePrefix(text)
-	switch {
-	case err == nil && prefix != prefix.Masked():
-		return fmt.Errorf("want the whole network, %s, or one address, %s", prefix.Masked(), prefix.Addr())
-	case err == nil:
-		return nil
-	}
-	if _, err := netip.ParseAddr(text); err != nil {
-		return errSource
-	}
-	return nil
-}
-
-// checkExpires refuses what is no time to come.
-func checkExpires(text string, now time.Time) error {
-	next := "name a day to come, such as " + now.AddDate(1, 0, 0).Format(time.DateOnly)
-	if text == "" {
-		return nil
-	}
-	for _, layout := range []string{time.DateOnly, time.RFC3339} {
-		if at, err := time.Parse(layout, text); err == nil && at.After(now) {
-			return nil
-		} else if err == nil {
-			return usageError{hinted{fmt.Errorf("--expires %s is in the past: the client could never open anything", text), next}}
-		}
-	}
-	return usageError{hinted{fmt.Errorf("--expires %q: want a date such as 2027-01-31 (UTC) or 2027-01-31T18:00:00+01:00", text), next}}
-}
-
 // toml is the file that adds the client.
 func (e *enrolment) toml() []byte {
 	var b bytes.Buffer
@@ -222,6 +169,11 @@ func (e *enrolment) add(ctx context.Context, w io.Writer, path string) error {
 			e.name = c.Name
 			fmt.Fprintf(w, "client %q has this key already; it may open %s\n", c.Name, strings.Join(c.Doors, ", "))
 			return nil
+		}
+	}
+	if cfg, err := loadKnown(path); err == nil {
+		if c := findClient(cfg, e.name); c != nil && enrolled.Is(cfg, c) {
+			return hinted{fmt.Errorf("client %q is there already: it has enrolled itself with an invite", e.name), "sallyport client remove " + e.name + " removes it"}
 		}
 	}
 	if _, err := os.Lstat(file); err == nil {

@@ -22,6 +22,9 @@ func newClientLabel(std stdio) *cobra.Command {
 	path := configFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
 		a.path = *path
+		if is, err := labelEnrolled(cmd.Context(), std.out, *path, list[0], list[1]); is || err != nil {
+			return err
+		}
 		s, err := findSetting(a.path, "client."+list[0]+".label")
 		if err != nil {
 			return err

@@ -7,18 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"sallyport/internal/config"
 	"sallyport/internal/control"
 	"sallyport/internal/inforce"
-	"sallyport/internal/inspect"
-	"sallyport/internal/packet"
 )
 
 func newClientRemove(std stdio) *cobra.Command {
@@ -26,7 +21,8 @@ func newClientRemove(std stdio) *cobra.Command {
 		Use:   "remove NAME",
 		Short: "Take a client's right to knock away, and its grants",
 		Long: `Removes conf.d/client-NAME.toml, which sallyport client add has written, and has the daemon forget the
-client. Clients that are defined elsewhere are removed there. Connections under way go on, unless
+client. A client that has enrolled itself with an invite is removed too, and an open invite is taken
+back. Clients that are defined elsewhere are removed there. Connections under way go on, unless
 --cut ends those that the client's grants have let in; the exit status is then 1 if there were none.`,
 		Example: "  sallyport client remove alice\n  sallyport client remove alice --cut",
 		Args:    args(cobra.ExactArgs(1)),
@@ -39,10 +35,12 @@ client. Clients that are defined elsewhere are removed there. Connections under 
 		if err != nil {
 			return err
 		}
-		if _, err := os.Lstat(file); errors.Is(err, fs.ErrNotExist) {
-			return notHere(*path, list[0])
+		if !exists(file) {
+			err = removeEnrolled(cmd.Context(), std.out, *path, list[0], *force)
+		} else {
+			err = removeClient(cmd.Context(), std.out, *path, list[0], file, *force)
 		}
-		if err := removeClient(cmd.Context(), std.out, *path, list[0], file, *force); err != nil || !*cut {
+		if err != nil || !*cut {
 			return err
 		}
 		return cutClient(cmd.Context(), std.out, *path, list[0])
@@ -53,7 +51,7 @@ client. Clients that are defined elsewhere are removed there. Connections under 
 // removeClient removes the file of a client. It does so in a broken
 // configuration too, which may be broken because of that file.
 func removeClient(ctx context.Context, w io.Writer, path, name, file string, force bool) error {
-	if cfg, err := loadConfig(path); err == nil {
+	if cfg, err := loadKnown(path); err == nil {
 		if err := missed(cfg, name); err != nil && !force {
 			return err
 		}
@@ -97,23 +95,6 @@ func cutClient(ctx context.Context, w io.Writer, path, name string) error {
 	return nil
 }
 
-// missed refuses to remove the only one who can open the door that this very
-// session came through, from where it came.
-func missed(cfg *config.Config, name string) error {
-	s, ok := inspect.CurrentSession()
-	if !ok {
-		return nil
-	}
-	without := *cfg
-	without.Clients = slices.DeleteFunc(slices.Clone(cfg.Clients), func(c config.Client) bool { return c.Name == name })
-	port, now := packet.Port{Proto: packet.TCP, Number: s.Server.Port()}, time.Now()
-	if cfg.WayIn(s.Client.Addr(), port, now) == "" || without.WayIn(s.Client.Addr(), port, now) != "" {
-		return nil
-	}
-	return hinted{fmt.Errorf("this would lock you out: nobody but client %q can open %s from %s, where you are", name, port, s.Client.Addr()),
-		"enrol another client first (sallyport client add), or use --force; your session goes on in any case"}
-}
-
 // alsoIn names something that a file defines beside the client, or is empty.
 func alsoIn(cfg *config.Config, file, name string) string {
 	for _, c := range cfg.Clients {
@@ -127,16 +108,4 @@ func alsoIn(cfg *config.Config, file, name string) string {
 		}
 	}
 	return ""
-}
-
-// notHere says where a client is defined that has no file of its own.
-func notHere(path, name string) error {
-	cfg, err := loadConfig(path)
-	if err != nil {
-		return err
-	}
-	if c := findClient(cfg, name); c != nil {
-		return hinted{fmt.Errorf("client %q is defined at %s", name, c.Place), "remove it there, then: sallyport reload"}
-	}
-	return noClient(cfg, name)
 }

@@ -36,7 +36,7 @@ As Markdown, or as a page that needs neither network nor scripts.`,
 	cmd.Flags().StringVar(&html, "html", "", "write a page to this `FILE` (-: print it)")
 	cmd.PreRunE = noneEmpty
 	cmd.RunE = func(*cobra.Command, []string) error {
-		cfg, err := loadConfig(*path)
+		cfg, err := loadKnown(*path)
 		if err != nil {
 			return err
 		}

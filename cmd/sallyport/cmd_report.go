@@ -7,14 +7,12 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"sallyport/internal/atomicfile"
 	"sallyport/internal/build"
-	"sallyport/internal/config"
 	"sallyport/internal/journal"
 	"sallyport/internal/report"
 )
@@ -105,13 +103,9 @@ func (c *reportCommand) build(ctx context.Context, now time.Time) (*report.Repor
 // configured adds what the configuration says. Without it there is a report all
 // the same, of what has happened.
 func (c *reportCommand) configured(s *report.Subject, now time.Time) {
-	path, err := filepath.Abs(c.config)
+	cfg, err := loadKnown(c.config)
 	if err != nil {
-		return
-	}
-	cfg, err := config.Load(os.DirFS("/"), path)
-	if err != nil {
-		fmt.Fprintf(c.std.err, "sallyport: doors and clients without events are not in the report: the configuration %q cannot be used (sallyport check)\n", path)
+		fmt.Fprintf(c.std.err, "sallyport: doors and clients without events are not in the report: the configuration %q cannot be used (sallyport check)\n", c.config)
 		return
 	}
 	for _, d := range cfg.Doors {

@@ -142,7 +142,7 @@ func (w *why) resolve(path string) (err error) {
 		w.source = prefix
 		return nil
 	}
-	cfg, err := loadConfig(path)
+	cfg, err := loadKnown(path)
 	if err != nil { // a client, as far as is known
 		return nil
 	}

@@ -80,7 +80,7 @@ func configOf(cmd *cobra.Command) *config.Config {
 	if path == nil {
 		return nil
 	}
-	cfg, err := loadConfig(path.Value.String())
+	cfg, err := loadKnown(path.Value.String())
 	if err != nil {
 		return nil
 	}

@@ -21,6 +21,7 @@ func addCommands(root *cobra.Command, std stdio) {
 		newKeygen(std),
 		newAdd(std),
 		newPair(std),
+		newJoin(std),
 		newList(std),
 		newRemove(std),
 		newVersion(std),

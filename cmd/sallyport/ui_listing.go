@@ -15,7 +15,7 @@ func newListing[T any](std stdio, short, example string, list func(*config.Confi
 	path := configFlag(cmd)
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
 	cmd.RunE = func(*cobra.Command, []string) error {
-		cfg, err := loadConfig(*path)
+		cfg, err := loadKnown(*path)
 		if err != nil {
 			return err
 		}

@@ -22,7 +22,11 @@ func printQR(w io.Writer, p *client.Profile) error {
 	if p.Rotating.IsZero() {
 		return hinted{errors.New("there is no secret for rotating sequences, and a server key does not fit a QR code"), "sallyport client rotate gives the client one"}
 	}
-	text := p.RotatingURI()
+	return printCode(w, p.RotatingURI())
+}
+
+// printCode prints a text as a QR code, and the text below it.
+func printCode(w io.Writer, text string) error {
 	code, err := qr.Encode(text, qr.L)
 	if err != nil {
 		return fmt.Errorf("make a QR code: %w", err)

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// InviteRequest asks for an invite. The seed of its key stays with anyone who asks.
+// InviteRequest asks for an invite. The seed of its key stays with the one who asks.
 type InviteRequest struct {
 	Client   string         `json:"client"`
 	Label    string         `json:"label,omitempty"`
