@@ -84,20 +84,20 @@ func printGrants(w io.Writer, s control.Status, now time.Time) {
 
 func printCounters(w io.Writer, s control.Status) {
 	fmt.Fprintln(w)
-	say := func(format string, args ...any) { screenOf(w).prose("", "", fmt.Sprintf(format, args...)) }
-	say("Dropped at closed ports: %s. Strangers try every host; these came to nothing.", phrase.Count(int(s.Dropped), "packet"))
+	line := func(format string, args ...any) { screenOf(w).prose("", "", fmt.Sprintf(format, args...)) }
+	line("Dropped at closed ports: %s. Strangers try every host; these came to nothing.", phrase.Count(int(s.Dropped), "packet"))
 	for _, name := range slices.Sorted(maps.Keys(s.Capture)) {
-		say("%s", captured(name, s.Capture[name]))
+		line("%s", captured(name, s.Capture[name]))
 	}
 	if s.Elsewhere > 0 {
-		say("Not counted as knocks, because they were not at an address of this host: %s.", phrase.Count(int(s.Elsewhere), "packet"))
+		line("Not counted as knocks, because they were not at an address of this host: %s.", phrase.Count(int(s.Elsewhere), "packet"))
 	}
 	for _, u := range s.Fwknop {
 		last := "not since the start"
 		if u.Grants > 0 {
 			last = fmt.Sprintf("%s, the last at %s", phrase.Count(int(u.Grants), "grant"), u.Last.Local().Format(time.DateTime))
 		}
-		say("With fwknop: client %s, %s.", u.Client, last)
+		line("With fwknop: client %s, %s.", u.Client, last)
 	}
 	if len(s.Refusals) == 0 {
 		return
@@ -106,7 +106,7 @@ func printCounters(w io.Writer, s control.Status) {
 	for _, reason := range slices.Sorted(maps.Keys(s.Refusals)) {
 		list = append(list, fmt.Sprintf("%s %d", reason, s.Refusals[reason]))
 	}
-	say("Refusals since the start, by reason: %s. What each means: sallyport report.", strings.Join(list, ", "))
+	line("Refusals since the start, by reason: %s. What each means: sallyport report.", strings.Join(list, ", "))
 }
 
 // captured says what one ring of the capture has seen. Whatever is lost may have
