@@ -18,6 +18,7 @@ import (
 	"sallyport/internal/config"
 	"sallyport/internal/enrolled"
 	"sallyport/internal/inert"
+	"sallyport/internal/passkey"
 	"sallyport/internal/sequence"
 )
 
@@ -75,6 +76,8 @@ it is shown as a QR code if standard error is a terminal.`,
 				return err
 			}
 			e.key = key
+			kind, _, _ := strings.Cut(key, " ")
+			e.browser = e.browser || passkey.IsType(kind) // they sign nowhere else
 		}
 		if *rotating {
 			e.secret = newSecret()
@@ -92,9 +95,12 @@ it is shown as a QR code if standard error is a terminal.`,
 
 // enrolled returns the client that has the key of the enrolment.
 func (e *enrolment) enrolled(cfg *config.Config) *config.Client {
-	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(e.key))
+	var key ssh.PublicKey
+	key, err := passkey.Parse(e.key)
 	if err != nil {
-		return nil
+		if key, _, _, _, err = ssh.ParseAuthorizedKey([]byte(e.key)); err != nil {
+			return nil
+		}
 	}
 	for i := range cfg.Clients {
 		if c := &cfg.Clients[i]; c.Key != nil && bytes.Equal(c.Key.Marshal(), key.Marshal()) {

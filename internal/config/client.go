@@ -7,6 +7,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"sallyport/internal/key"
+	"sallyport/internal/passkey"
 	"sallyport/internal/sshauth"
 )
 
@@ -42,6 +43,8 @@ func (l *loader) readClient(t *table) {
 // checkSTUN checks that a client that may knock in STUN can.
 func (l *loader) checkSTUN(s *section, c *Client) {
 	switch {
+	case !c.STUN && c.Key != nil && passkey.IsType(c.Key.Type()):
+		s.errorf(s.at("key"), "key: a passkey can knock from a browser only: set stun = true, here and in [spa]")
 	case !c.STUN:
 	case !l.config.SPA.STUN:
 		s.errorf(s.at("stun"), "stun means nothing without stun = true in [spa]: set it there, or remove it here")

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+
+	"sallyport/internal/passkey"
 )
 
 // parseKey reads a public key as one line of an authorized_keys file: type,
@@ -22,6 +24,13 @@ func parseKey(text string) (ssh.PublicKey, error) {
 	}
 	if len(fields) < 2 || strings.ContainsAny(text, "\r\n") {
 		return nil, errors.New(`want one line such as "ssh-ed25519 AAAA… alice@laptop"`)
+	}
+	if passkey.IsType(fields[0]) {
+		k, err := passkey.Parse(text)
+		if err != nil {
+			return nil, err
+		}
+		return k, CheckKey(k)
 	}
 	if err := checkKeyType(fields[0]); err != nil {
 		return nil, err

@@ -20,6 +20,11 @@ func TestSTUN(t *testing.T) {
 	if !c.TakesSTUN() || c.Clients[0].STUN || !c.Clients[0].MayUse(key.Hybrid) {
 		t.Error("STUN is not taken, or from a client that may not send it")
 	}
+	const passkey = "passkey-es256 AyJoHpiKc1tkP5MoJaCs3kg6JH6JhBC9+mAJG6uZ7okT https://knock.example.org"
+	c = loaded(t, "sallyport.toml", spa("stun=true")+door+client(`key="`+passkey+`", stun=true`))
+	if c.Clients[0].Key.Type() != "passkey-es256" || OnSecurityKey(c.Clients[0].Key) {
+		t.Error("a passkey is not one, or counts as a key in hardware")
+	}
 	for _, bad := range []struct{ toml, want string }{
 		{spa("stun=true, require_bound=true") + door, ":1: spa: stun and require_bound exclude each other: messages of browsers are never bound, as a page does not know its address"},
 		{"spa={stun=true}\n" + door, ":1: spa: stun means nothing without a port: set port, or remove it"},
@@ -27,6 +32,9 @@ func TestSTUN(t *testing.T) {
 		{spa("ack=true") + door + client(`key="`+aKey+`", stun=true`), `:3: client "a": stun means nothing without stun = true in [spa]: set it there, or remove it here`},
 		{spa("stun=true") + door + client(`rotating="`+secretA+`", stun=true`), `:3: client "a": stun means nothing without a key: remove it, or add a key`},
 		{spa("stun=true") + door + client(`key="`+aKey+`", stun=true, suites=["mlkem768-x25519"]`), `:3: client "a": suites leaves out "x25519", which all messages in STUN have: add it, or remove stun`},
+		{spa("stun=true") + door + client(`key="`+passkey+`"`), `:3: client "a": key: a passkey can knock from a browser only: set stun = true, here and in [spa]`},
+		{spa("stun=true") + door + client(`key="`+passkey+`:443", stun=true`), `:3: client "a": key: the origin "https://knock.example.org:443" is none: want that of the page as browsers write it, such as https://knock.example.org or https://knock.example.org:8443`},
+		{spa("stun=true") + door + client(`key="`+passkey+`", stun=true, suites=["mlkem768-x25519"]`), `:3: client "a": suites leaves out "x25519", which all messages in STUN have: add it, or remove stun`},
 		{spa("stun=true") + door + client(`key="`+aKey+`", suites=["rot13"]`), `:3: client "a": suites: unknown suite "rot13": want mlkem768-x25519 or x25519`},
 	} {
 		t.Run("", func(t *testing.T) { refuses(t, tree("sallyport.toml", bad.toml), main+bad.want) })

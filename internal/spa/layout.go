@@ -39,7 +39,7 @@ func proofSpans(s key.Suite) []Span {
 
 var (
 	hybridProofs = []Span{{64, 64}, {69, 69}}
-	x25519Proofs = []Span{{64, 64}, {69, 69}, {96, 98}, {132, 132}, {256, 512}} // ECDSA P-256, P-384, P-521; RSA; 97 and 98 enrol
+	x25519Proofs = []Span{{64, 64}, {69, 70}, {96, 98}, {132, 132}, {256, 512}} // ECDSA P-256, passkeys (70), P-384, P-521; RSA; 97 and 98 enrol
 )
 
 // overhead is what a message has beside its proof.

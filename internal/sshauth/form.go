@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+
+	"sallyport/internal/passkey"
 )
 
 const (
@@ -65,6 +67,10 @@ func formOf(name string, key crypto.PublicKey) (form, error) {
 			half := (k.Curve.Params().BitSize + 7) / 8
 			return form{algorithm: name, size: 2 * half, half: half}, nil
 		}
+	case passkey.ES256:
+		return form{algorithm: name, size: passkey.ProofSize}, nil
+	case passkey.EdDSA:
+		return form{algorithm: name, size: passkey.ProofSize}, checkPoint(key)
 	case ssh.KeyAlgoRSA:
 		if k, ok := key.(*rsa.PublicKey); ok {
 			return form{algorithm: ssh.KeyAlgoRSASHA512, size: k.Size()}, checkModulus(k)

@@ -15,6 +15,8 @@
 //	ecdsa-sha2-nistp256, -384, -521     r ‖ s, 32, 48 or 66 bytes each
 //	ssh-rsa (2,048 to 4,096 bits)       as long as the modulus; rsa-sha2-512
 //
+// Those of passkeys, which have no such file, are in package passkey.
+//
 // A FIDO2 key must have been touched: a proof without the user-presence flag
 // is refused. The counter is not looked at, as sshd does not either.
 //
@@ -36,6 +38,8 @@ import (
 	"fmt"
 
 	"golang.org/x/crypto/ssh"
+
+	"sallyport/internal/passkey"
 )
 
 const (
@@ -148,6 +152,9 @@ func File(pub ssh.PublicKey, proof []byte) ([]byte, error) {
 	pub, form, err := inspect(pub)
 	if err != nil {
 		return nil, err
+	}
+	if passkey.IsType(pub.Type()) {
+		return nil, errors.New("ssh-keygen knows no passkeys")
 	}
 	signature, err := form.unpack(proof)
 	if err != nil {

@@ -34,6 +34,8 @@ user_pref("toolkit.telemetry.reportingpolicy.firstRun", false);
 user_pref("app.normandy.enabled", false);
 user_pref("network.captive-portal-service.enabled", false);
 user_pref("security.webauthn.allow_with_certificate_override", true);
+user_pref("security.webauth.webauthn_enable_softtoken", true);
+user_pref("security.webauth.webauthn_enable_usbtoken", false);
 user_pref("network.connectivity-service.enabled", false);
 `
 

@@ -28,7 +28,8 @@ const texts = {
     'refused-port': 'Browsers refuse to send to port {port}. The gate needs another SPA port.',
     'bad-service': '{text} is not an address that the page will lead to: use https, http, ssh, sftp, rdp or vnc.',
     settings: 'Settings', ask: 'Ask before knocking', 'service-of': 'Address to go to behind {door}', save: 'Save', remove: 'Remove this gate', 'confirm-remove': 'Remove {name}? Its secret is deleted on this device.', 'remove-yes': 'Remove', cancel: 'Cancel', 'confirm-open': 'Knock at {name} for {door}?', 'confirm-yes': 'Knock',
-    key: 'Key of this device', 'key-help': 'For a gate that takes messages from browsers, give your administrator this line. It is public; its private half cannot leave this browser.', 'key-command': 'On the gate: sallyport client add NAME --key - --browser --door DOOR', copy: 'Copy', copied: 'Copied.', 'key-qr': 'QR code of the key',
+    key: 'Key of this device', 'key-help': 'For a gate that takes messages from browsers, give your administrator this line. It is public; its private half cannot leave this browser.', 'key-command': 'On the gate: sallyport client add NAME --key - --browser --door DOOR', copy: 'Copy', copied: 'Copied.', 'passkey-help': 'A passkey instead of this key stays where this device or its account keeps passkeys, and asks for your fingerprint, face or PIN at each knock. Gates that you add from then on know you by it.', 'passkey-make': 'Make a passkey', 'passkey-made': 'The passkey has been made. Give your administrator the line below.', 'passkey-no': 'The passkey was not used: you said no, or it took too long.', 'passkey-late': 'It took too long. Tap again.', 'passkey-form': 'This browser writes passkey signatures in a form that gates do not know. Use another browser, or the key without a passkey.',
+    'key-qr': 'QR code of the key',
     language: '日本語', builtin: 'It is part of this file.', failed: 'It did not work: {message}', gone: 'This gate has been removed in another window.',
   },
   ja: {
@@ -58,7 +59,8 @@ const texts = {
     'refused-port': 'ブラウザーはポート {port} への送信を拒否します。ゲートには別の SPA ポートが必要です。',
     'bad-service': '{text} には移動できません。https、http、ssh、sftp、rdp、vnc のいずれかを使ってください。',
     settings: '設定', ask: 'ノックの前に確認する', 'service-of': '{door} の先のアドレス', save: '保存', remove: 'このゲートを削除', 'confirm-remove': '{name} を削除しますか。この端末からシークレットが消えます。', 'remove-yes': '削除', cancel: 'キャンセル', 'confirm-open': '{name} で {door} のためにノックしますか。', 'confirm-yes': 'ノックする',
-    key: 'この端末の鍵', 'key-help': 'ブラウザーからのメッセージを受け付けるゲートには、管理者にこの行を渡してください。これは公開鍵です。秘密鍵はこのブラウザーの外へ出ません。', 'key-command': 'ゲートで: sallyport client add NAME --key - --browser --door DOOR', copy: 'コピー', copied: 'コピーしました。', 'key-qr': '鍵の QR コード',
+    key: 'この端末の鍵', 'key-help': 'ブラウザーからのメッセージを受け付けるゲートには、管理者にこの行を渡してください。これは公開鍵です。秘密鍵はこのブラウザーの外へ出ません。', 'key-command': 'ゲートで: sallyport client add NAME --key - --browser --door DOOR', copy: 'コピー', copied: 'コピーしました。', 'passkey-help': 'この鍵の代わりにパスキーを使うと、端末またはアカウントのパスキー保管先に置かれ、ノックのたびに指紋、顔、PIN のいずれかを求めます。その後に追加するゲートはパスキーで端末を識別します。', 'passkey-make': 'パスキーを作る', 'passkey-made': 'パスキーを作りました。下の行を管理者に渡してください。', 'passkey-no': 'パスキーは使われませんでした。取り消されたか、時間がかかりすぎました。', 'passkey-late': '時間がかかりすぎました。もう一度タップしてください。', 'passkey-form': 'このブラウザーのパスキー署名は、ゲートの知らない形式です。別のブラウザーか、パスキーではない鍵を使ってください。',
+    'key-qr': '鍵の QR コード',
     language: 'English', builtin: 'このファイルに含まれています。', failed: '失敗しました: {message}', gone: 'このゲートは別のウィンドウで削除されました。',
   },
 };

@@ -1,6 +1,6 @@
 // The page comes to life.
 
-const app = { store: null, device: null, gates: [], question: null, notice: '', fault: '' };
+const app = { store: null, device: null, passkey: null, gates: [], question: null, notice: '', fault: '' };
 
 function draw() {
   document.documentElement.lang = language;
@@ -13,7 +13,7 @@ function draw() {
     app.question ? viewQuestion(app.question) : '',
     ...app.gates.map((gate) => viewGate(gate, act)),
     app.gates.length ? '' : el('p', { id: 'no-gates' }, say('no-gates')),
-    viewAdd(act), viewKey(app.device, act));
+    viewAdd(act), viewKey(app.passkey || app.device, act));
   for (const d of main.querySelectorAll('details')) d.open = kept.has(place(d));
 }
 
@@ -75,13 +75,16 @@ async function attempt(gate, door, work) {
   }
 }
 
+// identityOf is what the gate knows this device by: what the page showed when it was added.
+const identityOf = (gate) => (gate.passkey && app.passkey) || app.device;
+
 const act = {
   open: (gate, door) => report(async () => {
     if (gate.ask && !await ask(say('confirm-open', { name: gate.name, door: doorName(door) }), say('confirm-yes'), say('no'))) return;
-    await attempt(gate, door, () => openDoor(app.store, app.device, gate, door, () => show(gate, door, { state: 'still-knocking' })));
+    await attempt(gate, door, () => openDoor(app.store, identityOf(gate), gate, door, () => show(gate, door, { state: 'still-knocking' })));
   }),
   close: (gate, door) => attempt(gate, door, async () => {
-    if (await sendRequest(app.device, gate, door.name, CLOSE, () => {}) === null) throw new Fault('silence', { now: new Date() });
+    if (await sendRequest(identityOf(gate), gate, door.name, CLOSE, () => {}) === null) throw new Fault('silence', { now: new Date() });
     return { state: 'closed', until: 0, seen: '' };
   }),
   set: (gate, change) => report(async () => {
@@ -106,9 +109,16 @@ const act = {
     if (!gate.invite && !await ask(say(question, gate), say(old ? 'replace' : 'yes'), say('no'), more)) return;
     const enrolled = gate.invite ? await enrolAsking(gate, more) : gate;
     if (!enrolled) return;
-    await app.store.put(enrolled);
+    await app.store.put({ ...enrolled, passkey: !!app.passkey && !gate.invite });
     await reload();
     app.notice = say('added', gate);
+    draw();
+  }),
+  passkey: () => report(async () => {
+    const kept = await makePasskey();
+    await app.store.setOwn('passkey', kept);
+    app.passkey = passkeyIdentity(kept);
+    app.notice = say('passkey-made');
     draw();
   }),
   copy: (text) => report(async () => {
@@ -176,6 +186,8 @@ async function start() {
   app.store = await openStore();
   language = await app.store.own('language') || language;
   app.device = await deviceKey(app.store);
+  const passkey = hasPasskeys() && await app.store.own('passkey');
+  if (passkey) app.passkey = passkeyIdentity(passkey);
   await report(builtIn);
   const fault = app.fault;
   await reload();
