@@ -13,7 +13,7 @@ import (
 
 	"sallyport/internal/atomicfile"
 	"sallyport/internal/build"
-	"sallyport/internal/journal"
+	"sallyport/internal/daemon/inquiry"
 	"sallyport/internal/report"
 )
 
@@ -97,7 +97,7 @@ func (c *reportCommand) build(ctx context.Context, now time.Time) (*report.Repor
 		return nil, err
 	}
 	defer reader.Close()
-	return readReport(ctx, reader, s)
+	return inquiry.Build(ctx, reader, s)
 }
 
 // configured adds what the configuration says. Without it there is a report all
@@ -108,32 +108,5 @@ func (c *reportCommand) configured(s *report.Subject, now time.Time) {
 		fmt.Fprintf(c.std.err, "sallyport: doors and clients without events are not in the report: the configuration %q cannot be used (sallyport check)\n", c.config)
 		return
 	}
-	for _, d := range cfg.Doors {
-		s.Doors = append(s.Doors, report.Named{Name: d.Name, Label: d.Label})
-	}
-	for _, client := range cfg.Clients {
-		s.Clients = append(s.Clients, report.Named{Name: client.Name, Label: client.Label})
-	}
-	s.Overdue = cfg.Overdue(now)
-	s.RotationDue = cfg.Gate.RotationDue
-}
-
-func readReport(ctx context.Context, reader *journal.Reader, s report.Subject) (*report.Report, error) {
-	findings, err := reader.Findings(ctx, false)
-	if err != nil {
-		return nil, err
-	}
-	for _, f := range findings {
-		if !f.Last.Before(s.Since) && f.First.Before(s.Until) {
-			s.Findings = append(s.Findings, f)
-		}
-	}
-	r := report.New(s)
-	for e, err := range reader.Events(ctx, journal.Query{Since: s.Since, Until: s.Until}) {
-		if err != nil {
-			return nil, err
-		}
-		r.Add(e.Event)
-	}
-	return r, nil
+	inquiry.Configured(s, cfg, now)
 }

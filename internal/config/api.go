@@ -1,19 +1,40 @@
 package config
 
-import "net/netip"
+import (
+	"cmp"
+	"errors"
+	"net/netip"
+	"regexp"
+)
 
-// API is a listener through which other systems may end grants.
+// API says what others may ask the daemon: users of this host, and other systems over
+// TCP that show a token.
 type API struct {
+	View []string // users, or groups as "@name", who may see everything but secrets
+	Act  []string // who may act as an operator, too
+
 	Listen    netip.AddrPort // zero, the default: nowhere
-	TokenFile string         // absolute
+	TokenFile string         // absolute; with its token, grants may be ended
+	ViewToken string         // absolute; with its token, all may be seen
+	ActToken  string         // absolute; with its token, an operator's work may be done
+	ListToken string         // absolute; with its token, those may be read who may use polled doors
 	TLSCert   string         // absolute; empty: no TLS, on loopback only
 	TLSKey    string         // absolute
 }
 
+// HasUsers reports whether users of the host have rights of their own.
+func (a API) HasUsers() bool { return len(a.View)+len(a.Act) > 0 }
+
 func (l *loader) readAPI(t *table) {
 	s := l.section("api", t)
 	text := readListen(s, "listen")
-	a := API{TokenFile: readPath(s, "token_file", ""), TLSCert: readPath(s, "tls_cert", ""), TLSKey: readPath(s, "tls_key", "")}
+	const users = `users, or groups as "@name", such as ["alice", "@wheel"]`
+	a := API{
+		View: list(s, "view", users, once(parseUser)), Act: list(s, "act", users, once(parseUser)),
+		TokenFile: readPath(s, "token_file", ""), ViewToken: readPath(s, "view_token_file", ""),
+		ActToken: readPath(s, "act_token_file", ""), ListToken: readPath(s, "list_token_file", ""),
+		TLSCert: readPath(s, "tls_cert", ""), TLSKey: readPath(s, "tls_key", ""),
+	}
 	s.finish()
 	if text != "" {
 		var err error
@@ -21,15 +42,38 @@ func (l *loader) readAPI(t *table) {
 			s.errorf(s.at("listen"), "listen: the path of a socket has no use here: the control socket does more")
 		}
 	}
+	checkAPI(s, a, text != "")
+	l.config.API = a
+}
+
+// checkAPI checks what the keys say together.
+func checkAPI(s *section, a API, listens bool) {
+	token := cmp.Or(a.TokenFile, a.ViewToken, a.ActToken, a.ListToken)
 	switch {
-	case text == "" && a != (API{}):
-		s.errorf(t.place, "listen is missing: the other keys mean nothing without it")
-	case text != "" && a.TokenFile == "":
-		s.errorf(s.at("listen"), "token_file is missing: anyone who asks must show what it holds")
+	case !listens && cmp.Or(token, a.TLSCert, a.TLSKey) != "":
+		s.errorf(s.table.place, "listen is missing: tokens and certificates mean nothing without it")
+	case listens && token == "":
+		s.errorf(s.at("listen"), "token_file is missing: anyone who asks must show what it holds, or what another token file does")
 	case (a.TLSCert == "") != (a.TLSKey == ""):
 		s.errorf(s.at("listen"), "tls_cert and tls_key go together: set both")
 	case a.Listen.IsValid() && a.TLSCert == "" && !a.Listen.Addr().IsLoopback():
 		s.errorf(s.at("listen"), "listen: without TLS the token could be overheard: set tls_cert and tls_key, or listen on a loopback address")
 	}
-	l.config.API = a
+	seen := make(map[string]string)
+	for _, f := range []struct{ key, path string }{{"token_file", a.TokenFile}, {"view_token_file", a.ViewToken}, {"act_token_file", a.ActToken}, {"list_token_file", a.ListToken}} {
+		if other := seen[f.path]; f.path != "" && other != "" {
+			s.errorf(s.at(f.key), "%s is that of %s: each right has a token of its own", f.key, other)
+		}
+		seen[f.path] = f.key
+	}
+}
+
+// userName is what useradd takes, and numbers; with "@" before it, a group.
+var userName = regexp.MustCompile(`^@?[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}\$?$`)
+
+func parseUser(text string) (string, error) {
+	if !userName.MatchString(text) {
+		return "", errors.New(`want the name or number of a user, or of a group as "@name"`)
+	}
+	return text, nil
 }

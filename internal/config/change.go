@@ -91,7 +91,7 @@ func compare(what string, from, to reflect.Value) []Change {
 // Of all others only the name is told: a sequence and a key are nobody's
 // business.
 var openFields = map[string]string{
-	"Ports": "ports", "Label": "label", "OpenFor": "open_for", "Single": "single", "To": "to", "Widen4": "widen4", "Widen6": "widen6", "Doors": "doors",
+	"Ports": "ports", "Label": "label", "OpenFor": "open_for", "Single": "single", "To": "to", "Widen4": "widen4", "Widen6": "widen6", "Polled": "polled", "Doors": "doors",
 	"MaxOpen": "max_open", "Most": "max_grants", "Expires": "expires", "Policy": "policy", "Public": "public", "Closed": "closed",
 	"Interfaces": "interfaces", "Trusted": "trusted", "Port": "port", "ClockSkew": "clock_skew", "Ack": "ack", "RequireBound": "require_bound",
 	"FwknopPort": "fwknop_port", "FwknopOtherSource": "fwknop_other_source",

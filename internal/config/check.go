@@ -1,6 +1,9 @@
 package config
 
-import "sallyport/internal/packet"
+import (
+	"sallyport/internal/packet"
+	"sallyport/internal/phrase"
+)
 
 // crossCheck checks what the tables say about each other.
 func (l *loader) crossCheck() {
@@ -15,6 +18,21 @@ func (l *loader) crossCheck() {
 	l.checkFwknop()
 	l.checkHooks()
 	l.checkDecoys()
+	l.checkPolled()
+}
+
+// checkPolled refuses grants that could be over before those have read of them who are
+// to let them in.
+func (l *loader) checkPolled() {
+	for i, c := range l.config.Clients {
+		for _, name := range c.Doors {
+			if d := l.config.Door(name); d != nil && c.MaxOpen > 0 && c.MaxOpen < d.Polled {
+				s := l.clients[i]
+				s.errorf(s.at("max_open"), "max_open = %s is less than polled = %s of door %q: a grant could be over before another firewall has read of it",
+					phrase.Duration(c.MaxOpen), phrase.Duration(d.Polled), name)
+			}
+		}
+	}
 }
 
 // checkPorts checks that every port has one meaning.

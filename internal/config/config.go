@@ -112,6 +112,7 @@ type Door struct {
 	Hours    Hours          // when it may be opened; zero: always
 	Widen4   int            // length of the prefix that an IPv4 grant is for, 16 to 31; 0: the source alone
 	Widen6   int            // the same for IPv6, 32 to 127
+	Polled   time.Duration  // how often other firewalls read who may use it; 0: nobody may read that
 
 	Previous      []packet.Port // the sequence before, which opens too until PreviousUntil; empty: none
 	PreviousUntil time.Time

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sallyport/internal/packet"
+	"sallyport/internal/phrase"
 )
 
 // A sequence has at least two knocks, because one port is found by trying, and
@@ -34,6 +35,7 @@ func (l *loader) readDoor(t *table) {
 		Hours:    readHours(s),
 		Widen4:   s.count("widen4", 0, 16, 31),
 		Widen6:   s.count("widen6", 0, 32, 127),
+		Polled:   s.duration("polled", 0, time.Second, time.Hour),
 
 		Previous:      list(s, "sequence_previous", `knocks in quotes, such as ["tcp/7000", "udp/8000"]`, packet.ParsePort),
 		PreviousUntil: readTime(s, "sequence_previous_until"),
@@ -50,6 +52,9 @@ func (l *loader) readDoor(t *table) {
 	l.checkSequence(s, "sequence_previous", d.Previous)
 	checkWithin(s)
 	checkWiden(s, d)
+	if d.Polled > d.OpenFor {
+		s.errorf(s.at("polled"), "polled = %s is longer than open_for = %s: a grant could be over before another firewall has read of it", phrase.Duration(d.Polled), phrase.Duration(d.OpenFor))
+	}
 	pair(s, "sequence", "sequence_previous", "sequence_previous_until")
 	s.finish()
 	l.config.Doors = append(l.config.Doors, d)

@@ -22,9 +22,16 @@ import (
 // API says where other systems may ask, and what they must show.
 type API struct {
 	Address   string // and port
-	TokenFile string // a token of at least 32 characters
+	Tokens    []Token
 	Cert, Key string // PEM files; empty: no TLS
 	Full      func() // called when there are more connections than are served; must not block; may be nil
+}
+
+// Token is a file with a token of at least 32 characters, and what those may do who
+// show it.
+type Token struct {
+	File   string
+	Rights Rights
 }
 
 // MostConnections is how many connections the API serves at a time.
@@ -40,10 +47,10 @@ const (
 	complaintEvery = time.Second // between two lines in the log about wrong tokens
 )
 
-// ListenAPI makes a listener for other systems, such as an EDR or a posture
-// check, that see reason to end grants: POST /revoke with "Authorization: Bearer
-// TOKEN", and nothing else. Certificate and token are read at each handshake and
-// request, so that they can be replaced.
+// ListenAPI makes a listener for other systems: an EDR that ends grants, a dashboard, a
+// firewall that reads who may use a door. Each shows a token, "Authorization: Bearer
+// TOKEN", that has rights; none has Admin. Certificate and tokens are read at each
+// handshake and request, so that they can be replaced.
 func ListenAPI(a API, handler Handler, log *slog.Logger) (*Server, error) {
 	listener, err := net.Listen("tcp", a.Address)
 	if err != nil {
@@ -71,8 +78,10 @@ func (s *Server) Again(a API) (*Server, error) {
 }
 
 func newAPI(under net.Listener, a API, handler Handler, log *slog.Logger) (*Server, error) {
-	if _, err := readToken(a.TokenFile); err != nil {
-		return nil, errors.Join(fmt.Errorf("offer the API: %w", err), under.Close())
+	for _, t := range a.Tokens {
+		if _, err := readToken(t.File); err != nil {
+			return nil, errors.Join(fmt.Errorf("offer the API: %w", err), under.Close())
+		}
 	}
 	listener := crowded.Listen(under, crowded.Limits{Most: MostConnections, PerSource: perSource, Full: a.Full})
 	if a.Cert != "" {
@@ -89,45 +98,45 @@ func newAPI(under net.Listener, a API, handler Handler, log *slog.Logger) (*Serv
 	}
 	s := newServer(listener, handler, log)
 	s.greeting, s.remember = greeting, rememberConn
-	s.under = under
-	s.routes = func(work context.Context) http.Handler {
-		var mux routes
-		mux.route("POST", "/revoke", answer(s, work, handler.Revoke))
-		mux.nothingElse("there is /revoke")
-		return &guard{token: a.TokenFile, next: &mux, log: log}
+	s.under, s.tcp = under, true
+	s.knows = (&guard{tokens: a.Tokens, log: log}).knows
+	s.prove = func(r *http.Request) {
+		if c, ok := r.Context().Value(connKey{}).(net.Conn); ok {
+			crowded.Prove(c)
+		}
 	}
 	return s, nil
 }
 
-// guard lets through callers that show the token. Wrong ones are not limited: anyone who
+// guard lets through callers that show a token. Wrong ones are not limited: anyone who
 // can connect could otherwise keep everybody out.
 type guard struct {
-	token string // path of its file
-	next  http.Handler
-	log   *slog.Logger
+	tokens []Token
+	log    *slog.Logger
 
 	mu         sync.Mutex
 	complained time.Time
 }
 
-func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	want, err := readToken(g.token)
-	if err != nil {
-		g.complain("nobody can use the API", "error", err)
-		encode(w, http.StatusInternalServerError, failure{Error: "the token cannot be read", Hint: "look at the daemon's log"})
-		return
-	}
+// knows returns what the token of a request is good for. A file that cannot be read
+// takes away the rights of its own token only.
+func (g *guard) knows(r *http.Request) (a asker) {
 	shown, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if !ok || !equal(shown, want) {
+	for _, t := range g.tokens {
+		want, err := readToken(t.File)
+		if err != nil {
+			g.complain("nobody can use a token of the API", "error", err)
+			a.unread = true
+			continue
+		}
+		if equal(shown, want) && ok {
+			a.rights |= t.Rights
+		}
+	}
+	if a.rights == 0 && !a.unread {
 		g.complain("wrong token for the API", "from", r.RemoteAddr)
-		w.Header().Set("WWW-Authenticate", "Bearer")
-		encode(w, http.StatusUnauthorized, failure{Error: "no valid token", Hint: `send the header "Authorization: Bearer TOKEN"`})
-		return
 	}
-	if c, ok := r.Context().Value(connKey{}).(net.Conn); ok {
-		crowded.Prove(c)
-	}
-	g.next.ServeHTTP(w, r)
+	return a
 }
 
 // connKey finds the connection of a request.

@@ -33,6 +33,9 @@ func secret(t *testing.T, text string) string {
 	return path
 }
 
+// revoking is a token that ends grants.
+func revoking(file string) []Token { return []Token{{file, Revoke}} }
+
 // offer runs an API until the test ends, and returns its address.
 func offer(t *testing.T, a API, h Handler) string {
 	t.Helper()
@@ -77,7 +80,7 @@ func ask(t *testing.T, client *http.Client, method, url, authorization, body str
 
 func TestAPI(t *testing.T) {
 	f := &fake{}
-	url := "http://" + offer(t, API{TokenFile: secret(t, token+"\n")}, f)
+	url := "http://" + offer(t, API{Tokens: revoking(secret(t, token+"\n"))}, f)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	for name, c := range map[string]struct {
 		method, path, authorization string
@@ -89,8 +92,8 @@ func TestAPI(t *testing.T) {
 		"more":                 {"POST", "/revoke", "Bearer " + token + "0", 401},
 		"no bearer":            {"POST", "/revoke", token, 401},
 		"basic":                {"POST", "/revoke", "Basic " + token, 401},
-		"status":               {"GET", "/status", "Bearer " + token, 404},
-		"open":                 {"POST", "/open", "Bearer " + token, 404},
+		"status":               {"GET", "/status", "Bearer " + token, 403},
+		"open":                 {"POST", "/open", "Bearer " + token, 403},
 		"down":                 {"POST", "/down", "Bearer " + token, 404},
 		"another method":       {"GET", "/revoke", "Bearer " + token, 405},
 		"unknown, and nothing": {"GET", "/x", "", 401},
@@ -126,7 +129,7 @@ func TestAPINeedsAToken(t *testing.T) {
 		secret(t, token+"\n"+token): "one line",
 		open:                        "chmod o-rwx",
 	} {
-		if s, err := ListenAPI(API{Address: "127.0.0.1:0", TokenFile: path}, &fake{}, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), want) {
+		if s, err := ListenAPI(API{Address: "127.0.0.1:0", Tokens: revoking(path)}, &fake{}, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", path, err, want)
 			if err == nil {
 				s.Close()
@@ -138,7 +141,7 @@ func TestAPINeedsAToken(t *testing.T) {
 // A token that is replaced counts at once; one that is gone lets nobody in.
 func TestAPITokenIsReplaced(t *testing.T) {
 	path := secret(t, token)
-	url := "http://" + offer(t, API{TokenFile: path}, &fake{}) + "/revoke"
+	url := "http://" + offer(t, API{Tokens: revoking(path)}, &fake{}) + "/revoke"
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	next := strings.Repeat("n", minToken)
 	if err := os.WriteFile(path, []byte(next), 0o600); err != nil {
@@ -159,7 +162,7 @@ func TestAPITokenIsReplaced(t *testing.T) {
 
 func TestAPIWithTLS(t *testing.T) {
 	cert, key, pool := certificate(t)
-	address := offer(t, API{TokenFile: secret(t, token), Cert: cert, Key: key}, &fake{})
+	address := offer(t, API{Tokens: revoking(secret(t, token)), Cert: cert, Key: key}, &fake{})
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: pool}}}
 	if got, text := ask(t, client, "POST", "https://"+address+"/revoke", "Bearer "+token, `{"all":true}`); got != 200 {
 		t.Errorf("%d %s", got, text)
@@ -169,7 +172,7 @@ func TestAPIWithTLS(t *testing.T) {
 		r.Body.Close()
 		t.Error("TLS 1.2 is taken")
 	}
-	if _, err := ListenAPI(API{Address: "127.0.0.1:0", TokenFile: secret(t, token), Cert: cert, Key: cert}, &fake{}, slog.New(slog.DiscardHandler)); err == nil {
+	if _, err := ListenAPI(API{Address: "127.0.0.1:0", Tokens: revoking(secret(t, token)), Cert: cert, Key: cert}, &fake{}, slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("a certificate without its key is taken")
 	}
 }
@@ -211,7 +214,7 @@ func certificate(t *testing.T) (cert, key string, pool *x509.CertPool) {
 // with the token is answered at once, and it is reported that there were too many.
 func TestSilentStrangersKeepNobodyOut(t *testing.T) {
 	var full atomic.Int64
-	at := offer(t, API{TokenFile: secret(t, token), Full: func() { full.Add(1) }}, &fake{})
+	at := offer(t, API{Tokens: revoking(secret(t, token)), Full: func() { full.Add(1) }}, &fake{})
 	stranger := func(n int) {
 		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 1, byte(n>>8), byte(n))}}
 		c, err := d.Dial("tcp", at)
@@ -238,7 +241,7 @@ func TestSilentStrangersKeepNobodyOut(t *testing.T) {
 
 // One source has a few connections at a time; its own oldest make room.
 func TestOneStrangerHasAFewConnections(t *testing.T) {
-	at := offer(t, API{TokenFile: secret(t, token)}, &fake{})
+	at := offer(t, API{Tokens: revoking(secret(t, token))}, &fake{})
 	var all []net.Conn
 	for range perSource + 5 {
 		c, err := net.Dial("tcp", at)

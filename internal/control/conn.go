@@ -52,7 +52,7 @@ func (c *Conn) Process(ctx context.Context) (int, error) {
 	if !ok {
 		return 0, fmt.Errorf("find out which process answers at %s: %w", c.path, errors.ErrUnsupported)
 	}
-	return int(daemon.pid), nil
+	return int(daemon.PID), nil
 }
 
 // Open asks for a grant.
@@ -93,6 +93,18 @@ func (c *Conn) Acknowledge(ctx context.Context, q AckRequest) (f event.Finding, 
 // Exercise asks for a finding that is none.
 func (c *Conn) Exercise(ctx context.Context, q ExerciseRequest) (a ExerciseAnswer, err error) {
 	err = c.do(ctx, http.MethodPost, "/exercise", q, &a)
+	return a, err
+}
+
+// Findings asks what is worth a look.
+func (c *Conn) Findings(ctx context.Context, q FindingsRequest) (a FindingsAnswer, err error) {
+	err = c.do(ctx, http.MethodGet, version+"/findings"+inQuery(q), nil, &a)
+	return a, err
+}
+
+// Journal asks what has happened.
+func (c *Conn) Journal(ctx context.Context, q JournalRequest) (a JournalAnswer, err error) {
+	err = c.do(ctx, http.MethodGet, version+"/journal"+inQuery(q), nil, &a)
 	return a, err
 }
 

@@ -30,7 +30,11 @@ type fake struct {
 	revoked RevokeRequest
 	banned  event.Ban
 	err     error
+	notices chan []Notice // what is handed out, one batch at a time
+	asks    []any
+	sources []netip.Prefix
 
+	Viewing               // what is not written down here is asked by no test
 	asked   chan struct{} // if not nil: reload says here that it has begun,
 	release chan struct{} // and waits for this, or for its context,
 	ended   chan error    // and says here how it ended
@@ -88,6 +92,28 @@ func (f *fake) Revoke(_ context.Context, q RevokeRequest) (RevokeAnswer, error) 
 	return RevokeAnswer{Cut: 2}, f.err
 }
 
+// nobody was given rights.
+func nobody(Caller) Rights { return 0 }
+
+func (f *fake) Notices(ctx context.Context, _ NoticesRequest) ([]Notice, error) {
+	select {
+	case list := <-f.notices:
+		return list, f.err
+	case <-ctx.Done():
+		return nil, nil
+	}
+}
+
+func (f *fake) Journal(_ context.Context, q JournalRequest) (JournalAnswer, error) {
+	f.asks = append(f.asks, q)
+	return JournalAnswer{}, f.err
+}
+
+func (f *fake) Sources(_ context.Context, q SourcesRequest) ([]netip.Prefix, error) {
+	f.asks = append(f.asks, q)
+	return f.sources, f.err
+}
+
 // serve runs a server for the test and returns its socket.
 func serve(t *testing.T, h Handler) string {
 	t.Helper()
@@ -100,7 +126,7 @@ func serve(t *testing.T, h Handler) string {
 // the end of the test.
 func runAt(t *testing.T, path string, h Handler, log *slog.Logger) (stop func()) {
 	t.Helper()
-	s, err := Listen(path, h, log)
+	s, err := Listen(path, h, nobody, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,9 +233,10 @@ func TestHangingUpStopsNothing(t *testing.T) {
 	gone, hangUp := context.WithCancel(t.Context())
 	hangUp()
 	for range 100 { // a fake that saw the context end would choose at random
-		s := Server{handler: f, log: slog.New(slog.DiscardHandler)}
+		s := Server{handler: f, log: slog.New(slog.DiscardHandler), prove: func(*http.Request) {}}
+		s.knows = func(*http.Request) asker { return asker{name: "root", rights: Administrator} }
 		w := httptest.NewRecorder()
-		s.everything(t.Context()).ServeHTTP(w, httptest.NewRequestWithContext(gone, "POST", "/reload", nil))
+		s.routes(t.Context(), t.Context()).ServeHTTP(w, httptest.NewRequestWithContext(gone, "POST", "/reload", nil))
 		<-f.asked
 		if err := <-f.ended; err != nil || w.Code != http.StatusOK {
 			t.Fatalf("the reload ended with its asker: %v, status %d", err, w.Code)
@@ -255,7 +282,7 @@ func TestWhatMayBeInTheWay(t *testing.T) {
 	if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Listen(path, &fake{}, log); err == nil || !strings.Contains(err.Error(), path) {
+	if _, err := Listen(path, &fake{}, nobody, log); err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("a file in the way: %v", err)
 	}
 	if text, err := os.ReadFile(path); string(text) != "precious" {
@@ -263,16 +290,16 @@ func TestWhatMayBeInTheWay(t *testing.T) {
 	}
 	os.Remove(path)
 
-	first, err := Listen(path, &fake{}, log)
+	first, err := Listen(path, &fake{}, nobody, log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Listen(path, &fake{}, log); err == nil || !strings.Contains(err.Error(), "another sallyport") {
+	if _, err := Listen(path, &fake{}, nobody, log); err == nil || !strings.Contains(err.Error(), "another sallyport") {
 		t.Errorf("a living daemon in the way: %v", err)
 	}
-	first.listener.(*net.UnixListener).SetUnlinkOnClose(false)
+	first.listener.(*lobby).Listener.(*net.UnixListener).SetUnlinkOnClose(false)
 	first.Close()
-	second, err := Listen(path, &fake{}, log)
+	second, err := Listen(path, &fake{}, nobody, log)
 	if err != nil {
 		t.Fatalf("a dead daemon's socket in the way: %v", err)
 	}

@@ -9,10 +9,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
-
-	"sallyport/internal/event"
 )
 
 const (
@@ -32,10 +34,17 @@ type Server struct {
 	handler  Handler
 	log      *slog.Logger
 	listener net.Listener
-	under    net.Listener // of the API, without limits and TLS
-	routes   func(work context.Context) http.Handler
+	under    net.Listener              // of the API, without limits and TLS
+	knows    func(*http.Request) asker // who asks, and what he may do
+	prove    func(*http.Request)       // notes that a right was shown
+	tcp      bool                      // it is the API: what needs Admin is not there
+	rights   func(Caller) Rights
+	open     atomic.Bool  // the socket was open to all users, if only for a moment
+	streams  atomic.Int64 // at present
 	grace    time.Duration
 	greeting time.Duration // for the header of a request, and a handshake before it
+	reading  time.Duration // for a whole request
+	beat     time.Duration // between two signs of life of a stream
 	remember func(context.Context, net.Conn) context.Context
 
 	working sync.RWMutex // read-locked by each request under way
@@ -45,18 +54,50 @@ type Server struct {
 // it makes the socket (mode 0660), and the folder if there is none (0750). What
 // a dead daemon left behind is replaced; a living one, or a file that is no
 // socket, is an error. It does not serve before Run.
-func Listen(path string, handler Handler, log *slog.Logger) (*Server, error) {
+//
+// Rights says what a user has been given; who may open the socket by its mode, and
+// has been given nothing, is an administrator.
+func Listen(path string, handler Handler, rights func(Caller) Rights, log *slog.Logger) (*Server, error) {
 	listener, err := possess(path)
 	if err != nil {
 		return nil, fmt.Errorf("make the control socket: %w", err)
 	}
 	s := newServer(listener, handler, log)
-	s.routes = s.everything
+	s.rights = rights
+	s.listener = &lobby{Listener: listener, knows: s.callersRights, users: make(map[uint32]int)}
 	return s, nil
 }
 
+// OpenTo has every user of the host connect, or those only whom the mode of the file
+// lets in. What they may do is for the rights to say.
+func (s *Server) OpenTo(all bool) error {
+	path, mode := s.listener.Addr().String(), socketMode
+	if all {
+		s.open.Store(true) // first: from now on the kernel has not looked at who connects
+		mode = openMode
+		if err := traversable(filepath.Dir(path)); err != nil {
+			return fmt.Errorf("let users reach %s: %w", path, err)
+		}
+	}
+	if err := os.Chmod(path, mode); err != nil {
+		return fmt.Errorf("set who may use the control socket: %w", err)
+	}
+	return nil
+}
+
+// traversable lets all users into a folder, though not look around in it.
+func traversable(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil || info.Mode().Perm()&0o011 == 0o011 {
+		return err
+	}
+	return os.Chmod(dir, info.Mode().Perm()|0o011)
+}
+
 func newServer(l net.Listener, h Handler, log *slog.Logger) *Server {
-	return &Server{handler: h, log: log, listener: l, grace: stopGrace, greeting: patience, remember: rememberCaller}
+	s := &Server{handler: h, log: log, listener: l, grace: stopGrace, greeting: patience, reading: patience, beat: heartbeat, remember: rememberCaller}
+	s.knows, s.prove = s.onSocket, func(*http.Request) {}
+	return s
 }
 
 // Run serves until the context ends. Requests under way then have two seconds
@@ -66,10 +107,10 @@ func (s *Server) Run(ctx context.Context) error {
 	work, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	server := http.Server{
-		Handler:           s.routes(work),
+		Handler:           s.routes(work, ctx),
 		ConnContext:       s.remember,
 		ReadHeaderTimeout: s.greeting,
-		ReadTimeout:       patience,
+		ReadTimeout:       s.reading,
 		WriteTimeout:      maxAnswering,
 		IdleTimeout:       patience,
 		MaxHeaderBytes:    8 << 10,
@@ -110,83 +151,19 @@ func (s *Server) Close() error {
 	return err
 }
 
-// everything serves what the package comment lists. What is asked for is done
-// under the context work: someone who asks and hangs up must not leave a
-// reload half done.
-func (s *Server) everything(work context.Context) http.Handler {
-	h := s.handler
-	var mux routes
-	mux.route("GET", "/status", answer(s, work, func(ctx context.Context, _ struct{}) (Status, error) { return h.Status(ctx) }))
-	mux.route("POST", "/open", answer(s, work, h.Open))
-	mux.route("POST", "/revoke", answer(s, work, h.Revoke))
-	mux.route("POST", "/reload", answer(s, work, h.Reload))
-	mux.route("POST", "/confirm", answer(s, work, func(ctx context.Context, _ struct{}) (struct{}, error) { return struct{}{}, h.Confirm(ctx) }))
-	mux.route("POST", "/down", answer(s, work, h.Down))
-	mux.route("GET", "/bans", answer(s, work, func(ctx context.Context, _ struct{}) ([]event.Ban, error) { return h.Bans(ctx) }))
-	mux.route("POST", "/ban", answer(s, work, h.Ban))
-	mux.route("POST", "/unban", answer(s, work, h.Unban))
-	mux.route("POST", "/ack", answer(s, work, h.Acknowledge))
-	mux.route("POST", "/exercise", answer(s, work, h.Exercise))
-	mux.route("POST", "/invite", answer(s, work, h.Invite))
-	mux.route("POST", "/remove", answer(s, work, h.Remove))
-	mux.route("POST", "/label", answer(s, work, h.Label))
-	mux.nothingElse("there are /status, /open, /revoke, /reload, /confirm, /down, /bans, /ban, /unban, /ack, /exercise, /invite, /remove and /label")
-	return &mux
-}
-
-// routes answers in JSON where there is nothing, too.
-type routes struct{ http.ServeMux }
-
-func (m *routes) route(method, path string, f http.HandlerFunc) {
-	m.HandleFunc(method+" "+path, f)
-	m.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Allow", method)
-		encode(w, http.StatusMethodNotAllowed, failure{Error: path + " is no place for " + r.Method, Hint: "use " + method})
-	})
-}
-
-func (m *routes) nothingElse(hint string) {
-	m.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		encode(w, http.StatusNotFound, failure{Error: fmt.Sprintf("there is no %q", r.URL.Path), Hint: hint})
-	})
-}
-
-// answer decodes a request strictly, has it done, and encodes the result.
-func answer[Q, A any](s *Server, work context.Context, do func(context.Context, Q) (A, error)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		s.working.RLock()
-		defer s.working.RUnlock()
-		if work.Err() != nil {
-			fail(w, &Error{Text: "the daemon is stopping"})
-			return
-		}
-		var q Q
-		if err := decode(http.MaxBytesReader(w, r.Body, maxRequest), &q); err != nil {
-			fail(w, fmt.Errorf("the request is no valid JSON for %s: %w", r.URL.Path, &malformed{err}))
-			return
-		}
-		a, err := do(ofCaller(work, r.Context()), q)
-		if r.Method != http.MethodGet {
-			s.record(r, q, err)
-		}
-		if err != nil {
-			fail(w, err)
-			return
-		}
-		encode(w, http.StatusOK, a)
-	}
-}
-
 // record logs what an operator had done, or tried to, and who that was.
 // Requests that made no sense did nothing and are not worth a line.
-func (s *Server) record(r *http.Request, q any, err error) {
+func (s *Server) record(ctx context.Context, r *http.Request, q any, err error) {
 	if e := (*Error)(nil); errors.As(err, &e) && e.Wrong {
 		return
 	}
 	detail, _ := json.Marshal(q) // it was made out of JSON
-	attributes := []slog.Attr{slog.String("request", r.URL.Path), slog.String("detail", string(detail))}
+	attributes := []slog.Attr{slog.String("request", strings.TrimPrefix(r.URL.Path, version)), slog.String("detail", string(detail))}
 	if c, ok := callerOf(r.Context()); ok {
-		attributes = append(attributes, slog.Uint64("uid", uint64(c.uid)), slog.Int("pid", int(c.pid)))
+		attributes = append(attributes, slog.Uint64("uid", uint64(c.UID)), slog.Int("pid", int(c.PID)))
+		if r.Header.Get(OnBehalf) != "" {
+			attributes = append(attributes, slog.String("user", Asker(ctx)))
+		}
 	} else {
 		attributes = append(attributes, slog.String("from", r.RemoteAddr))
 	}
@@ -235,6 +212,8 @@ func fail(w http.ResponseWriter, err error) {
 func statusOf(err error) int {
 	var e *Error
 	switch {
+	case errors.As(err, new(*forbidden)):
+		return http.StatusForbidden
 	case errors.As(err, new(*http.MaxBytesError)):
 		return http.StatusRequestEntityTooLarge
 	case errors.As(err, new(*malformed)), errors.As(err, &e) && e.Wrong:

@@ -14,6 +14,7 @@ import (
 const (
 	folderMode fs.FileMode = 0o750
 	socketMode fs.FileMode = 0o660
+	openMode   fs.FileMode = 0o666 // where users have rights of their own
 )
 
 // possess makes the socket at path, or fails and leaves there what there was.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -57,33 +58,16 @@ func groupOf(path string) string {
 	return id
 }
 
-// caller is who is at the other end, as the kernel knows it (SO_PEERCRED, unix(7)).
-type caller struct {
-	uid uint32
-	pid int32
+// Caller is who is at the other end, as the kernel knows it (SO_PEERCRED and
+// SO_PEERGROUPS, unix(7)).
+type Caller struct {
+	UID    uint32
+	PID    int32
+	Groups []uint32 // all of them
 }
 
 // callerKey is the key of a connection's caller in its context.
 type callerKey struct{}
-
-// ofCaller is a context that lasts as work does, and knows who asks in the context
-// of a request.
-func ofCaller(work, request context.Context) context.Context {
-	if c, ok := callerOf(request); ok {
-		return context.WithValue(work, callerKey{}, c)
-	}
-	return work
-}
-
-// Asker names the user who asks, within a Handler: "root", or "uid 1000" where the
-// user has no name; "another system" by the API.
-func Asker(ctx context.Context) string {
-	c, ok := callerOf(ctx)
-	if !ok {
-		return "another system"
-	}
-	return UserName(c.uid)
-}
 
 // UserName names a user of this host.
 func UserName(uid uint32) string {
@@ -95,22 +79,69 @@ func UserName(uid uint32) string {
 }
 
 func rememberCaller(ctx context.Context, conn net.Conn) context.Context {
+	if guest, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		conn = guest.NetConn()
+	}
 	local, ok := conn.(*net.UnixConn)
 	if !ok {
 		return ctx
 	}
-	raw, err := local.SyscallConn()
-	if err != nil {
-		return ctx
+	if c, ok := peer(local); ok {
+		return context.WithValue(ctx, callerKey{}, c)
 	}
-	var c *unix.Ucred
-	if raw.Control(func(fd uintptr) { c, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }) != nil || err != nil {
-		return ctx
-	}
-	return context.WithValue(ctx, callerKey{}, caller{c.Uid, c.Pid})
+	return ctx
 }
 
-func callerOf(ctx context.Context) (caller, bool) {
-	c, ok := ctx.Value(callerKey{}).(caller)
+// peer asks the kernel who is at the other end.
+func peer(conn *net.UnixConn) (c Caller, ok bool) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return c, false
+	}
+	var cred *unix.Ucred
+	if raw.Control(func(fd uintptr) {
+		if cred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+			c.Groups = append(peerGroups(fd), cred.Gid)
+		}
+	}) != nil || err != nil {
+		return c, false
+	}
+	c.UID, c.PID = cred.Uid, cred.Pid
+	return c, true
+}
+
+// maxGroups is NGROUPS_MAX (include/uapi/linux/limits.h).
+const maxGroups = 65_536
+
+// peerGroups returns the supplementary groups of the process at the other end: none
+// before Linux 4.13.
+func peerGroups(fd uintptr) []uint32 {
+	for n := 64; n <= maxGroups; n *= 32 {
+		groups := make([]uint32, n)
+		size := uint32(n * 4)
+		_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_PEERGROUPS,
+			uintptr(unsafe.Pointer(&groups[0])), uintptr(unsafe.Pointer(&size)), 0)
+		if errno == 0 {
+			return groups[:size/4]
+		}
+		if errno != unix.ERANGE {
+			return nil
+		}
+	}
+	return nil
+}
+
+func callerOf(ctx context.Context) (Caller, bool) {
+	c, ok := ctx.Value(callerKey{}).(Caller)
 	return c, ok
+}
+
+// socketGroup returns the group whose members may use a socket by its mode.
+func socketGroup(path string) (uint32, bool) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, false
+	}
+	s, ok := info.Sys().(*syscall.Stat_t)
+	return s.Gid, ok
 }

@@ -12,14 +12,20 @@ import (
 
 // The daemon runs on Linux only.
 
-type caller struct {
-	uid uint32
-	pid int32
+// Caller is who is at the other end.
+type Caller struct {
+	UID    uint32
+	PID    int32
+	Groups []uint32
 }
 
 func lock(string) (io.Closer, error)                                 { return nil, errors.ErrUnsupported }
 func makePrivate(_, _ string, _ syscall.RawConn) error               { return errors.ErrUnsupported }
-func ofCaller(work, _ context.Context) context.Context               { return work }
 func groupOf(string) string                                          { return "" }
 func rememberCaller(ctx context.Context, _ net.Conn) context.Context { return ctx }
-func callerOf(context.Context) (caller, bool)                        { return caller{}, false }
+func peer(*net.UnixConn) (Caller, bool)                              { return Caller{}, false }
+func callerOf(context.Context) (Caller, bool)                        { return Caller{}, false }
+func socketGroup(string) (uint32, bool)                              { return 0, false }
+
+// UserName names a user of this host.
+func UserName(uint32) string { return "" }

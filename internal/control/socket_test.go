@@ -21,7 +21,7 @@ import (
 )
 
 func listenQuietly(path string) (*Server, error) {
-	return Listen(path, &fake{}, slog.New(slog.DiscardHandler))
+	return Listen(path, &fake{}, nobody, slog.New(slog.DiscardHandler))
 }
 
 // umask sets the process's mask for one test.

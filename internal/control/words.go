@@ -1,29 +1,18 @@
-// Package control is how the running daemon is asked and told: HTTP with JSON
-// on a unix socket. Who may open the socket (its group, mode 0660) may open
-// doors; there is no other authentication.
+// Package control is how the running daemon is asked, and how it answers: HTTP with
+// JSON on a unix socket, and over TCP for other systems. The list of verbs is in
+// verbs.go, and docs/openapi.yaml is made of it.
 //
-//	GET  /status   what is guarded, granted and refused: Status
-//	POST /open     give a grant: OpenRequest, answered by a gate.Grant
-//	POST /revoke   end grants: RevokeRequest, answered by RevokeAnswer
-//	POST /reload   read the configuration again, or tell what would change: ReloadRequest, answered by ReloadAnswer
-//	POST /confirm  keep the configuration that is on trial
-//	POST /down     open everything: remove the firewall table and end the daemon: DownRequest
-//	GET  /bans     who is banned: a list of gate.Ban
-//	POST /ban      keep a source out: BanRequest, answered by a gate.Ban
-//	POST /unban    end a ban: UnbanRequest
-//	POST /ack      mark a finding as seen: AckRequest, answered by the finding
-//	POST /exercise raise a finding that is none: ExerciseRequest, answered by ExerciseAnswer
-//	POST /invite   let a device enrol itself: InviteRequest, answered by InviteAnswer
-//	POST /remove   remove who has, or take an invite back: RemoveRequest, answered by RemoveAnswer
-//	POST /label    write beside such a client who it is: LabelRequest, answered by RemoveAnswer
+// Each verb needs one of the Rights. On the socket, root and those who may open it by its
+// mode (0660) have them all; users who are named in the configuration have what it
+// gives them, and the kernel says who they are. Over TCP a token says what may be done.
+// There is no other authentication.
 //
 // Requests are strict: an unknown field is an error, and so is a body of more
 // than 64 KiB. A failure is answered with a status of 400, 404, 405 or 413 (the
-// request makes no sense), 409 (it cannot be done) or 500, and {"error": "…",
-// "hint": "…"}. Whatever is asked by POST and makes sense is logged with the user and
-// the process that asked, and is carried out even if they hang up.
-//
-// ListenAPI is for other systems: over TCP, with a token, and POST /revoke only.
+// request makes no sense), 401 or 403 (it is not allowed), 409 (it cannot be done) or
+// 500, and {"error": "…", "hint": "…"}. Whatever is asked by POST and makes sense is
+// logged with the user and the process that asked, and is carried out even if they hang
+// up.
 package control
 
 import (
@@ -33,6 +22,7 @@ import (
 	"time"
 
 	"sallyport/internal/event"
+	"sallyport/internal/report"
 )
 
 // Status is what the daemon knows about itself. It holds no secret.
@@ -174,23 +164,44 @@ type DownRequest struct {
 }
 
 // Handler does what is asked for. Its methods may be called at the same time.
-// Their context ends when the server stops, not when the asker hangs up; Asker
-// reads from it who that is.
+// The context of what changes something ends when the server stops, not when the asker
+// hangs up. Asker and RightsOf read from it who that is.
 type Handler interface {
-	Status(context.Context) (Status, error)
-	Open(context.Context, OpenRequest) (event.Grant, error)
-	Revoke(context.Context, RevokeRequest) (RevokeAnswer, error)
+	Viewing
+	Acting
 	Reload(context.Context, ReloadRequest) (ReloadAnswer, error)
 	Confirm(context.Context) error
 	Down(context.Context, DownRequest) (struct{}, error)
-	Bans(context.Context) ([]event.Ban, error)
-	Ban(context.Context, BanRequest) (event.Ban, error)
-	Unban(context.Context, UnbanRequest) (struct{}, error)
-	Acknowledge(context.Context, AckRequest) (event.Finding, error)
 	Exercise(context.Context, ExerciseRequest) (ExerciseAnswer, error)
 	Invite(context.Context, InviteRequest) (InviteAnswer, error)
 	Remove(context.Context, RemoveRequest) (RemoveAnswer, error)
 	Label(context.Context, LabelRequest) (RemoveAnswer, error)
+}
+
+// Viewing answers questions, and changes nothing.
+type Viewing interface {
+	Status(context.Context) (Status, error)
+	Bans(context.Context) ([]event.Ban, error)
+	// Notices waits until there is something after a notice, or the context ends. The
+	// first of those of a stream comes at once.
+	Notices(context.Context, NoticesRequest) ([]Notice, error)
+	Journal(context.Context, JournalRequest) (JournalAnswer, error)
+	Findings(context.Context, FindingsRequest) (FindingsAnswer, error)
+	Clients(context.Context, ClientsRequest) (ClientsAnswer, error)
+	DoorList(context.Context) (DoorsAnswer, error)
+	Keys(context.Context) (KeysAnswer, error)
+	Lint(context.Context) (LintAnswer, error)
+	Report(context.Context, ReportRequest) (report.Summary, error)
+	Sources(context.Context, SourcesRequest) ([]netip.Prefix, error)
+}
+
+// Acting does what an operator on duty may order.
+type Acting interface {
+	Open(context.Context, OpenRequest) (event.Grant, error)
+	Revoke(context.Context, RevokeRequest) (RevokeAnswer, error)
+	Ban(context.Context, BanRequest) (event.Ban, error)
+	Unban(context.Context, UnbanRequest) (struct{}, error)
+	Acknowledge(context.Context, AckRequest) (event.Finding, error)
 }
 
 // Error is a failure with a remedy. Wrong says that the request makes no

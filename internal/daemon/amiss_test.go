@@ -3,6 +3,7 @@
 package daemon
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,11 @@ import (
 )
 
 var reloadNow = control.ReloadRequest{}
+
+// asRoot is a context in which root asks.
+func asRoot(t *testing.T) context.Context {
+	return control.As(t.Context(), "root", control.Administrator)
+}
 
 func openFor(door string) control.OpenRequest {
 	return control.OpenRequest{Door: door, Source: alice, For: control.Duration(time.Minute)}

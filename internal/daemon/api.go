@@ -7,20 +7,30 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os/user"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"sallyport/internal/control"
 	"sallyport/internal/daemon/services"
 )
 
-// apiServices let other systems end grants, where the configuration says so.
+// apiServices let other systems ask, where the configuration says so.
 func (d *Daemon) apiServices(c *change) []services.Service {
 	a := c.to.API
 	if !a.Listen.IsValid() {
 		return nil
 	}
-	settings := control.API{Address: a.Listen.String(), TokenFile: a.TokenFile, Cert: a.TLSCert, Key: a.TLSKey, Full: d.apiFull}
-	return []services.Service{{Subject: "api", Key: fmt.Sprintf("API %q", []string{settings.Address, settings.TokenFile, settings.Cert, settings.Key}), Open: func() (services.Opened, error) {
+	settings := control.API{Address: a.Listen.String(), Cert: a.TLSCert, Key: a.TLSKey, Full: d.apiFull}
+	for _, t := range []control.Token{{File: a.TokenFile, Rights: control.Revoke}, {File: a.ListToken, Rights: control.Lists},
+		{File: a.ViewToken, Rights: control.Viewer}, {File: a.ActToken, Rights: control.Actor}} {
+		if t.File != "" {
+			settings.Tokens = append(settings.Tokens, t)
+		}
+	}
+	return []services.Service{{Subject: "api", Key: fmt.Sprintf("API %q %v", []string{settings.Address, settings.Cert, settings.Key}, settings.Tokens), Open: func() (services.Opened, error) {
 		server, err := d.offerAPI(c, settings)
 		if err != nil {
 			return services.Opened{}, err
@@ -48,4 +58,50 @@ func (d *Daemon) offerAPI(c *change, settings control.API) (*control.Server, err
 // apiFull notes that connections had to make room for others.
 func (d *Daemon) apiFull() {
 	d.problems.Note("api is full", fmt.Sprintf("the API had more connections than it serves, last at %s: the oldest without a token made room; limit who can reach it", time.Now().Format(time.DateTime)))
+}
+
+// rightsOf returns what the configuration gives a user of this host.
+func (d *Daemon) rightsOf(c control.Caller) control.Rights {
+	cfg := d.config.Load()
+	if cfg == nil { // the first is not in force yet
+		return 0
+	}
+	switch a := cfg.API; {
+	case listed(a.Act, c):
+		return control.Actor
+	case listed(a.View, c):
+		return control.Viewer
+	}
+	return 0
+}
+
+// listed reports whether a user, or a group of his, is in a list of the configuration.
+func listed(list []string, c control.Caller) bool {
+	if len(list) == 0 {
+		return false
+	}
+	id := strconv.FormatUint(uint64(c.UID), 10)
+	name := control.UserName(c.UID)
+	return slices.ContainsFunc(list, func(entry string) bool {
+		group, isGroup := strings.CutPrefix(entry, "@")
+		if !isGroup {
+			return entry == id || entry == name
+		}
+		if g, err := user.LookupGroup(group); err == nil {
+			group = g.Gid
+		}
+		return slices.ContainsFunc(c.Groups, func(g uint32) bool { return strconv.FormatUint(uint64(g), 10) == group })
+	})
+}
+
+// prepareUsers lets users of this host connect, where some have rights.
+func (d *Daemon) prepareUsers(_ context.Context, c *change) (step, error) {
+	return step{commit: func() {
+		switch err := d.control.OpenTo(c.to.API.HasUsers()); {
+		case err != nil:
+			d.problems.Fail("users", err.Error())
+		default:
+			d.problems.Clear("users")
+		}
+	}}, nil
 }

@@ -27,10 +27,12 @@ import (
 	"sallyport/internal/daemon/actor"
 	"sallyport/internal/daemon/ban"
 	"sallyport/internal/daemon/enrol"
+	"sallyport/internal/daemon/feed"
 	"sallyport/internal/daemon/firstuse"
 	"sallyport/internal/daemon/foreign"
 	"sallyport/internal/daemon/host"
 	"sallyport/internal/daemon/hub"
+	"sallyport/internal/daemon/inquiry"
 	"sallyport/internal/daemon/keeper"
 	"sallyport/internal/daemon/ledger"
 	"sallyport/internal/daemon/manager"
@@ -69,6 +71,7 @@ type Options struct {
 // Daemon is a running server.
 type Daemon struct {
 	*operator.Operator // Open, Revoke, Ban, Unban and Bans of the control socket
+	*inquiry.Inquiry   // what is asked there and changes nothing, but for the status
 
 	opts    Options
 	system  system
@@ -81,6 +84,7 @@ type Daemon struct {
 
 	config   atomic.Pointer[config.Config]
 	events   *hub.Hub
+	feed     *feed.Feed
 	journal  *journal.Journal
 	uses     *firstuse.Uses
 	watchman *watchman.Watchman
@@ -135,16 +139,18 @@ func run(ctx context.Context, opts Options, s system) error {
 }
 
 func newDaemon(opts Options, s system) *Daemon {
-	events := hub.New()
+	events, now := hub.New(), time.Now()
+	followed := feed.New(now)
 	return &Daemon{
 		opts:     opts,
 		system:   s,
 		log:      opts.Log,
 		manager:  manager.New(opts.Getenv, opts.Log),
-		started:  time.Now(),
+		started:  now,
 		kept:     inforce.Open(opts.Getenv),
 		events:   events,
-		problems: problems.New(events.Put),
+		feed:     followed,
+		problems: problems.New(events.Put, func() { followed.Changed("problems") }),
 		down:     make(chan struct{}),
 		hangups:  make(chan os.Signal, 1),
 	}
@@ -294,7 +300,7 @@ func (d *Daemon) prepareControl(_ context.Context, c *change) (step, error) {
 	if c.from != nil {
 		return step{}, nil
 	}
-	s, err := control.Listen(c.to.Daemon.Socket, d, d.log)
+	s, err := control.Listen(c.to.Daemon.Socket, d, d.rightsOf, d.log)
 	if err != nil {
 		return step{}, err
 	}
@@ -302,6 +308,11 @@ func (d *Daemon) prepareControl(_ context.Context, c *change) (step, error) {
 		commit: func() { d.control = s },
 		abort:  func() { _ = s.Close() }, // nobody has used it
 	}, nil
+}
+
+// Notices returns what happens, for those who follow it.
+func (d *Daemon) Notices(ctx context.Context, q control.NoticesRequest) ([]control.Notice, error) {
+	return d.feed.Notices(ctx, q)
 }
 
 func (d *Daemon) runControl(ctx context.Context) error { return d.control.Run(ctx) }

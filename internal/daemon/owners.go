@@ -11,10 +11,12 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/daemon/actor"
+	"sallyport/internal/daemon/inquiry"
 	"sallyport/internal/daemon/ledger"
 	"sallyport/internal/daemon/operator"
 	"sallyport/internal/event"
 	"sallyport/internal/inspect"
+	"sallyport/internal/key"
 	"sallyport/internal/phrase"
 )
 
@@ -47,8 +49,16 @@ func (d *Daemon) prepareOwners(_ context.Context, c *change) (step, error) {
 	d.actor = actor.New(d.book, d.events, actor.Around{
 		Recorder: recorder{d}, Bans: d.bans, Answer: d.answer, Opened: d.metrics.Opened, Ended: d.ended, Cut: d.sessions.Order, Enrol: d.enrolled.Order, Undone: d.ledger.Undone,
 	})
+	d.Inquiry = inquiry.New(inquiry.Around{Version: d.opts.Version, Host: inquiry.HostName(), InForce: d.config.Load, Grants: d.ledger.InForce, Counters: d.firewall.Counters, Keys: d.keysInUse})
 	d.Operator = operator.New(d.config.Load, d.actor, d.sessions, d.bans, d.firewall.Bans)
 	return step{abort: func() { _ = d.ledger.Close() }}, nil // nobody has used them
+}
+
+// keysInUse returns the server keys, between two changes of the configuration.
+func (d *Daemon) keysInUse() key.Keyring {
+	d.trial.Changing.Lock()
+	defer d.trial.Changing.Unlock()
+	return d.keys
 }
 
 // restore takes up the grants of before this start.

@@ -205,7 +205,7 @@ command = ["/bin/sh", "-c", "echo $SALLYPORT_DOOR >` + h.dir + `/hooked"]
 	if h.tries() != 7 {
 		t.Error("bans have the old configuration")
 	}
-	if _, err := h.daemon.Open(t.Context(), openFor("ssh")); err != nil {
+	if _, err := h.daemon.Open(asRoot(t), openFor("ssh")); err != nil {
 		t.Fatal(err)
 	}
 	h.eventually("the hook", func() bool {

@@ -147,7 +147,7 @@ func TestRepair(t *testing.T) {
 	h.configure(doorSSH + strings.Replace(doorWeb, "ports", "single = true\nports", 1))
 	h.start()
 	for _, door := range []string{"ssh", "web"} {
-		if _, err := h.daemon.Open(t.Context(), openFor(door)); err != nil {
+		if _, err := h.daemon.Open(asRoot(t), openFor(door)); err != nil {
 			t.Fatal(err)
 		}
 	}

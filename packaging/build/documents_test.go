@@ -35,6 +35,10 @@ var treated = map[string]string{
 	"README.ja.md: sallyport client add bob --rotating":                     "TestQuickStart runs the same words on both sides",
 	"README.ja.md: sallyport check":                                         ran,
 
+	"docs/API.md: curl --unix-socket":                                                         "cmd/sallyport asks the API with these words",
+	"docs/API.md: id: 1x7p9ab3-418":                                                           "a shape, not an output",
+	"docs/API.md: curl -H":                                                                    "cmd/sallyport asks the API with these words",
+	"docs/API.md: list=$(curl":                                                                "needs another firewall; cmd/sallyport runs the second half",
 	"docs/ARCHITECTURE.md: wire ─► capture":                                                   "a drawing",
 	"docs/ARCHITECTURE.md: pure: no I/O":                                                      "house_test.go reads it",
 	"docs/CLIENT.md: sallyport pair root@gate.example.org":                                    "TestShortestWay, without --door",

@@ -156,6 +156,9 @@ func (a *Actor) Open(now time.Time, g event.Grant, d gate.Decision) (event.Grant
 	if opened.Prefix != 0 {
 		ev.Detail += fmt.Sprintf(", to all of %s", opened.From())
 	}
+	if d.Detail != "" && d.Reason == event.ByOperator {
+		ev.Detail += ", " + d.Detail
+	}
 	a.events.Put(ev)
 	a.Wake()
 	return opened, nil

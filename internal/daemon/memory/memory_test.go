@@ -27,7 +27,7 @@ func rotatingConfig(state string) *config.Config {
 }
 
 func opened(cfg *config.Config) (*Memory, error) {
-	return Open(cfg, problems.New(hub.New().Put), slog.New(slog.DiscardHandler))
+	return Open(cfg, problems.New(hub.New().Put, func() {}), slog.New(slog.DiscardHandler))
 }
 
 func TestMemoryOfTheFirstStart(t *testing.T) {

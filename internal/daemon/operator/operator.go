@@ -20,6 +20,7 @@ import (
 	"sallyport/internal/daemon/sessions"
 	"sallyport/internal/event"
 	"sallyport/internal/gate"
+	"sallyport/internal/phrase"
 )
 
 // maxOpen is the longest grant that an operator can give.
@@ -42,7 +43,7 @@ func New(inForce func() *config.Config, a *actor.Actor, s *sessions.Sessions, b 
 }
 
 // Open gives a grant because an operator says so.
-func (o *Operator) Open(_ context.Context, q control.OpenRequest) (event.Grant, error) {
+func (o *Operator) Open(ctx context.Context, q control.OpenRequest) (event.Grant, error) {
 	cfg := o.inForce()
 	door := cfg.Door(q.Door)
 	if door == nil {
@@ -60,7 +61,32 @@ func (o *Operator) Open(_ context.Context, q control.OpenRequest) (event.Grant, 
 		return event.Grant{}, control.Wrong(fmt.Sprintf("want 1s to %s", maxOpen), "cannot open for %s", duration)
 	}
 	now := time.Now()
-	return o.actor.Open(now, event.Grant{Door: door.Name, Source: source, Until: now.Add(duration), Single: door.Single, Holder: event.Operator}, gate.Decision{Reason: event.ByOperator})
+	until := now.Add(duration)
+	if !control.RightsOf(ctx).Has(control.Admin) {
+		var err error
+		if until, err = within(cfg, door, duration, now); err != nil {
+			return event.Grant{}, err
+		}
+	}
+	return o.actor.Open(now, event.Grant{Door: door.Name, Source: source, Until: until, Single: door.Single, Holder: event.Operator},
+		gate.Decision{Reason: event.ByOperator, Detail: "ordered by " + control.Asker(ctx)})
+}
+
+// within keeps those to a door's limits who are no administrators: it returns when a
+// grant ends that begins now, as the gate does for a client.
+func within(cfg *config.Config, d *config.Door, duration time.Duration, now time.Time) (time.Time, error) {
+	if duration > d.OpenFor {
+		return now, &control.Error{Text: fmt.Sprintf("door %q is opened for %s at most", d.Name, phrase.Duration(d.OpenFor)), Remedy: "an administrator may open it for longer"}
+	}
+	until := now.Add(duration)
+	end, open := d.Hours.Until(cfg.Gate.Timezone.In(now))
+	if !open {
+		return now, &control.Error{Text: fmt.Sprintf("door %q is opened within its hours only: %s", d.Name, d.Hours), Remedy: "an administrator may open it at any time"}
+	}
+	if !end.IsZero() && end.Before(until) {
+		until = end
+	}
+	return until, nil
 }
 
 func doorNames(cfg *config.Config) []string {

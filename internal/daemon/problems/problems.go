@@ -18,22 +18,27 @@ import (
 // List is what there is to look at. Its methods may be called by several goroutines
 // at once.
 type List struct {
-	put func(event.Event)
+	put     func(event.Event)
+	changed func()
 
 	mu  sync.Mutex
 	all map[string]string
 }
 
-// New returns an empty list. Put must not block.
-func New(put func(event.Event)) *List {
-	return &List{put: put, all: make(map[string]string)}
+// New returns an empty list. Changed is called when it is another than before. Neither
+// function may block.
+func New(put func(event.Event), changed func()) *List {
+	return &List{put: put, changed: changed, all: make(map[string]string)}
 }
 
 // Note keeps a problem, in place of the one before of the same subject.
 func (l *List) Note(subject, text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.all[subject] = text
+	if l.all[subject] != text {
+		l.all[subject] = text
+		l.changed()
+	}
 }
 
 // Fail notes a problem that is an event, too.
@@ -46,7 +51,10 @@ func (l *List) Fail(subject, text string) {
 func (l *List) Clear(subject string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.all, subject)
+	if _, was := l.all[subject]; was {
+		delete(l.all, subject)
+		l.changed()
+	}
 }
 
 // Get returns what was noted of a subject, or "".
