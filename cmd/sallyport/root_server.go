@@ -17,6 +17,7 @@ func serverCommands(std stdio) []*cobra.Command {
 		newServerKeyCommand(std),
 		newImport(std),
 		newStatus(std),
+		newTop(std),
 		newOpen(std),
 		newRevoke(std),
 		newBan(std),
