@@ -14,6 +14,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -114,6 +115,46 @@ func TestAPI(t *testing.T) {
 	}
 	if got, _ := ask(t, client, "POST", url+"/revoke", "Bearer "+token, `{"user":"alice"}`); got != 400 {
 		t.Errorf("an unknown field: %d", got)
+	}
+}
+
+// A token does what it is for, and nothing else; none is good for what changes the
+// configuration.
+func TestTokensHaveRights(t *testing.T) {
+	shown := func(c string) string { return strings.Repeat(c, minToken) }
+	var tokens []Token
+	for c, rights := range map[string]Rights{"r": Revoke, "l": Lists, "v": Viewer, "a": Actor} {
+		tokens = append(tokens, Token{secret(t, shown(c)), rights})
+	}
+	f := &fake{sources: []netip.Prefix{netip.MustParsePrefix("192.0.2.7/32")}}
+	url := "http://" + offer(t, API{Tokens: tokens}, f) + version
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	for _, c := range []struct {
+		method, path string
+		may          string
+	}{
+		{"GET", "/status", "va"},
+		{"GET", "/journal", "va"},
+		{"GET", "/doors/ssh/sources", "lva"},
+		{"POST", "/open", "a"},
+		{"POST", "/ban", "a"},
+		{"POST", "/ack", "a"},
+		{"POST", "/revoke", "ra"},
+		{"POST", "/reload", ""},
+		{"POST", "/invite", ""},
+		{"POST", "/down", ""},
+	} {
+		for _, holder := range []string{"r", "l", "v", "a"} {
+			want := 403
+			if strings.Contains(c.may, holder) {
+				want = 200
+			} else if c.may == "" {
+				want = 404
+			}
+			if got, text := ask(t, client, c.method, url+c.path, "Bearer "+shown(holder), ""); got != want {
+				t.Errorf("%s %s with %s: %d %s, want %d", c.method, c.path, holder, got, text, want)
+			}
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ package daemon
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -77,9 +78,22 @@ func TestActingIsWithinADoorsLimits(t *testing.T) {
 			t.Errorf("root: %v", err)
 		}
 	}
-	h.eventually("the journal says who ordered it", func() bool {
-		a, err := h.daemon.Journal(t.Context(), control.JournalRequest{Kinds: []event.Kind{event.KindGrant}})
-		return err == nil && slices.ContainsFunc(a.Entries, func(e control.JournalEntry) bool { return strings.HasSuffix(e.Detail, "ordered by console says alice") })
+	evil := netip.MustParseAddr("198.51.100.7")
+	_, err := h.daemon.Revoke(act, control.RevokeRequest{Door: "ssh"})
+	_, banned := h.daemon.Ban(act, control.BanRequest{Source: evil})
+	_, lifted := h.daemon.Unban(act, control.UnbanRequest{Source: evil})
+	if err := errors.Join(err, banned, lifted); err != nil {
+		t.Fatal(err)
+	}
+	h.eventually("the journal says who ordered each", func() bool {
+		a, err := h.daemon.Journal(t.Context(), control.JournalRequest{Kinds: []event.Kind{event.KindGrant, event.KindRevocation, event.KindBan}, Reasons: []event.Reason{event.ByOperator}})
+		orders := make(map[string]bool)
+		for _, e := range a.Entries {
+			if strings.HasSuffix(e.Detail, "ordered by console says alice") {
+				orders[fmt.Sprint(e.Kind, e.Ended)] = true
+			}
+		}
+		return err == nil && len(orders) == 4
 	})
 }
 

@@ -194,6 +194,18 @@ func (a *Actor) Revoke(now time.Time, reason event.Reason, match func(event.Gran
 	return ended, err
 }
 
+// RevokeFor ends grants early because an operator says so, and reports each with who
+// that is.
+func (a *Actor) RevokeFor(now time.Time, who string, match func(event.Grant) bool) ([]event.Grant, error) {
+	ended, err := a.book.Revoke(event.ByOperator, match, now)
+	for _, g := range ended {
+		a.events.Put(event.Event{Time: now, Kind: event.KindRevocation, Door: g.Door, Client: g.Client, Source: g.Source, Reason: event.ByOperator, Detail: "ordered by " + who})
+	}
+	a.around.Ended(ended)
+	a.FailedToEnd(now, event.ByOperator, err)
+	return ended, err
+}
+
 // Trim has no grant last longer than until says, and reports each that ends
 // by that.
 func (a *Actor) Trim(now time.Time, reason event.Reason, until func(event.Grant) time.Time) {

@@ -98,7 +98,7 @@ func doorNames(cfg *config.Config) []string {
 }
 
 // Revoke ends grants early and, if asked to, the connections made with them.
-func (o *Operator) Revoke(_ context.Context, q control.RevokeRequest) (control.RevokeAnswer, error) {
+func (o *Operator) Revoke(ctx context.Context, q control.RevokeRequest) (control.RevokeAnswer, error) {
 	if q.Door == "" && !q.Source.IsValid() && q.Client == "" && !q.All {
 		return control.RevokeAnswer{}, control.Wrong("name a door, a source or a client, or say all", "nothing says which grants to revoke")
 	}
@@ -111,7 +111,7 @@ func (o *Operator) Revoke(_ context.Context, q control.RevokeRequest) (control.R
 		return (q.Door == "" || g.Door == q.Door) && (!source.IsValid() || g.Covers(source)) && (q.Client == "" || g.Owner().Is(q.Client))
 	}
 	o.sessions.Reread(now) // what has begun just now is still known by its grant
-	ended, err := o.actor.Revoke(now, event.ByOperator, fits)
+	ended, err := o.actor.RevokeFor(now, control.Asker(ctx), fits)
 	answer := control.RevokeAnswer{Grants: append([]event.Grant{}, ended...)} // never null
 	if q.Cut {
 		cut, problem := o.sessions.Revoke(cfg, q, ended)
@@ -133,7 +133,7 @@ const (
 func (o *Operator) Bans(context.Context) ([]event.Ban, error) { return o.listed(time.Now()) }
 
 // Ban bans a source because an operator says so.
-func (o *Operator) Ban(_ context.Context, q control.BanRequest) (event.Ban, error) {
+func (o *Operator) Ban(ctx context.Context, q control.BanRequest) (event.Ban, error) {
 	source, now := q.Source.Unmap(), time.Now()
 	if !source.IsValid() || source.IsUnspecified() || source.IsMulticast() || source.Zone() != "" {
 		return event.Ban{}, control.Wrong("give an address", "%q is no source", q.Source)
@@ -145,7 +145,7 @@ func (o *Operator) Ban(_ context.Context, q control.BanRequest) (event.Ban, erro
 	if length < leastBan || length > longBan {
 		return event.Ban{}, control.Wrong(fmt.Sprintf("want %s to %s", leastBan, longBan), "cannot ban for %s", length)
 	}
-	b, err := o.bans.Order(now, source, length)
+	b, err := o.bans.Order(now, control.Asker(ctx), source, length)
 	if spared := (*ban.Spared)(nil); errors.As(err, &spared) {
 		return event.Ban{}, &control.Error{Text: spared.Error(), Remedy: "to end its grants, use sallyport revoke --source " + source.String()}
 	}
@@ -153,12 +153,12 @@ func (o *Operator) Ban(_ context.Context, q control.BanRequest) (event.Ban, erro
 }
 
 // Unban ends a ban.
-func (o *Operator) Unban(_ context.Context, q control.UnbanRequest) (struct{}, error) {
+func (o *Operator) Unban(ctx context.Context, q control.UnbanRequest) (struct{}, error) {
 	source, now := q.Source.Unmap(), time.Now()
 	if !source.IsValid() {
 		return struct{}{}, control.Wrong("give an address", "%q is no source", q.Source)
 	}
-	was, err := o.bans.Lift(now, source)
+	was, err := o.bans.Lift(now, control.Asker(ctx), source)
 	if err == nil && !was {
 		err = &control.Error{Text: fmt.Sprintf("%s is not banned", source), Remedy: "sallyport ban list tells who is"}
 	}
