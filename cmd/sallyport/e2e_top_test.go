@@ -13,20 +13,20 @@ import (
 	"sallyport/internal/lab/labtest"
 )
 
-// terminal is a real one, of a program that draws it in memory.
-type terminal struct {
+// tmuxed is a terminal, a real one, of a program that draws it in memory.
+type tmuxed struct {
 	*world
 	socket string
 }
 
 // onTerminal shows the command on a terminal of a size.
-func (w *world) onTerminal(width, height int, env string, args ...string) *terminal {
+func (w *world) onTerminal(width, height int, env string, args ...string) *tmuxed {
 	w.t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	at := &terminal{w, filepath.Join(w.dir, fmt.Sprintf("tmux-%dx%d%s", width, height, env))}
+	at := &tmuxed{w, filepath.Join(w.dir, fmt.Sprintf("tmux-%dx%d%s", width, height, env))}
 	conf := filepath.Join(w.dir, "tmux.conf")
 	if err := os.WriteFile(conf, []byte("set -g status off\nset -g exit-empty off\n"), 0o600); err != nil {
 		w.t.Fatal(err)
@@ -37,7 +37,7 @@ func (w *world) onTerminal(width, height int, env string, args ...string) *termi
 	return at
 }
 
-func (at *terminal) tmux(args ...string) string {
+func (at *tmuxed) tmux(args ...string) string {
 	at.t.Helper()
 	out, err := exec.CommandContext(at.t.Context(), "tmux", append([]string{"-S", at.socket}, args...)...).CombinedOutput()
 	if err != nil {
@@ -46,7 +46,7 @@ func (at *terminal) tmux(args ...string) string {
 	return string(out)
 }
 
-func (at *terminal) shows(words ...string) string {
+func (at *tmuxed) shows(words ...string) string {
 	at.t.Helper()
 	screen := ""
 	at.eventually(fmt.Sprintf("the terminal shows %q", words), func() bool {
