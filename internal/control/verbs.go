@@ -24,6 +24,8 @@ type verb struct {
 	handler         func(s *Server, work, stop context.Context) http.HandlerFunc
 }
 
+//go:generate go test -run Description -update
+
 // verbs are all of them: what is not here cannot be asked for.
 var verbs = []verb{
 	old(get("/status", View, "what is guarded, granted and refused", func(h Handler, ctx context.Context, _ struct{}) (Status, error) { return h.Status(ctx) })),
