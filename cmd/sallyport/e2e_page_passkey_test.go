@@ -22,7 +22,11 @@ const recordPasskeys = `(() => { if (self.signed) return; self.signed = [];
 func TestPagePasskey(t *testing.T) {
 	inBrowsers(t, func(t *testing.T, p *pocket) {
 		w := p.w
-		p.url = p.serve()
+		p.serve()
+		p.url = "https://knock.test/" // passkeys are made for names
+		p.do(p.Close())
+		p.opts.Names = w.Client.Gate4
+		p.start()
 		p.do(p.AddAuthenticator())
 		for name, algorithm := range map[string]int{"passkey-ed25519": -8, "passkey-es256": -7} {
 			if strings.HasPrefix(p.kind, "firefox") && algorithm == -8 {

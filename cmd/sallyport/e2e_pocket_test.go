@@ -49,7 +49,7 @@ func inBrowsers(t *testing.T, test func(t *testing.T, p *pocket)) {
 			t.Cleanup(func() { <-screens })
 			w := newGuarded(t, "[spa]\nport = 40321\nstun = true\n"+bobsDoor)
 			w.env = []string{"XDG_CONFIG_HOME=" + t.TempDir()}
-			p := &pocket{w: w, kind: kind, opts: browser.Options{Profile: t.TempDir(), Names: w.Client.Gate4}}
+			p := &pocket{w: w, kind: kind, opts: browser.Options{Profile: t.TempDir()}}
 			p.url = "file://" + p.file()
 			p.start()
 			test(t, p)
@@ -136,6 +136,22 @@ func (p *pocket) enrol(name string) string {
 	return line
 }
 
+// spoil returns a page before which a script has run. Its policy, which would forbid
+// that script, is taken out.
+func (p *pocket) spoil(script string) string {
+	p.w.t.Helper()
+	text, err := os.ReadFile(p.file())
+	p.do(err)
+	before, after, ok := strings.Cut(string(text), "<meta http-equiv")
+	_, after, closed := strings.Cut(after, ">")
+	if !ok || !closed {
+		p.w.t.Fatal("the page has no policy")
+	}
+	path := filepath.Join(p.w.t.TempDir(), "spoilt.html")
+	p.do(os.WriteFile(path, []byte(before+"<script>"+script+"</script>"+after), 0o600))
+	return "file://" + path
+}
+
 // serve has a web server on the gate, by https, and returns the page's address there.
 func (p *pocket) serve() string {
 	t := p.w.t
@@ -154,7 +170,7 @@ func (p *pocket) serve() string {
 	server := &http.Server{TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate}}, Handler: http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { _, _ = rw.Write(text) })}
 	go func() { _ = server.ServeTLS(listener, "", "") }()
 	t.Cleanup(func() { server.Close() })
-	return "https://knock.test/"
+	return "https://" + p.w.Client.Gate4.String() + "/"
 }
 
 // granted returns when the daemon has let a client in, as its log says.

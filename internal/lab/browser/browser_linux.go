@@ -25,7 +25,7 @@ type Options struct {
 	Profile string     // folder that lasts from one start to the next
 	Prefs   []string   // lines of Firefox's user.js
 	Env     []string   // more environment
-	Names   netip.Addr // where every host name leads to; zero: as the host resolves it
+	Names   netip.Addr // where every host name leads to, of the browser's own traffic too; zero: as the host resolves it
 }
 
 // Browser is a browser with one window. It is for one goroutine at a time.

@@ -44,7 +44,7 @@ func startChromium(ctx context.Context, h *lab.Host, kind string, opts Options) 
 	}
 	flags := append(slices.Clone(chromiumFlags), "--user-data-dir="+opts.Profile)
 	if opts.Names.IsValid() {
-		flags = append(flags, "--host-resolver-rules=MAP * "+opts.Names.String())
+		flags = append(flags, "--host-resolver-rules=MAP * "+opts.Names.String()+", EXCLUDE 127.0.0.1")
 	}
 	cmd := h.Command(ctx, kind, append(flags, "about:blank")...)
 	cmd.ExtraFiles = []*os.File{theirs, theirOut} // 3 and 4, as the flag says

@@ -152,17 +152,32 @@ async function switchLanguage() {
   draw();
 }
 
+// choose shows the door that a shortcut names, "door=ssh" or "door=ssh&gate=203.0.113.1":
+// robots and previews open links, so knocking takes a tap.
+function choose(text) {
+  const wanted = new URLSearchParams(text), name = wanted.get('door'), host = wanted.get('gate');
+  const gate = app.gates.find((g) => (!host || g.host === host || g.name === host) && g.doors.some((d) => d.name === name));
+  const section = gate && Array.from(document.querySelectorAll('[data-door]')).find((s) => s.dataset.door === name && s.closest('[data-gate]').dataset.gate === gate.id);
+  if (!section) return report(() => { throw new Fault('no-door', { door: name }); });
+  section.classList.add('chosen');
+  section.scrollIntoView({ block: 'center' });
+  section.querySelector('button').focus();
+}
+
 // A link is taken out of the address at once: histories, screenshots and synchronised tabs keep addresses.
 function takeLink() {
   const link = location.hash.slice(1);
-  if (!link) return '';
+  if (!link || isShortcut(link)) return link;
   history.replaceState(null, '', location.pathname + location.search);
   try { return decodeURI(link); } catch { return link; }
 }
 
+const isShortcut = (link) => link.startsWith('door=');
+
 const offerLink = () => {
   const link = takeLink();
-  if (link) act.offer(link);
+  if (isShortcut(link)) choose(link);
+  else if (link) act.offer(link);
 };
 
 // builtIn adds the gates that the file itself holds.
