@@ -78,9 +78,11 @@ func newImportOf(std stdio, use, short, example string, read func(string, *conve
 			printImportJSON(std.out, r)
 			return nil
 		case a.add && !a.dryRun:
-			err = a.write(cmd.Context(), std.out, r)
+			if err = a.adds(r); err == nil {
+				err = a.write(cmd.Context(), std.out, r)
+			}
 		default:
-			err = save(std.out, *out, importText(r))
+			err = errors.Join(save(std.out, *out, importText(r)), a.adds(r))
 		}
 		if err != nil {
 			return err

@@ -66,11 +66,17 @@ func (a *addition) into(w io.Writer, program string) (*convert.Into, error) {
 	return nil, nil
 }
 
+// adds returns an error if nothing of a result would be added.
+func (a *addition) adds(r convert.Result) error {
+	if a.add && r.Doors+r.Clients == 0 {
+		return hinted{errors.New("there is nothing to add: all of it became comments"),
+			"they have the commands that change the doors which are there; the same without --add prints them"}
+	}
+	return nil
+}
+
 // write adds a result to the configuration, and has the daemon use it.
 func (a *addition) write(ctx context.Context, w io.Writer, r convert.Result) error {
-	if r.Doors+r.Clients == 0 {
-		return hinted{errors.New("there is nothing to add: all of it became comments"), "read it without --add"}
-	}
 	if err := a.apply(ctx, w, r.Path, nil, []byte(importText(r))); err != nil {
 		return fmt.Errorf("add it: %w", err)
 	}

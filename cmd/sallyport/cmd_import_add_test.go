@@ -73,8 +73,11 @@ func TestImportAddRefuses(t *testing.T) {
 		}
 	}
 	const sshAlone = "[ssh]\nsequence = 17001,9002,24003\ncommand = ufw allow from %IP% to any port 22 proto tcp\n"
-	if _, said, status := imports(t, sshAlone, "knockd", "-", "--add", "-c", s.config); status != exitFailed || !strings.Contains(said, "there is nothing to add") {
-		t.Errorf("nothing to add: status %d, %s", status, said)
+	for _, more := range []string{"--dry-run", "--dry-run=false"} {
+		_, said, status := imports(t, sshAlone, "knockd", "-", "--add", more, "-c", s.config)
+		if status != exitFailed || !strings.Contains(said, "there is nothing to add") || strings.Contains(said, "without --dry-run") {
+			t.Errorf("nothing to add, %s: status %d, %s", more, status, said)
+		}
 	}
 	if _, said, status := imports(t, knockdWeb, "knockd", "-", "-c", broken.config); status != exitDone || !strings.Contains(said, "this is made for an empty one") {
 		t.Errorf("printed beside a broken one: status %d, %s", status, said)
