@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -45,7 +46,7 @@ FILE, for you alone, and the public key in FILE.pub. Overwrites nothing.`,
 		if err := free(*path, *path+".pub"); err != nil {
 			return err
 		}
-		passphrase, err := newPassphrase(*none)
+		passphrase, err := newPassphrase(cmd.Context(), *none)
 		if err != nil {
 			return err
 		}
@@ -73,13 +74,13 @@ func free(paths ...string) error {
 }
 
 // newPassphrase asks twice for a passphrase. None is no passphrase too.
-func newPassphrase(none bool) ([]byte, error) {
+func newPassphrase(ctx context.Context, none bool) ([]byte, error) {
 	if none {
 		return nil, nil
 	}
 	question := "Passphrase for the new key (empty: none): "
 	for range client.Tries {
-		first, err := askSecret(question)
+		first, err := askSecret(ctx, question)
 		if errors.Is(err, errNoTerminal) {
 			return nil, hinted{fmt.Errorf("ask for a passphrase: %w", err), "--no-passphrase makes a key without one"}
 		}
@@ -89,7 +90,7 @@ func newPassphrase(none bool) ([]byte, error) {
 		if len(first) == 0 {
 			return nil, nil
 		}
-		second, err := askSecret("The same again: ")
+		second, err := askSecret(ctx, "The same again: ")
 		if err != nil {
 			return nil, err
 		}

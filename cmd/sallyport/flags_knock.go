@@ -23,7 +23,7 @@ func addAskFlags(cmd *cobra.Command, std stdio) *askFlags {
 		only6:    cmd.Flags().BoolP("ipv6", "6", false, "IPv6 only"),
 		identity: cmd.Flags().StringP("identity", "i", "", "SSH key to use: a `FILE`, or a fingerprint SHA256:..."),
 		timeout:  addDuration(cmd, "timeout", 0, "how long to wait for an answer (default: for eight tries, 7 to 15s)"),
-		ask:      askOnce(askPassphrase),
+		ask:      askOnce(func(path string, try int) ([]byte, error) { return askPassphrase(cmd.Context(), path, try) }),
 	}
 	cmd.MarkFlagsMutuallyExclusive("ipv4", "ipv6")
 	return f

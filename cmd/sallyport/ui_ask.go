@@ -133,7 +133,7 @@ func terminal() (in, out *os.File, err error) {
 var errNoTerminal = errors.New("there is no terminal to ask on")
 
 // askSecret asks for something that is not to be seen.
-func askSecret(question string) ([]byte, error) {
+func askSecret(ctx context.Context, question string) ([]byte, error) {
 	in, out, err := terminal()
 	if err != nil {
 		return nil, errNoTerminal
@@ -143,19 +143,42 @@ func askSecret(question string) ([]byte, error) {
 		defer out.Close()
 	}
 	fmt.Fprint(out, question)
-	secret, err := term.ReadPassword(int(in.Fd()))
-	fmt.Fprintln(out)
-	return secret, err
+	defer fmt.Fprintln(out)
+	return readSecret(ctx, int(in.Fd()))
+}
+
+// readSecret reads a line that is not to be seen, until ctx ends: reading itself
+// cannot be interrupted, so the terminal is put in order here.
+func readSecret(ctx context.Context, terminal int) ([]byte, error) {
+	before, err := term.GetState(terminal)
+	if err != nil {
+		return nil, err
+	}
+	type answer struct {
+		secret []byte
+		err    error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		secret, err := term.ReadPassword(terminal)
+		answers <- answer{secret, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return nil, errors.Join(errLeft, term.Restore(terminal, before))
+	case a := <-answers:
+		return a.secret, a.err
+	}
 }
 
 // askPassphrase asks for the passphrase of a key file; after a wrong answer it
 // says that it was wrong.
-func askPassphrase(path string, try int) ([]byte, error) {
+func askPassphrase(ctx context.Context, path string, try int) ([]byte, error) {
 	question := fmt.Sprintf("Passphrase of %s: ", path)
 	if try > 0 {
 		question = "That passphrase is wrong. " + question
 	}
-	secret, err := askSecret(question)
+	secret, err := askSecret(ctx, question)
 	if errors.Is(err, errNoTerminal) {
 		return nil, hinted{err, "load the key into an ssh-agent: ssh-add " + path}
 	}
