@@ -65,6 +65,68 @@ printf '[Service]\nWatchdogSec=5\n' >/etc/systemd/system/sallyport.service.d/tes
 	}
 }
 
+// A machine that runs out of memory kills the daemon. It is started again by itself;
+// what was closed stays closed, who was let in stays in, and a sequence that has
+// been used opens nothing any more.
+func TestOutOfMemory(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	m.install(packed(t, "deb", "1.0.0"), "dpkg", "-i")
+	m.office()
+	m.must("sh", "-e", "-c", `
+mkdir -p /etc/sallyport/conf.d
+printf 'tcp/7011 udp/7022 tcp/7033\ntcp/7044 udp/7055 tcp/7066\n' >/etc/sallyport/once
+printf '[[door]]\nname = "web"\nports = ["tcp/8443"]\nopen_for = "10m"\nsequences_file = "/etc/sallyport/once"\nwithin = "1m"\n' >/etc/sallyport/conf.d/web.toml
+chgrp -R sallyport /etc/sallyport; chmod -R g+rX,o= /etc/sallyport`)
+	m.guards()
+	knocks := func(ports ...string) {
+		m.must(append([]string{"ip", "netns", "exec", "alice", "sallyport", "knock", "192.0.2.1"}, ports...)...)
+	}
+	used, next := []string{"tcp/7011", "udp/7022", "tcp/7033"}, []string{"tcp/7044", "udp/7055", "tcp/7066"}
+	m.reaches("alice", false, "8443")
+	knocks(used...)
+	m.reaches("alice", true, "8443")
+
+	before := m.must("systemctl", "show", "-P", "MainPID", "sallyport")
+	m.outOfMemory(before)
+	m.reaches("bob", false, "22", "8443")
+	m.restarted(before)
+	m.granted()
+	m.reaches("alice", true, "22", "8443")
+	m.reaches("bob", false, "22", "8443")
+	m.must("sallyport", "revoke", "--door", "web")
+	knocks(used...)
+	m.reaches("alice", false, "8443")
+	knocks(next...)
+	m.reaches("alice", true, "8443")
+}
+
+// outOfMemory has the kernel kill the daemon, in a group of processes that may
+// have less memory than it needs; and sees that it was this that killed it.
+func (m machine) outOfMemory(pid string) {
+	m.Helper()
+	m.must("sh", "-e", "-c", `
+pid=$1
+gone() { for i in $(seq 600); do kill -0 $pid 2>/dev/null || return 0; sallyport status >/dev/null 2>&1 || :; sleep 0.05; done; return 1; }
+if grep -qw memory /sys/fs/cgroup/cgroup.controllers; then
+	systemctl set-property --runtime sallyport MemoryMax=1M MemorySwapMax=0
+	gone
+	systemctl set-property --runtime sallyport MemoryMax=infinity
+	journalctl -u sallyport | grep -q oom-kill
+else # the older groups, where a process can only be moved to another one
+	mkdir /run/groups
+	mount -t cgroup -o memory none /run/groups
+	group=/run/groups/sallyport-out-of-memory-$$
+	mkdir $group
+	echo 64K >$group/memory.limit_in_bytes
+	echo $pid >$group/cgroup.procs
+	gone
+	grep -qx 'oom_kill [1-9][0-9]*' $group/memory.oom_control
+	rmdir $group
+	umount /run/groups
+fi`, "sh", pid)
+}
+
 // restarted waits until another process is the daemon, and ready.
 func (m machine) restarted(before string) {
 	m.Helper()
