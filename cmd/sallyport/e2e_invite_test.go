@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/client"
+	"sallyport/internal/enrolled"
+	"sallyport/internal/enrolled/kept"
 	"sallyport/internal/invite"
 	"sallyport/internal/lab"
 	"sallyport/internal/lab/labtest"
@@ -173,6 +176,14 @@ func TestInvitedDeviceKnocks(t *testing.T) {
 	if list := w.onGate("client", "list"); strings.Contains(list, "third") || strings.Contains(list, "second") || !strings.Contains(list, "phone") {
 		t.Errorf("the list\n%s", list)
 	}
+	// Where no UDP gets out, the secret that came with the enrolment opens the door, while
+	// the client is there.
+	w.do("join", w.invite("walled", "--rotating"), "--yes", "--as", "walled")
+	w.closed(w.Client, "tcp", at(w.Client, 22))
+	w.do("knock", "--rotating", "walled")
+	w.open(w.Client, "tcp", at(w.Client, 22))
+	w.onGate("client", "remove", "walled", "--force")
+	w.closed(w.Client, "tcp", at(w.Client, 22))
 	// Without a daemon, too, for the leaver's last day.
 	w.kill()
 	w.onGate("client", "remove", "phone", "--force")
@@ -249,16 +260,26 @@ func TestKilledWhileItEnrols(t *testing.T) {
 	}
 	random := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 2))
 	s := &spaWorld{world: w.world}
-	early := 0
+	nothing, written, answered := 0, 0, 0
 	for round := range rounds {
 		name := fmt.Sprintf("device%d", round)
 		d, l := w.device(name)
-		killer := time.AfterFunc(time.Duration(random.Int64N(int64(6*time.Millisecond))), func() { w.daemon.Process.Kill() })
-		if !s.tryAsk(d.seal(t, l), 100*time.Millisecond) {
-			early++
-		}
+		killer := time.AfterFunc(time.Duration(random.Int64N(int64(12*time.Millisecond))), func() { w.daemon.Process.Kill() })
+		told := s.tryAsk(d.seal(t, l), 100*time.Millisecond)
 		killer.Stop()
 		w.kill()
+		list, _, err := kept.Of(filepath.Join(w.dir, "state")).Read()
+		used := slices.ContainsFunc(list, func(r enrolled.Record) bool { return r.Name == name && r.Use != nil })
+		switch {
+		case err != nil || told && !used:
+			t.Fatalf("answered, and nothing is written down: %v", err)
+		case told:
+			answered++
+		case used:
+			written++
+		default:
+			nothing++
+		}
 		w.start()
 		w.enrolsAtLast(d, l)
 		w.listed(name)
@@ -271,7 +292,7 @@ func TestKilledWhileItEnrols(t *testing.T) {
 			t.Errorf("%d clients %q", n, name)
 		}
 	}
-	t.Logf("killed before the answer in %d of %d rounds", early, rounds)
+	t.Logf("of %d rounds, when the daemon died: in %d nothing was written, in %d written and not answered, in %d answered", rounds, nothing, written, answered)
 }
 
 // On a full disk nobody is enrolled and nothing is answered; with room again the same
@@ -313,4 +334,47 @@ func TestEnrolmentOnAFullDisk(t *testing.T) {
 	}
 	w.enrolsAtLast(d, l)
 	w.listed("ssh-ed25519")
+}
+
+// A page takes an invite: its key is made in the browser, enrolled by the gate, and
+// opens the door; where messages do not get through, the secret that came with it does.
+func TestPageEnrolsItself(t *testing.T) {
+	inBrowsers(t, func(t *testing.T, p *pocket) {
+		w := p.w
+		invite := func(name string) string {
+			text := w.must(w.Gate, "client", "invite", name, "--door", "ssh", "--host", w.Client.Gate4.String(), "--page", "https://knock.test/k.html", "--rotating", "-c", w.config)
+			_, link, ok := strings.Cut(strings.TrimSpace(text), "https://knock.test/k.html#")
+			if !ok {
+				t.Fatalf("no link: %s", text)
+			}
+			return link
+		}
+		list := func() string { return w.must(w.Gate, "client", "list", "-c", w.config) }
+		p.add(invite("phone"))
+		w.eventually("the device is a client", func() bool { return strings.Contains(list(), "phone") && !strings.Contains(list(), "open invite") })
+		w.opens(w.Client, "tcp", at(w.Client, 22), func() {
+			p.tap("ssh", "open")
+			w.open(w.Client, "tcp", at(w.Client, 22))
+			w.closed(w.Attacker, "tcp", at(w.Attacker, 22))
+		})
+		w.ends(w.Client, "tcp", at(w.Client, 22))
+
+		// Messages of browsers are not taken any more: the sequence opens.
+		text, err := os.ReadFile(w.config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(w.config, []byte(strings.Replace(string(text), "stun = true", "stun = false", 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		w.must(w.Gate, "reload", "--force", "-c", w.config)
+		p.tap("ssh", "sent")
+		w.open(w.Client, "tcp", at(w.Client, 22))
+
+		// It ends with the client.
+		w.must(w.Gate, "client", "remove", "phone", "--force", "-c", w.config)
+		w.closed(w.Client, "tcp", at(w.Client, 22))
+		p.tap("ssh", "sent")
+		w.closed(w.Client, "tcp", at(w.Client, 22))
+	})
 }

@@ -1,4 +1,4 @@
-//go:build linux && !client_only
+//go:build !client_only
 
 package main
 

@@ -47,7 +47,7 @@ async function readGate(text) {
   const f = text.startsWith('# sallyport profile v1') ? fieldsOfProfile(text) : fieldsOfLink(text);
   if (!f.host) throw new Fault('bad-link');
   if (!isAddress(f.host)) throw new Fault('no-address', { host: f.host });
-  const gate = { id: f.host, host: f.host, name: f.name || f.host, issued: 1000 * (f.issued || 0), ask: false, secret: null, shape: null, key: '', port: 0,
+  const gate = { id: f.host, host: f.host, name: (f.invite ? f.gate : f.name) || f.host, issued: 1000 * (f.issued || 0), ask: false, secret: null, shape: null, key: '', port: 0,
     named: f.gate || '', invite: null };
   gate.doors = f.doors.map((name, i) => ({ name, seconds: +f.open[i] || 0, service: serviceAddress(f.services[i] || ''), used: -1, until: 0, again: 0, state: '' }));
   if (f.rotating) {
