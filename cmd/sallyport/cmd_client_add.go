@@ -28,6 +28,7 @@ type enrolment struct {
 	secret    sequence.Secret // for rotating sequences; zero: none
 	limits
 	browser bool // its messages may come in STUN
+	suites  []string
 	reuse   bool // a client that has the key already will do
 }
 
@@ -56,6 +57,7 @@ it is shown as a QR code if standard error is a terminal.`,
 	cmd.Flags().StringArrayVar(&e.doors, "door", nil, "a `DOOR` that the client may open (may be repeated)")
 	e.flags(cmd)
 	cmd.Flags().BoolVar(&e.browser, "browser", false, "the key is that of a pocket page: take its messages as browsers send them (see sallyport page)")
+	cmd.Flags().StringArrayVar(&e.suites, "suite", nil, "a `SUITE` that its messages may have: mlkem768-x25519 or x25519 (may be repeated; default: each)")
 	cmd.Flags().BoolVar(&e.reuse, "reuse", false, "if a client has this key already, leave it as it is and print its profile")
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
 		e.name = list[0]
@@ -161,6 +163,9 @@ func (e *enrolment) toml() []byte {
 	if e.browser {
 		b.WriteString("stun  = true\n")
 	}
+	if len(e.suites) > 0 {
+		fmt.Fprintf(&b, "suites = [%s]\n", quoted(e.suites))
+	}
 	return b.Bytes()
 }
 
@@ -185,7 +190,8 @@ func (e *enrolment) add(ctx context.Context, w io.Writer, path string) error {
 	if _, err := os.Lstat(file); err == nil {
 		return hinted{fmt.Errorf("client %q is there already: %s", e.name, file), "sallyport client remove " + e.name + " removes it"}
 	}
-	if _, err := loadConfig(path); err != nil {
+	before, err := loadConfig(path)
+	if err != nil {
 		if errors.As(err, new(interface{ Hint() string })) { // it is not there, or not readable
 			return err
 		}
@@ -193,7 +199,10 @@ func (e *enrolment) add(ctx context.Context, w io.Writer, path string) error {
 	}
 	text := e.toml()
 	cfg, err := loadWith(path, file, text)
-	if err != nil {
+	switch {
+	case err != nil && e.browser && !before.SPA.STUN:
+		return hinted{fmt.Errorf("add client %q: %w", e.name, err), "this lets messages come from browsers: sallyport config set spa.stun true"}
+	case err != nil:
 		return fmt.Errorf("add client %q: %w", e.name, err)
 	}
 	if err := checkSuite(cfg, findClient(cfg, e.name)); err != nil {

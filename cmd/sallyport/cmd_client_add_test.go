@@ -25,7 +25,7 @@ func TestClientAdd(t *testing.T) {
 	s := newServer(t, oneDoor)
 	k := newEd25519(t)
 	out := s.must(k, "client", "add", "alice", "--key", "-", "--door", "ssh", "--from", "192.0.2.0/24", "--from", "2001:db8::/32",
-		"--expires", "2199-01-31", "--max-open", "30m", "--single")
+		"--expires", "2199-01-31", "--max-open", "30m", "--single", "--suite", "mlkem768-x25519")
 	file := filepath.Join(s.dir, "conf.d", "client-alice.toml")
 	if !strings.Contains(out, `client "alice" may open ssh (`+file) || !strings.Contains(out, "no daemon is running") {
 		t.Errorf("said %q", out)
@@ -38,7 +38,7 @@ func TestClientAdd(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := findClient(cfg, "alice")
-	if c == nil || c.MaxOpen.Minutes() != 30 || !c.Single || c.Expires.Year() != 2199 || c.Place.File != file {
+	if c == nil || c.MaxOpen.Minutes() != 30 || !c.Single || c.Expires.Year() != 2199 || c.Place.File != file || c.MayUse(key.X25519) || !c.MayUse(key.Hybrid) {
 		t.Errorf("got %+v", c)
 	}
 	var list []listedClient
@@ -49,6 +49,8 @@ func TestClientAdd(t *testing.T) {
 		t.Errorf("list: %+v", list)
 	}
 	s.refuses(newEd25519(t), "there already", "client", "add", "alice", "--key", "-", "--door", "ssh")
+	s.refuses(newEd25519(t), "config set spa.stun true", "client", "add", "phone", "--key", "-", "--door", "ssh", "--browser")
+	s.refuses(newEd25519(t), "suites", "client", "add", "phone", "--key", "-", "--door", "ssh", "--suite", "rsa")
 	s.refuses(k, "same key", "client", "add", "bob", "--key", "-", "--door", "ssh")
 	if out := s.must("", "client", "remove", "alice"); !strings.Contains(out, "removed") {
 		t.Errorf("said %q", out)

@@ -5,6 +5,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"sallyport/internal/config"
@@ -39,7 +40,7 @@ func (d *Daemon) prepareMemory(_ context.Context, c *change) (step, error) {
 // server key is read each time, so that a reload takes a rotated one into use.
 func (d *Daemon) prepareSPA(_ context.Context, c *change) (step, error) {
 	if len(c.to.SPA.Ports()) == 0 {
-		return step{commit: func() { d.keys = key.Keyring{} }}, nil
+		return step{commit: func() { d.keys = key.Keyring{}; d.problems.Clear(suitesSubject) }}, nil
 	}
 	ring, made, err := messages.ServerKey(c.to, d.events.Put)
 	if err != nil {
@@ -58,9 +59,29 @@ func (d *Daemon) prepareSPA(_ context.Context, c *change) (step, error) {
 		before := d.keys
 		d.messages.Store(m)
 		d.keys = ring
+		d.noteSuites(c.to, ring)
 		d.tellKeys(before)
 	}
 	return done, nil
+}
+
+// suitesSubject is that of clients who can use no server key.
+const suitesSubject = "suites"
+
+// noteSuites names a client who may use none of the suites of which there is a key,
+// and what mends it.
+func (d *Daemon) noteSuites(cfg *config.Config, ring key.Keyring) {
+	shut := func(c config.Client) bool {
+		return c.Key != nil && !slices.ContainsFunc(ring.All(), func(h key.Held) bool { return c.MayUse(h.Suite()) })
+	}
+	at := slices.IndexFunc(cfg.Clients, shut)
+	if at < 0 {
+		d.problems.Clear(suitesSubject)
+		return
+	}
+	c := cfg.Clients[at]
+	d.problems.Note(suitesSubject, fmt.Sprintf("client %q may use none of the suites of which this server has a key, so its messages open nothing: make such a key (sallyport server-key rotate --suite %s), or let the client use all suites (sallyport config set client.%s.suites '')",
+		c.Name, c.Suites[0], c.Name))
 }
 
 // tellKeys reports that the server key is another one than before.
