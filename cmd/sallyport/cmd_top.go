@@ -4,7 +4,6 @@ package main
 
 import (
 	"errors"
-	"os"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -26,9 +25,10 @@ revokes, bans and acknowledges, after asking. It goes on when the daemon is star
 	}
 	path := configFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		in, ok := std.in.(*os.File)
+		in, reads := fileOf(std.in)
+		out, writes := fileOf(std.out)
 		screen := screenOf(std.out)
-		if !ok || !term.IsTerminal(int(in.Fd())) || screen.width == 0 {
+		if !reads || !writes || !term.IsTerminal(int(in.Fd())) || screen.width == 0 {
 			return hinted{errors.New("this is not a terminal"), "over ssh, ssh -t makes one; for programs there are sallyport status --json and sallyport events -f --json"}
 		}
 		conn, err := dial(*path)
@@ -38,7 +38,7 @@ revokes, bans and acknowledges, after asking. It goes on when the daemon is star
 		if _, err := conn.Status(cmd.Context()); err != nil {
 			return err
 		}
-		return top.Run(cmd.Context(), conn, top.Options{In: std.in, Out: std.out, Color: screen.color})
+		return top.Run(cmd.Context(), conn, top.Options{In: in, Out: out, Color: screen.color})
 	}
 	return cmd
 }

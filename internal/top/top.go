@@ -11,7 +11,7 @@ package top
 import (
 	"context"
 	"errors"
-	"io"
+	"os"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -31,10 +31,10 @@ type Daemon interface {
 	Acknowledge(context.Context, control.AckRequest) (event.Finding, error)
 }
 
-// Options say where it is shown.
+// Options say where it is shown: on a terminal, of which the size is asked.
 type Options struct {
-	In    io.Reader
-	Out   io.Writer
+	In    *os.File
+	Out   *os.File
 	Color bool
 }
 

@@ -147,8 +147,8 @@ func changes(k event.Kind) []string {
 }
 
 // Notices returns what is later than a notice. It waits until there is something, or the
-// context ends. Without an id, and with one of another run of the daemon, it returns a
-// notice of where the feed is at once; in the latter case all is to be asked for again.
+// context ends. Without an id, it returns a notice of where the feed is at once; with one of
+// another run of the daemon, of where the feed began, and all is to be asked for again.
 func (f *Feed) Notices(ctx context.Context, q control.NoticesRequest) ([]control.Notice, error) {
 	run, number, _ := strings.Cut(q.After, "-")
 	id, err := strconv.ParseUint(number, 10, 64)
@@ -172,8 +172,11 @@ func (f *Feed) Notices(ctx context.Context, q control.NoticesRequest) ([]control
 func (f *Feed) look(run string, id uint64) ([]control.Notice, chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if run != f.run || id > f.last {
-		return []control.Notice{{ID: f.id(f.last), Restarted: run != ""}}, nil
+	switch {
+	case run == "":
+		return []control.Notice{{ID: f.id(f.last)}}, nil
+	case run != f.run || id > f.last:
+		return []control.Notice{{ID: f.id(0), Restarted: true}}, nil // what there is of this run follows
 	}
 	items := f.hostile.after(f.own.after(nil, id, batch), id, batch)
 	slices.SortFunc(items, func(a, b item) int { return cmp.Compare(a.id, b.id) })

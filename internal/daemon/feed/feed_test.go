@@ -151,7 +151,11 @@ func TestAfterARestart(t *testing.T) {
 	for _, id := range []string{list[0].ID, f.id(77)} {
 		again, err := f.Notices(t.Context(), control.NoticesRequest{After: id})
 		if err != nil || len(again) != 1 || !again[0].Restarted {
-			t.Errorf("%s: %+v %v", id, again, err)
+			t.Fatalf("%s: %+v %v", id, again, err)
+		}
+		f.Put(grant(2))
+		if since, err := f.Notices(t.Context(), control.NoticesRequest{After: again[0].ID}); err != nil || len(since) == 0 || since[0].Missed != 0 {
+			t.Errorf("what happened since the restart is missing: %+v %v", since, err)
 		}
 	}
 	for _, id := range []string{"x", "-", "-1", "a-b", "a--1", "a-99999999999999999999999"} {
