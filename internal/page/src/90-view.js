@@ -90,7 +90,7 @@ function viewAdd(act) {
 function viewKey(device, act) {
   return el('details', { class: 'key' }, el('summary', {}, say('key')), el('p', {}, say('key-help')),
     el('code', { id: 'key' }, device.line), button(say('copy'), () => act.copy(device.line)),
-    el('p', {}, el('code', {}, say('key-command'))), device.line.length > 230 ? '' : svgOf(qrCode(device.line), say('key-qr')),
+    el('p', {}, el('code', {}, ...say('key-command').split(' ').flatMap((w) => [el('span', { class: 'word' }, w), ' ']))), device.line.length > 230 ? '' : svgOf(qrCode(device.line), say('key-qr')),
     device.passkey || !hasPasskeys() ? '' : el('div', { id: 'passkey' }, el('p', {}, say('passkey-help')), button(say('passkey-make'), act.passkey)));
 }
 
