@@ -112,7 +112,9 @@ func TestInvitedDeviceKnocks(t *testing.T) {
 	w.listed("Alice's phone")
 	w.listed("ssh-ed25519 SHA256:")
 	w.knocks("gate")
-	w.eventually("it is in the journal", func() bool { return strings.Contains(w.onGate("events", "--kind", "enrolment"), "enrolled by an invite") })
+	w.eventually("it is in the journal", func() bool {
+		return strings.Contains(w.onGate("events", "--kind", "enrolment"), "enrolled by an invite")
+	})
 
 	// Once used it is worth nothing to another device, and that is told.
 	w.move()

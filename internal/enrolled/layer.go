@@ -2,9 +2,11 @@ package enrolled
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"sallyport/internal/config"
@@ -56,10 +58,7 @@ func Without(cfg *config.Config, r Record) *config.Config {
 func sorted(records []Record) []Record {
 	list := slices.Clone(records)
 	slices.SortFunc(list, func(a, b Record) int {
-		if c := a.Made.Compare(b.Made); c != 0 {
-			return c
-		}
-		return slices.Compare(a.Key, b.Key)
+		return cmp.Or(a.Made.Compare(b.Made), strings.Compare(a.Name, b.Name), bytes.Compare(a.Key, b.Key))
 	})
 	return list
 }
