@@ -66,23 +66,8 @@ it is shown as a QR code if standard error is a terminal.`,
 				return err
 			}
 		}
-		if err := e.sensible(time.Now()); err != nil {
+		if err := e.complete(cmd, std, *rotating); err != nil {
 			return err
-		}
-		if e.key == "" && !*rotating || len(e.doors) == 0 {
-			return usageError{hinted{errors.New("--key or --rotating, and --door, are needed"), "usage: " + cmd.UseLine()}}
-		}
-		if e.key != "" {
-			key, err := readKey(std.in, e.key)
-			if err != nil {
-				return err
-			}
-			e.key = key
-			kind, _, _ := strings.Cut(key, " ")
-			e.browser = e.browser || passkey.IsType(kind) // they sign nowhere else
-		}
-		if *rotating {
-			e.secret = newSecret()
 		}
 		if *host == "" {
 			return e.add(cmd.Context(), std.out, *path)
@@ -93,6 +78,29 @@ it is shown as a QR code if standard error is a terminal.`,
 		return e.printProfile(std, *path, *host)
 	}
 	return cmd
+}
+
+// complete checks what was asked for, and reads the key or makes the secret.
+func (e *enrolment) complete(cmd *cobra.Command, std stdio, rotating bool) error {
+	if err := e.sensible(time.Now()); err != nil {
+		return err
+	}
+	if e.key == "" && !rotating || len(e.doors) == 0 {
+		return usageError{hinted{errors.New("--key or --rotating, and --door, are needed"), "usage: " + cmd.UseLine()}}
+	}
+	if e.key != "" {
+		key, err := readKey(std.in, e.key)
+		if err != nil {
+			return err
+		}
+		e.key = key
+		kind, _, _ := strings.Cut(key, " ")
+		e.browser = e.browser || passkey.IsType(kind) // they sign nowhere else
+	}
+	if rotating {
+		e.secret = newSecret()
+	}
+	return nil
 }
 
 // enrolled returns the client that has the key of the enrolment.
