@@ -266,16 +266,26 @@ static inline int is_spared(const struct settings *s, const struct address *sour
 	return 1;
 }
 
-// has_length is 1 if messages can have this length. Branches would multiply what
-// the verifier has to look at.
+// is_less compares small numbers without a branch. Each branch would double what the
+// verifier looks at: before Linux 6.3 it remembers every number in a program with functions
+// (is_state_visited in kernel/bpf/verifier.c), so paths that met stay apart. The compiler
+// makes branches of shifts and products, too, where it knows the numbers: hence opaque.
+static inline __u64 is_less(__u64 a, __u64 b)
+{
+	__u64 less = a - b;
+	opaque(less);
+	less >>= 63;
+	opaque(less);
+	return less;
+}
+
+// has_length is 1 if messages can have this length.
 static inline __u32 has_length(const struct server *server, __u64 length)
 {
 	__u64 has = 0;
 #pragma clang loop unroll(full)
 	for (int i = 0; i < SPANS; i++) {
-		__u64 shorter = (length - server->spans[i].first) >> 63;
-		__u64 longer = (server->spans[i].last - length) >> 63;
-		has |= 1 ^ (shorter | longer);
+		has |= 1 ^ (is_less(length, server->spans[i].first) | is_less(server->spans[i].last, length));
 	}
 	return has;
 }
@@ -440,8 +450,8 @@ static inline int is_request(const struct settings *s, const struct request *r, 
 {
 	__u64 other = (__u16)(r->type ^ swap16(0x0001)) | (r->cookie ^ big32(0x2112A442)) | (__u16)(r->attribute ^ swap16(0x0006));
 	other |= (payload - 20) ^ swap16(r->length);
-	other |= (payload - STUN_SHORTEST) >> 63 | (STUN_LONGEST - payload) >> 63;
-	return (other | ((__u64)s->stun - 1) >> 63) == 0;
+	other |= is_less(payload, STUN_SHORTEST) | is_less(STUN_LONGEST, payload);
+	return (other | is_less(s->stun, 1)) == 0;
 }
 
 // half decodes eight characters of base64 (RFC 4648), the first of which is in the
@@ -453,9 +463,10 @@ __attribute__((noinline)) __u64 half(__u64 text)
 #pragma clang loop unroll(full)
 	for (int i = 0; i < 8; i++) {
 		__u64 c = text >> (8 * i) & 0xff;
-		__u64 digit = 1 ^ (c - '0') >> 63, capital = 1 ^ (c - 'A') >> 63, small = 1 ^ (c - 'a') >> 63;
+		__u64 digit = 1 ^ is_less(c, '0'), capital = 1 ^ is_less(c, 'A'), small = 1 ^ is_less(c, 'a');
 		__u64 sign = (1 ^ digit) * (15 - 3 * (c >> 2 & 1)); // + and /
 		bits = bits << 6 | ((c + 4 + sign - 69 * capital - 6 * small) & 63);
+		opaque(bits); // one character after the other needs no stack
 	}
 	return bits;
 }
