@@ -209,10 +209,6 @@ func TestNothingForeignIsTouched(t *testing.T) {
 	}
 }
 
-// To the kernel a closed socket and a killed process are the same.
-// From a table without owner to one with, as after an update of the kernel.
-// watch counts how often someone else has changed the table.
-// Anyone who gets in while the table is gone is out again when it is back.
 func TestThousandDoors(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, lab.Options{})
