@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -66,13 +65,10 @@ func acknowledge(ctx context.Context, place *journalPlace, id string) (f event.F
 		return f, err
 	}
 	f, ok, err := journal.Acknowledge(ctx, path, id, control.UserName(uint32(os.Getuid())), time.Now())
-	switch {
-	case errors.Is(err, os.ErrPermission):
-		return f, hinted{err, "only root and the daemon may change it: use sudo"}
-	case err == nil && !ok:
+	if err == nil && !ok {
 		return f, hinted{fmt.Errorf("there is no finding %q", id), "sallyport findings --all lists them"}
 	}
-	return f, err
+	return f, advise(err)
 }
 
 // findingID returns the whole of an ID whose beginning is given.

@@ -3,6 +3,9 @@
 package main
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +36,37 @@ func TestFindingsCommand(t *testing.T) {
 	}
 	if _, errs, status := call(t, "", "findings", "ack", "zz", "--journal", path); status != exitFailed || !strings.Contains(errs, `there is no finding "zz"`) {
 		t.Errorf("acknowledge what is not there: status %d: %s", status, errs)
+	}
+}
+
+// Advice fits who was refused the journal: nobody advises root to become root.
+func TestJournalWithoutTheRight(t *testing.T) {
+	now := time.Now()
+	path := keepEvents(t, nil, event.Finding{ID: "a1", Rule: "scan-fast", Severity: event.Low, First: now, Last: now, Count: 1})
+	if err := errors.Join(os.Chmod(filepath.Dir(filepath.Dir(path)), 0o755), os.Chmod(filepath.Dir(path), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		become func(*testing.T, func())
+		mode   os.FileMode
+		args   []string
+		want   string
+	}{
+		{asNobody, 0o600, []string{"events"}, "hint: run it as root (sudo)"},
+		{asNobody, 0o600, []string{"findings", "ack", "a1"}, "hint: run it as root (sudo)"},
+		{asNobody, 0o644, []string{"findings", "ack", "a1"}, "hint: run it as root (sudo)"}, // it reads before it writes
+		{asRefusedRoot, 0o600, []string{"events"}, "hint: root is refused, too"},
+		{asRefusedRoot, 0o600, []string{"findings", "ack", "a1"}, "hint: root is refused, too"},
+	} {
+		if err := os.Chmod(path, c.mode); err != nil {
+			t.Fatal(err)
+		}
+		c.become(t, func() {
+			_, errs, status := call(t, "", append(c.args, "--journal", path)...)
+			if status != exitFailed || !strings.Contains(errs, "permission denied") || !strings.Contains(errs, c.want) {
+				t.Errorf("%q of a journal with mode %o: status %d, %q; want %q", c.args, c.mode, status, errs, c.want)
+			}
+		})
 	}
 }
 

@@ -69,7 +69,7 @@ and what else should not be public.`,
 
 func (c *initCommand) run(ctx context.Context, std stdio) (err error) {
 	if err := c.Clear(); err != nil {
-		return err
+		return advise(err)
 	}
 	if c.Suite, err = key.ParseSuite(c.suite); err != nil {
 		return usageError{err}

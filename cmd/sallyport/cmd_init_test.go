@@ -110,17 +110,34 @@ func TestInitChangesNothing(t *testing.T) {
 	}
 }
 
-// asNobody runs f on a thread that has no rights in the file system.
+// asNobody runs f on a thread that has no rights: the user of the thread alone is another.
 func asNobody(t *testing.T, f func()) {
+	t.Helper()
+	aside(t, func() bool {
+		_, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, 65534, 65534, ^uintptr(0))
+		return errno == 0 && os.Geteuid() == 65534
+	}, f)
+}
+
+// asRefusedRoot runs f on a thread of root that has no rights in the file system.
+func asRefusedRoot(t *testing.T, f func()) {
+	t.Helper()
+	aside(t, func() bool {
+		unix.Setfsuid(65534)
+		uid, _ := unix.SetfsuidRetUid(-1)
+		return uid == 65534 && os.Geteuid() == 0
+	}, f)
+}
+
+// aside runs f on a thread of its own once that has become another.
+func aside(t *testing.T, become func() bool, f func()) {
 	t.Helper()
 	became := false
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		unix.Setfsuid(65534)
-		uid, _ := unix.SetfsuidRetUid(-1)
-		if became = uid == 65534; became {
+		if became = become(); became {
 			f()
 		}
 	}()
@@ -166,5 +183,20 @@ func TestWithoutTheRight(t *testing.T) {
 	})
 	if after := s.tree(); !slices.Equal(before, after) {
 		t.Errorf("changed files: %q", after)
+	}
+}
+
+// A place that cannot even be looked at.
+func TestInitWhereNothingIsSeen(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for want, become := range map[string]func(*testing.T, func()){"run it as root (sudo)": asNobody, "root is refused, too": asRefusedRoot} {
+		become(t, func() {
+			if _, errs, status := initIn(t, dir); status != exitFailed || !strings.Contains(errs, "nothing was changed") || !strings.Contains(errs, "hint: "+want) {
+				t.Errorf("status %d, %q; want %q", status, errs, want)
+			}
+		})
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -69,7 +70,11 @@ func refuse(what string) error {
 // missing is named, all of it at once, with what helps.
 func TestWhatAContainerLacks(t *testing.T) {
 	t.Parallel()
-	labtest.Need(t, "peers", "setpriv", "unshare")
+	labtest.Need(t, "peers", "setpriv", "unshare", "sh")
+	script := filepath.Join(t.TempDir(), "hide")
+	if err := os.WriteFile(script, []byte("mount -t tmpfs none /proc/sys/net\nexec \"$@\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name    string
 		command string // before the program
@@ -82,6 +87,8 @@ func TestWhatAContainerLacks(t *testing.T) {
 			"needs CAP_NET_RAW", "root lacks CAP_NET_RAW here", "docker run --cap-add NET_RAW)"}},
 		{"root of a user namespace, in the network of its host", "unshare --user --map-root-user", "", []string{
 			"the right CAP_NET_ADMIN over this network is missing", "its rights end at its container, which uses the network of its host"}},
+		{"without the settings of the network", "unshare --mount sh -e " + script, "", []string{
+			"/proc/sys/net/ipv4/ip_local_port_range: no such file or directory", "hint: the kernel shows it where /proc is mounted whole"}},
 		{"a kernel without nf_tables", "", "nf_tables", []string{
 			"the kernel has no nf_tables", "a container has the kernel of its host"}},
 		{"a kernel without packet sockets", "", "packet", []string{
@@ -156,6 +163,12 @@ func TestPermissionHint(t *testing.T) {
 	} {
 		if got := permissionHint(c.err, c.uid, c.lacking); !strings.Contains(got, c.want) {
 			t.Errorf("%v for %d without %q: %q", c.err, c.uid, c.lacking, got)
+		}
+	}
+	for path, want := range map[string]bool{"/proc/sys/net/ipv4/x": true, "/proc/1/stat": false, "/etc/x": false} {
+		err := advise(fmt.Errorf("read: %w", &fs.PathError{Op: "open", Path: path, Err: unix.ENOENT}))
+		if errors.As(err, new(interface{ Hint() string })) != want {
+			t.Errorf("advice for a missing %s: want %t: %v", path, want, err)
 		}
 	}
 	if err := advise(unix.EPERM); !errors.As(err, new(interface{ Hint() string })) {

@@ -46,8 +46,13 @@ func exists(path string) bool {
 // advise adds the usual remedy to a failure of the file system, unless there is
 // one already.
 func advise(err error) error {
-	if errors.Is(err, fs.ErrPermission) && !errors.As(err, new(interface{ Hint() string })) {
+	var file *fs.PathError
+	switch {
+	case errors.As(err, new(interface{ Hint() string })):
+	case errors.Is(err, fs.ErrPermission):
 		return hinted{err, permissionHint(err, os.Geteuid(), lackingRights())}
+	case errors.Is(err, fs.ErrNotExist) && errors.As(err, &file) && strings.HasPrefix(file.Path, "/proc/sys/"):
+		return hinted{err, "the kernel shows it where /proc is mounted whole: mount it (mount -t proc proc /proc), or run sallyport outside of this container"}
 	}
 	return err
 }

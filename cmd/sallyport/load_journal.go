@@ -39,11 +39,8 @@ func (p *journalPlace) open() (*journal.Reader, error) {
 		return nil, err
 	}
 	r, err := journal.OpenReader(path)
-	switch {
-	case errors.Is(err, journal.ErrNoJournal):
+	if errors.Is(err, journal.ErrNoJournal) {
 		return nil, hinted{err, "the daemon begins it when it starts: systemctl start sallyport"}
-	case errors.Is(err, os.ErrPermission):
-		return nil, hinted{err, "it is readable for root and the daemon: use sudo"}
 	}
-	return r, err
+	return r, advise(err)
 }

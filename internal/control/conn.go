@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"os"
 	"syscall"
 
 	"sallyport/internal/event"
@@ -187,12 +188,20 @@ func (c *Conn) explain(err error) error {
 	case NotRunning(err):
 		text, hint = "no daemon answers on "+c.path, "is it running? systemctl status sallyport, or sallyport serve"
 	case errors.Is(err, fs.ErrPermission):
-		text, hint = "not allowed to use "+c.path, "run as root"
-		if group := groupOf(c.path); group != "" && group != "root" {
-			hint = fmt.Sprintf("run as root, or as a member of the group %q", group)
-		}
+		text, hint = "not allowed to use "+c.path, refusalHint(os.Geteuid(), groupOf(c.path))
 	default:
 		return fmt.Errorf("ask the daemon on %s: %w", c.path, err)
 	}
 	return &unreachable{text, hint, err}
+}
+
+// refusalHint says who may use a socket that has a group.
+func refusalHint(uid int, group string) string {
+	switch {
+	case uid == 0:
+		return "root is refused, too: its rights end at its container; run it on the host"
+	case group != "" && group != "root":
+		return fmt.Sprintf("run as root, or as a member of the group %q", group)
+	}
+	return "run as root"
 }

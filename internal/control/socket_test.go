@@ -168,8 +168,14 @@ func TestDeniedNamesTheGroup(t *testing.T) {
 		want = group.Name
 	}
 	err := Dial(path).explain(&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EACCES)})
-	if hint := err.(*unreachable).Hint(); gid != 0 && !strings.Contains(hint, strconv.Quote(want)) {
+	if hint := refusalHint(1000, groupOf(path)); gid != 0 && !strings.Contains(hint, strconv.Quote(want)) {
 		t.Errorf("hint %q does not name the group %q", hint, want)
+	}
+	if hint := refusalHint(0, groupOf(path)); strings.Contains(hint, "run as root") {
+		t.Errorf("root is advised to become root: %q", hint)
+	}
+	if err.(*unreachable).Hint() != refusalHint(os.Geteuid(), groupOf(path)) {
+		t.Errorf("the hint is %q", err.(*unreachable).Hint())
 	}
 	if !errors.Is(err, fs.ErrPermission) || NotRunning(err) {
 		t.Errorf("%v is not what it was", err)

@@ -14,8 +14,10 @@ import (
 // Result codes of SQLite (sqlite.org/rescode.html); the low byte is the kind.
 const (
 	codeBusy       = 5
+	codeReadOnly   = 8
 	codeCorrupt    = 11
 	codeFull       = 13
+	codeCantOpen   = 14
 	codeTooBig     = 18
 	codeConstraint = 19
 	codeMismatch   = 20

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 
@@ -70,14 +71,20 @@ func scanFinding(rows *sql.Rows) (f event.Finding, err error) {
 // daemon writes, and returns false if there is no such finding. Who was the first
 // to see it stays so, unless it has become more severe since.
 func Acknowledge(ctx context.Context, path, id, user string, now time.Time) (f event.Finding, found bool, err error) {
-	if _, err := os.Stat(path); err != nil {
+	switch _, err := os.Stat(path); {
+	case errors.Is(err, fs.ErrNotExist):
 		return f, false, fmt.Errorf("%w at %q", ErrNoJournal, path)
+	case err != nil:
+		return f, false, fmt.Errorf("acknowledge finding %q: %w", id, err)
 	}
 	db, err := sql.Open("sqlite", address(path, "mode=rw", "_txlock=immediate", "_pragma=busy_timeout(5000)", "_pragma=synchronous(FULL)"))
 	if err != nil {
 		return f, false, fmt.Errorf("acknowledge finding %q: %w", id, err)
 	}
 	f, found, err = acknowledge(ctx, db, id, user, now)
+	if c := code(err); c == codeReadOnly || c == codeCantOpen { // a file that is there
+		err = &fs.PathError{Op: "write to", Path: path, Err: fs.ErrPermission}
+	}
 	if err = errors.Join(err, db.Close()); err != nil {
 		return f, false, fmt.Errorf("acknowledge finding %q: %w", id, err)
 	}

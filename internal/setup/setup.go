@@ -67,10 +67,11 @@ func (s *Setup) Clear() error {
 	return nil
 }
 
-// failed says what to do about a place that cannot be looked at.
+// failed says what to do about a place that cannot be looked at. What helps against a
+// refusal depends on the user: that is for the caller.
 func failed(err error) error {
 	if errors.Is(err, fs.ErrPermission) {
-		return &advised{err, "nothing was changed; run it as root (sudo)"}
+		return fmt.Errorf("nothing was changed: %w", err)
 	}
 	return &advised{err, "nothing was changed; name another place with --dir and --state"}
 }
