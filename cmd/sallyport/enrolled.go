@@ -39,10 +39,10 @@ func removeEnrolled(ctx context.Context, w io.Writer, path, name string, force b
 	switch {
 	case err != nil:
 		return fmt.Errorf("remove client %q: %w", name, err)
-	case a.Invite:
-		fmt.Fprintf(w, "the invite for client %q is taken back\n", name)
 	case a.Client:
 		fmt.Fprintf(w, "client %q, which had enrolled itself, is removed\n", name)
+	case a.Invite:
+		fmt.Fprintf(w, "the invite for client %q is taken back\n", name)
 	default:
 		return notHere(path, name)
 	}
@@ -65,22 +65,24 @@ func askToRemove(ctx context.Context, path, name string) (a control.RemoveAnswer
 }
 
 // removeKept does what the daemon would.
-func removeKept(cfg *config.Config, name string, now time.Time) (control.RemoveAnswer, error) {
+func removeKept(cfg *config.Config, name string, now time.Time) (a control.RemoveAnswer, err error) {
 	folder := kept.Of(cfg.Daemon.StateDir)
 	list, _, err := folder.Read()
 	if err != nil {
-		return control.RemoveAnswer{}, advise(err)
+		return a, advise(err)
 	}
-	i := slices.IndexFunc(list, func(r enrolled.Record) bool { return r.Name == name && !r.Removed })
-	if i < 0 {
-		return control.RemoveAnswer{}, nil
+	for _, r := range list {
+		if r.Name != name || r.Removed {
+			continue
+		}
+		a.Invite, a.Client = a.Invite || r.Use == nil, a.Client || r.Use != nil
+		if enrol.Gone(&r, now) {
+			err = errors.Join(err, folder.Remove(r))
+		} else {
+			err = errors.Join(err, folder.Write(r))
+		}
 	}
-	r := list[i]
-	a := control.RemoveAnswer{Invite: r.Use == nil, Client: r.Use != nil}
-	if enrol.Gone(&r, now) {
-		return a, advise(folder.Remove(r))
-	}
-	return a, advise(folder.Write(r))
+	return a, advise(err)
 }
 
 // labelEnrolled labels a client that has enrolled itself, or will; is: there is such

@@ -4,6 +4,7 @@ package enrol
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,6 +21,9 @@ import (
 // now: a change of the configuration changes no invite.
 func (b *Book) Invite(ctx context.Context, q control.InviteRequest, smallKey func() bool) (control.InviteAnswer, error) {
 	now := time.Now().UTC().Truncate(time.Second)
+	if time.Duration(q.MaxOpen)%time.Second != 0 { // else less than one would be no limit
+		return control.InviteAnswer{}, control.Wrong("want whole seconds", "max_open is %s", time.Duration(q.MaxOpen))
+	}
 	r := enrolled.Record{
 		Name: q.Client, Label: q.Label, Doors: q.Doors, From: q.From, Expires: q.Expires, MaxOpen: int(time.Duration(q.MaxOpen) / time.Second),
 		Single: q.Single, Page: q.Page, Rotating: q.Rotating, Key: q.Key, Made: now, Until: now.Add(time.Duration(q.For)).Truncate(time.Second),
@@ -50,13 +54,12 @@ func (b *Book) fits(r enrolled.Record, smallKey bool) error {
 	cfg := b.InForce()
 	open, all := 0, b.List()
 	for _, other := range all {
-		if other.Use != nil {
-			continue
+		if other.Use == nil {
+			open++
 		}
-		open++
-		if other.Name == r.Name {
-			return &control.Error{Text: fmt.Sprintf("there is an open invite for client %q", r.Name), Remedy: "sallyport client remove " + r.Name + " takes it back"}
-		}
+	}
+	if err := b.fresh(r); err != nil {
+		return err
 	}
 	switch {
 	case open >= enrolled.MaxOpen:
@@ -79,6 +82,22 @@ func (b *Book) fits(r enrolled.Record, smallKey bool) error {
 	return nil
 }
 
+// fresh refuses the name of a client that is kept, in force or not: the one that comes
+// back when its doors do must not be another than the one that is meant. It refuses the
+// key of another record, too, in whose place this one would be written.
+func (b *Book) fresh(r enrolled.Record) error {
+	if list := b.named(r.Name); len(list) > 0 {
+		if list[0].Use == nil {
+			return &control.Error{Text: fmt.Sprintf("there is an open invite for client %q", r.Name), Remedy: "sallyport client remove " + r.Name + " takes it back"}
+		}
+		return &control.Error{Text: fmt.Sprintf("client %q has enrolled itself before", r.Name), Remedy: "choose another name, or: sallyport client remove " + r.Name}
+	}
+	if _, there := b.get(r.ID()); there {
+		return control.Wrong("make a new key for each invite", "there is an invite with this key already")
+	}
+	return nil
+}
+
 func namesOf(cfg *config.Config) (names []string) {
 	for i := range cfg.Doors {
 		names = append(names, cfg.Doors[i].Name)
@@ -87,40 +106,44 @@ func namesOf(cfg *config.Config) (names []string) {
 }
 
 // Remove takes back an open invite, or removes an enrolled client: its invite counts as
-// used for as long as someone could try it.
-func (b *Book) Remove(ctx context.Context, q control.RemoveRequest) (control.RemoveAnswer, error) {
+// used for as long as someone could try it. Nothing of that name is left, also where
+// a folder that was put back holds it twice.
+func (b *Book) Remove(ctx context.Context, q control.RemoveRequest) (a control.RemoveAnswer, err error) {
 	b.Changing.Lock()
 	defer b.Changing.Unlock()
-	r, there := b.named(q.Client)
-	if !there {
-		return control.RemoveAnswer{}, nil
+	now, list := time.Now(), b.named(q.Client)
+	if len(list) == 0 {
+		return a, nil
 	}
-	now := time.Now()
-	a := control.RemoveAnswer{Invite: r.Use == nil, Client: r.Use != nil}
-	gone := Gone(&r, now)
-	var err error
-	if gone {
-		err = b.folder.Remove(r)
-	} else {
-		err = b.folder.Write(r)
+	for _, r := range list {
+		a.Invite, a.Client = a.Invite || r.Use == nil, a.Client || r.Use != nil
+		err = errors.Join(err, b.remove(r, now))
 	}
-	if err != nil {
+	if err = errors.Join(err, b.Bring(ctx)); err != nil {
 		return control.RemoveAnswer{}, err
 	}
-	detail := "the enrolled client was removed"
-	if a.Invite {
-		detail = "the open invite was taken back"
+	detail := "the open invite was taken back"
+	if a.Client {
+		detail = "the enrolled client was removed"
 	}
-	if gone {
-		b.drop(r)
-	} else {
-		b.set(r)
-	}
-	if err := b.Bring(ctx); err != nil {
-		return control.RemoveAnswer{}, err
-	}
-	b.Put(event.Event{Time: now, Kind: event.KindEnrolment, Reason: event.ByOperator, Client: r.Name, Detail: detail})
+	b.Put(event.Event{Time: now, Kind: event.KindEnrolment, Reason: event.ByOperator, Client: q.Client, Detail: detail})
 	return a, nil
+}
+
+// remove removes one record, on the disk first.
+func (b *Book) remove(r enrolled.Record, now time.Time) error {
+	if Gone(&r, now) {
+		if err := b.folder.Remove(r); err != nil {
+			return err
+		}
+		b.drop(r)
+		return nil
+	}
+	if err := b.folder.Write(r); err != nil {
+		return err
+	}
+	b.set(r)
+	return nil
 }
 
 // Gone removes the client of a record, and reports whether nothing of it needs to be
@@ -136,24 +159,20 @@ func Gone(r *enrolled.Record, now time.Time) bool {
 // longest is more than any window within which a message can be accepted.
 const longest = time.Hour
 
-// named finds what is not removed yet.
-func (b *Book) named(name string) (enrolled.Record, bool) {
-	list := b.List()
-	i := slices.IndexFunc(list, func(r enrolled.Record) bool { return r.Name == name && !r.Removed })
-	if i < 0 {
-		return enrolled.Record{}, false
-	}
-	return list[i], true
+// named returns what is not removed yet: one record, unless the folder was put back.
+func (b *Book) named(name string) []enrolled.Record {
+	return slices.DeleteFunc(b.List(), func(r enrolled.Record) bool { return r.Name != name || r.Removed })
 }
 
 // Label writes beside a client who or what it is.
 func (b *Book) Label(ctx context.Context, q control.LabelRequest) (control.RemoveAnswer, error) {
 	b.Changing.Lock()
 	defer b.Changing.Unlock()
-	r, there := b.named(q.Client)
-	if !there {
+	list := b.named(q.Client)
+	if len(list) == 0 {
 		return control.RemoveAnswer{}, nil
 	}
+	r := list[0]
 	r.Label = q.Label
 	if err := r.Validate(); err != nil {
 		return control.RemoveAnswer{}, control.Wrong("", "label client %q: %v", q.Client, err)
