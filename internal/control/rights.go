@@ -2,7 +2,9 @@ package control
 
 import (
 	"context"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Rights are what an asker may do. Each verb needs one of them, and the daemon
@@ -84,7 +86,8 @@ const OnBehalf = "Sallyport-On-Behalf-Of"
 // maxBehalf is how long a name there may be, in bytes.
 const maxBehalf = 64
 
-// named puts together who asks.
+// named puts together who asks. The name ends in logs, on terminals and in pages: it is
+// of printable characters only.
 func named(caller, behalf string) string {
 	if behalf == "" {
 		return caller
@@ -93,7 +96,7 @@ func named(caller, behalf string) string {
 		behalf = strings.ToValidUTF8(behalf[:maxBehalf], "")
 	}
 	clean := strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		if !strconv.IsPrint(r) || r == utf8.RuneError {
 			return -1
 		}
 		return r

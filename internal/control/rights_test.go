@@ -3,6 +3,7 @@
 package control
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -110,6 +111,9 @@ func TestWhoAsked(t *testing.T) {
 	if got := named("console", "alice\x1b[2J\n"); got != "console says alice[2J" {
 		t.Errorf("%q", got)
 	}
+	if got := named("console", "ali\u009b2J\u202ece\u2028\xff"); got != "console says ali2Jce" {
+		t.Errorf("%q", got)
+	}
 	if got := named("console", strings.Repeat("é", 100)); len(got) > 80 {
 		t.Errorf("%q", got)
 	}
@@ -124,6 +128,22 @@ func TestWhoAsked(t *testing.T) {
 	}
 	if Asker(context.Background()) != "another system" || RightsOf(context.Background()) != 0 {
 		t.Error("nobody has a name or a right")
+	}
+}
+
+// Only what changes something is on record as an order. HEAD asks for the head of what GET
+// answers.
+func TestReadingIsNoOrder(t *testing.T) {
+	for method, want := range map[string]bool{"HEAD /v1/status": false, "GET /v1/status": false, "POST /v1/ack": true} {
+		var log bytes.Buffer
+		s := &Server{handler: &fake{}, log: slog.New(slog.NewTextHandler(&log, nil)), beat: heartbeat, prove: func(*http.Request) {}}
+		s.knows = func(*http.Request) asker { return asker{name: "eve", rights: Actor} }
+		verb, path, _ := strings.Cut(method, " ")
+		w := httptest.NewRecorder()
+		s.routes(t.Context(), t.Context()).ServeHTTP(w, httptest.NewRequest(verb, path, nil))
+		if w.Code != http.StatusOK || strings.Contains(log.String(), "operator") != want {
+			t.Errorf("%s: %d, the log has %q", method, w.Code, log.String())
+		}
 	}
 }
 

@@ -16,8 +16,9 @@ const (
 	heartbeat  = 15 * time.Second
 	sendWithin = 10 * time.Second // a reader who takes longer for one batch is cut off
 
-	// maxStreams is how many there are at a time on one listener. A stream costs a
-	// connection and a goroutine; what it has not sent yet is kept once for all.
+	// maxStreams is how many there are at a time on one listener, of those who are no
+	// administrators: these always have room. A stream costs a connection and a
+	// goroutine; what it has not sent yet is kept once for all.
 	maxStreams = 32
 )
 
@@ -38,10 +39,12 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, right Rights, st
 	if !ok {
 		return
 	}
-	defer s.streams.Add(-1)
-	if s.streams.Add(1) > maxStreams {
-		fail(w, &Error{Text: fmt.Sprintf("there are %d streams already", maxStreams), Remedy: "end one of them"})
-		return
+	if !who.rights.Has(Admin) {
+		defer s.streams.Add(-1)
+		if s.streams.Add(1) > maxStreams {
+			fail(w, &Error{Text: fmt.Sprintf("there are %d streams already", maxStreams), Remedy: "end one of them"})
+			return
+		}
 	}
 	if last := r.Header.Get("Last-Event-ID"); last != "" { // how a browser resumes
 		q.After = last

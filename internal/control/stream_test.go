@@ -56,14 +56,19 @@ func TestStream(t *testing.T) {
 	s.Close()
 }
 
+// Users and tokens have so many streams in all, and no administrator is kept out by them.
 func TestStreamsAreBounded(t *testing.T) {
-	s := &Server{handler: &fake{notices: make(chan []Notice)}, prove: func(*http.Request) {}, log: slog.New(slog.DiscardHandler)}
-	s.knows = func(*http.Request) asker { return asker{name: "root", rights: Administrator} }
-	s.streams.Store(maxStreams)
-	w := httptest.NewRecorder()
-	s.routes(t.Context(), t.Context()).ServeHTTP(w, httptest.NewRequest("GET", "/v1/events", nil))
-	if w.Code != http.StatusConflict || s.streams.Load() != maxStreams {
-		t.Errorf("%d %s, %d streams", w.Code, w.Body, s.streams.Load())
+	for rights, want := range map[Rights]int{Viewer: http.StatusConflict, Actor: http.StatusConflict, Administrator: http.StatusOK} {
+		s := &Server{handler: &fake{notices: make(chan []Notice)}, prove: func(*http.Request) {}, log: slog.New(slog.DiscardHandler), beat: heartbeat}
+		s.knows = func(*http.Request) asker { return asker{name: "eve", rights: rights} }
+		s.streams.Store(maxStreams)
+		ctx, end := context.WithCancel(t.Context())
+		end() // a stream that is admitted ends at once
+		w := httptest.NewRecorder()
+		s.routes(t.Context(), ctx).ServeHTTP(w, httptest.NewRequest("GET", "/v1/events", nil))
+		if w.Code != want || s.streams.Load() != maxStreams {
+			t.Errorf("%s: %d %s, %d streams", rights, w.Code, w.Body, s.streams.Load())
+		}
 	}
 }
 

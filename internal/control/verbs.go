@@ -169,14 +169,15 @@ func answer[Q, A any](s *Server, work context.Context, right Rights, do func(con
 			return
 		}
 		ctx := context.WithValue(work, askerKey{}, who)
-		if r.Method == http.MethodGet { // who hangs up does not want to know any more
+		changes := r.Method == http.MethodPost // HEAD asks as GET does (RFC 9110, section 9.3.2)
+		if !changes {                          // who hangs up does not want to know any more
 			var end context.CancelFunc
 			ctx, end = context.WithCancel(ctx)
 			defer end()
 			defer context.AfterFunc(r.Context(), end)()
 		}
 		a, err := do(ctx, q)
-		if r.Method != http.MethodGet {
+		if changes {
 			s.record(ctx, r, q, err)
 		}
 		if err != nil {
