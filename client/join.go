@@ -72,9 +72,11 @@ func (i *Invite) profile(name, identity string) (*Profile, error) {
 	if err := p.Validate(); err != nil {
 		return nil, advise("ask the administrator for a new link", "the invite makes no profile: %w", err)
 	}
-	if i.link.Shape != "" { // checked here, used when there is a secret
-		if err := fieldOf("shape").set(&Profile{}, i.link.Shape); err != nil {
-			return nil, invite.ErrDamaged
+	if i.link.Shape != "" { // checked here, used when there is a secret: until then nothing is lost
+		for key, text := range map[string]string{"shape": i.link.Shape, "gate": i.link.Gate} {
+			if text != "" && fieldOf(key).set(&Profile{}, text) != nil {
+				return nil, advise("ask the administrator for a new link", "%w", invite.ErrDamaged)
+			}
 		}
 	}
 	return p, nil

@@ -129,20 +129,33 @@ func (j *joining) key() (string, ssh.PublicKey, error) {
 		return "", nil, err
 	}
 	file := filepath.Join(filepath.Dir(profiles), "keys", j.profile)
-	text, err := os.ReadFile(file + ".pub")
+	public, err := publicHalf(file)
 	if err == nil {
-		public, _, _, _, err := ssh.ParseAuthorizedKey(text)
-		if err != nil {
-			return "", nil, fmt.Errorf("read the key %s.pub: %w", file, err)
-		}
 		return file, public, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return "", nil, err
 	}
-	public, err := makeKey(file, defaultComment(), nil)
-	if err != nil {
-		return "", nil, hinted{fmt.Errorf("make a key for this device: %w", err), "if " + file + " is left of an earlier try, remove it"}
+	if public, err = makeKey(file, defaultComment(), nil); err != nil {
+		return "", nil, hinted{fmt.Errorf("make a key for this device: %w", err), "if " + file + ".pub is left of a key that is gone, remove it"}
 	}
 	return file, public, nil
+}
+
+// publicHalf reads the public half out of a private key, with a passphrase or without
+// one: what lies beside it may be of another key, and only who has the private half
+// can use what is enrolled.
+func publicHalf(file string) (ssh.PublicKey, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	signer, err := ssh.ParsePrivateKey(text)
+	if locked := (*ssh.PassphraseMissingError)(nil); errors.As(err, &locked) && locked.PublicKey != nil {
+		return locked.PublicKey, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the key %s: %w", file, err)
+	}
+	return signer.PublicKey(), nil
 }
