@@ -22,6 +22,9 @@ type Folder string
 // Of is the folder of a state_dir.
 func Of(stateDir string) Folder { return Folder(filepath.Join(stateDir, enrolled.Dir)) }
 
+// mostFiles is how many files are looked at, drafts that a crash has left among them.
+const mostFiles = 2 * enrolled.MaxRecords
+
 // Read returns all records, and what is wrong with the rest. An error says that
 // nothing could be read; a folder that is not there has no records.
 func (f Folder) Read() (list []enrolled.Record, bad []string, err error) {
@@ -33,9 +36,16 @@ func (f Folder) Read() (list []enrolled.Record, bad []string, err error) {
 		return nil, nil, fmt.Errorf("read the enrolled clients: %w", err)
 	}
 	defer dir.Close()
-	names, err := dir.Readdirnames(2 * enrolled.MaxRecords)
+	folder, err := dir.Stat()
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the enrolled clients: %w", err)
+	}
+	names, err := dir.Readdirnames(mostFiles)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, nil, fmt.Errorf("read the enrolled clients: %w", err)
+	}
+	if len(names) == mostFiles {
+		bad = append(bad, fmt.Sprintf("%s holds %d files or more: the rest is left out", f, mostFiles))
 	}
 	for _, name := range names {
 		if strings.HasPrefix(name, ".") { // a draft that a crash has left
@@ -44,7 +54,7 @@ func (f Folder) Read() (list []enrolled.Record, bad []string, err error) {
 		if len(list) == enrolled.MaxRecords {
 			return list, append(bad, fmt.Sprintf("%s holds more than %d records: the rest is left out", f, enrolled.MaxRecords)), nil
 		}
-		r, err := f.read(name)
+		r, err := f.read(folder, name)
 		if err == nil && r.File() != name {
 			err = fmt.Errorf("belongs into the file %s", r.File())
 		}
@@ -59,10 +69,13 @@ func (f Folder) Read() (list []enrolled.Record, bad []string, err error) {
 
 func (f Folder) path(name string) string { return filepath.Join(string(f), name) }
 
-func (f Folder) read(name string) (enrolled.Record, error) {
+func (f Folder) read(folder fs.FileInfo, name string) (enrolled.Record, error) {
 	info, err := os.Lstat(f.path(name))
 	if err == nil && !info.Mode().IsRegular() {
 		err = errors.New("is no plain file")
+	}
+	if err == nil {
+		err = distrust(folder, info)
 	}
 	if err != nil {
 		return enrolled.Record{}, err
