@@ -149,3 +149,31 @@ func TestOver(t *testing.T) {
 		t.Error("an open invite")
 	}
 }
+
+func TestOrigin(t *testing.T) {
+	for page, want := range map[string]string{
+		"https://knock.example.org/k.html#x":  "https://knock.example.org",
+		"https://KNOCK.Example.org:8443/":     "https://knock.example.org:8443",
+		"https://knock.example.org:443/":      "https://knock.example.org",
+		"https://knock.example.org:/":         "https://knock.example.org",
+		"https://203.0.113.1/":                "https://203.0.113.1",
+		"https://[2001:DB8::1]:8443/":         "https://[2001:db8::1]:8443",
+		"https://xn--bcher-kva.example/":      "https://xn--bcher-kva.example",
+		"https://b\u00fccher.example/":        "",
+		"https://b%C3%BCcher.example/":        "",
+		"https://knock%E2%80%AE.example.org/": "",
+		"https://user@knock.example.org/":     "",
+		"http://knock.example.org/":           "",
+		"https:///k.html":                     "",
+		"https://[fe80::1%25eth0]/":           "",
+		"javascript://knock.example.org/":     "",
+	} {
+		got, err := enrolled.Origin(page)
+		if got != want || (err == nil) != (want != "") {
+			t.Errorf("%s: %q, %v, want %q", page, got, err, want)
+		}
+		if again, err := enrolled.Origin(got); want != "" && (err != nil || again != got) {
+			t.Errorf("%s: its origin is read as %q, %v", page, again, err)
+		}
+	}
+}

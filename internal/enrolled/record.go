@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -162,14 +163,19 @@ func (r Record) checkUse() error {
 	return nil
 }
 
-// Origin returns the origin of a page, with its port if that is not the usual one: what
-// a passkey is bound to, and its host is.
+// Origin returns the origin of a page as browsers write it: in small letters, with its
+// port if that is not the usual one. A name with other letters is given as they write it,
+// xn--…: so it can be shown, and is of one form.
 func Origin(page string) (string, error) {
 	u, err := url.Parse(page)
 	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || len(page) > 1024 {
 		return "", errors.New("want the address of the page, such as https://knock.example.org/")
 	}
-	return u.Scheme + "://" + u.Host, nil
+	host := strings.TrimSuffix(strings.TrimSuffix(strings.ToLower(u.Host), ":"), ":443")
+	if strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789.-:[]") != "" {
+		return "", errors.New("want the host of the page as browsers write it, such as xn--bcher-kva.example for bücher.example")
+	}
+	return u.Scheme + "://" + host, nil
 }
 
 // Allows reports whether the client may knock, and be enrolled, from a source.

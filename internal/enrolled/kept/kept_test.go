@@ -13,6 +13,7 @@ import (
 
 	"sallyport/internal/enrolled"
 	"sallyport/internal/enrolled/kept"
+	"sallyport/internal/lab/labtest"
 )
 
 // room is a folder with one record.
@@ -70,6 +71,9 @@ func link(path string, link func(old, now string) error) error {
 
 // Where there are more files than are looked at, that is said.
 func TestFullFolderIsNamed(t *testing.T) {
+	if !labtest.Long() {
+		t.Skip("makes thousands of files")
+	}
 	f, path := room(t)
 	for i := range 2 * enrolled.MaxRecords {
 		if err := os.WriteFile(filepath.Join(filepath.Dir(path), fmt.Sprintf(".draft%d", i)), nil, 0o600); err != nil {
