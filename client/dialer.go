@@ -15,8 +15,8 @@ import (
 // Dialer connects through the doors of a server, in the time that a plain
 // connection takes: it does not wait for the server to say that a door is open.
 //
-// It knocks, and a few milliseconds later begins to connect, from the same
-// address of this host. The acknowledgement is there before the answer to that
+// It knocks, with a message that it sends twice, and a few milliseconds after it has begun
+// starts to connect, from the same address of this host. The acknowledgement is there before the answer to that
 // attempt is; where none follows, the attempt came before the door was open,
 // and is made once more. One attempt ends before the next begins, so that a
 // service never sees two connections for one wish.

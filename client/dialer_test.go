@@ -104,8 +104,32 @@ func TestDialerTriesAgainWhenTheDoorIsOpen(t *testing.T) {
 	if err != nil || len(r.Grants) != 1 {
 		t.Fatalf("got %+v, %v", r, err)
 	}
-	if n := len(s.messages()); n != 1 {
-		t.Errorf("%d messages", n)
+	for _, m := range s.messages() {
+		if m.Nonce != s.messages()[0].Nonce {
+			t.Errorf("more than one message")
+		}
+	}
+}
+
+// The first message leaves twice, since the connection begins before anybody knows
+// that it has arrived. What is sent after that is another message.
+func TestDialerSendsTheFirstMessageTwice(t *testing.T) {
+	s := known(t)
+	var door service
+	address := freePort(t)
+	s.answer(func(n int, m *spa.Message, source netip.AddrPort) [][]byte {
+		if n < 3 {
+			return nil
+		}
+		door.listen(t, address)
+		return s.grant(n, m, source)
+	})
+	if _, err := dial(t, s, address, client.Options{Timeout: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	m := s.messages()
+	if m[0].Nonce != m[1].Nonce || m[1].Nonce == m[2].Nonce {
+		t.Errorf("of the first three messages the second is no copy, or the third is one")
 	}
 }
 
@@ -116,7 +140,7 @@ func TestDialerTriesAgainWithoutAnAnswer(t *testing.T) {
 	var door service
 	address := freePort(t)
 	s.answer(func(n int, _ *spa.Message, _ netip.AddrPort) [][]byte {
-		if n == 2 {
+		if n == 3 { // the second is the first once more
 			door.listen(t, address)
 		}
 		return nil

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"time"
 
 	"sallyport/internal/spa"
@@ -27,6 +28,7 @@ type flight struct {
 	source netip.Addr    // of this host, for messages to that address; invalid: the system chooses
 	prover spa.Prover    // what proves; nil: the key of the request
 	hold   time.Duration // for how long a message is sent again before the next one is made
+	copied time.Duration // after which the first message leaves a second time; 0: it does not
 	left   func()        // is called when the first message has left; nil: is not
 
 	tries    int           // messages that have left
@@ -68,7 +70,11 @@ func (f *flight) exchange(ctx context.Context, conn net.Conn) {
 	defer stop()
 	var tries []try
 	begun := time.Now()
-	for _, wait := range waits(f.opts.Timeout, rand.Float64) {
+	pauses := waits(f.opts.Timeout, rand.Float64)
+	if f.copied > 0 {
+		pauses = slices.Insert(pauses, 0, f.copied)
+	}
+	for _, wait := range pauses {
 		next, err := f.next(tries, conn)
 		if err != nil {
 			f.err = err
@@ -87,12 +93,13 @@ func (f *flight) exchange(ctx context.Context, conn net.Conn) {
 	}
 }
 
-// next makes the message of the next try: a new one, unless that costs a touch.
+// next makes the message of the next try: a new one, unless that costs a touch, or
+// the first is to be copied.
 func (f *flight) next(tries []try, conn net.Conn) (try, error) {
 	if len(tries) > 0 {
 		again := tries[len(tries)-1]
 		again.start, again.sent = time.Now(), f.opts.Now()
-		if again.start.Sub(again.made) < f.hold || f.hold == 0 && f.id.touched() {
+		if again.start.Sub(again.made) < f.hold || f.hold == 0 && f.id.touched() || len(tries) == 1 && f.copied > 0 {
 			return again, nil
 		}
 	}

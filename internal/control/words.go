@@ -38,7 +38,7 @@ type Status struct {
 	Refusals   map[event.Reason]uint64 `json:"refusals"`                // since the start
 	Dropped    uint64                  `json:"dropped"`                 // packets to closed ports, since the table was installed
 	Elsewhere  uint64                  `json:"elsewhere"`               // packets that might be knocks, but not at an address of this host
-	Copies     uint64                  `json:"copies"`                  // repetitions of messages in STUN
+	Copies     uint64                  `json:"copies"`                  // repetitions of messages in STUN, and copies right after a message
 	Goroutines int                     `json:"goroutines"`              // of the daemon: a number that grows and grows is a bug
 	Capture    map[string]Ring         `json:"capture"`
 	Moat       Moat                    `json:"moat"`

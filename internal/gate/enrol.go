@@ -97,7 +97,7 @@ func (m *messages) enrol(now time.Time, p *packet.Packet, a arrival, message *sp
 	if v != replay.Fresh {
 		return again(d, c, v)
 	}
-	m.recent.keep(now, a.message, i.Name, id, h.Bound)
+	m.recent.keep(now, p, a.message, c)
 	d.Authenticated, d.Bound, d.Message = true, h.Bound, event.Message(id.R)
 	d.Record.Message = &record
 	use := enrolled.Use{Kind: kind, Key: slices.Clone(key), At: now.UTC().Truncate(time.Second)}

@@ -112,7 +112,7 @@ func (f *foreign) judge(now time.Time, p *packet.Packet, message *fwknop.Message
 	if v != replay.Fresh {
 		return append(to, again(d, c, v))
 	}
-	f.recent.keep(now, p.Payload, client.Name, id, bound)
+	f.recent.keep(now, p, p.Payload, c)
 	d.Authenticated, d.Bound, d.Message = true, message.Source == p.Src, event.Message(id.R)
 	d.Record.Message = &record
 	return f.obey(now, p.Src, message, client, d, to)

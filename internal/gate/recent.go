@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"sallyport/internal/packet"
 	"sallyport/internal/replay"
 )
 
@@ -17,15 +18,14 @@ const recentMessages = 256
 // a shortcut; the replay guard decides.
 type recent [recentMessages]struct {
 	payload []byte
-	client  string
-	id      replay.Message
-	bound   bool
-	at      time.Time
+	copied
 }
 
-func (r *recent) keep(now time.Time, payload []byte, client string, id replay.Message, bound bool) {
-	c := &r[slotOf(payload)]
-	c.payload, c.client, c.id, c.bound, c.at = append(c.payload[:0], payload...), client, id, bound, now
+// keep takes a message that p has brought, by itself or in more.
+func (r *recent) keep(now time.Time, p *packet.Packet, message []byte, c copied) {
+	kept := &r[slotOf(message)]
+	c.at, c.from = now, netip.AddrPortFrom(p.Src, p.SrcPort)
+	kept.payload, kept.copied = append(kept.payload[:0], message...), c
 }
 
 // find returns what a copy is a copy of, with the source it came from.
@@ -34,7 +34,7 @@ func (r *recent) find(payload []byte, source netip.Addr) (found copied, ok bool)
 	if !bytes.Equal(c.payload, payload) {
 		return copied{}, false
 	}
-	found = copied{client: c.client, id: c.id, bound: c.bound, at: c.at}
+	found = c.copied
 	found.id.Source = source
 	return found, true
 }
@@ -44,7 +44,19 @@ type copied struct {
 	client string
 	id     replay.Message
 	bound  bool
-	at     time.Time // when it came first; zero: not known any more
+	at     time.Time      // when it came first; zero: not known any more
+	from   netip.AddrPort // and from where
+}
+
+// doubled is how soon after a message a copy from the same address and port is no
+// sign of anybody else: networks duplicate packets, and a client that connects
+// at once sends the first message twice.
+const doubled = 250 * time.Millisecond
+
+// isDouble reports whether a copy that p brings, which the guard calls repeated, is
+// one that nobody need hear of.
+func (c copied) isDouble(now time.Time, p *packet.Packet, v replay.Verdict) bool {
+	return v == replay.Repeated && c.from == netip.AddrPortFrom(p.Src, p.SrcPort) && now.Sub(c.at).Abs() <= doubled
 }
 
 // slotOf takes bytes that are random in every message. In a packet of fwknop's,

@@ -113,6 +113,11 @@ func (m *messages) observe(now time.Time, p *packet.Packet) (d Decision, partly 
 func (m *messages) look(now time.Time, p *packet.Packet, a arrival, d Decision) (Decision, []Decision) {
 	if c, ok := m.recent.find(a.message, p.Src); ok {
 		if v := seen(m.Guard, c.id, now); v == replay.Repeated || v == replay.Intercepted {
+			if c.isDouble(now, p, v) {
+				m.copies.count.Add(1)
+				d.Kind, d.Reason = KindNothing, ""
+				return d, nil
+			}
 			return a.again(now, d, c, v), nil
 		}
 	}
@@ -203,7 +208,7 @@ func (m *messages) judge(now time.Time, p *packet.Packet, a arrival, message *sp
 	if v != replay.Fresh {
 		return again(d, c, v), nil
 	}
-	m.recent.keep(now, a.message, client.Name, id, h.Bound)
+	m.recent.keep(now, p, a.message, c)
 	d.Authenticated, d.Bound, d.Message = true, h.Bound, event.Message(id.R)
 	d.Record.Message = &record
 	if h.Ack {

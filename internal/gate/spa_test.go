@@ -279,6 +279,38 @@ func TestReplays(t *testing.T) {
 	}
 }
 
+// A copy right after the message, from the same address and port, is no sign of
+// anybody: networks make such copies, and so do clients. It is counted.
+func TestDoubles(t *testing.T) {
+	g := newSPAGate(t, nil)
+	m := g.seal(g.alice, netip.Addr{}, door("ssh"))
+	come := func(after time.Duration, from netip.Addr, port uint16) []Decision {
+		return g.Observe(start.Add(after), &packet.Packet{Src: from, Dst: here, Proto: packet.UDP, SrcPort: port, DstPort: spaPort, Payload: m, Length: len(m)})
+	}
+	if d := g.deliver(start, client, m); d.Kind != event.KindGrant {
+		t.Fatalf("%+v", d)
+	}
+	for range 2 {
+		if list := come(doubled, client, 5555); len(list) != 0 {
+			t.Errorf("%+v", list)
+		}
+	}
+	if n := g.Copies(); n != 2 {
+		t.Errorf("%d copies are counted", n)
+	}
+	for name, list := range map[string][]Decision{
+		"later":             come(doubled+1, client, 5555),
+		"from another port": come(0, client, 5556),
+	} {
+		if d := one(t, list); d.Reason != event.Replayed {
+			t.Errorf("%s: %+v", name, d)
+		}
+	}
+	if d := one(t, come(0, other, 5555)); d.Reason != event.Intercepted {
+		t.Errorf("from another address: %+v", d)
+	}
+}
+
 // However often copies are sent, from wherever, they cost no budget: a new
 // message is judged at once.
 func TestCopiesCostNoBudget(t *testing.T) {

@@ -161,6 +161,6 @@ func (a arrival) reply(p *packet.Packet, message *spa.Message, password string) 
 	return r
 }
 
-// Copies returns how many copies of messages in STUN have come. Any goroutine may
-// call it.
+// Copies returns how many copies of messages have come that are nothing to report:
+// repetitions in STUN, and doubles. Any goroutine may call it.
 func (g *Gate) Copies() uint64 { return g.copies.count.Load() }
