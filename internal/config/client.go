@@ -32,6 +32,9 @@ func (l *loader) readClient(t *table) {
 		Suites:   list(s, "suites", `names of suites in quotes, such as ["mlkem768-x25519"]`, once(key.ParseSuite)),
 	}
 	l.checkSTUN(s, &c)
+	if len(c.Suites) > 0 && s.table.values["key"] == nil {
+		s.errorf(s.at("suites"), "suites means nothing without a key, since only messages have one: remove it, or add a key")
+	}
 	if s.empty("doors") {
 		s.errorf(s.at("doors"), `doors is missing: want at least one name of a door, such as ["ssh"]`)
 	}

@@ -36,6 +36,7 @@ func TestSTUN(t *testing.T) {
 		{spa("stun=true") + door + client(`key="`+passkey+`:443", stun=true`), `:3: client "a": key: the origin "https://knock.example.org:443" is none: want that of the page as browsers write it, such as https://knock.example.org or https://knock.example.org:8443`},
 		{spa("stun=true") + door + client(`key="`+passkey+`", stun=true, suites=["mlkem768-x25519"]`), `:3: client "a": suites leaves out "x25519", which all messages in STUN have: add it, or remove stun`},
 		{spa("stun=true") + door + client(`key="`+aKey+`", suites=["rot13"]`), `:3: client "a": suites: unknown suite "rot13": want mlkem768-x25519 or x25519`},
+		{door + client(`rotating="`+secretA+`", suites=["x25519"]`), `:2: client "a": suites means nothing without a key, since only messages have one: remove it, or add a key`},
 	} {
 		t.Run("", func(t *testing.T) { refuses(t, tree("sallyport.toml", bad.toml), main+bad.want) })
 	}
