@@ -264,7 +264,7 @@ func TestReaderSaysWhatIsWrong(t *testing.T) {
 	db.Close()
 	for path, want := range map[string]string{
 		filepath.Join(dir, "none.db"): "there is no journal yet",
-		junk:                          "not a database",
+		junk:                          "it is not a journal",
 		newer:                         "newer sallyport",
 	} {
 		r, err := OpenReader(path)
