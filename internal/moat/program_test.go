@@ -202,7 +202,7 @@ func TestVerifierHasRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The statistics at the end of each log (print_verification_stats in kernel/bpf/verifier.c).
-	_, statistics, _ := strings.Cut(log, "processed ")
+	_, statistics, _ := strings.Cut("\n"+log, "\nprocessed ") // a line before it may have the word, too
 	var n int
 	if _, err := fmt.Sscanf(statistics, "%d insns", &n); err != nil {
 		t.Fatalf("the verifier says %q: %v", log, err)
