@@ -70,6 +70,17 @@ func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
+// without is a flag that was given without its value, where it may have one: such
+// a value is never a word of its own.
+func without(cmd *cobra.Command) (name string) {
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if f.NoOptDefVal != "" && f.Value.Type() == "string" && f.Value.String() == f.NoOptDefVal {
+			name = f.Name
+		}
+	})
+	return name
+}
+
 // argumentProblem says what is wrong with the number of arguments.
 func argumentProblem(cmd *cobra.Command, check cobra.PositionalArgs, list []string) error {
 	if cmd.HasAvailableSubCommands() && len(list) > 0 {
@@ -79,6 +90,9 @@ func argumentProblem(cmd *cobra.Command, check cobra.PositionalArgs, list []stri
 	for n := len(list) - 1; n >= 0; n-- { // the longest beginning that fits
 		if check(cmd, list[:n]) == nil {
 			err = fmt.Errorf("one argument too many: %q", list[n])
+			if flag := without(cmd); flag != "" {
+				return usageError{hinted{err, fmt.Sprintf("the value of --%s stands behind an equals sign: --%s=%s", flag, flag, list[n])}}
+			}
 			break
 		}
 	}

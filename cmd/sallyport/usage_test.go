@@ -25,6 +25,8 @@ func TestWrongCommandLines(t *testing.T) {
 		{"status --json=maybe", `--json "maybe": want true or false`},
 		{"status x", `one argument too many: "x" | usage: sallyport status`},
 		{"why", `an argument is missing | usage: sallyport why`},
+		{"client profile a --host h --page https://k.example/", `one argument too many: "https://k.example/" | the value of --page stands behind an equals sign: --page=https://k.example/`},
+		{"page --serve 127.0.0.1:0", `one argument too many: "127.0.0.1:0" | the value of --serve stands behind an equals sign: --serve=127.0.0.1:0`},
 		{"why a b", `one argument too many: "b" | usage: sallyport why`},
 		{"open ssh --source", `--source needs a value`},
 		{"open ssh --source gate.example.org", `--source "gate.example.org": this is a name, and an address is wanted: look it up with getent hosts gate.example.org`},

@@ -77,7 +77,7 @@ func (b *Book) fits(r enrolled.Record, smallKey bool) error {
 		return control.Wrong("doors: "+strings.Join(namesOf(cfg), ", "), "there is no door %q", door)
 	}
 	if why := enrolled.Collision(cfg, r); why != "" {
-		return &control.Error{Text: fmt.Sprintf("cannot invite client %q: %s", r.Name, why), Remedy: "choose another name, or remove that client first"}
+		return &control.Error{Text: why, Remedy: "choose another name, or remove that client first"}
 	}
 	return nil
 }
