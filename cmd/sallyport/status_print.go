@@ -12,12 +12,13 @@ import (
 
 	"sallyport/internal/control"
 	"sallyport/internal/event"
+	"sallyport/internal/inert"
 	"sallyport/internal/packet"
 	"sallyport/internal/phrase"
 )
 
 func printStatus(w io.Writer, s control.Status, now time.Time) {
-	fmt.Fprintf(w, "sallyport %s, up %s, policy %s, closed ports %s\n", s.Version, remaining(now, s.Started), s.Policy, s.Closed)
+	fmt.Fprintf(w, "sallyport %s, up %s, policy %s, closed ports %s\n", inert.Text(s.Version), remaining(now, s.Started), inert.Text(s.Policy), inert.Text(s.Closed))
 	for _, p := range s.Problems {
 		warn(w, "%s", p)
 	}
@@ -84,7 +85,7 @@ func printGrants(w io.Writer, s control.Status, now time.Time) {
 
 func printCounters(w io.Writer, s control.Status) {
 	fmt.Fprintln(w)
-	line := func(format string, args ...any) { screenOf(w).prose("", "", fmt.Sprintf(format, args...)) }
+	line := func(format string, args ...any) { screenOf(w).prose("", "", inert.Text(fmt.Sprintf(format, args...))) }
 	line("Dropped at closed ports: %s. Strangers try every host; these came to nothing.", phrase.Count(int(s.Dropped), "packet"))
 	for _, name := range slices.Sorted(maps.Keys(s.Capture)) {
 		line("%s", captured(name, s.Capture[name]))
@@ -138,7 +139,7 @@ func printMoat(w io.Writer, m control.Moat) {
 	if m.Sampled > 1 {
 		text += fmt.Sprintf(" Of packets to closed ports, one in %d is looked at.", m.Sampled)
 	}
-	screenOf(w).prose("", "", text)
+	screenOf(w).prose("", "", inert.Text(text))
 	if m.Problem != "" {
 		warn(w, "moat: %s", m.Problem)
 	}

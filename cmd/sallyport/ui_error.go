@@ -26,9 +26,16 @@ func printError(w io.Writer, err error) {
 // inertLines makes a text of several lines inert, and each of them short: words of
 // a command line and names of files are repeated in errors.
 func inertLines(text string) string {
+	return eachLine(text, func(l string) string { return phrase.Short(inert.Text(l)) })
+}
+
+// inertText makes a text of several lines inert.
+func inertText(text string) string { return eachLine(text, inert.Text) }
+
+func eachLine(text string, change func(string) string) string {
 	lines := strings.Split(text, "\n")
 	for i := range lines {
-		lines[i] = phrase.Short(inert.Text(lines[i]))
+		lines[i] = change(lines[i])
 	}
 	return strings.Join(lines, "\n")
 }

@@ -71,7 +71,7 @@ func (s screen) paint(color, text string) string {
 
 // prose prints a text under a label, which is coloured.
 func (s screen) prose(color, label, text string) {
-	laid := columns.Prose(text, s.width, label)
+	laid := columns.Prose(inertText(text), s.width, label)
 	if len(laid) > len(label) {
 		laid = s.paint(color, label) + laid[len(label):]
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sallyport/internal/columns"
+	"sallyport/internal/inert"
 	"sallyport/internal/phrase"
 )
 
@@ -19,13 +20,13 @@ func remaining(until, now time.Time) string {
 	return phrase.Duration(left.Round(time.Second))
 }
 
-// table prints rows in columns.
+// table prints rows in columns. Whatever a cell holds, a terminal acts on none of it.
 func table(w io.Writer, rows func(row func(cells ...any))) {
 	var all [][]string
 	rows(func(cells ...any) {
 		row := make([]string, len(cells))
 		for i, c := range cells {
-			row[i] = fmt.Sprint(c)
+			row[i] = inert.Text(fmt.Sprint(c))
 		}
 		all = append(all, row)
 	})
