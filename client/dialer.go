@@ -16,10 +16,11 @@ import (
 // connection takes: it does not wait for the server to say that a door is open.
 //
 // It knocks, with a message that it sends twice, and a few milliseconds after it has begun
-// starts to connect, from the same address of this host. The acknowledgement is there before the answer to that
-// attempt is; where none follows, the attempt came before the door was open,
-// and is made once more. One attempt ends before the next begins, so that a
-// service never sees two connections for one wish.
+// starts to connect, from the same address of this host. The acknowledgement is there
+// before the answer to that attempt is; where none follows soon, the attempt came before
+// the door was open, and another begins beside it. The first to connect wins, and ends
+// the other before that is answered: a service sees one connection for one wish, unless a
+// line holds both answers up and delivers them at once; then the second is closed at once.
 //
 // If the name has addresses of both families, the second gets its knock and its
 // attempt a quarter of a second after the first (RFC 8305); what the loser has
@@ -96,7 +97,7 @@ func (d *Dialer) legs(k knocker, targets []netip.Addr, port uint16) ([]*leg, err
 			problem = err
 			continue
 		}
-		l := &leg{at: at, source: source, target: netip.AddrPortFrom(target, port), left: make(chan struct{}, 1), answered: d.Answered}
+		l := &leg{at: at, source: source, target: netip.AddrPortFrom(target, port), left: make(chan struct{}, 1), answered: d.Answered, dial: dialFrom}
 		if source.Is4() == target.Is4() {
 			l.local = source
 		}

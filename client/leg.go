@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -27,6 +28,7 @@ type leg struct {
 	local    netip.Addr     // and for the connection; invalid: its target is of the other family
 	target   netip.AddrPort // to connect to
 	answered func(Result)
+	dial     func(ctx context.Context, local netip.Addr, target netip.AddrPort) (net.Conn, error)
 
 	left    chan struct{} // gets a value when everything has been sent once
 	hasLeft atomic.Bool   // something has been sent
@@ -47,18 +49,21 @@ type attempt struct {
 	err    error
 }
 
-// run knocks and connects. One attempt is under way at any time. No error of
-// one that began before the door was known to be open is final.
+// run knocks and connects. One attempt is under way until the door is known to be
+// open; if that one may have come too early, another begins beside it, and the first
+// to connect wins. To end the first before would lose a connection that is just
+// being made: the service would see two, and a single grant be used up. The answer to
+// the second comes a round trip later, so that the service never sees it if the
+// first one wins. No error of an attempt that began before the door was known to
+// be open is final.
 func (l *leg) run(ctx context.Context, k knocker) (net.Conn, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	answers := make(chan answer, 1)
-	go func() { r, err := k.knock(ctx, l); answers <- answer{r, err} }()
-
-	var now *attempt // nil: none is under way
+	answers := l.knock(ctx, k)
+	var early, now *attempt // nil: none is under way
 	var begin <-chan time.Time
 	opened, failed := false, error(nil)
-	defer func() { now.drop() }()
+	defer func() { early.drop(); now.drop() }()
 	for {
 		select {
 		case <-l.left:
@@ -69,11 +74,14 @@ func (l *leg) run(ctx context.Context, k knocker) (net.Conn, error) {
 			}
 			l.report(a.result)
 			opened = true
-			begin = time.After(l.wait(k.head(), a.result.Took, now))
+			begin = time.After(l.wait(k.head(), a.result, now))
+		case <-early.ended():
+			if conn := early.take(); conn != nil {
+				return conn, nil
+			}
+			early = nil
 		case <-now.ended():
-			if now.err == nil {
-				conn := now.conn
-				now = nil
+			if conn := now.take(); conn != nil {
 				return conn, nil
 			}
 			if failed = now.err; now.opened {
@@ -81,15 +89,18 @@ func (l *leg) run(ctx context.Context, k knocker) (net.Conn, error) {
 			}
 			now, begin = nil, time.After(l.again(opened))
 		case <-begin:
-			if conn := now.abandon(); conn != nil {
-				now = nil
-				return conn, nil
-			}
-			now, begin = l.attempt(ctx, opened), nil
+			early, now, begin = beside(early, now), l.attempt(ctx, opened), nil
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
 	}
+}
+
+// knock begins to knock.
+func (l *leg) knock(ctx context.Context, k knocker) <-chan answer {
+	answers := make(chan answer, 1)
+	go func() { r, err := k.knock(ctx, l); answers <- answer{r, err} }()
+	return answers
 }
 
 // behind is why connecting fails where the door is open.
@@ -104,12 +115,16 @@ func (l *leg) behind(err error) error {
 // wait is how long after the acknowledgement the next attempt begins. The
 // answer to one that is under way comes later than the acknowledgement by what
 // it began later than the knock; beyond that, and the usual variation of the
-// way, it was too early.
-func (l *leg) wait(head, took time.Duration, now *attempt) time.Duration {
-	if now == nil {
+// way, it was too early. Where a second attempt might use up what the first one
+// needs, it waits for longer.
+func (l *leg) wait(head time.Duration, r Result, now *attempt) time.Duration {
+	switch {
+	case now == nil:
 		return 0
+	case slices.ContainsFunc(r.Grants, func(g Grant) bool { return g.Single }):
+		return head + max(30*time.Millisecond, r.Took/4)
 	}
-	return head + max(30*time.Millisecond, took/4)
+	return head + max(15*time.Millisecond, r.Took/8)
 }
 
 // again is how long after an attempt that failed the next one begins.
@@ -160,7 +175,7 @@ func (l *leg) attempt(ctx context.Context, opened bool) *attempt {
 	a := &attempt{opened: opened, cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(a.done)
-		a.conn, a.err = dialFrom(ctx, l.local, l.target)
+		a.conn, a.err = l.dial(ctx, l.local, l.target)
 	}()
 	return a
 }
@@ -173,20 +188,32 @@ func (a *attempt) ended() <-chan struct{} {
 	return a.done
 }
 
-// abandon ends an attempt, and returns its connection if that has just been made.
-func (a *attempt) abandon() net.Conn {
+// beside returns which of two attempts goes on beside a new one, and ends the other.
+func beside(early, now *attempt) *attempt {
+	if now == nil {
+		return early
+	}
+	early.drop()
+	return now
+}
+
+// take returns the connection of an attempt that has ended, which is no longer the
+// attempt's; nil: it has failed.
+func (a *attempt) take() net.Conn {
+	conn := a.conn
+	a.conn = nil
+	return conn
+}
+
+// drop ends an attempt and whatever it has made, unless that was taken.
+func (a *attempt) drop() {
 	if a == nil {
-		return nil
+		return
 	}
 	a.cancel()
 	<-a.done
-	return a.conn
-}
-
-// drop ends an attempt and whatever it has made.
-func (a *attempt) drop() {
-	if conn := a.abandon(); conn != nil {
-		conn.Close()
+	if a.conn != nil {
+		a.conn.Close()
 	}
 }
 
