@@ -18,6 +18,7 @@ import (
 	"sallyport/internal/atomicfile"
 	"sallyport/internal/build"
 	"sallyport/internal/config"
+	"sallyport/internal/consent"
 	"sallyport/internal/drill"
 	"sallyport/internal/event"
 	"sallyport/internal/lab"
@@ -36,13 +37,17 @@ type drillCommand struct {
 	severity                     string
 	wait                         *time.Duration
 	exercising, history, grouped bool
+	consenting                   bool
+	sources                      []string
+	valid                        *time.Duration
+	from, token, result          string
 	lang                         *langFlag
 }
 
 func newDrill(std stdio) *cobra.Command {
 	c := drillCommand{std: std}
 	cmd := &cobra.Command{
-		Use:     "drill [ATTACK…]",
+		Use:     "drill [ATTACK…|FILE]",
 		Short:   "Attack a copy of your own gate, and grade it",
 		GroupID: "server",
 		Long: `Builds a network out of namespaces, runs the real daemon in it with a copy of your configuration,
@@ -56,13 +61,21 @@ With --exercise nothing is attacked: the running daemon raises a finding that is
 webhooks, its log, and hooks with exercise = true, and the command waits until someone has run
 sallyport findings ack. It bans nobody and closes nothing; --history lists who answered, and when.
 
+A gate can be attacked from another machine, too, and that takes both sides. On the gate,
+--consent --for ADDRESS prints a token. On the attacker's machine, --from GATE --token TOKEN sends
+at most 200 packets a second from its own address, and prints a record. Back on the gate,
+--result TOKEN grades the record, lifts the bans that came of it, and ends the consent.
+
 The exit status is 0 if everything was as expected, 1 if not, and 2 for wrong use.`,
 		Example: `  sallyport drill --quick
   sallyport drill scan-ordered replay-restart
   sallyport drill --group stolen --html /root/drill.html
   sallyport drill --json > drill.json; sallyport drill --since drill.json
   sallyport drill --exercise --severity critical --wait 30m
-  sallyport drill --exercise --history`,
+  sallyport drill --exercise --history
+  sallyport drill --consent --for 203.0.113.7
+  sallyport drill --from gate.example.net --token TOKEN > record.json
+  sallyport drill --result TOKEN record.json`,
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return drillNames(), cobra.ShellCompDirectiveNoFileComp
 		},
@@ -76,6 +89,12 @@ The exit status is 0 if everything was as expected, 1 if not, and 2 for wrong us
 				return c.printExercises(cmd.Context())
 			case c.exercising:
 				return c.exercise(cmd.Context())
+			case c.consenting:
+				return c.giveConsent(cmd.Context())
+			case cmd.Flags().Changed("from"):
+				return c.attackFrom(cmd.Context(), args)
+			case cmd.Flags().Changed("result"):
+				return c.gradeRecord(cmd.Context(), args)
 			}
 			return c.run(cmd.Context(), args)
 		},
@@ -94,34 +113,74 @@ The exit status is 0 if everything was as expected, 1 if not, and 2 for wrong us
 	flags.StringVar(&c.severity, "severity", string(event.High), "with --exercise: its `LEVEL`: info, low, medium, high or critical")
 	c.wait = addDuration(cmd, "wait", 15*time.Minute, "with --exercise: how long to wait for that; 0s: not at all")
 	flags.BoolVar(&c.history, "history", false, "with --exercise: raise none, and list those there have been")
+	flags.BoolVar(&c.consenting, "consent", false, "on the gate: agree to attacks from another machine, and print the token for it")
+	flags.StringSliceVar(&c.sources, "for", nil, "with --consent: the attacker's `ADDRESS` as the gate sees it; me: where this SSH session comes from")
+	c.valid = addDuration(cmd, "valid", consent.Longest, "with --consent: for how long, 1m to 1h")
+	flags.StringVar(&c.from, "from", "", "on the attacker's machine: attack the gate at this `HOST` from here, and print a record")
+	flags.StringVar(&c.token, "token", "", "with --from: the `TOKEN` that --consent has printed")
+	flags.StringVar(&c.result, "result", "", "on the gate: grade the record in FILE, or of the input, of the drill with this `TOKEN`")
 	c.lang = languageFlag(cmd)
 	cmd.MarkFlagsMutuallyExclusive("list", "since")
 	cmd.MarkFlagsMutuallyExclusive("list", "html")
 	return cmd
 }
 
+// drillFlags says which flags go with which way of using the command; "" attacks a copy.
+var drillFlags = map[string][]string{
+	"":         {"config", "json", "lang", "group", "quick", "list", "html", "since", "at-once", "verbose"},
+	"exercise": {"config", "json", "lang", "severity", "wait", "history"},
+	"consent":  {"config", "json", "lang", "for", "valid"},
+	"from":     {"json", "lang", "token", "quick"},
+	"result":   {"config", "json", "lang", "html"},
+}
+
 // fits reports what of the command line does not go together.
-func (c *drillCommand) fits(cmd *cobra.Command, ids []string) error {
-	of := map[string]bool{"severity": true, "wait": true, "history": true} // with --exercise only
-	either := map[string]bool{"config": true, "json": true, "lang": true, "exercise": true}
+func (c *drillCommand) fits(cmd *cobra.Command, args []string) error {
+	mode := ""
 	var err error
 	cmd.Flags().Visit(func(f *pflag.Flag) {
-		switch {
-		case err != nil || either[f.Name]:
-		case of[f.Name] && !c.exercising:
-			err = usageError{fmt.Errorf("--%s goes with --exercise only", f.Name)}
-		case !of[f.Name] && c.exercising:
-			err = usageError{fmt.Errorf("--%s does not go with --exercise, which attacks nothing", f.Name)}
+		switch _, is := drillFlags[f.Name]; {
+		case is && mode != "":
+			err = usageError{fmt.Errorf("--%s does not go with --%s", f.Name, mode)}
+		case is:
+			mode = f.Name
+		}
+	})
+	without := map[string]string{"exercise": ", which attacks nothing"}[mode]
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		switch of := drillModeOf(f.Name); {
+		case err != nil || f.Name == mode || slices.Contains(drillFlags[mode], f.Name):
+		case of != "" && mode == "":
+			err = usageError{fmt.Errorf("--%s goes with --%s only", f.Name, of)}
+		default:
+			err = usageError{fmt.Errorf("--%s does not go with --%s%s", f.Name, mode, without)}
 		}
 	})
 	switch {
 	case err != nil:
-	case c.exercising && len(ids) > 0:
-		err = usageError{fmt.Errorf("%q does not go with --exercise, which attacks nothing", ids[0])}
+	case len(args) > 0 && (mode == "exercise" || mode == "consent"):
+		err = usageError{fmt.Errorf("%q does not go with --%s%s", args[0], mode, without)}
+	case len(args) > 1 && mode == "result":
+		err = usageError{fmt.Errorf("%q is one file too many: --result grades one", args[1])}
+	case mode == "from" && c.token == "":
+		err = usageError{hinted{errors.New("--from needs --token TOKEN"), "sallyport drill --consent prints it, on the gate that is attacked"}}
 	case *c.wait > 24*time.Hour:
 		err = usageError{fmt.Errorf("--wait %s: want 0s to 24h", phrase.Duration(*c.wait))}
 	}
 	return err
+}
+
+// drillModeOf is the flag that another one goes with, if it is not for the lab.
+func drillModeOf(flag string) string {
+	if slices.Contains(drillFlags[""], flag) {
+		return ""
+	}
+	for mode, flags := range drillFlags {
+		if slices.Contains(flags, flag) {
+			return mode
+		}
+	}
+	return ""
 }
 
 func drillNames() (names []string) {

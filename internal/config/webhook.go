@@ -27,7 +27,7 @@ const maxWebhooks = 20
 // number is not among them: findings sum it up.
 var webhookKinds = []event.Kind{
 	event.KindGrant, event.KindExpiry, event.KindRevocation, event.KindUse, event.KindRepair, event.KindReload, event.KindStart,
-	event.KindStop, event.KindOverload, event.KindKey, event.KindFailure, event.KindBan, event.KindFinding, event.KindAck,
+	event.KindStop, event.KindOverload, event.KindKey, event.KindFailure, event.KindBan, event.KindFinding, event.KindAck, event.KindDrill,
 }
 
 func (l *loader) readWebhook(t *table) {

@@ -33,7 +33,7 @@ func TestWebhooksAreRefused(t *testing.T) {
 	const (
 		url     = `url='https://x.example/', `
 		wantURL = `want an address that begins with https://, or with http:// for localhost, such as "https://chat.example/hooks/1"`
-		wantOn  = `want a list of ack, ban, expiry, failure, finding, grant, key, overload, reload, repair, revocation, start, stop or use`
+		wantOn  = `want a list of ack, ban, drill, expiry, failure, finding, grant, key, overload, reload, repair, revocation, start, stop or use`
 	)
 	for _, c := range []struct{ toml, want string }{
 		{"{}", "url is missing: " + wantURL},

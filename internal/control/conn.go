@@ -97,6 +97,24 @@ func (c *Conn) Exercise(ctx context.Context, q ExerciseRequest) (a ExerciseAnswe
 	return a, err
 }
 
+// Consent asks for the consent to a drill.
+func (c *Conn) Consent(ctx context.Context, q ConsentRequest) (a ConsentAnswer, err error) {
+	err = c.do(ctx, http.MethodPost, version+"/consent", q, &a)
+	return a, err
+}
+
+// Consented asks what came of a consent, or ends it.
+func (c *Conn) Consented(ctx context.Context, q ConsentedRequest) (a ConsentedAnswer, err error) {
+	err = c.do(ctx, http.MethodPost, version+"/consented", q, &a)
+	return a, err
+}
+
+// Doors asks what can be opened.
+func (c *Conn) Doors(ctx context.Context) (a DoorsAnswer, err error) {
+	err = c.do(ctx, http.MethodGet, version+"/doors", nil, &a)
+	return a, err
+}
+
 // Findings asks what is worth a look.
 func (c *Conn) Findings(ctx context.Context, q FindingsRequest) (a FindingsAnswer, err error) {
 	err = c.do(ctx, http.MethodGet, version+"/findings"+inQuery(q), nil, &a)

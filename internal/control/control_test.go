@@ -78,6 +78,12 @@ func (f *fake) Acknowledge(ctx context.Context, q AckRequest) (event.Finding, er
 func (f *fake) Exercise(context.Context, ExerciseRequest) (ExerciseAnswer, error) {
 	return ExerciseAnswer{}, f.err
 }
+func (f *fake) Consent(_ context.Context, q ConsentRequest) (ConsentAnswer, error) {
+	return ConsentAnswer{Sources: q.Sources}, f.err
+}
+func (f *fake) Consented(_ context.Context, q ConsentedRequest) (ConsentedAnswer, error) {
+	return ConsentedAnswer{ID: string(q.Proof)}, f.err
+}
 func (f *fake) Invite(_ context.Context, q InviteRequest) (InviteAnswer, error) {
 	return InviteAnswer{Until: time.Unix(1, 0).Add(time.Duration(q.For))}, f.err
 }

@@ -52,6 +52,8 @@ var verbs = []verb{
 	old(post("/remove", Admin, "remove a client that has enrolled itself, or take an invite back", Handler.Remove)),
 	old(post("/label", Admin, "write beside such a client who it is", Handler.Label)),
 	old(post("/exercise", Admin, "raise a finding that is none", Handler.Exercise)),
+	post("/consent", Admin, "agree to a drill from addresses that are named", Handler.Consent),
+	post("/consented", Admin, "what came of such a consent; end it and lift its bans", Handler.Consented),
 	old(post("/down", Admin, "open everything: remove the firewall table and end the daemon", Handler.Down)),
 }
 

@@ -173,6 +173,8 @@ type Handler interface {
 	Confirm(context.Context) error
 	Down(context.Context, DownRequest) (struct{}, error)
 	Exercise(context.Context, ExerciseRequest) (ExerciseAnswer, error)
+	Consent(context.Context, ConsentRequest) (ConsentAnswer, error)
+	Consented(context.Context, ConsentedRequest) (ConsentedAnswer, error)
 	Invite(context.Context, InviteRequest) (InviteAnswer, error)
 	Remove(context.Context, RemoveRequest) (RemoveAnswer, error)
 	Label(context.Context, LabelRequest) (RemoveAnswer, error)

@@ -23,6 +23,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"sallyport/internal/config"
+	"sallyport/internal/consent"
 	"sallyport/internal/control"
 	"sallyport/internal/daemon/actor"
 	"sallyport/internal/daemon/ban"
@@ -108,6 +109,7 @@ type Daemon struct {
 	problems *problems.List
 	messages atomic.Pointer[messages.Messages] // nil until SPA is on
 	memory   atomic.Pointer[memory.Memory]     // nil if nothing needs it and it could not be opened
+	consent  consent.Book                      // to a drill from elsewhere
 	keys     key.Keyring                       // the server keys in use
 
 	scrapes, apis, decoys, logins *services.Set
@@ -198,7 +200,7 @@ func (d *Daemon) make(cfg *config.Config) {
 	name, _ := os.Hostname() // without a name if the kernel does not say
 	d.webhooks = webhook.New(filepath.Join(cfg.Daemon.StateDir, "webhooks"), siem.Product{Version: d.opts.Version, Host: name}, d.events.Put, d.log)
 	d.watchman = watchman.New(d.found, d.events.Put, d.exposure.Found, cfg)
-	d.bans = ban.New(d.events.Put, d.firewall, func() []netip.Addr { return d.host.Own().Addresses })
+	d.bans = ban.New(func(e event.Event) { d.events.Put(d.consent.Event(e)) }, d.firewall, func() []netip.Addr { return d.host.Own().Addresses })
 	d.moat = keeper.New(d.log, d.system.moat)
 	for _, s := range []**services.Set{&d.scrapes, &d.apis, &d.decoys, &d.logins} {
 		*s = services.New(d.problems)

@@ -16,6 +16,7 @@ import (
 
 // found passes a finding on. What has only been counted further is no event.
 func (d *Daemon) found(f event.Finding, news bool) {
+	f = d.consent.Finding(f.Last, f)
 	d.journal.PutFinding(f)
 	if news {
 		d.events.Put(event.Event{Time: f.Last, Kind: event.KindFinding, Door: f.Door, Client: f.Client, Source: f.Source, Finding: &f,

@@ -91,6 +91,7 @@ func (d *Daemon) watching() []part {
 		{name: "events", run: func(ctx context.Context) error { return d.events.Run(ctx, d.sinks) }},
 		{name: "findings", claims: []string{"Detect", "Gate.RotationDue"}, prepare: committing(d.watchman.Configure), hear: d.watchman.Heard, run: d.watchman.Run},
 		{name: "bans", claims: []string{"Ban", "Gate.Trusted"}, prepare: committing(d.bans.Configure), hear: d.bans.Heard, run: d.bans.Run},
+		{name: "consent to a drill", hear: d.consent.Heard},
 		{name: "decoys", claims: []string{"Ban.Enabled", "Ban.Decoys"}, prepare: serves(d.decoys, d.decoyServices), run: d.decoys.Run, close: d.decoys.Close},
 		{name: "logins", claims: []string{"Detect.SSHLog"}, prepare: serves(d.logins, d.loginServices), run: d.logins.Run, close: d.logins.Close},
 		{name: "connections", claims: []string{"Doors"}, prepare: committing(d.reconfigureUses), hear: d.uses.Heard, run: d.watchUses},

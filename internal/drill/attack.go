@@ -16,6 +16,7 @@ import (
 	"context"
 	"time"
 
+	"sallyport/internal/consent"
 	"sallyport/internal/lang"
 )
 
@@ -37,6 +38,11 @@ type Attack struct {
 	needs func(*plan) string
 	alter func(*plan)
 	run   func(context.Context, *ground) error
+
+	// The same for an attack from elsewhere; see FromElsewhere.
+	lacks func(consent.Token) string
+	send  func(context.Context, *remote) error
+
 	// simulate judges in simulated time, with a folder for files.
 	simulate func(p *plan, dir string, r Result) (Result, error)
 }

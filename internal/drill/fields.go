@@ -35,6 +35,7 @@ type Field struct {
 const (
 	sayReaches         = "it reaches others"
 	sayListens         = "nothing but the gate listens in a drill"
+	sayNoUsers         = "nobody but the drill asks its daemon"
 	sayDecides         = "it decides who gets in"
 	sayJudged          = "the findings are graded by it"
 	sayForPeople       = "nothing is decided by it"
@@ -96,8 +97,8 @@ func Fields() []Field {
 		{"Journal.MaxSize", LeftOut, sayOverBefore},
 		{"Journal.Chain", Taken, sayShowsChange},
 		{"Metrics.Listen", LeftOut, sayListens},
-		{"API.View", LeftOut, sayListens},
-		{"API.Act", LeftOut, sayListens},
+		{"API.View", LeftOut, sayNoUsers},
+		{"API.Act", LeftOut, sayNoUsers},
 		{"API.Listen", LeftOut, sayListens},
 		{"API.TokenFile", LeftOut, sayListens},
 		{"API.ViewToken", LeftOut, sayListens},

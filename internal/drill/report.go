@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -24,6 +25,10 @@ type Report struct {
 	Began   time.Time `json:"began"`
 	Seconds float64   `json:"seconds"`
 	Results []Result  `json:"results"`
+
+	// Of a drill from elsewhere only.
+	From  []netip.Addr `json:"from,omitempty"`          // the attacker, as the gate sees it
+	Clock float64      `json:"clock_seconds,omitempty"` // by how much the gate's clock is ahead of the attacker's
 }
 
 // Read reads a report that was written before.
@@ -145,7 +150,26 @@ func (r Report) Text(w io.Writer, l lang.Lang) error {
 		}
 	}
 	_, err := fmt.Fprintf(w, "\n%s\n", r.sum(l))
+	if says := r.elsewhere(l); says != "" {
+		fmt.Fprintln(w, says)
+	}
 	return err
+}
+
+// elsewhere says from where a drill was carried out, and whether the clocks agree.
+func (r Report) elsewhere(l lang.Lang) string {
+	if len(r.From) == 0 {
+		return ""
+	}
+	var from []string
+	for _, a := range r.From {
+		from = append(from, a.String())
+	}
+	says := l.Sayf("Attacked from %s.", strings.Join(from, ", "))
+	if clock := time.Duration(r.Clock * float64(time.Second)); clock.Abs() > sameClock {
+		says += " " + l.Sayf("The gate's clock is %.0f s ahead of the attacker's (behind, if below 0); that is reckoned with.", clock.Seconds())
+	}
+	return says
 }
 
 func (r Report) sum(l lang.Lang) string {
@@ -188,6 +212,10 @@ func fieldsIn(l lang.Lang) (list []Field) {
 // HTML writes the report as one page that needs nothing else.
 func (r Report) HTML(w io.Writer, l lang.Lang) error {
 	var lines []line
+	fields := fieldsIn(l)
+	if len(r.From) > 0 { // nothing was taken of a configuration: the gate itself was attacked
+		fields = nil
+	}
 	for _, result := range r.Results {
 		class := map[Verdict]string{Held: "good", Skipped: "soft"}[result.Verdict]
 		if class == "" {
@@ -201,6 +229,6 @@ func (r Report) HTML(w io.Writer, l lang.Lang) error {
 		"Lang": l.Tag(), "Title": l.Say("Attacks on your own gate"), "Sum": r.sum(l), "Ok": r.Ok(),
 		"When": l.Time(r.Began, lang.Minute), "Config": r.Config, "Version": r.Version, "Heads": heads(l), "Lines": lines,
 		"DoesHead": l.Say("What the attacker does"), "NotHead": l.Say("What must not happen"), "FieldsHead": l.Say("What was taken of the configuration"),
-		"Fields": fieldsIn(l), "Stop": l.Say("."),
+		"Fields": fields, "Stop": l.Say("."), "From": r.elsewhere(l),
 	})
 }

@@ -34,12 +34,13 @@ const (
 	KindLogin      Kind = "login"     // someone has logged in at the service behind a door, or failed to
 	KindFinding    Kind = "finding"   // something worth a look: see Finding
 	KindAck        Kind = "ack"       // someone has acknowledged a finding
+	KindDrill      Kind = "drill"     // the consent to a drill from elsewhere was given, or has ended
 )
 
 // Kinds returns every kind of event, in the order above.
 func Kinds() []Kind {
 	return []Kind{KindGrant, KindRefusal, KindExpiry, KindRevocation, KindRepair, KindReload, KindStart, KindStop, KindOverload,
-		KindClock, KindKey, KindEnrolment, KindFailure, KindUse, KindContacts, KindBan, KindLogin, KindFinding, KindAck}
+		KindClock, KindKey, KindEnrolment, KindFailure, KindUse, KindContacts, KindBan, KindLogin, KindFinding, KindAck, KindDrill}
 }
 
 // Part names the room of the daemon that an event is from, where that matters
