@@ -20,6 +20,7 @@ import (
 
 	"sallyport/client"
 	"sallyport/internal/config"
+	"sallyport/internal/control"
 	"sallyport/internal/inspect"
 	"sallyport/internal/phrase"
 	"sallyport/internal/setup"
@@ -86,6 +87,10 @@ func (c *setupCommand) run(ctx context.Context, std stdio) error {
 	if err != nil {
 		return advise(err)
 	}
+	conn := control.Dial(cfg.Daemon.Socket)
+	if err := c.endEarlierTry(ctx, std.out, conn); err != nil {
+		return err
+	}
 	if c.host == "" {
 		c.host = c.address()
 	}
@@ -100,7 +105,7 @@ func (c *setupCommand) run(ctx context.Context, std stdio) error {
 	if err := c.handOver(std.out, d); err != nil {
 		return err
 	}
-	return c.try(ctx, std)
+	return c.try(ctx, std, conn)
 }
 
 // address is how the client reaches this server, as far as can be known here:
@@ -197,7 +202,8 @@ func authorizedKeys(file string) (list []authorizedKey) {
 	return list
 }
 
-// handOver has the person fetch the profile while the doors are still open.
+// handOver has the person fetch the profile while the doors are still open, if
+// they are: pair logs in by one of them.
 func (c *setupCommand) handOver(out io.Writer, d *dialog) error {
 	login := "root@" + c.host
 	sudo := ""
@@ -207,7 +213,15 @@ func (c *setupCommand) handOver(out io.Writer, d *dialog) error {
 	if c.paired {
 		return nil
 	}
-	fmt.Fprintf(out, "\nNothing is closed yet. On your own machine, fetch the profile of this server:\n\n  sallyport pair %s%s\n\n", login, sudo)
+	closed, err := tableIsThere()
+	if err != nil {
+		return err
+	}
+	now := "Nothing is closed yet."
+	if closed {
+		now = "Doors are closed already: if your own machine has no profile of this server, open them first (sallyport down), and run setup again."
+	}
+	fmt.Fprintf(out, "\n%s On your own machine, fetch the profile of this server:\n\n  sallyport pair %s%s\n\n", now, login, sudo)
 	if d == nil {
 		return hinted{errors.New("there is nobody here to say when that is done"), "run it there, and then here: sallyport setup --paired"}
 	}

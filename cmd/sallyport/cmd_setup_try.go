@@ -35,14 +35,10 @@ const (
 )
 
 // try closes the doors, and keeps them closed if the client gets in.
-func (c *setupCommand) try(ctx context.Context, std stdio) error {
+func (c *setupCommand) try(ctx context.Context, std stdio, conn *control.Conn) error {
 	cfg, err := loadConfig(c.path)
 	if err != nil {
 		return advise(err)
-	}
-	conn := control.Dial(cfg.Daemon.Socket)
-	if err := c.endEarlierTry(ctx, std.out, conn); err != nil {
-		return err
 	}
 	was, err := startOver(c.path)
 	if err != nil {
@@ -88,7 +84,7 @@ func (c *setupCommand) await(ctx context.Context, out io.Writer, cfg *config.Con
 }
 
 // endEarlierTry ends the daemon of a setup that was killed before anybody had got
-// in. Any other daemon guards this server, and is not for setup to end.
+// in, and opens what it closed: the profile may still have to be fetched. Any other daemon guards this server, and is not for setup to end.
 func (c *setupCommand) endEarlierTry(ctx context.Context, out io.Writer, conn *control.Conn) error {
 	status, err := conn.Status(ctx)
 	if control.NotRunning(err) {
@@ -114,15 +110,10 @@ func (c *setupCommand) endEarlierTry(ctx context.Context, out io.Writer, conn *c
 		return hinted{fmt.Errorf("a daemon guards this server already (process %d, configuration %s)", pid, status.Config),
 			fmt.Sprintf("change what it does with sallyport reload --confirm 5m; or stop it, which leaves the doors closed (systemctl stop sallyport, or kill %d), and run setup again", pid)}
 	}
-	fmt.Fprintf(out, "\nAn earlier setup was broken off before anybody had got in: its daemon (process %d) is ended, and its trial begins again.\n", pid)
-	p, err := openProcess(pid)
-	if err == nil {
-		defer p.close()
-		err = errors.Join(p.terminate(), p.await(ctx))
-	}
-	if err != nil {
+	if err := takeDown(ctx, conn, control.DownRequest{}); err != nil {
 		return fmt.Errorf("end the daemon of an earlier setup (process %d): %w", pid, err)
 	}
+	fmt.Fprintf(out, "An earlier setup was broken off before anybody had got in: its daemon (process %d) is ended, its doors are open again, and setup goes on.\n", pid)
 	return nil
 }
 

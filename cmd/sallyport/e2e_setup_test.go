@@ -160,6 +160,18 @@ func TestSetupAfterOneThatWasKilled(t *testing.T) {
 	}
 	<-ended
 	w.closed(w.Client, "tcp", at(w.Client, 22))
+	// A person who had no profile yet can fetch it: pair logs in by a door.
+	fetched := slices.DeleteFunc(slices.Clone(args), func(arg string) bool { return arg == "--paired" })
+	if out, errs, _ := w.run(w.Gate, fetched...); !strings.Contains(out, "was broken off") || !strings.Contains(out, "Nothing is closed yet.") {
+		t.Errorf("said:\n%s%s", out, errs)
+	}
+	w.open(w.Client, "tcp", at(w.Client, 22))
+	_, killed, ended = w.beginProcess(args)
+	if err := killed.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-ended
+	w.closed(w.Client, "tcp", at(w.Client, 22))
 	said, ended := w.begin(args)
 	if !strings.Contains(said.String(), "was broken off") {
 		t.Errorf("said:\n%s", said)
