@@ -45,9 +45,9 @@ VPN: ask from there for the public one). Or it was not the first knock of any se
 what every stray packet looks like, so it is not kept. To see packets as they arrive, run here:`: `パケットが届いていないのかもしれません。途中のファイアウォールかプロバイダーが破棄した、このサーバーのもので
 ないアドレスに送られた（sallyport status が数えています）、思っているのとは別のアドレスから出ている（NAT や VPN
 の内側なら、グローバルアドレスをそこで確かめてください）、などが考えられます。または、どのシーケンスの最初の
-ノックでもありませんでした。迷い込んだパケットと見分けがつかないので、記録されません。届くパケットを見るには、
+ノックでもなかったのかもしれません。その場合は、迷い込んだパケットと見分けがつかないので、記録されません。届くパケットを見るには、
 このサーバーで次を実行します:`,
-	"Nothing at door %s since %s.":                       "ドア %s への記録は、%s 以降ありません。",
+	"Nothing at door %s since %s.":                       "ドア %s についての記録は、%s 以降ありません。",
 	"touched closed ports, as knocks and scans do, %s%s": "%[1]s が、ノックやスキャンのように閉じたポートに触れました%[2]s",
 	"a connection by %s %s%s":                            "%[2]s が %[1]s を通って接続しました%[3]s",
 	"Now: door %s is open for nobody.":                   "現在: ドア %s は誰にも開いていません。",
