@@ -54,7 +54,7 @@ func TestTheLoserGivesBack(t *testing.T) {
 	closed.Close()
 	here, other := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("2001:db8::1")
 	to := func(l net.Listener, source netip.Addr) *leg {
-		return &leg{source: source, target: l.Addr().(*net.TCPAddr).AddrPort(), left: make(chan struct{}, 1)}
+		return &leg{source: source, target: l.Addr().(*net.TCPAddr).AddrPort(), left: make(chan struct{}, 1), dial: dialFrom}
 	}
 	for _, first := range []netip.Addr{other, here} {
 		s := &silent{over: make(chan struct{})}
