@@ -50,7 +50,7 @@ func TestJournalOfADay(t *testing.T) {
 	w.must(w.Gate, "open", "ssh", "-c", w.config, "--source", w.Attacker.IP4.String(), "--for", "1s")
 	w.journaled("expiry", "--door", "ssh")
 	w.must(w.Gate, "reload", "-c", w.config)
-	w.journaled("1 doors", "--kind", "reload")
+	w.journaled("1 door", "--kind", "reload")
 	w.kill()
 	w.journaled("first connection, to tcp/22") // nobody needs the daemon to read
 	why := w.must(w.Gate, "why", w.Client.IP4.String(), "-c", w.config)
@@ -141,7 +141,7 @@ func TestChangesAreJournaled(t *testing.T) {
 	w.must(w.Gate, "server-key", "rotate", "-c", w.config)
 	w.must(w.Gate, "reload", "-c", w.config)
 	w.journaled("the server key is ", "--kind", "key")
-	w.journaled("1 clients", "--kind", "reload")
+	w.journaled("1 client", "--kind", "reload")
 	socket, file := w.socket, filepath.Join(w.dir, "state", "journal.db")
 	text := "[daemon]\nsocket = \"" + socket + "\"\n[journal]\npath = \"" + file + "\"\n"
 	if err := os.WriteFile(w.config, []byte(text+"nonsense = 1\n"), 0o600); err != nil {

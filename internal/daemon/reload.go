@@ -21,6 +21,7 @@ import (
 	"sallyport/internal/gate"
 	"sallyport/internal/inforce"
 	"sallyport/internal/key"
+	"sallyport/internal/phrase"
 )
 
 // reload reads the configuration again and carries it everywhere, or nowhere.
@@ -36,7 +37,7 @@ func (d *Daemon) reload(ctx context.Context, q control.ReloadRequest) (control.R
 	case err != nil:
 		ev.Kind, ev.Detail = event.KindFailure, "the old configuration goes on: "+err.Error()
 	default:
-		ev.Detail = fmt.Sprintf("%d doors, %d clients", len(cfg.Doors), len(cfg.Clients))
+		ev.Detail = phrase.Count(len(cfg.Doors), "door") + ", " + phrase.Count(len(cfg.Clients), "client")
 		if !a.Until.IsZero() {
 			ev.Detail += ", on trial until " + a.Until.Format(time.TimeOnly)
 		}

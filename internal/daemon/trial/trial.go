@@ -23,6 +23,7 @@ import (
 	"sallyport/internal/daemon/boot"
 	"sallyport/internal/event"
 	"sallyport/internal/inforce"
+	"sallyport/internal/phrase"
 )
 
 // Trials can last this long.
@@ -249,7 +250,7 @@ func (t *Trial) rollback(ctx context.Context) error {
 	t.noteRolledBack(ended)
 	t.Problems.Clear("rollback")
 	t.Put(event.Event{Time: time.Now(), Kind: event.KindReload, Reason: event.ByRollback,
-		Detail: fmt.Sprintf("not confirmed in time: back to %d doors, %d clients", len(old.Doors), len(old.Clients))})
+		Detail: "not confirmed in time: back to " + phrase.Count(len(old.Doors), "door") + ", " + phrase.Count(len(old.Clients), "client")})
 	return nil
 }
 
