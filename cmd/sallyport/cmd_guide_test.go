@@ -13,7 +13,7 @@ func TestGuideCommand(t *testing.T) {
 	s := newServer(t, oneDoor+"sequence = [\"tcp/30211\", \"udp/7759\", \"udp/26903\", \"tcp/11468\", \"udp/18325\"]\n")
 	policy := s.write("policy.toml", "name = \"Ours\"\nlongest_grant = \"10m\"\n")
 	text, errs, status := call(t, "", "guide", "-c", s.config, "--policy", policy, "--lang", "en")
-	if status != 0 || !strings.Contains(text, "policy “Ours”") || !strings.Contains(text, "for longer than 10m") || strings.Contains(text, "7759") {
+	if status != 0 || !strings.Contains(text, "policy “Ours”") || !strings.Contains(text, "for longer than 10 minutes") || strings.Contains(text, "7759") {
 		t.Errorf("status %d, %s:\n%s", status, errs, text)
 	}
 	if _, mentions := commandLines(text); len(mentions) < 5 {

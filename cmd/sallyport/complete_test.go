@@ -62,7 +62,7 @@ func TestCompletions(t *testing.T) {
 		"knock":                                 ":4",
 		"add":                                   ":0",
 		"import knockd":                         ":0",
-		"client":                                "add label list profile remove rotate :4",
+		"client":                                "add invite label list profile remove rotate :4",
 	} {
 		words := strings.Fields(line)
 		if last := words[len(words)-1]; last != "w" && last != "h" {

@@ -7,7 +7,9 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
+	"sallyport/internal/event"
 	"sallyport/internal/lab/labtest"
 )
 
@@ -63,7 +65,10 @@ func TestReloadsLeaveNothing(t *testing.T) {
 	if labtest.Long() {
 		times = 250
 	}
-	reload(times) // fills what is bounded
+	for range 5000 { // fills what is bounded: the latest events, for those who follow them
+		h.daemon.feed.Put(event.Event{Time: time.Now(), Kind: event.KindReload, Detail: "one of many"})
+	}
+	reload(times)
 	objects, goroutines, descriptors := h.held()
 	reload(times)
 	again, goroutinesAgain, descriptorsAgain := h.held()

@@ -70,16 +70,6 @@ func check(db *sql.DB) error {
 	return nil
 }
 
-// readable reports why a file cannot be read better than SQLite does.
-func readable(path string) (os.FileInfo, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return f.Stat()
-}
-
 // Close releases the file.
 func (r *Reader) Close() error { return r.db.Close() }
 
