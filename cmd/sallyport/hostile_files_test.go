@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"sallyport/internal/consent"
 )
 
 // Whatever file a command is given that is not what it wants, it says so in one
@@ -32,11 +34,11 @@ func TestFilesThatAreSomethingElse(t *testing.T) {
 	files = append(files, filepath.Join(dir, "none"), "/dev/null")
 	made := filepath.Join(t.TempDir(), "made")
 	for _, command := range []string{
-		"guide -c CONFIG --policy FILE", "check --offline -c CONFIG --policy FILE", "drill -c CONFIG --since FILE", "observe report --file FILE", "page --with FILE",
+		"guide -c CONFIG --policy FILE", "check --offline -c CONFIG --policy FILE", "drill -c CONFIG --since FILE", "drill -c CONFIG --result TOKEN FILE", "observe report --file FILE", "page --with FILE",
 		"init --dir MADE --state MADE --socket MADE --yes --from-observed=FILE", "import sequences FILE", "import fwknop FILE", "add FILE", "events --journal FILE", "findings --journal FILE",
 	} {
 		for _, file := range files {
-			words := strings.Fields(strings.NewReplacer("CONFIG", s.config, "FILE", file, "MADE", made).Replace(command))
+			words := strings.Fields(strings.NewReplacer("CONFIG", s.config, "TOKEN", consent.Token{}.Identified([consent.RandomSize]byte{}).String(), "FILE", file, "MADE", made).Replace(command))
 			text, status := s.answers(words...)
 			if status == exitDone || strings.Count(text, "sallyport: ") != 1 || strings.ContainsAny(text, "\x00\x1b\a") ||
 				strings.Contains(text, "looking for beginning") || strings.Contains(text, "EOF") {

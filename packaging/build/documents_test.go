@@ -51,6 +51,7 @@ var treated = map[string]string{
 	"docs/CLIENT.md: sallyport doctor office":                                                 ran,
 	"docs/DRILL.md: sallyport drill --quick":                                                  "cmd/sallyport drills three configurations",
 	"docs/DRILL.md: sallyport drill --exercise":                                               "TestExercise",
+	"docs/DRILL.md: sallyport drill --consent":                                                "TestDrillFromElsewhere",
 	"docs/DRILL.md: sallyport drill -c sallyport.toml":                                        "cmd/sallyport drills three configurations like that",
 	"docs/OPERATIONS.md: sallyport observe --for 7d":                                          "cmd/sallyport observes a host, and makes doors of it",
 	"docs/OPERATIONS.md: nft add table inet track":                                            "cmd/sallyport observes a host with these lines",
