@@ -23,6 +23,7 @@ type Token struct {
 	Decoys []packet.Port `json:"y,omitempty"`
 	Tries  int           `json:"t,omitempty"` // pieces of evidence that make a ban
 	SPA    uint16        `json:"p,omitempty"` // 0: the gate takes no messages
+	Spared bool          `json:"n,omitempty"` // the gate never bans the attacker: it is too near, or has opened a door
 	Reject bool          `json:"r,omitempty"` // closed ports answer
 	Scan   int           `json:"f"`           // closed ports that make a fast scan
 	Slow   int           `json:"l"`           // and a slow one

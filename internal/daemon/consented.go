@@ -41,7 +41,9 @@ func (d *Daemon) Consent(ctx context.Context, q control.ConsentRequest) (control
 	if _, err := rand.Read(random[:]); err != nil {
 		return control.ConsentAnswer{}, err
 	}
-	token := targets(cfg, now.Add(length)).Identified(random)
+	token := targets(cfg, now.Add(length))
+	token.Spared = slices.ContainsFunc(sources, func(a netip.Addr) bool { return d.bans.Spares(a, now) != "" })
+	token = token.Identified(random)
 	given, err := d.consent.Give(now, token, sources, length)
 	if err != nil {
 		return control.ConsentAnswer{}, &control.Error{Text: err.Error(), Remedy: "sallyport drill --result ends it, or its time"}

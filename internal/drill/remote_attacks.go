@@ -17,6 +17,7 @@ import (
 const (
 	sayNoMessages = "the gate takes no messages"
 	sayNoDecoys   = "bans are off, or there are fewer decoys than the tries that a ban takes"
+	saySpared     = "the gate never bans this address: it is too near, or has opened a door today"
 	sayTooSlow    = "a scan that is slow enough would outlast the consent"
 	sayUnbanned   = "the source goes on unbanned"
 	messageSize   = 144 // of a message of the suite x25519 (docs/PROTOCOL.md)
@@ -80,6 +81,9 @@ func FromElsewhere() []Attack {
 			ID: "ban-decoys", Group: "deny", Does: "connects to the decoys, one after the other", Not: sayUnbanned,
 			Technique: "T1046", send: decoysFromElsewhere,
 			lacks: func(t consent.Token) string {
+				if t.Spared {
+					return saySpared
+				}
 				if len(t.Decoys) == 0 || len(t.Decoys) < t.Tries {
 					return sayNoDecoys
 				}

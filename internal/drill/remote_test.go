@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sallyport/internal/consent"
 	"sallyport/internal/control"
 	"sallyport/internal/event"
 	"sallyport/internal/packet"
@@ -79,6 +80,18 @@ func TestGradesFromElsewhere(t *testing.T) {
 		r := seen.Grade(Record{Began: act.Began, Ended: act.Ended, Acts: []Act{act}}, "")
 		if got := r.Results[0]; got.Verdict != c.want {
 			t.Errorf("%s: %+v", c.name, got)
+		}
+	}
+}
+
+// What the gate cannot show is left out, and not graded.
+func TestDecoysAreLeftOutWhereNobodyIsBanned(t *testing.T) {
+	decoys := packet.MustPorts("tcp/23", "tcp/2323")
+	attacks := FromElsewhere()
+	a := attacks[len(attacks)-1]
+	for want, token := range map[string]consent.Token{"": {Decoys: decoys, Tries: 2}, sayNoDecoys: {Decoys: decoys, Tries: 3}, saySpared: {Decoys: decoys, Tries: 1, Spared: true}} {
+		if got := a.lacks(token); got != want {
+			t.Errorf("%s: %q, want %q", a.ID, got, want)
 		}
 	}
 }

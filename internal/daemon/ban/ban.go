@@ -116,6 +116,13 @@ func (p *proven) any(within netip.Prefix, since time.Time) bool {
 	return false
 }
 
+// Spares says why a source is never banned by evidence; "" if it can be.
+func (b *Bans) Spares(source netip.Addr, now time.Time) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.spares(source, now)
+}
+
 // spares says why a source is never banned; "" if it can be.
 func (b *Bans) spares(source netip.Addr, now time.Time) string {
 	as := event.BannedAs(source)
