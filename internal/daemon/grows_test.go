@@ -5,6 +5,7 @@ package daemon
 import (
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -65,8 +66,8 @@ func TestReloadsLeaveNothing(t *testing.T) {
 	if labtest.Long() {
 		times = 250
 	}
-	for range 5000 { // fills what is bounded: the latest events, for those who follow them
-		h.daemon.feed.Put(event.Event{Time: time.Now(), Kind: event.KindReload, Detail: "one of many"})
+	for n := range 5000 { // fills what is bounded: the latest events, each with a text of its own
+		h.daemon.feed.Put(event.Event{Time: time.Now(), Kind: event.KindReload, Detail: "as long as others are " + strconv.Itoa(n)})
 	}
 	reload(times)
 	objects, goroutines, descriptors := h.held()
