@@ -36,3 +36,43 @@ long: peers ## more rounds, and with the race detector
 beside: peers ## beside firewalld, ufw, Docker, Podman and fw4's rules, and with services behind doors; takes six minutes
 	SALLYPORT_REQUIRE=netns,peers $(GO) test -count=1 -timeout 30m ./test/beside
 
+platforms: ## other kernels and other systemds, in docs/PLATFORMS.md; takes an hour, and says what it needs
+	scripts/install-peers $$(test/platforms/packages)
+	test/platforms/all
+
+emulated: ## tests as programs for other processors, most of them emulated; takes half an hour, e.g. make emulated TARGETS=linux_mips
+	GO=$(GO) test/emulated $(TARGETS)
+
+fuzz: ## each fuzz target for FUZZTIME
+	GO=$(GO) scripts/fuzz $(FUZZTIME)
+
+bench: ## the benchmarks of the code, e.g. make bench BENCH=Observe
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+bench-peers: peers ## side by side with knockd, fwknopd and others, in bench/out/
+	$(GO) run ./bench
+
+bench-detect: ## what is found rightly and wrongly, e.g. make bench-detect SEED=7
+	$(GO) run ./bench/detect -seed $(SEED)
+
+lint: ## gofmt, vet, staticcheck, and that it builds elsewhere
+	scripts/lint
+
+generate: ## files made from others
+	$(GO) generate ./...
+
+pictures: build peers ## those of the README, from the real demo and report, in docs/pictures/
+	GO=$(GO) scripts/pictures
+
+package: ## the Debian and the RPM package, in dist/, e.g. make package ARCH=arm64
+	$(GO) -C packaging run ./build -arch $(ARCH)
+
+release: ## everything of a version, in dist/, e.g. make release VERSION=v1.2.3; TARGETS="linux_mips" for some
+	rm -rf dist
+	$(GO) -C packaging run ./build -release -version '$(VERSION)' $(TARGETS)
+
+sizes: ## builds the client for all targets, and writes into docs/CLIENT.md how large each is
+	$(GO) -C packaging run ./build -sizes -version '$(VERSION)'
+
+clean:
+	rm -rf bin dist bench/out

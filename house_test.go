@@ -320,6 +320,24 @@ func TestWordsOfCommentsAndDocuments(t *testing.T) {
 	}
 }
 
+// Every target that the Makefile names has a rule: make takes a phony target without
+// one for done.
+func TestMakefileDoesWhatItNames(t *testing.T) {
+	text, err := os.ReadFile("Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	phony := regexp.MustCompile(`(?m)^\.PHONY: (.*)$`).FindStringSubmatch(string(text))
+	if phony == nil || len(strings.Fields(phony[1])) < 20 {
+		t.Fatalf(".PHONY: %q", phony)
+	}
+	for _, name := range strings.Fields(phony[1]) {
+		if !regexp.MustCompile(`(?m)^` + name + `:.*\n\t`).Match(text) {
+			t.Errorf("make %s does nothing", name)
+		}
+	}
+}
+
 // Other packages see little of the gate: it decides, and all else has the words of
 // package event.
 func TestGateIsSmall(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,17 +48,22 @@ func TestAttemptsBesideEachOther(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				start, attempts, connected, last := time.Now(), 0, 0, time.Duration(0)
+				var mu sync.Mutex // attempts are beside each other
 				l := &leg{left: make(chan struct{}, 1)}
 				l.dial = func(ctx context.Context, _ netip.Addr, _ netip.AddrPort) (net.Conn, error) {
 					takes := roundTrip
+					mu.Lock()
 					if attempts++; attempts == 1 {
 						takes = c.first
 					}
 					last = time.Since(start)
+					mu.Unlock()
 					if err := sleep(ctx, takes); err != nil {
 						return nil, err
 					}
+					mu.Lock()
 					connected++
+					mu.Unlock()
 					conn, other := net.Pipe()
 					other.Close()
 					return conn, nil

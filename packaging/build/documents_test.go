@@ -218,7 +218,7 @@ printf '[imap]\nsequence = 17001,9002,24003\ncommand = ufw allow from %%IP%% to 
 	m.run("", "docs/OPERATIONS.md", "sallyport import knockd")
 	m.run("", "docs/OPERATIONS.md", "sallyport events -f", "; sallyport findings ack ID", "")
 	for _, document := range []string{"README.md", "README.ja.md"} {
-		m.run("", document, "sallyport check", "sallyport reload --confirm 60s", "sallyport reload --confirm 60s && sallyport confirm")
+		m.run("", document, "sallyport check", "sallyport reload --confirm 60s", "sallyport reload --confirm 60s && sallyport confirm", "sallyport top ", "sallyport top --help ")
 		m.reaches("bob", true, "22")
 		// The daemon ends after it has answered; until then starting it does nothing.
 		m.must("bash", "-c", "until [ \"$(systemctl is-active sallyport)\" = inactive ]; do sleep 0.1; done; systemctl start sallyport")
