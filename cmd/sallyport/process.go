@@ -35,17 +35,6 @@ func (p process) close() {
 	}
 }
 
-// terminate asks it to end.
-func (p process) terminate() error {
-	if p.fd < 0 {
-		return nil
-	}
-	if err := unix.PidfdSendSignal(p.fd, unix.SIGTERM, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
-		return os.NewSyscallError("pidfd_send_signal", err)
-	}
-	return nil
-}
-
 // await waits until it has ended: what it owned in the kernel is nobody's then.
 func (p process) await(ctx context.Context) error {
 	for p.fd >= 0 && ctx.Err() == nil {

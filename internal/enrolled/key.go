@@ -2,15 +2,13 @@ package enrolled
 
 import (
 	"bytes"
-	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/elliptic"
 	"errors"
-	"math/big"
 
 	"golang.org/x/crypto/ssh"
 
 	"sallyport/internal/config"
+	"sallyport/internal/passkey"
 	"sallyport/internal/spa"
 )
 
@@ -23,12 +21,12 @@ func ParseKey(kind byte, key []byte) (ssh.PublicKey, error) {
 			return nil, err
 		}
 		return k, config.CheckKey(k)
-	case kind == spa.KindP256 && len(key) == 33:
-		var x, y *big.Int
-		if x, y = elliptic.UnmarshalCompressed(elliptic.P256(), key); x == nil {
-			return nil, errors.New("is no point of P-256")
+	case kind == spa.KindP256:
+		k, err := passkey.ParseP256(key)
+		if err != nil {
+			return nil, err
 		}
-		return ssh.NewPublicKey(&ecdsa.PublicKey{Curve: elliptic.P256(), X: x, Y: y})
+		return ssh.NewPublicKey(k)
 	}
 	return nil, errors.New("is of no kind that this program knows")
 }

@@ -105,12 +105,26 @@ func publicOf(kind string, raw []byte) (crypto.PublicKey, error) {
 	if kind == EdDSA && len(raw) == ed25519.PublicKeySize {
 		return ed25519.PublicKey(raw), nil
 	}
-	if kind == ES256 && len(raw) == 33 {
-		if x, y := elliptic.UnmarshalCompressed(elliptic.P256(), raw); x != nil {
-			return &ecdsa.PublicKey{Curve: elliptic.P256(), X: x, Y: y}, nil
+	if kind == ES256 {
+		if k, err := ParseP256(raw); err == nil {
+			return k, nil
 		}
 	}
 	return nil, fmt.Errorf("the key is none of type %s: copy the line of the page again", kind)
+}
+
+// ParseP256 returns the key of a point in its compressed form of 33 bytes (SEC 1,
+// section 2.3.4), as devices give theirs.
+func ParseP256(compressed []byte) (*ecdsa.PublicKey, error) {
+	x, y := elliptic.UnmarshalCompressed(elliptic.P256(), compressed)
+	if x == nil {
+		return nil, errors.New("is no point of P-256")
+	}
+	point := make([]byte, 1+2*32)
+	point[0] = 4 // uncompressed
+	x.FillBytes(point[1:33])
+	y.FillBytes(point[33:])
+	return ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point)
 }
 
 // hostOf returns the host of an origin. It has to be written as browsers write it,
