@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/internal/config"
+	"sallyport/internal/control"
 	"sallyport/internal/lint"
 	"sallyport/internal/lint/facts"
 	"sallyport/internal/phrase"
@@ -57,21 +58,12 @@ The exit status is 0 if nothing is as grave as --severity, and 1 if something is
 
 // checked is what check prints as JSON.
 type checked struct {
-	Config   string    `json:"config"`
-	Doors    int       `json:"doors"`
-	Clients  int       `json:"clients"`
-	Host     bool      `json:"host"` // whether it was looked at
-	Notes    []string  `json:"notes"`
-	Problems []problem `json:"problems"`
-}
-
-type problem struct {
-	Rule     string        `json:"rule"`
-	Severity lint.Severity `json:"severity"`
-	File     string        `json:"file"`
-	Line     int           `json:"line"` // 0: the file as a whole
-	Text     string        `json:"text"`
-	Remedy   string        `json:"remedy"`
+	Config   string                `json:"config"`
+	Doors    int                   `json:"doors"`
+	Clients  int                   `json:"clients"`
+	Host     bool                  `json:"host"` // whether it was looked at
+	Notes    []string              `json:"notes"`
+	Problems []control.LintProblem `json:"problems"`
 }
 
 func check(std stdio, o checkOptions) error {
@@ -84,7 +76,7 @@ func check(std stdio, o checkOptions) error {
 		return invalid(std, o, err)
 	}
 	cfg, left := withRecords(cfg)
-	result := checked{Config: cfg.Path, Doors: len(cfg.Doors), Clients: len(cfg.Clients), Host: !o.offline, Notes: append([]string{}, left...), Problems: []problem{}}
+	result := checked{Config: cfg.Path, Doors: len(cfg.Doors), Clients: len(cfg.Clients), Host: !o.offline, Notes: append([]string{}, left...), Problems: []control.LintProblem{}}
 	now := time.Now()
 	var host *lint.Facts
 	if !o.offline {
@@ -99,7 +91,7 @@ func check(std stdio, o checkOptions) error {
 	}
 	grave := false
 	for _, p := range problems {
-		result.Problems = append(result.Problems, problem{p.Rule, p.Severity, p.Place.File, p.Place.Line, p.Text, p.Remedy})
+		result.Problems = append(result.Problems, control.NewLintProblem(p))
 		grave = grave || p.Severity.AtLeast(least)
 	}
 	if o.json {
@@ -133,12 +125,12 @@ func invalid(std stdio, o checkOptions, err error) error {
 	if !o.json || !errors.As(err, &mistakes) {
 		return err
 	}
-	result := checked{Config: o.config, Notes: []string{}, Problems: []problem{}}
+	result := checked{Config: o.config, Notes: []string{}, Problems: []control.LintProblem{}}
 	if absolute, err := filepath.Abs(o.config); err == nil {
 		result.Config = absolute
 	}
 	for _, m := range mistakes {
-		result.Problems = append(result.Problems, problem{"invalid", lint.Error, m.Place.File, m.Place.Line, m.Err.Error(), "correct it"})
+		result.Problems = append(result.Problems, control.NewLintProblem(lint.Problem{Rule: "invalid", Severity: lint.Error, Place: m.Place, Text: m.Err.Error(), Remedy: "correct it"}))
 	}
 	printJSON(std.out, result)
 	return errSilent

@@ -71,7 +71,7 @@ func (l *wire) take() (list []datagram) {
 	return list
 }
 
-// String says of a packet what whoever stands on the way can see.
+// String says of a packet what an eavesdropper on the way can see.
 func (d datagram) String() string {
 	switch {
 	case d.protocol == unix.IPPROTO_TCP:

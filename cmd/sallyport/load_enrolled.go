@@ -19,7 +19,7 @@ func loadKnown(path string) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	over, _ := enrolled.Over(cfg, records(cfg))
+	over, _ := withRecords(cfg)
 	return over, nil
 }
 

@@ -163,16 +163,25 @@ func (c *Conn) do(ctx context.Context, method, path string, q, a any) error {
 		}
 		body = bytes.NewReader(text)
 	}
-	r, err := http.NewRequestWithContext(ctx, method, "http://sallyport"+path, body)
+	response, err := c.send(ctx, method, path, body)
 	if err != nil {
-		return fmt.Errorf("ask the daemon: %w", err)
-	}
-	response, err := c.http.Do(r)
-	if err != nil {
-		return c.explain(err)
+		return err
 	}
 	defer response.Body.Close()
 	return c.read(response, a)
+}
+
+// send sends a request and returns the beginning of the answer.
+func (c *Conn) send(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(ctx, method, "http://sallyport"+path, body)
+	if err != nil {
+		return nil, fmt.Errorf("ask the daemon: %w", err)
+	}
+	response, err := c.http.Do(r)
+	if err != nil {
+		return nil, c.explain(err)
+	}
+	return response, nil
 }
 
 func (c *Conn) read(response *http.Response, a any) error {

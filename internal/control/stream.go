@@ -102,13 +102,9 @@ func (s *Server) send(ctx context.Context, w http.ResponseWriter, r *http.Reques
 func (c *Conn) Follow(ctx context.Context, after string, each func(Notice) error) error {
 	ctx, end := context.WithCancel(ctx)
 	defer end()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://sallyport"+version+"/events"+inQuery(NoticesRequest{After: after}), nil)
+	response, err := c.send(ctx, http.MethodGet, version+"/events"+inQuery(NoticesRequest{After: after}), nil)
 	if err != nil {
-		return fmt.Errorf("ask the daemon: %w", err)
-	}
-	response, err := c.http.Do(r)
-	if err != nil {
-		return c.explain(err)
+		return err
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {

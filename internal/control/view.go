@@ -174,6 +174,11 @@ type LintProblem struct {
 	Remedy   string        `json:"remedy"`
 }
 
+// NewLintProblem writes a problem as it is sent, and as sallyport check prints it.
+func NewLintProblem(p lint.Problem) LintProblem {
+	return LintProblem{Rule: p.Rule, Severity: p.Severity, File: p.Place.File, Line: p.Place.Line, Text: p.Text, Remedy: p.Remedy}
+}
+
 // ReportRequest asks for the figures of some time.
 type ReportRequest struct {
 	Since time.Time `json:"since,omitzero"` // seven days ago if nothing says since when

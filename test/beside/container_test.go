@@ -37,7 +37,7 @@ func calling(to netip.AddrPort) []string {
 }
 
 // Docker publishes a port, and hides its containers. Its daemon lays its rules
-// anew at each start.
+// again at each start.
 func TestDocker(t *testing.T) {
 	w := newWorld(t, lab.Options{}, "dockerd", "docker", "containerd", "iptables-nft", "busybox", "nft", "tar")
 	w.forward()

@@ -250,7 +250,7 @@ func (i *Inquiry) Lint(context.Context) (control.LintAnswer, error) {
 	found, notes := i.around.OfHost(cfg)
 	a := control.LintAnswer{At: now, Notes: append([]string{}, notes...), Problems: []control.LintProblem{}}
 	for _, p := range lint.Check(cfg, found, now) {
-		a.Problems = append(a.Problems, control.LintProblem{Rule: p.Rule, Severity: p.Severity, File: p.Place.File, Line: p.Place.Line, Text: p.Text, Remedy: p.Remedy})
+		a.Problems = append(a.Problems, control.NewLintProblem(p))
 	}
 	i.linted, i.of = a, cfg
 	return a, nil
