@@ -124,7 +124,7 @@ func (l *leg) wait(head time.Duration, r Result, now *attempt) time.Duration {
 	case slices.ContainsFunc(r.Grants, func(g Grant) bool { return g.Single }):
 		return head + max(30*time.Millisecond, r.Took/4)
 	}
-	return head + max(15*time.Millisecond, r.Took/8)
+	return head + max(2*time.Millisecond, r.Took/64)
 }
 
 // again is how long after an attempt that failed the next one begins.

@@ -37,13 +37,13 @@ func TestAttemptsBesideEachOther(t *testing.T) {
 		after, wins time.Duration // when the last of them begins and when there is a connection
 	}{
 		"in time":                {false, roundTrip, 1, 5 * time.Millisecond, 125 * time.Millisecond},
-		"a little late":          {false, 134 * time.Millisecond, 1, 5 * time.Millisecond, 139 * time.Millisecond},
-		"dropped":                {false, never, 2, 140 * time.Millisecond, 260 * time.Millisecond},
-		"late":                   {false, 200 * time.Millisecond, 2, 140 * time.Millisecond, 205 * time.Millisecond},
+		"a little late":          {false, 121 * time.Millisecond, 1, 5 * time.Millisecond, 126 * time.Millisecond},
+		"dropped":                {false, never, 2, 127 * time.Millisecond, 247 * time.Millisecond},
+		"late":                   {false, 200 * time.Millisecond, 2, 127 * time.Millisecond, 205 * time.Millisecond},
 		"single, a little late":  {true, 140 * time.Millisecond, 1, 5 * time.Millisecond, 145 * time.Millisecond},
 		"single, dropped":        {true, never, 2, 155 * time.Millisecond, 275 * time.Millisecond},
 		"single, late":           {true, 200 * time.Millisecond, 2, 155 * time.Millisecond, 205 * time.Millisecond},
-		"later than the next is": {false, 300 * time.Millisecond, 2, 140 * time.Millisecond, 260 * time.Millisecond},
+		"later than the next is": {false, 300 * time.Millisecond, 2, 127 * time.Millisecond, 247 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
