@@ -109,7 +109,7 @@ func (w *world) refusesRecords(token, record string) {
 	other := strings.Replace(record, `"attacks"`, `"sent":1,"attacks"`, 1)
 	for name, c := range map[string]struct{ token, record, want string }{
 		"tampered":          {token, strings.Replace(record, `"opened": []`, `"opened": ["tcp/22"]`, 1), "something in it was changed"},
-		"a field twice":     {token, other, "something in it was changed"},
+		"a field twice":     {token, other, "no record of a drill"},
 		"no record":         {token, "{}", "no record of a drill"},
 		"half a token":      {token[:len(token)-4], record, "not all of it"},
 		"another's record":  {token, strings.Replace(record, `"consent": "`, `"consent": "0`, 1), "the record is of the consent"},

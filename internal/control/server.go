@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"sallyport/internal/strictjson"
 )
 
 const (
@@ -176,18 +179,11 @@ func (s *Server) record(ctx context.Context, r *http.Request, q any, err error) 
 // decode reads one JSON value and nothing after it. No body at all is an
 // empty request.
 func decode(body io.Reader, v any) error {
-	d := json.NewDecoder(body)
-	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil {
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
+	text, err := io.ReadAll(body)
+	if err != nil || len(bytes.TrimSpace(text)) == 0 {
 		return err
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("there is something after the JSON value")
-	}
-	return nil
+	return strictjson.Unmarshal(text, v)
 }
 
 // malformed is a request that could not be read.

@@ -12,6 +12,7 @@ import (
 
 	"sallyport/internal/consent"
 	"sallyport/internal/packet"
+	"sallyport/internal/strictjson"
 )
 
 // Record is what was done from elsewhere, by the clock of the machine that did it. It
@@ -58,7 +59,7 @@ func ReadRecord(from io.Reader, t consent.Token) (Record, error) {
 	switch {
 	case err != nil:
 		return r, err
-	case len(text) > maxRecord || json.Unmarshal(text, &r) != nil || len(r.Acts) == 0:
+	case len(text) > maxRecord || strictjson.Lenient(text, &r) != nil || len(r.Acts) == 0:
 		return r, errors.New("this is no record of a drill: want what sallyport drill --from prints")
 	case r.Consent != t.ID:
 		return r, fmt.Errorf("the record is of the consent %.20q, and the token of %q", r.Consent, t.ID)

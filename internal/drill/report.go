@@ -4,7 +4,6 @@ package drill
 
 import (
 	_ "embed"
-	"encoding/json"
 	"fmt"
 	"html/template"
 	"io"
@@ -16,6 +15,7 @@ import (
 
 	"sallyport/internal/columns"
 	"sallyport/internal/lang"
+	"sallyport/internal/strictjson"
 )
 
 // Report is what a drill has brought, as --json writes it.
@@ -43,7 +43,7 @@ func Read(path string) (Report, error) {
 	if err != nil {
 		return r, err
 	}
-	if json.Unmarshal(text, &r) != nil || len(r.Results) == 0 {
+	if strictjson.Lenient(text, &r) != nil || len(r.Results) == 0 {
 		return r, fmt.Errorf("%q is no report of a drill: want what sallyport drill --json prints", path)
 	}
 	return r, nil

@@ -21,6 +21,7 @@ import (
 
 	"sallyport/internal/atomicfile"
 	"sallyport/internal/config"
+	"sallyport/internal/strictjson"
 )
 
 const (
@@ -57,7 +58,7 @@ func (s Store) Read() (*Record, error) {
 	}
 	var r Record
 	if err == nil {
-		err = json.Unmarshal(text, &r)
+		err = strictjson.Lenient(text, &r)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the copy of what is in force (%s): %w", s.path(recordName), err)

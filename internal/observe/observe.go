@@ -10,7 +10,6 @@
 package observe
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -20,6 +19,7 @@ import (
 	"time"
 
 	"sallyport/internal/packet"
+	"sallyport/internal/strictjson"
 )
 
 // Bounds of what is kept. MaxFile is more than a record of these sizes takes.
@@ -140,9 +140,7 @@ func Decode(text []byte) (*Record, error) {
 		return nil, fmt.Errorf("has more than %d bytes", MaxFile)
 	}
 	r := new(Record)
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(r); err != nil {
+	if err := strictjson.Unmarshal(text, r); err != nil {
 		return nil, errBroken // not in the words of the decoder
 	}
 	if len(r.Ports) > maxPorts || r.Watch < 0 || r.Since.IsZero() {
