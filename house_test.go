@@ -58,7 +58,7 @@ var mayExec = regexp.MustCompile(`^(internal/lab|internal/served|internal/hook/|
 
 const module = "sallyport/"
 
-// file is a Go source file that is not a test.
+// file is a Go source file.
 type file struct {
 	path, dir string
 	*ast.File
@@ -101,20 +101,27 @@ var (
 	roomLine = regexp.MustCompile(`^      ([a-z][a-z0-9/]*)  +\S`)
 )
 
+// sources are the files of the programs, without tests.
 func sources(t *testing.T) []file {
+	t.Helper()
+	return slices.DeleteFunc(parsed(t, func(path string) bool {
+		_, err := os.Stat(filepath.Join(path, "go.mod")) // another module
+		return path == "bench" || path == "test" || err == nil
+	}), func(f file) bool { return strings.HasSuffix(f.path, "_test.go") })
+}
+
+// parsed reads the Go files of all folders but those to skip.
+func parsed(t *testing.T, skip func(dir string) bool) []file {
 	t.Helper()
 	var list []file
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
+		if err != nil || path == "." {
 			return err
 		}
-		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") && path != "." || d.Name() == "testdata" || path == "bench" || path == "test" || path == "bin") {
+		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || d.Name() == "node_modules" || path == "bin" || skip(path)) {
 			return filepath.SkipDir
 		}
-		if _, err := os.Stat(filepath.Join(path, "go.mod")); d.IsDir() && path != "." && err == nil {
-			return filepath.SkipDir // another module
-		}
-		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+		if !strings.HasSuffix(path, ".go") {
 			return nil
 		}
 		parsed, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
@@ -290,26 +297,33 @@ func TestWordsOfUsers(t *testing.T) {
 	}
 }
 
-// Words that no comment and no document has either. They are listed beside better
-// ones in CONTRIBUTING.md.
+// Words that nothing has, be it a comment, a text of a program or test, or a document.
+// They are listed beside better ones in CONTRIBUTING.md.
 var unclear = regexp.MustCompile(`(?i)\b(whoever|somebody|anew|tells? whether)\b`)
 
-func TestWordsOfCommentsAndDocuments(t *testing.T) {
+func TestWordsOfEverything(t *testing.T) {
 	check := func(where, text string) {
 		if word := unclear.FindString(text); word != "" {
 			t.Errorf("%s says %q: %.120q", where, word, text)
 		}
 	}
-	for _, f := range sources(t) {
+	files := parsed(t, func(string) bool { return false })
+	for _, f := range files {
 		for _, group := range f.Comments {
 			check(f.path, group.Text())
 		}
+		ast.Inspect(f.File, func(n ast.Node) bool {
+			if l, ok := n.(*ast.BasicLit); ok && l.Kind == token.STRING && f.path != "house_test.go" { // which has to name them
+				check(f.path, l.Value)
+			}
+			return true
+		})
 	}
 	documents, err := filepath.Glob("docs/*.md")
-	if err != nil || len(documents) < 15 {
-		t.Fatalf("%d documents, %v", len(documents), err)
+	if err != nil || len(documents) < 15 || len(files) < 900 {
+		t.Fatalf("%d documents and %d files, %v", len(documents), len(files), err)
 	}
-	for _, path := range append(documents, "README.md", "SECURITY.md") {
+	for _, path := range append(documents, "README.md", "SECURITY.md", "Makefile", "internal/unit/sallyport.service", "internal/config/reference.toml") {
 		text, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)

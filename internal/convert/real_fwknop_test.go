@@ -125,7 +125,7 @@ func compare(t *testing.T, theirs map[string]string, runs bool, r Result) {
 	c := r.Config.Clients[0]
 	if !runs { // fwknopd knows no IPv6 sources; here they restrict all the same
 		if !strings.Contains(r.Text, "from") {
-			t.Errorf("fwknopd refuses it, and here it lets somebody in:\n%s", r.Text)
+			t.Errorf("fwknopd refuses it, and here it lets someone in:\n%s", r.Text)
 		}
 		return
 	}

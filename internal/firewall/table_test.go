@@ -22,7 +22,7 @@ import (
 	"sallyport/internal/packet"
 )
 
-var update = flag.Bool("update", false, "write the golden rulesets anew")
+var update = flag.Bool("update", false, "write the golden rulesets again")
 
 // everything uses all that a configuration can say.
 func everything() *config.Config {

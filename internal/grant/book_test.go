@@ -148,7 +148,7 @@ func TestLimit(t *testing.T) {
 	mustOpen(t, b, ssh(bob, 30), start)
 	third := ssh(bob.Next(), 30)
 	if _, err := b.Open(third, start); err == nil {
-		t.Error("whoever knows a sequence takes the room of those who have shown a key")
+		t.Error("one who knows a sequence takes the room of those who have shown a key")
 	}
 	mustOpen(t, b, of("alice", third), start)
 	if _, err := b.Open(operators(ssh(bob.Next().Next(), 30)), start); err == nil {

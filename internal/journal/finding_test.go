@@ -14,7 +14,7 @@ import (
 
 func found(id string, severity event.Severity, n uint64) event.Finding {
 	return event.Finding{ID: id, Rule: "scan-fast", Severity: severity, Source: mole, First: noon, Last: noon.Add(time.Duration(n) * time.Second),
-		Count: n, Explanation: "somebody scans", Advice: "nothing", Evidence: []string{"900 ports in 3s"}}
+		Count: n, Explanation: "someone scans", Advice: "nothing", Evidence: []string{"900 ports in 3s"}}
 }
 
 func findings(t *testing.T, path string, all bool) []event.Finding {

@@ -278,7 +278,7 @@ func (w *writer) removed() {
 	_ = w.file.close() // into a file without a name
 	w.file, w.retryAt = nil, time.Time{}
 	w.log.Warn("the journal was removed or replaced while in use; a fresh one is begun", "path", w.path, "rows_up_to", rows)
-	w.tell(w.options.Load().Now(), fmt.Sprintf("the journal was removed or replaced while in use: rows up to number %d are gone, unless somebody has kept them", rows))
+	w.tell(w.options.Load().Now(), fmt.Sprintf("the journal was removed or replaced while in use: rows up to number %d are gone, unless a copy was kept", rows))
 }
 
 // tell writes what the journal has to say about itself.

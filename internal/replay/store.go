@@ -143,7 +143,7 @@ func (s *Store) loadGeneration(g *Guard, n uint32) error {
 	file := blank(n, s.slots())
 	copy(file[slotSize:], good)
 	if e := s.files.Replace(fileName(n), file); e != nil {
-		err = fmt.Errorf("%w; write it anew: %w", err, e)
+		err = fmt.Errorf("%w; write it again: %w", err, e)
 	}
 	return err
 }

@@ -16,7 +16,7 @@ import (
 	"sallyport/internal/packet"
 )
 
-var update = flag.Bool("update", false, "write the vectors anew")
+var update = flag.Bool("update", false, "write the vectors again")
 
 // vector is a published example of the derivation.
 type vector struct {

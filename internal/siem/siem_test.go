@@ -18,7 +18,7 @@ var (
 	alice   = netip.MustParseAddr("192.0.2.10")
 	finding = event.Finding{
 		ID: "f1", Rule: "near-miss", Severity: event.High, Source: alice, First: at.Add(-time.Minute), Last: at, Count: 3,
-		Explanation: "Somebody knows part of a secret.", Advice: "Rotate it.", Evidence: []string{"after 4 right knocks of 5"},
+		Explanation: "Someone knows part of a secret.", Advice: "Rotate it.", Evidence: []string{"after 4 right knocks of 5"},
 	}
 )
 

@@ -16,7 +16,7 @@ import (
 	"sallyport/internal/spa"
 )
 
-var update = flag.Bool("update", false, "write the test vectors anew")
+var update = flag.Bool("update", false, "write the test vectors again")
 
 const (
 	vectorFile = "testdata/vectors.json"

@@ -296,7 +296,7 @@ func FuzzOpen(f *testing.F) {
 		must(t, s.Write(Step("x", "y", 1<<40)))
 		_, again, notices := Open(m, "this boot", 0)
 		if len(notices) > 0 || !again.Used(Step("x", "y", 1<<40)) || again.Floor() != g.Floor() {
-			t.Fatalf("written anew: %q", notices)
+			t.Fatalf("written again: %q", notices)
 		}
 		for key, n := range g.highest {
 			if again.highest[key] < n {

@@ -86,7 +86,7 @@ func parsePattern(text string) (netip.Prefix, error) {
 	case err == nil:
 		return p, nil
 	case strings.IndexFunc(text, func(c rune) bool { return c >= 'g' && c <= 'z' || c >= 'G' && c <= 'Z' }) >= 0:
-		return netip.Prefix{}, errors.New("host names are not accepted, as whoever answers for the name would decide: " + want)
+		return netip.Prefix{}, errors.New("host names are not accepted, as the one who answers for the name would decide: " + want)
 	}
 	return netip.Prefix{}, errors.New(want)
 }

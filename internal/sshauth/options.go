@@ -85,7 +85,7 @@ var ownOptions = []string{"doors", "from", "expiry-time", "max-open", "single"}
 
 // demanding are options that are refused on the line of a client, and why.
 var demanding = map[string]string{
-	"cert-authority":  "is not possible: a client is one key, not whoever an authority signs for",
+	"cert-authority":  "is not possible: a client is one key, not all that an authority signs for",
 	"verify-required": "cannot be enforced for a knock: leave it to sshd, in a line of its own",
 }
 

@@ -369,7 +369,7 @@ func TestWants(t *testing.T) {
 
 func TestChatMessages(t *testing.T) {
 	hostile := "<!channel> & <https://evil.example|click> *bold* `x`\n\x1b[2J\u202e"
-	f := event.Finding{Severity: event.High, Explanation: "Somebody scans " + hostile, Advice: "Look at it.", Count: 3}
+	f := event.Finding{Severity: event.High, Explanation: "Someone scans " + hostile, Advice: "Look at it.", Count: 3}
 	text, err := message("slack", siem.Product{Host: "gate"}, event.Event{Kind: event.KindFinding, Finding: &f})
 	if err != nil {
 		t.Fatal(err)
@@ -378,7 +378,7 @@ func TestChatMessages(t *testing.T) {
 	if err := json.Unmarshal(text, &m); err != nil || len(m) != 1 {
 		t.Fatalf("%s: %v", text, err)
 	}
-	if strings.ContainsAny(m["text"], "<>`") || !strings.HasPrefix(m["text"], "*Sallyport on gate*: high: Somebody scans &lt;!channel&gt;") || !strings.HasSuffix(m["text"], "(seen 3 times)\nLook at it.") {
+	if strings.ContainsAny(m["text"], "<>`") || !strings.HasPrefix(m["text"], "*Sallyport on gate*: high: Someone scans &lt;!channel&gt;") || !strings.HasSuffix(m["text"], "(seen 3 times)\nLook at it.") {
 		t.Errorf("%q", m["text"])
 	}
 	text, err = message("slack", siem.Product{}, grant(1))
@@ -419,7 +419,7 @@ func TestSetAgain(t *testing.T) {
 	moved.Place = config.Place{File: "/elsewhere", Line: 7}
 	s.Set([]config.Webhook{at(comes.URL), moved})
 	if !slices.Contains(s.places, kept) {
-		t.Error("a place that stays was begun anew")
+		t.Error("a place that stays was begun again")
 	}
 	s.Put(grant(1))
 	stays.next(t)

@@ -10,7 +10,7 @@ import (
 )
 
 const description = `port knocking that stays silent and opens one door for one source
-Services stay closed and silent at the firewall. Whoever proves a secret, by a
+Services stay closed and silent at the firewall. Anyone who proves a secret, by a
 sequence of knocks or one encrypted packet signed with an SSH key, gets one
 door, for one source address, for a short time, and the kernel closes it again.`
 

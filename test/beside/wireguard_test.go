@@ -115,7 +115,7 @@ func TestWireGuard(t *testing.T) {
 	if err := w.Gate.Sysctl("net.netfilter.nf_conntrack_udp_timeout_stream", "1"); err != nil {
 		t.Fatal(err)
 	}
-	tun.through() // the kernel counts anew from here
+	tun.through() // the kernel counts from here
 	w.sallyport(w.Gate, "revoke", "-c", w.served.Config, "--all")
 	w.Eventually("the flow is forgotten", func() bool {
 		time.Sleep(3 * time.Second) // in which nothing may ask for the service

@@ -186,7 +186,7 @@ func retriesTable(c *contestant, found []besieged) report.Table {
 		Notes: []string{
 			fmt.Sprintf("junk: from random sources; with the public key: rightly tagged, %d different ones, and damaged at the end", forgedJunk),
 			fmt.Sprintf("a client gives up after %d tries; tries: of those who got in, as tries × clients; p50: from the first try", maxTries),
-			"the daemon is started anew for each client, so that it knows neither its address nor its network",
+			"the daemon is started afresh for each client, so that it knows neither its address nor its network",
 		},
 	}
 	for i, s := range sieges {

@@ -178,7 +178,7 @@ func TestWideBans(t *testing.T) {
 	b.Heard(event.Event{Time: start, Kind: event.KindGrant, Source: mole(200)})
 	ban(0, 100)
 	if len(k.until) != 100 || b.Has(mole(200), start) {
-		t.Errorf("beside somebody who has opened a door: %d bans", len(k.until))
+		t.Errorf("beside someone who has opened a door: %d bans", len(k.until))
 	}
 }
 

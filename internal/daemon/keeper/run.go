@@ -87,7 +87,7 @@ func (k *Keeper) Status() control.Moat {
 	k.mu.Lock()
 	s := control.Moat{Mode: string(k.mode), Problem: k.problem, Contacts: k.Counts(), Interfaces: []control.MoatInterface{}}
 	if k.taken && s.Problem == "" {
-		s.Problem = fmt.Sprintf("somebody has a socket on udp/%d: nothing is dropped", k.port)
+		s.Problem = fmt.Sprintf("a program has a socket on udp/%d: nothing is dropped", k.port)
 	}
 	k.mu.Unlock()
 	if k.moat == nil {

@@ -287,7 +287,7 @@ func (t *Trial) MayTry(confirm time.Duration) error {
 	case confirm != 0 && (confirm < Least || confirm > Most):
 		return control.Wrong(fmt.Sprintf("want %s to %s", Least, Most), "cannot try a configuration for %s", confirm)
 	case confirm == 0 && t.record.Load().Pending():
-		return errors.New("a configuration is on trial: keep it with sallyport confirm, wait until it is rolled back, or begin anew with sallyport reload --confirm 60s")
+		return errors.New("a configuration is on trial: keep it with sallyport confirm, wait until it is rolled back, or begin another trial with sallyport reload --confirm 60s")
 	}
 	return nil
 }
