@@ -42,6 +42,7 @@ type Around struct {
 type Inquiry struct {
 	around Around
 	slow   chan struct{} // held by who reads much of the journal
+	guests chan struct{} // held beside it by who is no administrator: these always find room
 
 	mu     sync.Mutex // held while the host is looked at
 	linted control.LintAnswer
@@ -53,7 +54,7 @@ func New(a Around) *Inquiry {
 	if a.OfHost == nil {
 		a.OfHost = facts.OfHost
 	}
-	return &Inquiry{around: a, slow: make(chan struct{}, 2)}
+	return &Inquiry{around: a, slow: make(chan struct{}, mostReaders), guests: make(chan struct{}, mostReaders-1)}
 }
 
 const (
@@ -61,6 +62,9 @@ const (
 	mostFindings = 1000
 	mostClients  = 500
 	usual        = 100
+
+	// mostReaders is how many read the journal at a time. One of them is an administrator.
+	mostReaders = 2
 
 	// patience is how long the journal may be read for one answer.
 	patience = 20 * time.Second
@@ -87,12 +91,11 @@ var errNoJournal error = &control.Error{Text: "there is no journal yet", Remedy:
 func (i *Inquiry) read(ctx context.Context, do func(context.Context, *journal.Reader) error) error {
 	ctx, end := context.WithTimeout(ctx, patience)
 	defer end()
-	select {
-	case i.slow <- struct{}{}:
-		defer func() { <-i.slow }()
-	case <-ctx.Done():
-		return &control.Error{Text: "the journal is being read by others", Remedy: "try again in a moment"}
+	leave, err := i.enter(ctx)
+	if err != nil {
+		return err
 	}
+	defer leave()
 	r, err := journal.OpenReader(i.around.InForce().Journal.Path)
 	switch {
 	case errors.Is(err, journal.ErrNoJournal):
@@ -106,6 +109,29 @@ func (i *Inquiry) read(ctx context.Context, do func(context.Context, *journal.Re
 		return &control.Error{Text: "reading the journal takes too long", Remedy: "ask for less: a shorter time, one client, one door"}
 	}
 	return err
+}
+
+// enter waits for room to read.
+func (i *Inquiry) enter(ctx context.Context) (leave func(), err error) {
+	rooms := []chan struct{}{i.guests, i.slow}
+	if control.RightsOf(ctx).Has(control.Admin) {
+		rooms = rooms[1:]
+	}
+	for n, room := range rooms {
+		select {
+		case room <- struct{}{}:
+		case <-ctx.Done():
+			for _, taken := range rooms[:n] {
+				<-taken
+			}
+			return nil, &control.Error{Text: "the journal is being read by others", Remedy: "try again in a moment"}
+		}
+	}
+	return func() {
+		for _, taken := range rooms {
+			<-taken
+		}
+	}, nil
 }
 
 // Journal returns events of the journal.
