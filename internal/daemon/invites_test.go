@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -99,6 +100,51 @@ func TestEnrolledClientsAreALayer(t *testing.T) {
 	h.knows("alice tablet")
 	h.restart()
 	h.knows("alice tablet")
+}
+
+// What becomes of invites and of who has enrolled is on record with who ordered it.
+func TestOrdersAboutEnrolledClientsAreOnRecord(t *testing.T) {
+	h := newHouse(t)
+	h.configure(spaForInvites + doorSSH)
+	h.start()
+	h.enrols("phone", "ssh")
+	alice := control.As(t.Context(), "console says alice", control.Administrator)
+	began, err := h.daemon.Notices(t.Context(), control.NoticesRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	invite := control.InviteRequest{Client: "tablet", Doors: []string{"ssh"}, Key: aPublicKey(t), For: control.Duration(time.Hour)}
+	if _, err := h.daemon.Invite(alice, invite); err != nil {
+		t.Fatal(err)
+	}
+	for _, label := range []string{"営業部", ""} {
+		if _, err := h.daemon.Label(alice, control.LabelRequest{Client: "phone", Label: label}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"phone", "tablet"} {
+		if _, err := h.daemon.Remove(alice, control.RemoveRequest{Client: name}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, after := "", began[0].ID
+	h.eventually("all is on record", func() bool {
+		list, err := h.daemon.Notices(t.Context(), control.NoticesRequest{After: after})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range list {
+			if after = n.ID; n.Event != nil {
+				text += n.Event.Detail + "\n"
+			}
+		}
+		return strings.Contains(text, "taken back")
+	})
+	for _, what := range []string{"an invite was made for ssh, valid until .*", `the label is now "営業部"`, "the label was removed", "the enrolled client was removed", "the open invite was taken back"} {
+		if !regexp.MustCompile("(?m)^" + what + ", ordered by console says alice$").MatchString(text) {
+			t.Errorf("%s: not on record with who ordered it:\n%s", what, text)
+		}
+	}
 }
 
 // Where the configuration names the same client, it wins, and the status says so.

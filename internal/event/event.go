@@ -26,7 +26,7 @@ const (
 	KindOverload   Kind = "overload"  // something was lost or skipped because too much arrived
 	KindClock      Kind = "clock"     // the clock of a client, or our own, is off
 	KindKey        Kind = "key"       // a server key was made or rotated
-	KindEnrolment  Kind = "enrolment" // an invite was made, used or taken back
+	KindEnrolment  Kind = "enrolment" // an invite was made, used or taken back; who has enrolled was labelled or removed
 	KindFailure    Kind = "failure"   // something on the host did not work; nothing was opened by it
 	KindUse        Kind = "use"       // a connection that a grant let in has begun, or ended
 	KindContacts   Kind = "contacts"  // closed ports that one source has touched in an interval

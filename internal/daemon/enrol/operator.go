@@ -44,9 +44,13 @@ func (b *Book) Invite(ctx context.Context, q control.InviteRequest, smallKey fun
 	if err := b.Bring(ctx); err != nil {
 		return control.InviteAnswer{}, err
 	}
-	b.Put(event.Event{Time: now, Kind: event.KindEnrolment, Reason: event.ByOperator, Client: r.Name,
-		Detail: fmt.Sprintf("an invite was made for %s, valid until %s", strings.Join(r.Doors, ", "), r.Until.Format(time.RFC3339))})
+	b.ordered(ctx, now, r.Name, fmt.Sprintf("an invite was made for %s, valid until %s", strings.Join(r.Doors, ", "), r.Until.Format(time.RFC3339)))
 	return control.InviteAnswer{Until: r.Until}, nil
+}
+
+// ordered puts on record what an operator had done, and who that was.
+func (b *Book) ordered(ctx context.Context, now time.Time, client, what string) {
+	b.Put(event.Event{Time: now, Kind: event.KindEnrolment, Reason: event.ByOperator, Client: client, Detail: what + ", ordered by " + control.Asker(ctx)})
 }
 
 // fits refuses an invite that nobody could use.
@@ -126,7 +130,7 @@ func (b *Book) Remove(ctx context.Context, q control.RemoveRequest) (a control.R
 	if a.Client {
 		detail = "the enrolled client was removed"
 	}
-	b.Put(event.Event{Time: now, Kind: event.KindEnrolment, Reason: event.ByOperator, Client: q.Client, Detail: detail})
+	b.ordered(ctx, now, q.Client, detail)
 	return a, nil
 }
 
@@ -181,5 +185,13 @@ func (b *Book) Label(ctx context.Context, q control.LabelRequest) (control.Remov
 		return control.RemoveAnswer{}, err
 	}
 	b.set(r)
-	return control.RemoveAnswer{Invite: r.Use == nil, Client: r.Use != nil}, b.Bring(ctx)
+	if err := b.Bring(ctx); err != nil {
+		return control.RemoveAnswer{}, err
+	}
+	what := fmt.Sprintf("the label is now %q", q.Label)
+	if q.Label == "" {
+		what = "the label was removed"
+	}
+	b.ordered(ctx, time.Now(), q.Client, what)
+	return control.RemoveAnswer{Invite: r.Use == nil, Client: r.Use != nil}, nil
 }
