@@ -1,7 +1,7 @@
 // Package sshauth lets a client prove itself with the SSH key it already has.
 //
 // A proof is a signature in the format that ssh-keygen -Y sign writes
-// (PROTOCOL.sshsig of OpenSSH), for the namespace "knock@sallyport" and the
+// (PROTOCOL.sshsig of OpenSSH), for a namespace such as "knock@sallyport" and the
 // hash sha512, of which only the raw signature travels. What is signed names
 // the namespace, so an agent asked for a proof can be tricked into nothing
 // else, and no signature made for another purpose is a proof. Any key that
@@ -43,9 +43,18 @@ import (
 )
 
 const (
-	magic     = "SSHSIG"
-	namespace = "knock@sallyport"
-	hashName  = "sha512"
+	magic    = "SSHSIG"
+	hashName = "sha512"
+)
+
+// Namespace says what signatures are for. One that is made for a namespace is none for
+// any other, nor for another program.
+type Namespace string
+
+// The namespaces of this program.
+const (
+	Knock Namespace = "knock@sallyport"    // that the holder of a key asks for a door
+	Roll  Namespace = "sallyport-roll@v1" // that an operator changes what holds in a fleet
 )
 
 // signed is what the key signs: PROTOCOL.sshsig, section 3.
@@ -68,26 +77,35 @@ type envelope struct {
 	Signature []byte
 }
 
-func toSign(message []byte) []byte {
+func (n Namespace) toSign(message []byte) []byte {
 	digest := sha512.Sum512(message)
 	return ssh.Marshal(signed{
 		Magic:     [6]byte([]byte(magic)),
-		Namespace: namespace,
+		Namespace: string(n),
 		Hash:      hashName,
 		Digest:    digest[:],
 	})
 }
 
+// Sign returns the proof for a knock: see Namespace.Sign.
+func Sign(signer ssh.Signer, message []byte) ([]byte, error) { return Knock.Sign(signer, message) }
+
+// Verify returns nil if proof is the key's proof for a knock.
+func Verify(pub ssh.PublicKey, message, proof []byte) error { return Knock.Verify(pub, message, proof) }
+
+// File returns the proof for a knock as a signature file: see Namespace.File.
+func File(pub ssh.PublicKey, proof []byte) ([]byte, error) { return Knock.File(pub, proof) }
+
 // Sign returns the proof that the holder of the key stands behind message.
 // The signer may be backed by a file or by an agent, which may ask its user.
 // The proof has been verified, so an agent that signs something else, or with
 // another key, is noticed here.
-func Sign(signer ssh.Signer, message []byte) ([]byte, error) {
+func (n Namespace) Sign(signer ssh.Signer, message []byte) ([]byte, error) {
 	pub, form, err := inspect(signer.PublicKey())
 	if err != nil {
 		return nil, err
 	}
-	signature, err := signAs(signer, toSign(message), form.algorithm)
+	signature, err := signAs(signer, n.toSign(message), form.algorithm)
 	if err != nil {
 		return nil, fmt.Errorf("sign with the key %s: %w", ssh.FingerprintSHA256(pub), err)
 	}
@@ -95,7 +113,7 @@ func Sign(signer ssh.Signer, message []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sign with the key %s: %w", ssh.FingerprintSHA256(pub), err)
 	}
-	if err := Verify(pub, message, proof); err != nil {
+	if err := n.Verify(pub, message, proof); err != nil {
 		return nil, fmt.Errorf("the signature just made is not right: %w", err)
 	}
 	return proof, nil
@@ -114,7 +132,7 @@ func signAs(signer ssh.Signer, data []byte, algorithm string) (*ssh.Signature, e
 }
 
 // Verify returns nil if proof is the key's proof for message.
-func Verify(pub ssh.PublicKey, message, proof []byte) error {
+func (n Namespace) Verify(pub ssh.PublicKey, message, proof []byte) error {
 	pub, form, err := inspect(pub)
 	if err != nil {
 		return err
@@ -123,7 +141,7 @@ func Verify(pub ssh.PublicKey, message, proof []byte) error {
 	if err != nil {
 		return err
 	}
-	if pub.Verify(toSign(message), signature) != nil {
+	if pub.Verify(n.toSign(message), signature) != nil {
 		return errors.New("the proof does not fit the key and the message")
 	}
 	return nil
@@ -147,8 +165,8 @@ func ID(pub ssh.PublicKey) [6]byte {
 // MESSAGE, a line "NAME KEY" in the file ALLOWED and the result in the file
 // PROOF, this agrees with Verify:
 //
-//	ssh-keygen -Y verify -n knock@sallyport -I NAME -f ALLOWED -s PROOF <MESSAGE
-func File(pub ssh.PublicKey, proof []byte) ([]byte, error) {
+//	ssh-keygen -Y verify -n NAMESPACE -I NAME -f ALLOWED -s PROOF <MESSAGE
+func (n Namespace) File(pub ssh.PublicKey, proof []byte) ([]byte, error) {
 	pub, form, err := inspect(pub)
 	if err != nil {
 		return nil, err
@@ -164,7 +182,7 @@ func File(pub ssh.PublicKey, proof []byte) ([]byte, error) {
 		Magic:     [6]byte([]byte(magic)),
 		Version:   1,
 		PublicKey: pub.Marshal(),
-		Namespace: namespace,
+		Namespace: string(n),
 		Hash:      hashName,
 		Signature: ssh.Marshal(signature),
 	})

@@ -221,8 +221,8 @@ func TestOtherSignaturesAreNoProofs(t *testing.T) {
 	signer := newEd25519(t)
 	for name, data := range map[string][]byte{
 		"the message":            message,
-		"another namespace":      bytes.Replace(toSign(message), []byte("knock@sallyport"), []byte("email@sallyport"), 1),
-		"another hash algorithm": bytes.Replace(toSign(message), []byte("sha512"), []byte("sha256"), 1),
+		"another namespace":      bytes.Replace(Knock.toSign(message), []byte("knock@sallyport"), []byte("email@sallyport"), 1),
+		"another hash algorithm": bytes.Replace(Knock.toSign(message), []byte("sha512"), []byte("sha256"), 1),
 	} {
 		signature, err := signer.Sign(rand.Reader, data)
 		if err != nil {
