@@ -67,7 +67,7 @@ func readKey(s *section) ssh.PublicKey {
 		}
 		return nil
 	}
-	key, err := parseKey(v.text)
+	key, err := ParseKey(v.text)
 	if err != nil {
 		s.errorf(v.place, "key: %w", err)
 	}

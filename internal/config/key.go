@@ -15,9 +15,9 @@ import (
 	"sallyport/internal/passkey"
 )
 
-// parseKey reads a public key as one line of an authorized_keys file: type,
+// ParseKey reads a public key as one line of an authorized_keys file: type,
 // base64, and a comment that is ignored.
-func parseKey(text string) (ssh.PublicKey, error) {
+func ParseKey(text string) (ssh.PublicKey, error) {
 	fields := strings.Fields(text)
 	if strings.Contains(text, "PRIVATE KEY") {
 		return nil, errors.New("that is a private key, which nobody else should see: want the line of the .pub file")

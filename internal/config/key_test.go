@@ -71,7 +71,7 @@ func TestParseKeyAccepts(t *testing.T) {
 		ecdsaLine(t, elliptic.P256()), ecdsaLine(t, elliptic.P384()), ecdsaLine(t, elliptic.P521()),
 		rsaLine(2048), rsaLine(4096),
 	} {
-		key, err := parseKey(text)
+		key, err := ParseKey(text)
 		if err != nil {
 			t.Errorf("%.40s: %v", text, err)
 		} else if !strings.HasPrefix(text, line(key.Marshal())) {
@@ -110,7 +110,7 @@ func TestParseKeyRefuses(t *testing.T) {
 		{edLine(make([]byte, 32)), `not the key of anybody: signatures for this point can be made without a private key`},
 		{skLine(make([]byte, 32)), `not the key of anybody: signatures for this point can be made without a private key`},
 	} {
-		key, err := parseKey(c.text)
+		key, err := ParseKey(c.text)
 		if err == nil || key != nil {
 			t.Errorf("%.40s: accepted, want %q", c.text, c.want)
 		} else if err.Error() != c.want {
