@@ -105,7 +105,10 @@ func (s Shape) Bits() float64 {
 
 // Secret is what a client and the gate share. It cannot be printed by
 // accident: only Text shows it.
-type Secret struct{ text string }
+type Secret struct {
+	text string
+	gate string // the gate that it is for alone; empty: any
+}
 
 // The text of a secret is base32 (RFC 4648) in capitals, in whole groups of 8
 // characters, which are 40 bits each.
@@ -125,12 +128,12 @@ func ParseSecret(text string) (Secret, error) {
 	if _, err := base32.StdEncoding.DecodeString(text); err != nil || strings.ContainsAny(text, "=\r\n") {
 		return Secret{}, errSecret
 	}
-	return Secret{text}, nil
+	return Secret{text: text}, nil
 }
 
 // NewSecret makes a secret of 20 random bytes.
 func NewSecret(random [20]byte) Secret {
-	return Secret{base32.StdEncoding.EncodeToString(random[:])}
+	return Secret{text: base32.StdEncoding.EncodeToString(random[:])}
 }
 
 // Text returns the secret itself.
@@ -145,12 +148,22 @@ func (s Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("(secret)"))
 // At returns the secret as the gate of a name uses it, so that what is overheard at
 // one gate is worth nothing at another. Without a name it is the secret itself.
 func (s Secret) At(gate string) Secret {
-	if gate == "" || s.IsZero() {
+	if gate == "" || s.IsZero() || s.gate == gate {
 		return s
 	}
 	mac := hmac.New(sha256.New, []byte(s.text))
 	_, _ = mac.Write([]byte("sallyport gate v1 " + gate))
-	return Secret{hex.EncodeToString(mac.Sum(nil))}
+	return Secret{hex.EncodeToString(mac.Sum(nil)), gate}
+}
+
+// ParseAt reads the text of what At returns for a gate: all that this gate may know of the
+// secret.
+func ParseAt(gate, text string) (Secret, error) {
+	raw, err := hex.DecodeString(text)
+	if err != nil || gate == "" || len(raw) != sha256.Size || hex.EncodeToString(raw) != text {
+		return Secret{}, errors.New("this is no secret for one gate")
+	}
+	return Secret{text, gate}, nil
 }
 
 // Rotation derives the sequences of one client. It is to be used by one

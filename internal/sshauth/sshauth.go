@@ -53,7 +53,7 @@ type Namespace string
 
 // The namespaces of this program.
 const (
-	Knock Namespace = "knock@sallyport"    // that the holder of a key asks for a door
+	Knock Namespace = "knock@sallyport"   // that the holder of a key asks for a door
 	Roll  Namespace = "sallyport-roll@v1" // that an operator changes what holds in a fleet
 )
 

@@ -55,7 +55,7 @@ type Client struct {
 	Name     string
 	Label    string
 	Key      string // one line, as config.ParseKey reads it, without a comment; empty: it has a secret only
-	Secrets  Hash   // of the secrets for rotating sequences that are sealed to the gates; zero: it has none
+	Secrets  Hash   // Ed25519 key that signs its secrets for rotating sequences, sealed to each gate; zero: it has none
 	Doors    []string
 	Gates    []string // where it counts; with Groups empty too: everywhere
 	Groups   []string // groups of gates where it counts
@@ -207,6 +207,11 @@ func (c *Client) validate() error {
 	}
 	if _, err := c.PublicKey(); err != nil {
 		return err
+	}
+	if c.Secrets != (Hash{}) {
+		if _, err := SSHKey(c.Secrets[:]); err != nil {
+			return fmt.Errorf("the key of its secrets: %w", err)
+		}
 	}
 	if err := c.checkHours(); err != nil {
 		return err
