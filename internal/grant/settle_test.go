@@ -57,7 +57,7 @@ func TestWhatIsToEndIsNotProlonged(t *testing.T) {
 		do   func(*Book)
 		want time.Time // of the kernel's element in the end
 	}{
-		"another owner opens":  {func(b *Book) { mustOpen(t, b, of("bob", ssh(alice, 90)), after(1)) }, after(90)},
+		"another owner opens":   {func(b *Book) { mustOpen(t, b, of("bob", ssh(alice, 90)), after(1)) }, after(90)},
 		"the owner opens again": {func(b *Book) { mustOpen(t, b, of("alice", ssh(alice, 90)), after(1)) }, after(90)},
 		"the table is put back": {func(b *Book) {
 			for _, g := range b.Elements(after(1)) {
