@@ -86,10 +86,11 @@ type why struct {
 	source  netip.Prefix // invalid: Target is a client or a door
 	door    bool         // Target is a door
 	granted uint64
-	known   []string    // clients and doors
-	used    bool        // a connection has come by a grant since
-	last    event.Event // the latest grant or refusal
-	lang    lang.Lang   // of the answer as text
+	first   []event.Event // the first grants, one for each client, source and door
+	known   []string      // clients and doors
+	used    bool          // a connection has come by one of the grants
+	last    event.Event   // the latest grant or refusal
+	lang    lang.Lang     // of the answer as text
 	labels  labels
 }
 
@@ -128,11 +129,40 @@ func (w *why) read(ctx context.Context, place *journalPlace) error {
 		}
 		w.take(e.Event, by)
 	}
+	if w.used, err = w.usedBefore(ctx, r); err != nil {
+		return err
+	}
 	for _, one := range by {
 		w.Reasons = append(w.Reasons, *one)
 	}
 	slices.SortFunc(w.Reasons, func(a, b whyReason) int { return cmp.Or(b.Last.Compare(a.Last), cmp.Compare(a.Reason, b.Reason)) })
 	return nil
+}
+
+// usedBefore reports whether a grant that is only renewed here, because a client keeps
+// its door open, had been used by a connection before.
+func (w *why) usedBefore(ctx context.Context, r *journal.Reader) (bool, error) {
+	for _, g := range w.first {
+		if w.used || !g.Source.IsValid() {
+			break
+		}
+		q := journal.Query{Source: netip.PrefixFrom(g.Source, g.Source.BitLen()), Client: g.Client, Door: g.Door, Until: g.Time,
+			Kinds: []event.Kind{event.KindExpiry, event.KindRevocation}, Limit: 1}
+		for e, err := range r.Events(ctx, q) {
+			if err != nil {
+				return false, err
+			}
+			q.Since = e.Time
+		}
+		q.Kinds, q.Limit = []event.Kind{event.KindUse}, whyEvents
+		for e, err := range r.Events(ctx, q) {
+			if err != nil {
+				return false, err
+			}
+			w.used = w.used || e.Count.First.IsZero() // else it is the end of one
+		}
+	}
+	return w.used, nil
 }
 
 // resolve finds out what is asked about. Names that the configuration has not
@@ -178,6 +208,9 @@ func (w *why) take(e event.Event, by map[[2]string]*whyReason) {
 	case event.KindGrant:
 		w.granted += n
 		w.last = e
+		if len(w.first) < whyShown && !slices.ContainsFunc(w.first, func(g event.Event) bool { return g.Source == e.Source && g.Client == e.Client && g.Door == e.Door }) {
+			w.first = append(w.first, e)
+		}
 		return
 	case event.KindUse:
 		w.used = true

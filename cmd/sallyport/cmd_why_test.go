@@ -31,6 +31,34 @@ func TestWhy(t *testing.T) {
 	}
 }
 
+// A grant that is renewed again and again is used if a connection came by it, however
+// long ago. One that had ended before says nothing of the next.
+func TestWhyKnowsARenewalFromAGrant(t *testing.T) {
+	now := time.Now().Truncate(time.Second)
+	at := func(ago time.Duration, kind event.Kind) event.Event {
+		return event.Event{Time: now.Add(-ago), Kind: kind, Door: "ssh", Client: "alice", Source: visitor, Reason: event.BySPA}
+	}
+	const day = 24 * time.Hour
+	ended := at(25*time.Hour, event.KindUse)
+	ended.Ended, ended.Count.First = true, now.Add(-3*day)
+	for name, c := range map[string]struct {
+		before []event.Event
+		unused bool
+	}{
+		"used":                     {[]event.Event{at(3*day, event.KindGrant), at(3*day-time.Second, event.KindUse), at(2*day, event.KindGrant)}, false},
+		"never used":               {[]event.Event{at(3*day, event.KindGrant), at(2*day, event.KindGrant)}, true},
+		"nothing before":           {nil, true},
+		"used, and ended":          {[]event.Event{at(3*day, event.KindGrant), at(3*day-time.Second, event.KindUse), at(2*day, event.KindExpiry)}, true},
+		"its connection has ended": {[]event.Event{at(3*day, event.KindGrant), at(3*day-time.Second, event.KindUse), at(2*day, event.KindExpiry), ended}, true},
+	} {
+		path := keepEvents(t, append(c.before, at(2*time.Hour, event.KindGrant), at(time.Hour, event.KindGrant)))
+		out, _, _ := call(t, "", "why", "alice", "--journal", path, "-c", "/nowhere")
+		if got := strings.Contains(out, "No connection is known"); got != c.unused {
+			t.Errorf("%s: says that it was not used: %t\n%s", name, got, out)
+		}
+	}
+}
+
 // People are answered in their language, programs in English.
 func TestAnswersInJapanese(t *testing.T) {
 	path := keepEvents(t, someEvents())

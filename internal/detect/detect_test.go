@@ -347,6 +347,22 @@ var cases = []struct {
 			s.wait(time.Minute)
 		}
 	}, []string{"opened-never-used low alice ssh ×10"}},
+	{"kept open by a dozen machines, used, and ended", func(s *stream) {
+		places := []netip.Addr{home}
+		for len(places) < 12 {
+			places = append(places, places[len(places)-1].Next())
+		}
+		for range 3 {
+			for _, place := range places {
+				s.grant(event.BySequence, place, "alice")
+				s.put(event.Event{Kind: event.KindUse, Source: place, Client: "alice", Door: "ssh"})
+				s.grant(event.BySequence, place, "alice") // renewed
+			}
+		}
+		for _, place := range places {
+			s.put(event.Event{Kind: event.KindExpiry, Source: place, Client: "alice", Door: "ssh"})
+		}
+	}, nil},
 	{"failed logins of someone who never knocked", func(s *stream) {
 		for range 50 {
 			s.put(event.Event{Kind: event.KindLogin, Reason: event.LoginFailed, Source: mole})

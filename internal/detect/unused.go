@@ -22,8 +22,8 @@ var neverUsed = &rule{
 // unusedGrants follows which grants are used. Grants cannot be forged, so this
 // grows with those who may get in; it is bounded all the same.
 type unusedGrants struct {
-	open map[visit]struct{}
-	row  map[visit]int // unused grants in a row; of a client, whatever the source
+	open map[visit]bool // those in force, and whether they were used
+	row  map[visit]int  // unused grants in a row; of a client, whatever the source
 }
 
 const (
@@ -41,7 +41,7 @@ type visit struct {
 }
 
 func newUnusedGrants() unusedGrants {
-	return unusedGrants{open: make(map[visit]struct{}), row: make(map[visit]int)}
+	return unusedGrants{open: make(map[visit]bool), row: make(map[visit]int)}
 }
 
 func visitOf(e event.Event) visit { return visit{e.Source, e.Client, e.Door} }
@@ -54,14 +54,17 @@ func (v visit) counted() visit {
 	return v
 }
 
+// granted: a grant that is renewed while it is in force stays one grant.
 func (u *unusedGrants) granted(v visit) {
-	if len(u.open) < maxVisits {
-		u.open[v] = struct{}{}
+	if _, there := u.open[v]; !there && len(u.open) < maxVisits {
+		u.open[v] = false
 	}
 }
 
 func (u *unusedGrants) used(v visit) {
-	delete(u.open, v)
+	if _, there := u.open[v]; there {
+		u.open[v] = true
+	}
 	delete(u.row, v.counted())
 }
 
@@ -70,10 +73,11 @@ func (u *unusedGrants) forget(v visit) { delete(u.open, v) }
 // expired returns how many grants in a row were not used; 0: this one was, or
 // nobody knows.
 func (u *unusedGrants) expired(v visit) int {
-	if _, unused := u.open[v]; !unused {
+	used, known := u.open[v]
+	delete(u.open, v)
+	if used || !known {
 		return 0
 	}
-	delete(u.open, v)
 	c := v.counted()
 	if u.row[c] == 0 && len(u.row) >= maxVisits {
 		clear(u.row)
