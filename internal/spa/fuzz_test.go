@@ -89,6 +89,7 @@ func FuzzSealOpen(f *testing.F) {
 	keys := []key.Private{newKey(f, key.X25519), newKey(f, key.Hybrid)}
 	f.Add(false, uint8(1), uint8(7), []byte("client"), []byte("door"), noon.UnixMilli(), uint16(30), home.AsSlice())
 	f.Add(true, uint8(2), uint8(2), []byte{}, []byte{}, int64(1<<48-1), uint16(0), []byte{})
+	f.Add(true, uint8(4), uint8(0), []byte{1}, []byte("door"), noon.UnixMilli(), uint16(0), home.AsSlice())
 	f.Fuzz(func(t *testing.T, hybrid bool, op, flags uint8, client, door []byte, ms int64, seconds uint16, source []byte) {
 		k := keys[0]
 		if hybrid {

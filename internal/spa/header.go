@@ -16,9 +16,10 @@ const (
 	Open  Op = 1 // open a door
 	Close Op = 2 // give the grant back
 	Enrol Op = 3 // take the key in the proof for a client's
+	Ask   Op = 4 // have an operator let this address in; never answered
 )
 
-// String returns "open", "close" or "enrol".
+// String returns "open", "close", "enrol" or "ask".
 func (o Op) String() string {
 	switch o {
 	case Open:
@@ -27,6 +28,8 @@ func (o Op) String() string {
 		return "close"
 	case Enrol:
 		return "enrol"
+	case Ask:
+		return "ask"
 	}
 	return fmt.Sprintf("op %d", uint8(o))
 }
@@ -69,12 +72,14 @@ var errHeader = errors.New("not a header that a client would write")
 // check says what a header must be like for anybody to write it.
 func (h Header) check() error {
 	switch {
-	case h.Op != Open && h.Op != Close && h.Op != Enrol:
-		return fmt.Errorf("unknown %v: want %v, %v or %v", h.Op, Open, Close, Enrol)
+	case h.Op < Open || h.Op > Ask:
+		return fmt.Errorf("unknown %v: want %v, %v, %v or %v", h.Op, Open, Close, Enrol, Ask)
 	case h.Op == Enrol && h.Door != [4]byte{}:
 		return errors.New("enrolling is for no door")
 	case h.Op != Open && (h.Single || h.Seconds != 0):
 		return fmt.Errorf("%v takes no time and no single connection", h.Op)
+	case h.Op == Ask && h.Ack:
+		return errors.New("nobody answers who asks to be let in")
 	case h.Time.UnixMilli() < 0 || h.Time.UnixMilli() >= 1<<48:
 		return fmt.Errorf("time %v is out of range: set the clock", h.Time)
 	}

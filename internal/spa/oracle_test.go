@@ -67,6 +67,8 @@ type vector struct {
 	Kind     byte   `json:"kind,omitempty"`
 	NewKey   octets `json:"new_key,omitempty"`
 	Rotating string `json:"rotating,omitempty"`
+
+	Code string `json:"code,omitempty"`
 }
 
 type random struct {
@@ -183,6 +185,9 @@ func complete(v vector, private []byte) vector {
 	if v.Kind != 0 {
 		v.Rotating = base32.StdEncoding.EncodeToString(ctx.export("sallyport rotating v1", 20))
 	}
+	if v.Request.Op == 4 {
+		v.Code = askCode(ctx.export("sallyport ask v1", 3))
+	}
 	return v
 }
 
@@ -261,4 +266,13 @@ func read(knock []byte, privateText string, ms int64, client ed25519.PublicKey, 
 	}
 	v.AckKey = ctx.export("sallyport ack v1", 32)
 	return v, nil
+}
+
+// askCode writes the code of section 16.
+func askCode(export []byte) string {
+	var code strings.Builder
+	for _, digit := range hex.EncodeToString(export) {
+		code.WriteByte("BCDFGHJKMPRTVWXY"[strings.IndexRune("0123456789abcdef", digit)])
+	}
+	return code.String()
 }

@@ -21,6 +21,7 @@ var update = flag.Bool("update", false, "write the test vectors again")
 const (
 	vectorFile = "testdata/vectors.json"
 	enrolFile  = "testdata/enrol.json"
+	askFile    = "testdata/ask.json"
 )
 
 var vectorSource = netip.MustParseAddr("192.0.2.7")
@@ -102,7 +103,7 @@ func readVectors(t testing.TB) vectors {
 
 // The published file is what the oracle computes.
 func TestVectors(t *testing.T) {
-	for file, v := range map[string]vectors{vectorFile: makeVectors(), enrolFile: makeEnrolVectors()} {
+	for file, v := range map[string]vectors{vectorFile: makeVectors(), enrolFile: makeEnrolVectors(), askFile: makeAskVectors()} {
 		text, err := json.MarshalIndent(v, "", "  ")
 		if err != nil {
 			t.Fatal(err)
