@@ -26,6 +26,7 @@ var kindColors = map[event.Kind]string{
 	event.KindFailure: red, event.KindFinding: red, event.KindBan: red,
 	event.KindLogin: magenta, event.KindExpiry: faint, event.KindContacts: faint,
 	event.KindRevocation: cyan, event.KindReload: cyan, event.KindKey: cyan, event.KindEnrolment: cyan, event.KindStart: cyan, event.KindStop: cyan, event.KindAck: cyan, event.KindDrill: cyan,
+	event.KindAsked: magenta, event.KindAllowed: green, event.KindDeclined: yellow,
 }
 
 // eventLine is an event as a program reads it: every field is always there.

@@ -12,18 +12,20 @@ import (
 type API struct {
 	View []string // users, or groups as "@name", who may see everything but secrets
 	Act  []string // who may act as an operator, too
+	Ask  []string // who may ask an operator to let others in, and nothing else by that
 
 	Listen    netip.AddrPort // zero, the default: nowhere
 	TokenFile string         // absolute; with its token, grants may be ended
 	ViewToken string         // absolute; with its token, all may be seen
 	ActToken  string         // absolute; with its token, an operator's work may be done
+	AskToken  string         // absolute; with its token, an operator may be asked to let others in
 	ListToken string         // absolute; with its token, those may be read who may use polled doors
 	TLSCert   string         // absolute; empty: no TLS, on loopback only
 	TLSKey    string         // absolute
 }
 
 // HasUsers reports whether users of the host have rights of their own.
-func (a API) HasUsers() bool { return len(a.View)+len(a.Act) > 0 }
+func (a API) HasUsers() bool { return len(a.View)+len(a.Act)+len(a.Ask) > 0 }
 
 func (l *loader) readAPI(t *table) {
 	s := l.section("api", t)
@@ -31,6 +33,7 @@ func (l *loader) readAPI(t *table) {
 	const users = `users, or groups as "@name", such as ["alice", "@wheel"]`
 	a := API{
 		View: list(s, "view", users, once(parseUser)), Act: list(s, "act", users, once(parseUser)),
+		Ask: list(s, "ask", users, once(parseUser)), AskToken: readPath(s, "ask_token_file", ""),
 		TokenFile: readPath(s, "token_file", ""), ViewToken: readPath(s, "view_token_file", ""),
 		ActToken: readPath(s, "act_token_file", ""), ListToken: readPath(s, "list_token_file", ""),
 		TLSCert: readPath(s, "tls_cert", ""), TLSKey: readPath(s, "tls_key", ""),
@@ -48,7 +51,7 @@ func (l *loader) readAPI(t *table) {
 
 // checkAPI checks what the keys say together.
 func checkAPI(s *section, a API, listens bool) {
-	token := cmp.Or(a.TokenFile, a.ViewToken, a.ActToken, a.ListToken)
+	token := cmp.Or(a.TokenFile, a.ViewToken, a.ActToken, a.ListToken, a.AskToken)
 	switch {
 	case !listens && cmp.Or(token, a.TLSCert, a.TLSKey) != "":
 		s.errorf(s.table.place, "listen is missing: tokens and certificates mean nothing without it")
@@ -60,7 +63,7 @@ func checkAPI(s *section, a API, listens bool) {
 		s.errorf(s.at("listen"), "listen: without TLS the token could be overheard: set tls_cert and tls_key, or listen on a loopback address")
 	}
 	seen := make(map[string]string)
-	for _, f := range []struct{ key, path string }{{"token_file", a.TokenFile}, {"view_token_file", a.ViewToken}, {"act_token_file", a.ActToken}, {"list_token_file", a.ListToken}} {
+	for _, f := range []struct{ key, path string }{{"token_file", a.TokenFile}, {"view_token_file", a.ViewToken}, {"act_token_file", a.ActToken}, {"list_token_file", a.ListToken}, {"ask_token_file", a.AskToken}} {
 		if other := seen[f.path]; f.path != "" && other != "" {
 			s.errorf(s.at(f.key), "%s is that of %s: each right has a token of its own", f.key, other)
 		}

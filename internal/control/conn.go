@@ -196,7 +196,7 @@ func (c *Conn) read(response *http.Response, a any) error {
 	if err := d.Decode(&f); err != nil || f.Error == "" {
 		return fmt.Errorf("ask the daemon: it answers %s", response.Status)
 	}
-	return &Error{Text: f.Error, Remedy: f.Hint, Wrong: response.StatusCode == http.StatusBadRequest}
+	return &Error{Text: f.Error, Remedy: f.Hint, Reason: f.Reason, Wrong: response.StatusCode == http.StatusBadRequest, Denied: response.StatusCode == http.StatusForbidden}
 }
 
 // unreachable says that nobody answers. It keeps its cause.

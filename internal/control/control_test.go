@@ -75,6 +75,18 @@ func (f *fake) Unban(_ context.Context, q UnbanRequest) (struct{}, error) {
 func (f *fake) Acknowledge(ctx context.Context, q AckRequest) (event.Finding, error) {
 	return event.Finding{ID: q.ID, By: Asker(ctx)}, f.err
 }
+func (f *fake) Approve(_ context.Context, q ApproveRequest) (ApproveAnswer, error) {
+	return ApproveAnswer{Door: q.Door}, f.err
+}
+func (f *fake) Refuse(_ context.Context, q RefuseRequest) (RefuseAnswer, error) {
+	return RefuseAnswer{ID: q.ID}, f.err
+}
+func (f *fake) Ask(_ context.Context, q AskRequest) (AskAnswer, error) {
+	return AskAnswer{Code: "BCD FGH"}, f.err
+}
+func (f *fake) Asked(context.Context, AskedRequest) (AskedAnswer, error) {
+	return AskedAnswer{State: AskWaiting}, f.err
+}
 func (f *fake) Exercise(context.Context, ExerciseRequest) (ExerciseAnswer, error) {
 	return ExerciseAnswer{}, f.err
 }

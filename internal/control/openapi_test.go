@@ -83,7 +83,7 @@ paths:
           schema: {$ref: "#/components/schemas/Failure"}
   schemas:
 `)
-	d.schemas["Failure"] = "    Failure:\n      type: object\n      required: [error]\n      properties:\n        error: {type: string, description: \"what is wrong\"}\n        hint: {type: string, description: \"what to do about it\"}\n"
+	d.schemas["Failure"] = "    Failure:\n      type: object\n      required: [error]\n      properties:\n        error: {type: string, description: \"what is wrong\"}\n        hint: {type: string, description: \"what to do about it\"}\n        reason: {type: string, description: \"why, in one word, for programs; mostly missing\"}\n"
 	for _, name := range slices.Sorted(maps.Keys(d.schemas)) {
 		b.WriteString(d.schemas[name])
 	}

@@ -14,20 +14,21 @@ type Rights uint8
 // The rights. View is to see everything but secrets; Act is to open one address
 // within the door's limits, to revoke, to ban, and to acknowledge findings; Admin is
 // to open beyond those limits, to change what is in force, and to end the daemon.
-// The other two are for programs that need one verb only.
+// The others are for programs that need a verb or two only.
 const (
 	View   Rights = 1 << iota
 	Act           //
 	Admin         //
 	Revoke        // end grants, and nothing else
 	Lists         // read who may use a door, where the door is for that
+	Asking        // ask for someone to be let in, and what became of it; nothing is opened by that
 )
 
 // What those have who were given a right.
 const (
 	Viewer        = View | Lists
 	Actor         = Viewer | Act | Revoke
-	Administrator = Actor | Admin
+	Administrator = Actor | Admin | Asking
 )
 
 // Has reports whether all of the given rights are among these.
@@ -36,7 +37,7 @@ func (r Rights) Has(needed Rights) bool { return r&needed == needed }
 // String names them for people: "view, act".
 func (r Rights) String() string {
 	var names []string
-	for i, name := range []string{"view", "act", "admin", "revoke", "lists"} {
+	for i, name := range []string{"view", "act", "admin", "revoke", "lists", "ask"} {
 		if r&(1<<i) != 0 {
 			names = append(names, name)
 		}

@@ -31,7 +31,7 @@ func TestEveryVerbNeedsItsRight(t *testing.T) {
 		if v.right == 0 || v.says == "" {
 			t.Errorf("%s needs no right, or says nothing", v.path)
 		}
-		for _, rights := range []Rights{0, View, Act, Admin, Revoke, Lists, Viewer, Actor} {
+		for _, rights := range []Rights{0, View, Act, Admin, Revoke, Lists, Asking, Viewer, Actor} {
 			if rights.Has(v.right) {
 				continue
 			}
@@ -44,7 +44,8 @@ func TestEveryVerbNeedsItsRight(t *testing.T) {
 		}
 	}
 	for path, want := range map[string]Rights{"/status": View, "/open": Act, "/revoke": Revoke, "/ban": Act, "/unban": Act, "/ack": Act,
-		"/reload": Admin, "/confirm": Admin, "/down": Admin, "/exercise": Admin, "/bans": View, "/doors/{door}/sources": Lists, "/events": View} {
+		"/reload": Admin, "/confirm": Admin, "/down": Admin, "/exercise": Admin, "/bans": View, "/doors/{door}/sources": Lists, "/events": View,
+		"/asks": View, "/approve": Act, "/refuse": Act, "/ask": Asking, "/asked": Asking} {
 		found := false
 		for _, v := range verbs {
 			if v.path == path {

@@ -160,6 +160,9 @@ func (s *Server) record(ctx context.Context, r *http.Request, q any, err error) 
 	if e := (*Error)(nil); errors.As(err, &e) && e.Wrong {
 		return
 	}
+	if secret, ok := q.(interface{ Logged() any }); ok {
+		q = secret.Logged()
+	}
 	detail, _ := json.Marshal(q) // it was made out of JSON
 	attributes := []slog.Attr{slog.String("request", strings.TrimPrefix(r.URL.Path, version)), slog.String("detail", string(detail))}
 	if c, ok := callerOf(r.Context()); ok {
@@ -193,14 +196,15 @@ func (m *malformed) Unwrap() error { return m.error }
 
 // failure is how an error travels.
 type failure struct {
-	Error string `json:"error"`
-	Hint  string `json:"hint,omitempty"`
+	Error  string `json:"error"`
+	Hint   string `json:"hint,omitempty"`
+	Reason string `json:"reason,omitempty"`
 }
 
 func fail(w http.ResponseWriter, err error) {
 	f := failure{Error: err.Error()}
 	if e := (*Error)(nil); errors.As(err, &e) {
-		f.Hint = e.Remedy
+		f.Hint, f.Reason = e.Remedy, e.Reason
 	}
 	encode(w, statusOf(err), f)
 }
@@ -208,7 +212,7 @@ func fail(w http.ResponseWriter, err error) {
 func statusOf(err error) int {
 	var e *Error
 	switch {
-	case errors.As(err, new(*forbidden)):
+	case errors.As(err, new(*forbidden)), errors.As(err, &e) && e.Denied:
 		return http.StatusForbidden
 	case errors.As(err, new(*http.MaxBytesError)):
 		return http.StatusRequestEntityTooLarge

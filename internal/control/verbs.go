@@ -38,6 +38,7 @@ var verbs = []verb{
 	get("/lint", View, "what is weak in the configuration in force, on this host", func(h Handler, ctx context.Context, _ struct{}) (LintAnswer, error) { return h.Lint(ctx) }),
 	get("/report", View, "the figures of the last days", Handler.Report),
 	old(get("/bans", View, "who is banned", func(h Handler, ctx context.Context, _ struct{}) ([]event.Ban, error) { return h.Bans(ctx) })),
+	get("/asks", View, "who waits to be let in by an operator, and what is known of the address; never the code", func(h Handler, ctx context.Context, _ struct{}) (AsksAnswer, error) { return h.Asks(ctx) }),
 	lines("/doors/{door}/sources", Lists, "who may use a door now: an address or a prefix a line, for other firewalls; only of doors that are polled", Handler.Sources),
 
 	old(post("/open", Act, "give a grant; without the right admin, within the door's limits", Handler.Open)),
@@ -45,6 +46,11 @@ var verbs = []verb{
 	old(post("/ban", Act, "keep a source out", Handler.Ban)),
 	old(post("/unban", Act, "end a ban", Handler.Unban)),
 	old(post("/ack", Act, "mark a finding as seen", Handler.Acknowledge)),
+	post("/approve", Act, "let in who has this code: this address, this door, this long; within the door's limits without the right admin", Handler.Approve),
+	post("/refuse", Act, "end an ask", Handler.Refuse),
+
+	post("/ask", Asking, "ask for someone to be let in by an operator; the answer holds the code, for the asker's eyes only", Handler.Ask),
+	get("/asked", Asking, "what became of an ask", Handler.Asked),
 
 	old(post("/reload", Admin, "read the configuration again, or report what would change", Handler.Reload)),
 	old(post("/confirm", Admin, "keep the configuration that is on trial", func(h Handler, ctx context.Context, _ struct{}) (struct{}, error) { return struct{}{}, h.Confirm(ctx) })),

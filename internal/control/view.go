@@ -19,7 +19,7 @@ type Notice struct {
 	Restarted bool       `json:"restarted,omitempty"` // another run of the daemon than the one that was asked about: ask for everything again
 	Missed    uint64     `json:"missed,omitempty"`    // events before this one that are not in the stream: they came faster than they were read, or strangers caused more than a stream shows
 	Event     *Happening `json:"event,omitempty"`     // what has happened, if anything has
-	Changes   []string   `json:"changes,omitempty"`   // what is to be asked for again: "grants", "bans", "findings", "configuration", "problems"
+	Changes   []string   `json:"changes,omitempty"`   // what is to be asked for again: "grants", "bans", "findings", "configuration", "problems", "asks"
 }
 
 // Happening is an event with what can be counted of it.

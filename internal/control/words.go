@@ -169,6 +169,7 @@ type DownRequest struct {
 type Handler interface {
 	Viewing
 	Acting
+	Askers
 	Reload(context.Context, ReloadRequest) (ReloadAnswer, error)
 	Confirm(context.Context) error
 	Down(context.Context, DownRequest) (struct{}, error)
@@ -184,6 +185,7 @@ type Handler interface {
 type Viewing interface {
 	Status(context.Context) (Status, error)
 	Bans(context.Context) ([]event.Ban, error)
+	Asks(context.Context) (AsksAnswer, error)
 	// Notices waits until there is something after a notice, or the context ends. The
 	// first of those of a stream comes at once.
 	Notices(context.Context, NoticesRequest) ([]Notice, error)
@@ -204,6 +206,14 @@ type Acting interface {
 	Ban(context.Context, BanRequest) (event.Ban, error)
 	Unban(context.Context, UnbanRequest) (struct{}, error)
 	Acknowledge(context.Context, AckRequest) (event.Finding, error)
+	Approve(context.Context, ApproveRequest) (ApproveAnswer, error)
+	Refuse(context.Context, RefuseRequest) (RefuseAnswer, error)
+}
+
+// Askers asks an operator to let someone in.
+type Askers interface {
+	Ask(context.Context, AskRequest) (AskAnswer, error)
+	Asked(context.Context, AskedRequest) (AskedAnswer, error)
 }
 
 // Error is a failure with a remedy. Wrong says that the request makes no
@@ -212,6 +222,8 @@ type Error struct {
 	Text   string
 	Remedy string
 	Wrong  bool
+	Denied bool   // it is not allowed, rather than not possible
+	Reason string // in one word, for programs; mostly empty
 }
 
 // Error returns what went wrong.

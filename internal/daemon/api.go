@@ -25,7 +25,8 @@ func (d *Daemon) apiServices(c *change) []services.Service {
 	}
 	settings := control.API{Address: a.Listen.String(), Cert: a.TLSCert, Key: a.TLSKey, Full: d.apiFull}
 	for _, t := range []control.Token{{File: a.TokenFile, Rights: control.Revoke}, {File: a.ListToken, Rights: control.Lists},
-		{File: a.ViewToken, Rights: control.Viewer}, {File: a.ActToken, Rights: control.Actor}} {
+		{File: a.ViewToken, Rights: control.Viewer}, {File: a.ActToken, Rights: control.Actor},
+		{File: a.AskToken, Rights: control.Asking}} {
 		if t.File != "" {
 			settings.Tokens = append(settings.Tokens, t)
 		}
@@ -66,13 +67,16 @@ func (d *Daemon) rightsOf(c control.Caller) control.Rights {
 	if cfg == nil { // the first is not in force yet
 		return 0
 	}
-	switch a := cfg.API; {
-	case listed(a.Act, c):
-		return control.Actor
-	case listed(a.View, c):
-		return control.Viewer
+	var rights control.Rights
+	for _, given := range []struct {
+		list   []string
+		rights control.Rights
+	}{{cfg.API.Act, control.Actor}, {cfg.API.View, control.Viewer}, {cfg.API.Ask, control.Asking}} {
+		if listed(given.list, c) {
+			rights |= given.rights
+		}
 	}
-	return 0
+	return rights
 }
 
 // listed reports whether a user, or a group of his, is in a list of the configuration.

@@ -19,18 +19,19 @@ import (
 
 func TestUsersHaveWhatTheConfigurationGives(t *testing.T) {
 	h := newHouse(t)
-	h.configure(doorSSH + "[api]\nview = [\"4001\", \"@4100\", \"both\"]\nact = [\"4002\", \"@4200\"]\n")
+	h.configure(doorSSH + "[api]\nview = [\"4001\", \"@4100\", \"both\"]\nask = [\"4005\", \"4001\"]\nact = [\"4002\", \"@4200\"]\n")
 	h.start()
 	socket := filepath.Join(h.dir, "control.sock")
 	for _, c := range []struct {
 		caller control.Caller
 		want   control.Rights
 	}{
-		{control.Caller{UID: 4001}, control.Viewer},
+		{control.Caller{UID: 4001}, control.Viewer | control.Asking},
+		{control.Caller{UID: 4005}, control.Asking}, // and nothing else
 		{control.Caller{UID: 4002}, control.Actor},
 		{control.Caller{UID: 4003, Groups: []uint32{9, 4100}}, control.Viewer},
-		{control.Caller{UID: 4001, Groups: []uint32{4200}}, control.Actor}, // the greater right
-		{control.Caller{UID: 4100}, 0},                                     // a group's number is no user's
+		{control.Caller{UID: 4001, Groups: []uint32{4200}}, control.Actor | control.Asking}, // all of them
+		{control.Caller{UID: 4100}, 0},                                                      // a group's number is no user's
 		{control.Caller{UID: 4003, Groups: []uint32{4001}}, 0},
 	} {
 		if got := h.daemon.rightsOf(c.caller); got != c.want {

@@ -26,6 +26,7 @@ import (
 	"sallyport/internal/consent"
 	"sallyport/internal/control"
 	"sallyport/internal/daemon/actor"
+	"sallyport/internal/daemon/asks"
 	"sallyport/internal/daemon/ban"
 	"sallyport/internal/daemon/enrol"
 	"sallyport/internal/daemon/feed"
@@ -72,6 +73,7 @@ type Options struct {
 // Daemon is a running server.
 type Daemon struct {
 	*operator.Operator // Open, Revoke, Ban, Unban and Bans of the control socket
+	*asks.Desk         // who asks an operator to be let in
 	*inquiry.Inquiry   // what is asked there and changes nothing, but for the status
 
 	opts    Options

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"sallyport/internal/config"
+	"sallyport/internal/control"
 	"sallyport/internal/daemon/actor"
+	"sallyport/internal/daemon/asks"
 	"sallyport/internal/daemon/inquiry"
 	"sallyport/internal/daemon/ledger"
 	"sallyport/internal/daemon/operator"
@@ -46,8 +48,16 @@ func (d *Daemon) prepareOwners(_ context.Context, c *change) (step, error) {
 	}
 	d.ledger = ledger.Open(c.to, d.firewall, func(a netip.Addr) bool { return d.host.Own().Contains(a) }, d.problems, d.events.Put, d.log)
 	d.book, d.sessions = d.ledger.Book, d.ledger.Sessions
+	d.Desk = asks.New(asks.Around{
+		InForce: d.config.Load, Own: func(a netip.Addr) bool { return d.host.Own().Contains(a) }, Banned: d.bans.Has, Put: d.events.Put, Decided: d.events.Decided,
+		Open: func(ctx context.Context, q control.OpenRequest, why string) (event.Grant, error) {
+			return d.OpenFor(ctx, q, why)
+		},
+		Known:   func(ctx context.Context, of netip.Prefix) (control.Lookup, error) { return d.Known(ctx, of) },
+		Changed: func() { d.feed.Changed("asks") },
+	})
 	d.actor = actor.New(d.book, d.events, actor.Around{
-		Recorder: recorder{d}, Bans: d.bans, Answer: d.answer, Opened: d.metrics.Opened, Ended: d.ended, Cut: d.sessions.Order, Enrol: d.enrolled.Order, Undone: d.ledger.Undone,
+		Recorder: recorder{d}, Bans: d.bans, Answer: d.answer, Opened: d.metrics.Opened, Ended: d.ended, Cut: d.sessions.Order, Enrol: d.enrolled.Order, Asked: d.Desk.Take, Withdraw: d.Desk.Withdraw, Undone: d.ledger.Undone,
 	})
 	d.Inquiry = inquiry.New(inquiry.Around{Version: d.opts.Version, Host: inquiry.HostName(), InForce: d.config.Load, Grants: d.ledger.InForce, Counters: d.firewall.Counters, Keys: d.keysInUse})
 	d.Operator = operator.New(d.config.Load, d.actor, d.sessions, d.bans, d.firewall.Bans)

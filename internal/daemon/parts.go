@@ -96,6 +96,7 @@ func (d *Daemon) watching() []part {
 		{name: "logins", claims: []string{"Detect.SSHLog"}, prepare: serves(d.logins, d.loginServices), run: d.logins.Run, close: d.logins.Close},
 		{name: "connections", claims: []string{"Doors"}, prepare: committing(d.reconfigureUses), hear: d.uses.Heard, run: d.watchUses},
 		{name: "grants", claims: []string{"Doors", "Clients"}, prepare: d.prepareGrants, run: func(ctx context.Context) error { return d.actor.Run(ctx) }},
+		{name: "asks", run: func(ctx context.Context) error { return d.Desk.Run(ctx) }},
 		{name: "fwknop's clients", claims: []string{"Clients"}, prepare: committing(d.foreign.Configure), hear: d.foreign.Heard},
 		{name: "contacts", run: d.settleContacts},
 		{name: "capture drops", run: d.watchDrops},
@@ -109,7 +110,7 @@ func (d *Daemon) offering() []part {
 		{name: "hooks", claims: []string{"Hooks"}, prepare: committing(func(cfg *config.Config) { d.hooks.Set(cfg.Hooks) }), hear: d.hooks.Put, run: d.hooks.Run},
 		{name: "metrics", claims: []string{"Metrics"}, prepare: serves(d.scrapes, d.metricsServices), hear: d.metrics.Put, run: d.scrapes.Run, close: d.scrapes.Close},
 		{name: "feed", hear: d.feed.Put},
-		{name: "users", claims: []string{"API.View", "API.Act"}, live: true, prepare: d.prepareUsers},
+		{name: "users", claims: []string{"API.View", "API.Act", "API.Ask"}, live: true, prepare: d.prepareUsers},
 		{name: "API", claims: []string{"API"}, prepare: serves(d.apis, d.apiServices), run: d.apis.Run, close: d.apis.Close},
 		{name: "webhooks", claims: []string{"Webhooks"}, prepare: committing(func(cfg *config.Config) { d.webhooks.Set(cfg.Webhooks) }), hear: d.webhooks.Put, run: d.webhooks.Run},
 	}

@@ -35,12 +35,15 @@ const (
 	KindFinding    Kind = "finding"   // something worth a look: see Finding
 	KindAck        Kind = "ack"       // someone has acknowledged a finding
 	KindDrill      Kind = "drill"     // the consent to a drill from elsewhere was given, or has ended
+	KindAsked      Kind = "asked"     // someone asks an operator to be let in
+	KindAllowed    Kind = "allowed"   // an operator has let in who asked
+	KindDeclined   Kind = "declined"  // an operator has not, or wrong codes have ended it
 )
 
 // Kinds returns every kind of event, in the order above.
 func Kinds() []Kind {
 	return []Kind{KindGrant, KindRefusal, KindExpiry, KindRevocation, KindRepair, KindReload, KindStart, KindStop, KindOverload,
-		KindClock, KindKey, KindEnrolment, KindFailure, KindUse, KindContacts, KindBan, KindLogin, KindFinding, KindAck, KindDrill}
+		KindClock, KindKey, KindEnrolment, KindFailure, KindUse, KindContacts, KindBan, KindLogin, KindFinding, KindAck, KindDrill, KindAsked, KindAllowed, KindDeclined}
 }
 
 // Part names the room of the daemon that an event is from, where that matters
@@ -112,6 +115,8 @@ func (e Event) Provoked() bool {
 		return e.Finding != nil && e.Finding.Hostile
 	case KindFailure, KindOverload:
 		return true
+	case KindAsked: // there are so many in ten minutes
+		return !e.Authenticated
 	}
 	return false
 }

@@ -29,7 +29,7 @@ func TestRefusalsAreHostileUnlessAuthenticated(t *testing.T) {
 
 // What only the authorised cause is neither hostile nor provoked.
 func TestWhoCausesWhat(t *testing.T) {
-	strangers := map[Kind]bool{KindRefusal: true, KindClock: true, KindContacts: true, KindLogin: true, KindBan: true, KindFailure: true, KindOverload: true}
+	strangers := map[Kind]bool{KindRefusal: true, KindClock: true, KindContacts: true, KindLogin: true, KindBan: true, KindFailure: true, KindOverload: true, KindAsked: true}
 	for _, k := range Kinds() {
 		e := Event{Kind: k}
 		if got := e.Hostile() || e.Provoked(); got != strangers[k] {

@@ -59,6 +59,7 @@ const (
 	OutOfHours Reason = "hours"      // outside the opening hours of the door or the client
 	TooMany    Reason = "max-grants" // the client has as many grants as it may have at a time
 	Banned     Reason = "banned"     // the source is banned
+	AsksFull   Reason = "asks-full"  // as many ask to be let in as an operator is shown
 )
 
 // Reasons of logins.

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sallyport/internal/askcode"
 	"sallyport/internal/config"
 	"sallyport/internal/enrolled"
 	"sallyport/internal/event"
@@ -34,6 +35,7 @@ type Decision struct {
 	Detail    string              // for people
 	Record    Record              // to be kept, on disk, before anything else is done
 	Enrolment *enrolled.Enrolment // with KindEnrolment
+	Code      *askcode.Code       // with KindAsked: what the operator has to type
 	Reply     *Reply              // to whom to report what came of it; nil: to nobody
 
 	Authenticated bool          // as of an event: a client has signed what led to this

@@ -263,6 +263,9 @@ func again(d Decision, c copied, v replay.Verdict) Decision {
 // is opened.
 func (m *messages) obey(now time.Time, p *packet.Packet, a arrival, message *spa.Message, client *config.Client, d Decision) (Decision, []Decision) {
 	h := message.Header
+	if h.Op == spa.Ask {
+		return m.ask(now, a, message, client, d), nil
+	}
 	doors, reason := m.wanted(client, h.Door)
 	switch {
 	case a.stun && !client.STUN, !client.MayUse(message.Suite()):

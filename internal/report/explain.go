@@ -111,4 +111,6 @@ var explanations = map[event.Reason]Explanation{
 		"Nothing, if it was a mistyped password. The door does not decide about logins; the service behind it does."},
 	event.Banned: {"this address is banned for a while",
 		"It ends by itself. To end it now, or never to ban this address, see sallyport ban --help and trusted in the configuration."},
+	event.AsksFull: {"so many ask to be let in that no more are shown",
+		"Decide about those who wait: sallyport asks. Each is over after ten minutes."},
 }

@@ -107,7 +107,7 @@ func (o *ecsEvent) classify(e event.Event) {
 		set("process", "end", "success")
 	case event.KindReload, event.KindKey, event.KindEnrolment, event.KindRepair:
 		set("configuration", "change", "success")
-	case event.KindAck, event.KindDrill:
+	case event.KindAck, event.KindDrill, event.KindAsked, event.KindAllowed, event.KindDeclined:
 		set("process", "info", "success")
 	case event.KindFinding:
 		set("intrusion_detection", "info", "")

@@ -178,7 +178,7 @@ func (o *ocsfEvent) classify(e event.Event) {
 		o.Class, o.Activity, o.Status = classLifecycle, stop, success
 	case event.KindReload, event.KindKey, event.KindEnrolment, event.KindRepair:
 		o.Class, o.Activity, o.Status = classLifecycle, update, success
-	case event.KindAck, event.KindDrill:
+	case event.KindAck, event.KindDrill, event.KindAsked, event.KindAllowed, event.KindDeclined:
 		o.Class, o.Activity, o.Status = classLifecycle, other, success
 	case event.KindFailure, event.KindOverload, event.KindClock:
 		o.Class, o.Activity, o.Severity, o.Status = classError, 1, 3, failure

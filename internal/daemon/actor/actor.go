@@ -38,12 +38,14 @@ type Actor struct {
 type Around struct {
 	Recorder Recorder
 	Bans     Bans
-	Answer   func(*gate.Reply, spa.Ack) error   // does not wait for the client
-	Opened   func(time.Duration)                // takes how long each grant took
-	Ended    func([]event.Grant)                // takes the grants that ended early, or never began
-	Cut      func(whose func(event.Owner) bool) // ends the connections that owners' grants have let in; does not wait
-	Enrol    func(time.Time, gate.Decision)     // takes an enrolment that is recorded; does not wait
-	Undone   func(error)                        // takes what the firewall has failed to end; nil: nothing is left
+	Answer   func(*gate.Reply, spa.Ack) error     // does not wait for the client
+	Opened   func(time.Duration)                  // takes how long each grant took
+	Ended    func([]event.Grant)                  // takes the grants that ended early, or never began
+	Cut      func(whose func(event.Owner) bool)   // ends the connections that owners' grants have let in; does not wait
+	Enrol    func(time.Time, gate.Decision)       // takes an enrolment that is recorded; does not wait
+	Asked    func(time.Time, gate.Decision)       // takes an ask that is recorded; does not wait
+	Withdraw func(client string, m event.Message) // ends what that message has asked an operator for
+	Undone   func(error)                          // takes what the firewall has failed to end; nil: nothing is left
 }
 
 // Recorder keeps what has been used, so that it never works again. When Record

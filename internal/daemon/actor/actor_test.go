@@ -34,6 +34,8 @@ func alone(r Recorder) Around {
 		Opened:   func(time.Duration) {},
 		Ended:    func([]event.Grant) {},
 		Cut:      func(func(event.Owner) bool) {},
+		Asked:    func(time.Time, gate.Decision) {},
+		Withdraw: func(string, event.Message) {},
 		Undone:   func(error) {},
 	}
 }

@@ -32,6 +32,9 @@ func (a *Actor) carryOut(o order) {
 	case d.Kind == event.KindEnrolment:
 		a.around.Enrol(o.at, d) // which answers
 		return
+	case d.Kind == event.KindAsked:
+		a.around.Asked(o.at, d) // nobody answers
+		return
 	case d.Kind == event.KindRevocation:
 		reply = a.takeBack(o.at, d)
 	case elsewhere(d.Reason):
@@ -91,6 +94,7 @@ func (a *Actor) intercepted(now time.Time, d gate.Decision) {
 	// An error is an event already.
 	_, _ = a.Revoke(now, d.Reason, func(g event.Grant) bool { return sent(g.Owner()) })
 	a.around.Cut(sent)
+	a.around.Withdraw(d.Client, d.Message)
 }
 
 // answer replies to the client. If that fails, the client knocks again.

@@ -58,12 +58,16 @@ func TestRecordOpenReply(t *testing.T) {
 		"a firewall that is broken":  {gate.Decision{Kind: event.KindGrant, Grants: doors, Record: used, Reply: asks}, witness{refuse: true}, []string{"record", "refused"}},
 		"what is given back":         {gate.Decision{Kind: event.KindRevocation, Grants: doors, Record: used, Reply: asks}, witness{}, []string{"record", "closed"}},
 		"a refusal":                  {gate.Decision{Kind: event.KindRefusal, Reason: event.ForbiddenDoor, Record: used, Reply: asks}, witness{}, []string{"record"}},
-		"an intercepted old message": {gate.Decision{Kind: event.KindRefusal, Reason: event.Intercepted}, witness{}, []string{"cut"}},
+		"an intercepted old message": {gate.Decision{Kind: event.KindRefusal, Reason: event.Intercepted}, witness{}, []string{"cut", "withdraw"}},
+		"an ask":                     {gate.Decision{Kind: event.KindAsked, Record: used}, witness{}, []string{"record", "ask"}},
+		"an ask, and a full disk":    {gate.Decision{Kind: event.KindAsked, Record: used}, witness{full: errors.New("no space")}, []string{"record"}},
 	} {
 		w := &c.world
 		around := alone(w)
 		around.Answer = w.answer
 		around.Cut = func(func(event.Owner) bool) { w.done = append(w.done, "cut") }
+		around.Asked = func(time.Time, gate.Decision) { w.done = append(w.done, "ask") }
+		around.Withdraw = func(string, event.Message) { w.done = append(w.done, "withdraw") }
 		a := New(grant.New(w, nil), hub.New(), around)
 		c.decision.Source = source
 		a.Decided(time.Now(), c.decision)

@@ -136,6 +136,8 @@ func changes(k event.Kind) []string {
 		return []string{"bans"}
 	case event.KindFinding, event.KindAck:
 		return []string{"findings"}
+	case event.KindAsked, event.KindAllowed, event.KindDeclined:
+		return []string{"asks"}
 	case event.KindEnrolment:
 		return []string{"configuration"}
 	case event.KindReload, event.KindStart, event.KindKey:

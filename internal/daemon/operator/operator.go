@@ -44,6 +44,11 @@ func New(inForce func() *config.Config, a *actor.Actor, s *sessions.Sessions, b 
 
 // Open gives a grant because an operator says so.
 func (o *Operator) Open(ctx context.Context, q control.OpenRequest) (event.Grant, error) {
+	return o.OpenFor(ctx, q, "")
+}
+
+// OpenFor is Open, with what the operator was asked on record.
+func (o *Operator) OpenFor(ctx context.Context, q control.OpenRequest, why string) (event.Grant, error) {
 	cfg := o.inForce()
 	door := cfg.Door(q.Door)
 	if door == nil {
@@ -68,8 +73,12 @@ func (o *Operator) Open(ctx context.Context, q control.OpenRequest) (event.Grant
 			return event.Grant{}, err
 		}
 	}
+	detail := "ordered by " + control.Asker(ctx)
+	if why != "" {
+		detail += ", " + why
+	}
 	return o.actor.Open(now, event.Grant{Door: door.Name, Source: source, Until: until, Single: door.Single, Holder: event.Operator},
-		gate.Decision{Reason: event.ByOperator, Detail: "ordered by " + control.Asker(ctx)})
+		gate.Decision{Reason: event.ByOperator, Detail: detail})
 }
 
 // within keeps those to a door's limits who are no administrators: it returns when a
