@@ -36,7 +36,7 @@ func (s *Server) onSocket(r *http.Request) asker {
 	if !ok {
 		return asker{}
 	}
-	return asker{name: named(UserName(c.UID), r.Header.Get(OnBehalf)), rights: s.callersRights(c)}
+	return asker{name: named(UserName(c.UID), r.Header.Get(OnBehalf)), rights: s.callersRights(c) & atMost(r.Header.Get(NoMoreThan))}
 }
 
 // How many connections there may be of users who are no administrators: these cannot

@@ -104,3 +104,42 @@ func named(caller, behalf string) string {
 	}, behalf)
 	return caller + " says " + clean
 }
+
+// NoMoreThan is the header with which a program gives rights up for one request, which it
+// makes for someone who has fewer than itself: "view", "act" or "admin". It gives none.
+const NoMoreThan = "Sallyport-No-More-Than"
+
+// atMost returns the rights that such a header leaves: none where it says something else.
+func atMost(header string) Rights {
+	switch header {
+	case "", "admin":
+		return ^Rights(0)
+	case "act":
+		return Actor
+	case "view":
+		return Viewer
+	}
+	return 0
+}
+
+// Needed returns the right that a request needs, and whether there is such a verb in
+// version 1.
+func Needed(method, path string) (right Rights, ok bool) {
+	for _, v := range verbs {
+		if method == v.method && fits(version+v.path, path) {
+			return v.right, true
+		}
+	}
+	return 0, false
+}
+
+// fits reports whether a path is one of a pattern, in which "{door}" is any one part.
+func fits(pattern, path string) bool {
+	parts := strings.Split(path, "/")
+	for i, p := range strings.Split(pattern, "/") {
+		if i >= len(parts) || p != parts[i] && (!strings.HasPrefix(p, "{") || parts[i] == "") {
+			return false
+		}
+	}
+	return strings.Count(pattern, "/") == len(parts)-1
+}

@@ -106,6 +106,58 @@ func (p place) Accept() (net.Conn, error) { return nil, errors.ErrUnsupported }
 func (p place) Close() error              { return nil }
 func (p place) Addr() net.Addr            { return &net.UnixAddr{Name: string(p), Net: "unix"} }
 
+// A program that asks for someone with fewer rights than its own gives them up, and can
+// gain none.
+func TestNoMoreThan(t *testing.T) {
+	path := serve(t, &fake{})
+	client := Dial(path).http
+	for header, want := range map[string]int{"": 200, "admin": 200, "act": 200, "view": 403, "none": 403, "Act": 403, "view, act": 403} {
+		r, err := http.NewRequestWithContext(t.Context(), "POST", "http://sallyport/v1/ban", strings.NewReader(`{"source":"192.0.2.7"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set(NoMoreThan, header)
+		response, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != want {
+			t.Errorf("%q: %d, want %d", header, response.StatusCode, want)
+		}
+	}
+	for word, rights := range map[string]Rights{"admin": Administrator, "act": Actor, "view": Viewer} {
+		if got := atMost(word) & Viewer; got != Viewer&rights {
+			t.Errorf("%s gives a viewer %s", word, got)
+		}
+	}
+}
+
+// What a request needs is known of every verb, and of nothing else.
+func TestFits(t *testing.T) {
+	for _, c := range []struct {
+		method, path string
+		right        Rights
+		ok           bool
+	}{
+		{"GET", "/v1/status", View, true},
+		{"POST", "/v1/open", Act, true},
+		{"POST", "/v1/reload", Admin, true},
+		{"GET", "/v1/doors", View, true},
+		{"GET", "/v1/doors/ssh/sources", Lists, true},
+		{"GET", "/v1/doors//sources", 0, false},
+		{"GET", "/v1/doors/a/b/sources", 0, false},
+		{"GET", "/v1/open", 0, false},
+		{"GET", "/status", 0, false},
+		{"GET", "/v1/status/", 0, false},
+		{"GET", "/v1", 0, false},
+	} {
+		if right, ok := Needed(c.method, c.path); right != c.right || ok != c.ok {
+			t.Errorf("%s %s needs %s, %v", c.method, c.path, right, ok)
+		}
+	}
+}
+
 // Who asked is on record, and a program says for whom it asks.
 func TestWhoAsked(t *testing.T) {
 	f := &fake{}

@@ -86,14 +86,14 @@ func rememberCaller(ctx context.Context, conn net.Conn) context.Context {
 	if !ok {
 		return ctx
 	}
-	if c, ok := peer(local); ok {
+	if c, ok := CallerAt(local); ok {
 		return context.WithValue(ctx, callerKey{}, c)
 	}
 	return ctx
 }
 
-// peer asks the kernel who is at the other end.
-func peer(conn *net.UnixConn) (c Caller, ok bool) {
+// CallerAt asks the kernel who is at the other end.
+func CallerAt(conn *net.UnixConn) (c Caller, ok bool) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return c, false

@@ -52,21 +52,22 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, right Rights, st
 	ctx, end := context.WithCancel(r.Context())
 	defer end()
 	defer context.AfterFunc(stop, end)()
-	first, err := s.handler.Notices(ctx, q) // fails before anything is sent, or not at all
+	at, over := context.WithCancel(ctx)
+	over()                                 // what there is already: who resumes hears at once that the stream is there
+	first, err := s.handler.Notices(at, q) // fails before anything is sent, or not at all
 	if err != nil {
 		fail(w, err)
 		return
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
-	s.send(ctx, w, r, first)
+	s.send(ctx, w, r, q, first)
 }
 
 // send writes notices until the reader is gone, has lost its right, or the server stops.
-func (s *Server) send(ctx context.Context, w http.ResponseWriter, r *http.Request, list []Notice) {
+func (s *Server) send(ctx context.Context, w http.ResponseWriter, r *http.Request, q NoticesRequest, list []Notice) {
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Time{}) // it was for the request, and would end the stream
-	q := NoticesRequest{}
 	for ctx.Err() == nil && s.knows(r).rights.Has(View) {
 		var b bytes.Buffer
 		for _, n := range list {
@@ -100,6 +101,12 @@ func (s *Server) send(ctx context.Context, w http.ResponseWriter, r *http.Reques
 // Follow hands every notice after the one with this id to each, until the context
 // ends, the daemon does, or each fails. Without an id it begins now.
 func (c *Conn) Follow(ctx context.Context, after string, each func(Notice) error) error {
+	return c.FollowFrom(ctx, after, func() {}, each)
+}
+
+// FollowFrom is Follow, and calls began when the daemon has answered: who resumes may hear
+// nothing for long.
+func (c *Conn) FollowFrom(ctx context.Context, after string, began func(), each func(Notice) error) error {
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	response, err := c.send(ctx, http.MethodGet, version+"/events"+inQuery(NoticesRequest{After: after}), nil)
@@ -110,6 +117,7 @@ func (c *Conn) Follow(ctx context.Context, after string, each func(Notice) error
 	if response.StatusCode != http.StatusOK {
 		return c.read(response, nil)
 	}
+	began()
 	silent := time.AfterFunc(3*heartbeat, end) // it is not alive any more
 	defer silent.Stop()
 	lines := bufio.NewScanner(response.Body)

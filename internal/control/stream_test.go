@@ -5,6 +5,7 @@ package control
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"sallyport/internal/event"
+	"sallyport/internal/lab/labtest"
 )
 
 // A stream outlives the time that a request may take, shows that it is alive, and ends
@@ -54,6 +56,22 @@ func TestStream(t *testing.T) {
 		t.Errorf("the stream ended with %v", err)
 	}
 	s.Close()
+}
+
+// Who resumes hears at once that the stream is there, though nothing has happened since.
+func TestResumedStreamBegins(t *testing.T) {
+	path := serve(t, &fake{notices: make(chan []Notice)})
+	ctx, end := context.WithTimeout(t.Context(), labtest.Patience)
+	defer end()
+	response, err := Dial(path).send(ctx, http.MethodGet, version+"/events?after=a-5", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	first := make([]byte, 3)
+	if _, err := io.ReadFull(response.Body, first); err != nil || string(first) != ":\n\n" {
+		t.Errorf("%q, %v", first, err)
+	}
 }
 
 // Users and tokens have so many streams in all, and no administrator is kept out by them.
