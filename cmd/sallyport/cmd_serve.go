@@ -5,9 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -17,9 +15,7 @@ import (
 
 	"sallyport/internal/build"
 	"sallyport/internal/daemon"
-	"sallyport/internal/daemon/logqueue"
 	"sallyport/internal/inforce"
-	"sallyport/internal/journald"
 	"sallyport/internal/phrase"
 )
 
@@ -77,28 +73,4 @@ start everything is open again. The kernel sees to it, even if the daemon is kil
 		return advise(err)
 	}
 	return cmd
-}
-
-// newLog returns the daemon's log, and the queue that its lines go through.
-func newLog(w io.Writer, debug, asJSON bool) (*slog.Logger, *logqueue.Queue) {
-	opts := &slog.HandlerOptions{Level: slog.LevelInfo}
-	if debug {
-		opts.Level = slog.LevelDebug
-	}
-	handler := func(w io.Writer) slog.Handler {
-		if asJSON {
-			return slog.NewJSONHandler(inertJSON{w}, opts)
-		}
-		return slog.NewTextHandler(w, opts)
-	}
-	queue := logqueue.New(w, func(lost uint64) {
-		slog.New(handler(w)).Warn("lines are missing here: this log was not read fast enough", "lines", lost)
-	})
-	lines := handler(queue)
-	if f, ok := fileOf(w); ok && !asJSON {
-		if h, ok := journald.New(f, os.Getenv("JOURNAL_STREAM"), lines, opts.Level); ok {
-			return slog.New(h), queue
-		}
-	}
-	return slog.New(lines), queue
 }

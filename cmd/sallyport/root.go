@@ -30,7 +30,7 @@ func addCommands(root *cobra.Command, std stdio) {
 
 // serverNames are the commands that only a program with the server in it has.
 var serverNames = []string{
-	"ban", "client", "config", "confirm", "demo", "door", "down", "drill", "events", "findings", "guide", "import", "init", "observe", "open", "page", "reload", "report",
+	"ban", "client", "config", "confirm", "console", "demo", "door", "down", "drill", "events", "findings", "guide", "import", "init", "observe", "open", "page", "reload", "report",
 	"revoke", "serve", "server-key", "setup", "status", "top", "why",
 }
 

@@ -18,6 +18,7 @@ func serverCommands(std stdio) []*cobra.Command {
 		newImport(std),
 		newStatus(std),
 		newTop(std),
+		newConsole(std),
 		newOpen(std),
 		newRevoke(std),
 		newBan(std),
