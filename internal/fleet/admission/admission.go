@@ -1,0 +1,212 @@
+// Package admission is how a gate comes into a fleet. An operator makes an Invitation, by
+// which the gate knows the servers of the store and a head of the roll: so it cannot be led
+// into another fleet, nor into the past of this one. The gate answers with a Request, which
+// lies in the store and is signed with the invitation's key and with the gate's own. An
+// operator who has the invitation knows by it that the request is from where it was
+// carried, and signs the gate into the roll.
+package admission
+
+import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"sallyport/internal/config"
+	"sallyport/internal/fleet/roll"
+)
+
+// Invitation is handed to a new gate. until it has been used, who has it can ask to be
+// that gate.
+type Invitation struct {
+	Gate      string
+	Groups    []string
+	Endpoints []string // servers of the store, host:port
+	CA        []byte   // certificates that they show, PEM; empty: on loopback only
+	Fleet     roll.Hash
+	Head      roll.Head
+	Until     time.Time // whole seconds
+	Seed      []byte    // of the invitation's Ed25519 key
+}
+
+const (
+	prefix = "sallyport-fleet-v1:"
+	check  = 4
+
+	// MaxText bounds what is read of an invitation, and MaxRequest of a request.
+	MaxText    = 64 << 10
+	MaxRequest = 16 << 10
+
+	maxCA     = 32 << 10
+	maxGroups = 64
+	maxHosts  = 16
+	// MaxValid is how long an invitation can be used at most.
+	MaxValid = 7 * 24 * time.Hour
+)
+
+// Text returns the invitation as one word.
+func (i *Invitation) Text() string {
+	var b []byte
+	text := func(s string) { b = append(binary.BigEndian.AppendUint16(b, uint16(len(s))), s...) }
+	texts := func(list []string) {
+		b = append(b, byte(len(list)))
+		for _, s := range list {
+			text(s)
+		}
+	}
+	text(i.Gate)
+	texts(i.Groups)
+	texts(i.Endpoints)
+	text(string(i.CA))
+	b = append(b, i.Fleet[:]...)
+	b = binary.BigEndian.AppendUint64(b, i.Head.Number)
+	b = append(b, i.Head.Hash[:]...)
+	b = binary.BigEndian.AppendUint64(b, uint64(i.Until.Unix()))
+	b = append(b, i.Seed...)
+	sum := sha256.Sum256(append([]byte(prefix), b...))
+	return prefix + base64.RawURLEncoding.EncodeToString(append(b, sum[:check]...))
+}
+
+// ErrNone says that a text is no invitation.
+var ErrNone = errors.New("this is no invitation of a gate, or a part of it is missing: copy the whole word, which begins with " + prefix)
+
+// Parse reads what Text writes.
+func Parse(text string) (*Invitation, error) {
+	body, ok := strings.CutPrefix(strings.TrimSpace(text), prefix)
+	if !ok || len(text) > MaxText {
+		return nil, ErrNone
+	}
+	b, err := base64.RawURLEncoding.Strict().DecodeString(body)
+	if err != nil || len(b) < check {
+		return nil, ErrNone
+	}
+	r := &cut{rest: b[:len(b)-check]}
+	i := &Invitation{Gate: r.text(), Groups: r.texts(maxGroups), Endpoints: r.texts(maxHosts), CA: []byte(r.text())}
+	copy(i.Fleet[:], r.raw(len(i.Fleet)))
+	i.Head.Number = r.u64()
+	copy(i.Head.Hash[:], r.raw(len(i.Head.Hash)))
+	i.Until = time.Unix(int64(r.u64()), 0)
+	i.Seed = slices.Clone(r.raw(ed25519.SeedSize))
+	if r.bad || len(r.rest) > 0 || i.Text() != prefix+body {
+		return nil, ErrNone
+	}
+	if !config.ValidName(i.Gate) || len(i.Endpoints) == 0 || len(i.CA) > maxCA {
+		return nil, ErrNone
+	}
+	return i, nil
+}
+
+// Key returns the key of the invitation.
+func (i *Invitation) Key() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(i.Seed) }
+
+// cut reads parts of a text that anyone may have written.
+type cut struct {
+	rest []byte
+	bad  bool
+}
+
+func (r *cut) raw(n int) []byte {
+	if n < 0 || n > len(r.rest) {
+		r.rest, r.bad = nil, true
+		return nil
+	}
+	b := r.rest[:n:n]
+	r.rest = r.rest[n:]
+	return b
+}
+
+func (r *cut) u64() uint64 {
+	if b := r.raw(8); b != nil {
+		return binary.BigEndian.Uint64(b)
+	}
+	return 0
+}
+
+func (r *cut) text() string {
+	b := r.raw(2)
+	if b == nil {
+		return ""
+	}
+	return string(r.raw(int(binary.BigEndian.Uint16(b))))
+}
+
+func (r *cut) texts(most int) (list []string) {
+	b := r.raw(1)
+	if b == nil || int(b[0]) > most {
+		r.bad = true
+		return nil
+	}
+	for n := b[0]; n > 0 && !r.bad; n-- {
+		list = append(list, r.text())
+	}
+	return list
+}
+
+// Request asks for a place in the roll.
+type Request struct {
+	Fleet   roll.Hash
+	Gate    roll.Gate
+	Replace bool              // the gate is in the roll, and wants other keys
+	Voucher ed25519.PublicKey // of the invitation; of a gate that changes its keys, the old one
+
+}
+
+const requestLabel = "sallyport fleet request v1\x00"
+
+// Sign returns the request as it lies in the store, signed with the gate's key and with
+// that of the invitation, or, for a gate that changes its keys, with its old one.
+func (q *Request) Sign(gate, voucher ed25519.PrivateKey) ([]byte, error) {
+	e := roll.Entry{Changes: []roll.Change{roll.GateAdd{Gate: q.Gate}}}
+	if q.Replace {
+		e.Changes[0] = roll.GateReplace{Gate: q.Gate}
+	}
+	e.Prev, e.Signer, e.At = q.Fleet, roll.Hash(voucher.Public().(ed25519.PublicKey)), time.Unix(0, 0)
+	text := e.Marshal()
+	if len(text)+2*ed25519.SignatureSize > MaxRequest {
+		return nil, fmt.Errorf("the request has %d bytes, which is too much: leave out addresses or groups", len(text))
+	}
+	signed := append([]byte(requestLabel), text...)
+	return slices.Concat(text, ed25519.Sign(gate, signed), ed25519.Sign(voucher, signed)), nil
+}
+
+var errRequest = errors.New("this is no request of a gate, or it is damaged")
+
+// ParseRequest reads what Sign writes. The gate has its key, and the one that vouches
+// vouches; whether that one counts is for the caller to judge.
+func ParseRequest(text []byte) (*Request, error) {
+	at := len(text) - 2*ed25519.SignatureSize
+	if len(text) > MaxRequest || at <= 0 {
+		return nil, errRequest
+	}
+	e, err := roll.Parse(text[:at])
+	if err != nil || len(e.Changes) != 1 || e.Number != 0 {
+		return nil, errRequest
+	}
+	q := &Request{Fleet: e.Prev, Voucher: ed25519.PublicKey(slices.Clone(e.Signer[:]))}
+	switch c := e.Changes[0].(type) {
+	case roll.GateAdd:
+		q.Gate = c.Gate
+	case roll.GateReplace:
+		q.Gate, q.Replace = c.Gate, true
+	default:
+		return nil, errRequest
+	}
+	signed := append([]byte(requestLabel), text[:at]...)
+	if !ed25519.Verify(q.Gate.Key, signed, text[at:at+ed25519.SignatureSize]) || !ed25519.Verify(q.Voucher, signed, text[at+ed25519.SignatureSize:]) {
+		return nil, errRequest
+	}
+	return q, nil
+}
+
+// Change returns what an operator signs.
+func (q *Request) Change() roll.Change {
+	if q.Replace {
+		return roll.GateReplace{Gate: q.Gate}
+	}
+	return roll.GateAdd{Gate: q.Gate}
+}
