@@ -19,6 +19,7 @@ func (l *loader) crossCheck() {
 	l.checkHooks()
 	l.checkDecoys()
 	l.checkPolled()
+	l.checkFleet()
 }
 
 // checkPolled refuses grants that could be over before those have read of them who are

@@ -39,6 +39,7 @@ type Config struct {
 	Detect   Detect
 	Ban      Ban
 	Moat     Moat
+	Fleet    Fleet
 	Doors    []Door   // in file order; names unique, no port in two doors
 	Groups   []Group  // in file order; names unique, also among doors
 	Clients  []Client // in file order; names and keys unique
@@ -113,6 +114,8 @@ type Door struct {
 	Widen4   int            // length of the prefix that an IPv4 grant is for, 16 to 31; 0: the source alone
 	Widen6   int            // the same for IPv6, 32 to 127
 	Polled   time.Duration  // how often other firewalls read who may use it; 0: nobody may read that
+
+	WithoutFleet time.Duration // how long it opens for clients of the fleet while etcd is away; default 24h
 
 	Previous      []packet.Port // the sequence before, which opens too until PreviousUntil; empty: none
 	PreviousUntil time.Time

@@ -26,6 +26,7 @@ type loader struct {
 	hooks   []*section             // parallel to config.Hooks
 	gate    *section
 	ban     *section
+	fleet   *section
 	owners  map[packet.Port]int // index of the door that has the port
 	errs    Errors
 
@@ -126,6 +127,7 @@ func (l *loader) document(root *table) {
 	l.readDetect(l.single(s, "detect"))
 	l.readBan(l.single(s, "ban"))
 	l.readMoat(l.single(s, "moat"))
+	l.readFleet(l.single(s, "fleet"))
 	for _, t := range l.several(s, "door", maxDoors) {
 		l.readDoor(t)
 	}

@@ -13,7 +13,7 @@ const (
 	wantAddr   = `is not an address: want one such as "192.0.2.7", "192.168.1.0/24" or "2001:db8::/32", without leading zeros`
 	wantClosed = `want knocks on closed ports only`
 	wantScan   = `sequence: any scan of the ports in order opens this door: want at least one port out of order or out of reach of the one before`
-	wantTables = `want api, ban, client, daemon, detect, door, gate, group, hook, journal, metrics, moat, rotating, spa or webhook` // a new section is added here
+	wantTables = `want api, ban, client, daemon, detect, door, fleet, gate, group, hook, journal, metrics, moat, rotating, spa or webhook` // a new section is added here
 	wantDate   = `want a date such as 2027-01-31 (UTC) or 2027-01-31T18:00:00+01:00`
 )
 
@@ -43,6 +43,16 @@ func manyKeys(n int) string {
 // One mistake, one line: everything after the path of the main file.
 func TestLoadRefuses(t *testing.T) {
 	for _, c := range []struct{ toml, want string }{
+		// A fleet.
+		{"fleet.ca = '/a'", `:1: fleet: endpoints is missing: want servers of etcd in quotes, such as ["etcd1.example.org:2379"]`},
+		{fleetOn + "fleet.ca = '/a'", `:2: fleet: ca, cert and key go together: set all three`},
+		{"gate.name='a'\nfleet.endpoints = ['192.0.2.1:2379']", `:2: fleet: endpoints: who reaches etcd would not be proved: set ca, cert and key, or use addresses of loopback`},
+		{"fleet.endpoints = ['127.0.0.1:2379']", `:1: fleet: a gate of a fleet has a name: set name in [gate]`},
+		{fleetOn + "[[door]]\nname='ssh'\nports=['tcp/22']\nwithout_fleet = '1s'", `:6: door "ssh": without_fleet = "1s": want "open", "closed" or a duration such as "24h", 10s to 30d`},
+		{"[[door]]\nname='ssh'\nports=['tcp/22']\nwithout_fleet = '1h'", `:4: door "ssh": without_fleet means nothing without [fleet]: remove it, or set endpoints there`},
+		{"gate.name='a'\nfleet.endpoints = ['127.0.0.1']", `:2: fleet: endpoints: "127.0.0.1" is no server: want host and port, such as "etcd1.example.org:2379" or "[2001:db8::1]:2379"`},
+		{"gate.name='a'\nfleet.endpoints = ['127.1:2379']", `:2: fleet: endpoints: want the address or the name of a host, in small letters`},
+
 		// TOML itself.
 		{"[gate]\n\npolicy = ", `:3: is not valid TOML: expected value, not end of input`},
 		{"[gate]\npolicy \"all\"", `:2: is not valid TOML: expected '=' after key`},

@@ -74,6 +74,7 @@ func (d *Daemon) guarding() []part {
 		{name: "gate", claims: []string{"Gate", "SPA", "Rotating", "Doors", "Groups", "Clients"}, prepare: d.prepareGate, run: d.runPump, close: d.closeCapture},
 		{name: "moat", claims: []string{"Moat", "SPA", "Doors.To"}, prepare: d.prepareMoat, run: func(ctx context.Context) error { return d.moat.Run(ctx, d.events.PutUnauthenticated, d.updateHost) }, close: func() error { return d.moat.Shut() }},
 		{name: "invites", claims: []string{"Clients", "Daemon.StateDir"}, prepare: committing(d.enrolled.Note), run: func(ctx context.Context) error { return d.enrolled.Run(ctx) }},
+		{name: "fleet", claims: []string{"Fleet"}, prepare: d.prepareFleet},
 		{name: "grants of an earlier time", run: d.restore},
 		{name: "trial", run: func(ctx context.Context) error { return d.trial.Run(ctx) }},
 		{name: "host addresses", run: func(ctx context.Context) error { return d.host.WatchAddresses(ctx, d.updateHost) }},

@@ -62,6 +62,7 @@ const (
 	sayUsedUp          = "using up the real ones would lock people out"
 	sayDecidesFirst    = "it decides who gets in; of the first 64 clients"
 	sayAbsent          = "the lab has no such thing"
+	sayNoFleet         = "the gate of a lab stands alone"
 )
 
 // Fields lists every field of config.Config. What is not in it is not taken.
@@ -129,6 +130,7 @@ func Fields() []Field {
 		{"Ban.Decoys", Taken, sayDecides},
 		{"Moat.Mode", Replaced, sayMoatOff},
 		{"Moat.Interfaces", LeftOut, sayAbsent},
+		{"Fleet", LeftOut, sayNoFleet},
 		{"Doors[].Name", Taken, sayDecides},
 		{"Doors[].Label", LeftOut, sayForPeople},
 		{"Doors[].Ports", Taken, sayDecides},
@@ -141,6 +143,7 @@ func Fields() []Field {
 		{"Doors[].Widen4", Taken, sayDecides},
 		{"Doors[].Widen6", Taken, sayDecides},
 		{"Doors[].Polled", LeftOut, sayListens},
+		{"Doors[].WithoutFleet", LeftOut, sayNoFleet},
 		{"Doors[].Previous", Taken, sayDecidesSecret},
 		{"Doors[].PreviousUntil", Taken, sayDecides},
 		{"Doors[].Changed", LeftOut, sayRotationDue},
