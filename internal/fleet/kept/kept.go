@@ -22,11 +22,9 @@ import (
 	"strings"
 
 	"sallyport/internal/atomicfile"
+	"sallyport/internal/fleet/follow"
 	"sallyport/internal/fleet/roll"
 )
-
-// Dir is the folder, in state_dir.
-const Dir = "fleet"
 
 // Files in it.
 const (
@@ -41,7 +39,7 @@ const maxFile = roll.MaxState + 32<<20
 type Folder string
 
 // Of is the folder of a state_dir.
-func Of(stateDir string) Folder { return Folder(filepath.Join(stateDir, Dir)) }
+func Of(stateDir string) Folder { return Folder(filepath.Join(stateDir, follow.Dir)) }
 
 func (f Folder) path(name string) string { return filepath.Join(string(f), name) }
 
