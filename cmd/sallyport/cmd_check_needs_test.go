@@ -12,6 +12,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"sallyport/internal/key"
+	"sallyport/internal/keyfile"
 )
 
 // What the daemon would lack is found before it starts.
@@ -66,6 +69,31 @@ func TestCheckLooksForWhatIsNamed(t *testing.T) {
 	listener.Close()
 	if got := strings.Join(found(), " "); got != "" {
 		t.Errorf("all is there: found %q", got)
+	}
+}
+
+// A client for whose suites there is no server key knocks in vain.
+func TestCheckNamesAClientWithoutAKey(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "sallyport.toml")
+	text := fmt.Sprintf("[daemon]\nstate_dir = %q\n[spa]\nport = 40321\n[[door]]\nname = \"ssh\"\nports = [\"tcp/22\"]\n[[client]]\nname = \"alice\"\ndoors = [\"ssh\"]\nkey = %q\nsuites = [\"x25519\"]\n", dir, newProver(t).authorized())
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		suite key.Suite
+		found bool
+	}{{0, false}, {key.Hybrid, true}, {key.X25519, false}} {
+		file := filepath.Join(dir, "server.key")
+		if c.suite != 0 {
+			os.Remove(file)
+			if _, err := keyfile.Create(file, c.suite); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if out, _, _ := call(t, "", "check", "-c", path); strings.Contains(out, `client "alice" may use none of the suites`) != c.found {
+			t.Errorf("with a key of %v:\n%s", c.suite, out)
+		}
 	}
 }
 

@@ -150,6 +150,12 @@ type Client struct {
 // MayUse reports whether messages of a suite are taken from the client.
 func (c *Client) MayUse(s key.Suite) bool { return len(c.Suites) == 0 || slices.Contains(c.Suites, s) }
 
+// Mute reports whether the client has a key and may use it with none of the server's
+// suites, so that no message of it is taken.
+func (c *Client) Mute(suites []key.Suite) bool {
+	return c.Key != nil && !slices.ContainsFunc(suites, c.MayUse)
+}
+
 // TakesSTUN reports whether messages may come in STUN: who may send them so is known
 // by a client alone, and clients come and go without a reload.
 func (c *Config) TakesSTUN() bool { return c.SPA.STUN && c.SPA.Port != 0 }

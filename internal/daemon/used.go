@@ -71,10 +71,7 @@ const suitesSubject = "suites"
 // noteSuites names a client who may use none of the suites of which there is a key,
 // and what mends it.
 func (d *Daemon) noteSuites(cfg *config.Config, ring key.Keyring) {
-	shut := func(c config.Client) bool {
-		return c.Key != nil && !slices.ContainsFunc(ring.All(), func(h key.Held) bool { return c.MayUse(h.Suite()) })
-	}
-	at := slices.IndexFunc(cfg.Clients, shut)
+	at := slices.IndexFunc(cfg.Clients, func(c config.Client) bool { return c.Mute(ring.Suites()) })
 	if at < 0 {
 		d.problems.Clear(suitesSubject)
 		return

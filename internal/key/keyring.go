@@ -47,6 +47,14 @@ func (r Keyring) with(h Held) Keyring {
 // All returns the keys of each suite that there are keys of, Hybrid first.
 func (r Keyring) All() []Held { return r.held }
 
+// Suites returns the suites that there are keys of.
+func (r Keyring) Suites() (list []Suite) {
+	for _, h := range r.held {
+		list = append(list, h.Suite())
+	}
+	return list
+}
+
 // Of returns the keys of a suite, if there are any.
 func (r Keyring) Of(s Suite) (Held, bool) {
 	for _, h := range r.held {

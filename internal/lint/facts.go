@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"sallyport/internal/key"
 	"sallyport/internal/packet"
 )
 
@@ -34,7 +35,8 @@ type Facts struct {
 	NotRunnable []string // of the programs
 	Busy        []string // addresses to listen at that other programs have
 
-	Unusable []Unusable // what the daemon needs, and could not use
+	Unusable []Unusable  // what the daemon needs, and could not use
+	Suites   []key.Suite // those of which there is a server key; nil: unknown
 
 	// OneTimeLeft is how many one-time sequences of a door have not been used,
 	// by its name.

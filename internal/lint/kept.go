@@ -1,6 +1,11 @@
 package lint
 
-import "sallyport/internal/config"
+import (
+	"fmt"
+
+	"sallyport/internal/config"
+	"sallyport/internal/key"
+)
 
 var keptRules = []Rule{
 	{
@@ -13,6 +18,27 @@ var keptRules = []Rule{
 		Good:   Example{Config: spaPort + sshDoor + alice, Host: &Facts{}},
 		check:  checkKept,
 	},
+	{
+		Name: "no-key-of-suite", Group: Host, Severity: Warning,
+		Summary: "a client may use no suite of which there is a server key",
+		Why:     "No message of it can be opened, however right its key is. With a rotating secret it gets in by that alone.",
+		Remedy:  "make a key of that suite (sallyport server-key rotate --suite x25519; the other key stays), or let the client use all suites",
+		Bad:     Example{Config: spaPort + sshDoor + alice + "suites = [\"x25519\"]\n", Host: &Facts{Suites: []key.Suite{key.Hybrid}}},
+		Good:    Example{Config: spaPort + sshDoor + alice + "suites = [\"x25519\"]\n", Host: &Facts{Suites: []key.Suite{key.Hybrid, key.X25519}}},
+		check:   checkSuites,
+	},
+}
+
+func checkSuites(in input, tell report) {
+	if in.host == nil || in.host.Suites == nil || in.SPA.Port == 0 {
+		return
+	}
+	for i := range in.Clients {
+		if c := &in.Clients[i]; c.Mute(in.host.Suites) {
+			tell(c.Place, fmt.Sprintf("client %q may use none of the suites of which this server has a key, so its messages open nothing", c.Name),
+				remedy(fmt.Sprintf("make such a key (sallyport server-key rotate --suite %s), or let the client use all suites (sallyport config set client.%s.suites '')", c.Suites[0], c.Name)))
+		}
+	}
 }
 
 func checkKept(in input, tell report) {

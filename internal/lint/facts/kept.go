@@ -11,10 +11,21 @@ import (
 	"sallyport/internal/config"
 	"sallyport/internal/inforce"
 	"sallyport/internal/inspect"
+	"sallyport/internal/key"
 	"sallyport/internal/keyfile"
 	"sallyport/internal/lint"
 	"sallyport/internal/phrase"
 )
+
+// suites are those of the server keys, as far as this user may see: a key that is to be
+// made at the first start is not there yet.
+func suites(cfg *config.Config) []key.Suite {
+	ring, err := keyfile.Load(cfg.SPA.ServerKey)
+	if err != nil {
+		return nil
+	}
+	return ring.Suites()
+}
 
 // unusable looks at what the daemon keeps: a start must not find out first that
 // it cannot be used. What this user may not see is left out.
