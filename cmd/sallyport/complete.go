@@ -17,6 +17,7 @@ type names func(cmd *cobra.Command, before []string) []string
 var argumentNames = map[string]names{
 	"sallyport knock":  profileThenDoors,
 	"sallyport close":  profileThenDoors,
+	"sallyport ask":    profileThenDoors,
 	"sallyport watch":  profileThenDoors,
 	"sallyport run":    onlyFirst(profileNames),
 	"sallyport ssh":    onlyFirst(profileNames),

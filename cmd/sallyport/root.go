@@ -13,6 +13,7 @@ func addCommands(root *cobra.Command, std stdio) {
 		newCheck(std),
 		newKnock(std),
 		newClose(std),
+		newAsk(std),
 		newSSH(std),
 		newProxy(std),
 		newWatch(std),
@@ -30,7 +31,7 @@ func addCommands(root *cobra.Command, std stdio) {
 
 // serverNames are the commands that only a program with the server in it has.
 var serverNames = []string{
-	"ban", "client", "config", "confirm", "console", "demo", "door", "down", "drill", "events", "findings", "guide", "import", "init", "observe", "open", "page", "reload", "report",
+	"approve", "asks", "ban", "client", "config", "confirm", "console", "demo", "door", "down", "drill", "events", "findings", "guide", "import", "init", "observe", "open", "page", "refuse", "reload", "report",
 	"revoke", "serve", "server-key", "setup", "status", "top", "why",
 }
 
