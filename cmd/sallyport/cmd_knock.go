@@ -147,16 +147,6 @@ func parseKnock(word string) (packet.Port, error) {
 	return packet.ParsePort(word)
 }
 
-// useless refuses flags that have no meaning here, rather than ignoring them.
-func useless(cmd *cobra.Command, with string, flags ...string) error {
-	for _, f := range flags {
-		if cmd.Flags().Changed(f) {
-			return usageError{fmt.Errorf("--%s has no meaning with %s", f, with)}
-		}
-	}
-	return nil
-}
-
 // sendSequence sends plain knocks.
 func sendSequence(cmd *cobra.Command, w io.Writer, list []string, opts sender.Options, asJSON bool) error {
 	opts.Host = list[0]

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -66,4 +67,14 @@ func (f *askFlags) family() sender.Family {
 		return sender.IPv6
 	}
 	return sender.Both
+}
+
+// useless refuses flags that have no meaning here, rather than ignoring them.
+func useless(cmd *cobra.Command, with string, flags ...string) error {
+	for _, f := range flags {
+		if cmd.Flags().Changed(f) {
+			return usageError{fmt.Errorf("--%s has no meaning with %s", f, with)}
+		}
+	}
+	return nil
 }
