@@ -47,11 +47,13 @@ type Console struct {
 	gate   string // its name, for people
 	cookie string // name of it, without a prefix
 
-	daemon   *daemon
-	feed     *feed
-	links    links
-	sessions *sessions
-	throttle throttle
+	daemon     *daemon
+	feed       *feed
+	links      links
+	sessions   *sessions
+	throttle   throttle
+	keys       *passkeys // nil: there can be none
+	challenges *challenges
 }
 
 // New returns a console that serves nothing before Run.
@@ -74,7 +76,10 @@ func New(o Options) (*Console, error) {
 		return nil, err
 	}
 	c.cookie = "sallyport-" + id
-	c.feed = newFeed(c.daemon)
+	c.feed, c.challenges = newFeed(c.daemon), newChallenges()
+	if c.keys, err = openPasskeys(o.Config.StateDir, id, o.Config.Origin); err != nil {
+		return nil, err
+	}
 	return c, nil
 }
 
@@ -82,11 +87,17 @@ func New(o Options) (*Console, error) {
 func (c *Console) handler(e entrance) http.Handler {
 	api := http.NewServeMux()
 	for pattern, do := range map[string]func(http.ResponseWriter, *visit){
-		"POST /session":   c.login,
-		"GET /session":    c.asked,
-		"DELETE /session": c.logout,
-		"GET /v1/events":  c.events,
-		"/v1/":            c.pass,
+		"POST /session":         c.login,
+		"GET /session":          c.asked,
+		"DELETE /session":       c.logout,
+		"POST /passkey/begin":   c.beginLogin,
+		"POST /passkey/finish":  c.finishLogin,
+		"GET /passkeys":         c.listPasskeys,
+		"POST /passkeys/begin":  c.beginPasskey,
+		"POST /passkeys/finish": c.finishPasskey,
+		"DELETE /passkeys/{id}": c.removePasskey,
+		"GET /v1/events":        c.events,
+		"/v1/":                  c.pass,
 	} {
 		api.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { do(w, visitOf(r)) })
 	}

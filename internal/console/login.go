@@ -22,7 +22,7 @@ type loggedIn struct {
 	Rights   string    `json:"rights"`
 	Gate     string    `json:"gate"`
 	Origin   string    `json:"origin"`
-	Passkeys bool      `json:"passkeys"` // whether the user may make one here
+	Passkeys bool      `json:"passkeys"` // whether there are any at this address
 	Idle     int       `json:"idle"`     // seconds after which the session ends if it is not used
 	Until    time.Time `json:"until"`    // it ends
 }
@@ -96,14 +96,8 @@ func (e entrance) cookieName(name string) string {
 func (c *Console) about(v *visit, s *session) loggedIn {
 	return loggedIn{
 		User: s.User, Rights: wordFor(s.Rights), Gate: c.gate, Origin: s.origin, Idle: int(c.cfg.Idle / time.Second), Until: s.made.Add(c.cfg.Longest).UTC(),
-		Passkeys: c.passkeysFor(v, s),
+		Passkeys: c.offered(v) == nil,
 	}
-}
-
-// passkeysFor reports whether a user may make passkeys: only for the origin, and if the
-// configuration knows him, as what he may do later is said there.
-func (c *Console) passkeysFor(v *visit, s *session) bool {
-	return c.cfg.Origin != "" && v.origin == c.cfg.Origin && c.cfg.User(s.User) != nil
 }
 
 // The headers of a session. The page marks what nobody has asked it for, as when it keeps
@@ -118,12 +112,18 @@ const (
 func (c *Console) session(v *visit) (*session, error) {
 	cookies, tokens := v.CookiesNamed(v.cookieName(c.cookie)), v.Header.Values(sessionHeader)
 	if len(cookies) == 1 && len(tokens) == 1 {
-		if s := c.sessions.find(c.now(), cookies[0].Value, tokens[0], v.Header.Get(backgroundHeader) == ""); s != nil && s.origin == v.origin {
+		if s := c.sessions.find(c.now(), cookies[0].Value, tokens[0], v.Header.Get(backgroundHeader) == ""); s != nil && s.origin == v.origin && v.stillNames(s) {
 			v.prove()
 			return s, nil
 		}
 	}
 	return nil, refuse(http.StatusUnauthorized, "log in: sallyport console login prints a link", "there is no session, or it is over")
+}
+
+// stillNames reports whether the proxy still says that whom it let in is there.
+func (v *visit) stillNames(s *session) bool {
+	u, ok := v.user(v.Request)
+	return s.By != "proxy" || ok && u.Name == s.User
 }
 
 // asked answers what the session is, or how one can log in.
@@ -136,6 +136,9 @@ func (c *Console) asked(w http.ResponseWriter, v *visit) {
 	f := failure{Error: err.Error(), Hint: err.(*refusal).hint, Ways: []string{"link"}}
 	if _, ok := v.user(v.Request); ok {
 		f.Ways = append(f.Ways, "proxy")
+	}
+	if c.offered(v) == nil {
+		f.Ways = append(f.Ways, "passkey")
 	}
 	answer(w, http.StatusUnauthorized, f)
 }

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -72,6 +73,9 @@ func (c *Console) listen() (list []served, err error) {
 			}
 		}
 	}()
+	if err := os.MkdirAll(c.cfg.RunDir, 0o755); err != nil {
+		return list, fmt.Errorf("make the folder for sockets: %w", err)
+	}
 	desk, err := c.openDesk()
 	if err != nil {
 		return list, err
@@ -92,7 +96,14 @@ func (c *Console) listen() (list []served, err error) {
 		settings.NextProtos = []string{"h2", "http/1.1"}
 		l = tls.NewListener(l, settings)
 	}
-	return append(list, served{l, c.handler(e)}), nil
+	list = append(list, served{l, c.handler(e)})
+	if c.cfg.Proxy.Listen == "" {
+		return list, nil
+	}
+	if l, err = c.openProxy(); err != nil {
+		return list, err
+	}
+	return append(list, served{l, c.handler(entrance{cfg: c.cfg, kind: proxied, https: true})}), nil
 }
 
 // withCertificate reads a certificate at each handshake, so that it can be replaced.

@@ -27,6 +27,7 @@ type session struct {
 	end   context.CancelFunc
 
 	streams, asking bounded
+	passkey         registering
 }
 
 // sessions are in memory only: they end with the console.

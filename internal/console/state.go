@@ -24,6 +24,9 @@ var validID = regexp.MustCompile(`^[0-9a-f]{12}$`)
 
 // identify returns the id of this console, and makes one the first time.
 func identify(dir string) (string, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("make the console's folder: %w", err)
+	}
 	path := filepath.Join(dir, idFile)
 	text, err := os.ReadFile(path)
 	if id := strings.TrimSpace(string(text)); err == nil && validID.MatchString(id) {
