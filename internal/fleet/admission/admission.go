@@ -13,7 +13,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -98,7 +100,34 @@ func Parse(text string) (*Invitation, error) {
 	if !config.ValidName(i.Gate) || len(i.Endpoints) == 0 || len(i.CA) > maxCA {
 		return nil, ErrNone
 	}
+	for _, e := range i.Endpoints {
+		if err := CheckEndpoint(e, len(i.CA) == 0); err != nil {
+			return nil, err
+		}
+	}
 	return i, nil
+}
+
+// CheckEndpoint refuses what is no server of the store. Without certificates it has to be
+// on this host: who reaches it would not be proved.
+func CheckEndpoint(text string, without bool) error {
+	const want = `want host and port, such as "etcd1.example.org:2379" or "[2001:db8::1]:2379"`
+	if a, err := netip.ParseAddrPort(text); err == nil && a.Port() != 0 && a.Addr().Zone() == "" && a.String() == text {
+		if without && !a.Addr().IsLoopback() {
+			return fmt.Errorf("%s is not on this host, and without certificates who reaches it is not proved", text)
+		}
+		return nil
+	}
+	at := strings.LastIndexByte(text, ':')
+	host, port := text[:max(at, 0)], text[at+1:]
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil || n == 0 || host == "" || len(host) > 253 || strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789.-") != "" || strings.Trim(host, "0123456789.") == "" {
+		return fmt.Errorf("%.80q is no server of etcd: %s", text, want)
+	}
+	if without {
+		return fmt.Errorf("%s needs certificates: without them who reaches it is not proved", text)
+	}
+	return nil
 }
 
 // Key returns the key of the invitation.

@@ -81,6 +81,26 @@ func (s *State) Apply(e *Entry) error {
 	return nil
 }
 
+// Check reports whether an entry would count if its signature were right, so that nobody
+// signs what does not.
+func (s *State) Check(e *Entry) error {
+	err := s.follows(e)
+	var recovery bool
+	if err == nil {
+		_, recovery, err = s.signer(e)
+	}
+	if err == nil && recovery {
+		err = recovers(e)
+	}
+	if err == nil {
+		err = s.Clone().change(e)
+	}
+	if err != nil {
+		return fmt.Errorf("entry %d: %w", e.Number, err)
+	}
+	return nil
+}
+
 // follows reports whether an entry is the next of this chain.
 func (s *State) follows(e *Entry) error {
 	switch {
