@@ -80,8 +80,10 @@ var interception = Attack{
 		if err != nil {
 			return err
 		}
-		g.outsiders = append(g.outsiders, from)
-		return g.repeat(ctx, g.outsider(), datagram, 2)
+		if err := g.repeat(ctx, g.outsider(), datagram, 2); err != nil {
+			return err
+		}
+		return g.shutsOut(ctx, from)
 	},
 }
 

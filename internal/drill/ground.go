@@ -215,6 +215,23 @@ func (g *ground) letIn(ctx context.Context, from netip.Addr, door string) error 
 	}
 }
 
+// shutsOut waits until nothing is open any more for one who had been let in, as long as a
+// busy gate may take to judge what makes it so, and counts him among the outsiders from
+// then on.
+func (g *ground) shutsOut(ctx context.Context, from netip.Addr) error {
+	for deadline := time.Now().Add(patience / 4); time.Now().Before(deadline) && ctx.Err() == nil; {
+		open, err := g.opened(from)
+		if err != nil {
+			return err
+		}
+		if len(open) == 0 {
+			break
+		}
+	}
+	g.outsiders = append(g.outsiders, from)
+	return ctx.Err()
+}
+
 // shut is the error of a gate that keeps the right ones out: what it is graded
 // for, and not a drill that could not be carried out.
 type shut struct{ error }
