@@ -49,6 +49,7 @@ that you serve (sallyport asks serve). The code is not here: the person says it 
 		}
 		return nil
 	}
+	cmd.AddCommand(newAsksServe(std))
 	return cmd
 }
 

@@ -30,7 +30,7 @@ var wrongValues = []string{"", "x", "-1", "99999999999999999999", "10min", "1e9"
 
 // actsAtOnce are commands that do much with few words: of these only the flags
 // are tried that are refused while the command line is read.
-var actsAtOnce = []string{"sallyport serve", "sallyport demo", "sallyport setup", "sallyport init", "sallyport drill", "sallyport observe", "sallyport console"}
+var actsAtOnce = []string{"sallyport serve", "sallyport demo", "sallyport setup", "sallyport init", "sallyport drill", "sallyport observe", "sallyport console", "sallyport asks serve"}
 
 // wrongWorld is a folder with a configuration, a home, and nothing else: no
 // program can be run.

@@ -73,6 +73,7 @@ var treated = map[string]string{
 	"docs/OPERATIONS.md: cp packaging/fail2ban":                                               "fail2ban itself reads these files in the tests of packaging",
 	"docs/OPERATIONS.md: source: journalctl":                                                  "crowdsec itself reads it in the tests of packaging",
 	"docs/OPERATIONS.md: sallyport server-key rotate --suite x25519":                          "TestInvitedDeviceKnocks, TestPageEnrolsItself",
+	"docs/OPERATIONS.md: useradd --system":                                                    "TestAskOnThePage serves it with these words",
 	"docs/OPERATIONS.md: sallyport asks":                                                      "TestAskAndApprove",
 	"docs/OPERATIONS.md: #!/bin/sh":                                                           "TestExercise runs this script",
 	"docs/PERFORMANCE.md: make bench-peers":                                                   "takes an hour",
