@@ -27,7 +27,7 @@ user of its own, which the daemon knows by [api] ask.
 Where it is served is your choice: it is reachable for strangers there. Anywhere but on a loopback address it
 needs a certificate. Behind a reverse proxy, name the proxy's address with --proxy: then nobody else can use it, and the last
 address in X-Forwarded-For is where a person comes from.`,
-		Example: `  sallyport asks serve --listen 203.0.113.1:8443 --tls-cert asks.crt --tls-key asks.key
+		Example: `  sallyport asks serve --listen [::]:443 --tls-cert a.crt --tls-key a.key
   sallyport asks serve --listen 127.0.0.1:9479 --proxy 127.0.0.1`,
 		Args: args(cobra.NoArgs),
 	}
