@@ -11,6 +11,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
@@ -154,7 +155,9 @@ func TestAskOpensNothing(t *testing.T) {
 // see there that they have been let in.
 func TestAskOnThePage(t *testing.T) {
 	t.Parallel()
-	w := newGuarded(t, journaledDoor)
+	dir := t.TempDir()
+	w := newGuarded(t, journaledDoor+fmt.Sprintf("[[hook]]\non = [\"ask\"]\ncommand = [%q]\n[[webhook]]\nurl = \"http://127.0.0.1:8098/\"\non = [\"asked\", \"allowed\"]\n", mailByHook(t, dir)))
+	heard := w.listenForWebhooks("127.0.0.1:8098")
 	certificate, key := selfSigned(t, w.dir)
 	serving := w.sallyport(w.Gate, "asks", "serve", "-c", w.config, "--listen", "[::]:8443", "--tls-cert", certificate, "--tls-key", key)
 	said := &lockedBuffer{}
@@ -179,7 +182,22 @@ func TestAskOnThePage(t *testing.T) {
 		t.Errorf("a second ask of the same address: %d", again.status)
 	}
 	w.closed(w.Client, "tcp", at(w.Client, 22))
+	w.eventually("a mail is sent", func() bool { return exists(filepath.Join(dir, "spooled")) })
+	mail, err := os.ReadFile(filepath.Join(dir, "spooled"))
+	if err != nil || !strings.HasPrefix(string(mail), "To: root\nSubject: Sallyport: asked\n\n"+w.Client.IP4.String()) || !strings.Contains(string(mail), "writes: Bob, on the road") {
+		t.Errorf("%v\n%s", err, mail)
+	}
+	asked := <-heard
 	w.must(w.Gate, "approve", found[1], "-c", w.config)
+	allowed := <-heard
+	if !strings.Contains(asked, `"kind":"asked"`) || !strings.Contains(allowed, `"kind":"allowed"`) {
+		t.Errorf("webhooks hear %s and %s", asked, allowed)
+	}
+	for _, code := range []string{found[1], strings.ReplaceAll(found[1], " ", "")} {
+		if strings.Contains(string(mail)+asked+allowed+w.log.String()+said.String(), code) {
+			t.Error("a notice or a log has the code")
+		}
+	}
 	w.open(w.Client, "tcp", at(w.Client, 22))
 	person.until(page.at, "You are let in")
 

@@ -27,6 +27,7 @@ const (
 	OnOpen    Occasion = "open"    // a grant has come into force
 	OnClose   Occasion = "close"   // a grant has ended, by itself or early
 	OnFinding Occasion = "finding" // something worth a look was found
+	OnAsk     Occasion = "ask"     // someone asks an operator to be let in
 )
 
 const (
@@ -53,7 +54,7 @@ func (l *loader) readHook(t *table) {
 func asName(text string) (string, error) { return text, nil }
 
 func readOccasions(s *section) []Occasion {
-	const want = `"open", "close" or "finding" in a list, such as ["open", "close"]`
+	const want = `"open", "close", "finding" or "ask" in a list, such as ["open", "close"]`
 	v := s.get("on")
 	if v == nil || v.kind != unstable.Array || len(v.items) == 0 {
 		s.errorf(s.at("on"), "on: want %s", want)
@@ -62,7 +63,7 @@ func readOccasions(s *section) []Occasion {
 	var all []Occasion
 	for i := range v.items {
 		o := Occasion(v.items[i].text)
-		if o != OnOpen && o != OnClose && o != OnFinding || slices.Contains(all, o) {
+		if o != OnOpen && o != OnClose && o != OnFinding && o != OnAsk || slices.Contains(all, o) {
 			s.bad("on", &v.items[i], want)
 			return nil
 		}

@@ -29,7 +29,7 @@ exercise = true
 
 func TestHooksAreRefused(t *testing.T) {
 	const (
-		wantOn      = `want "open", "close" or "finding" in a list, such as ["open", "close"]`
+		wantOn      = `want "open", "close", "finding" or "ask" in a list, such as ["open", "close"]`
 		wantCommand = `want a list of words that begins with an absolute path, such as ["/usr/local/bin/tell", "--quiet"]`
 	)
 	for _, c := range []struct{ toml, want string }{

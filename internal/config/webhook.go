@@ -13,7 +13,8 @@ import (
 // Webhook is a place on the web that is told what happens.
 type Webhook struct {
 	URL         string
-	Format      string         // "json", "slack", "ocsf" or "ecs"; default "json"
+	Format      string         // "json", "slack", "ntfy", "ocsf" or "ecs"; default "json"
+	Link        string         // where an operator looks at it, in messages for people; empty: nowhere
 	On          []event.Kind   // default: findings only
 	MinSeverity event.Severity // of findings; default "medium"
 	TokenFile   string         // absolute path of a file with a bearer token; empty: none
@@ -28,6 +29,7 @@ const maxWebhooks = 20
 var webhookKinds = []event.Kind{
 	event.KindGrant, event.KindExpiry, event.KindRevocation, event.KindUse, event.KindRepair, event.KindReload, event.KindStart,
 	event.KindStop, event.KindOverload, event.KindKey, event.KindFailure, event.KindBan, event.KindFinding, event.KindAck, event.KindDrill,
+	event.KindAsked, event.KindAllowed, event.KindDeclined,
 }
 
 func (l *loader) readWebhook(t *table) {
@@ -35,7 +37,8 @@ func (l *loader) readWebhook(t *table) {
 	w := Webhook{
 		Place:       t.place,
 		URL:         readURL(s),
-		Format:      s.choice("format", "json", "slack", "ocsf", "ecs"),
+		Format:      s.choice("format", "json", "slack", "ntfy", "ocsf", "ecs"),
+		Link:        readLink(s),
 		On:          readKinds(s),
 		MinSeverity: event.Severity(s.choice("min_severity", "medium", "info", "low", "high", "critical")),
 		TokenFile:   readPath(s, "token_file", ""),
@@ -61,6 +64,24 @@ func readURL(s *section) string {
 	if err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !local) {
 		s.errorf(v.place, "url: want %s", want) // not shown: it may hold a secret
 		return ""
+	}
+	return u.String()
+}
+
+// readLink reads an address for people: a browser opens it, and so it is one of the web.
+func readLink(s *section) string {
+	const want = `an address that begins with https:// or http://, such as "https://console.example.net/"`
+	v := s.scalar("link", unstable.String, want)
+	if v == nil {
+		return ""
+	}
+	u, err := url.Parse(v.text)
+	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" {
+		s.bad("link", v, want)
+		return ""
+	}
+	if s.table.values["format"] == nil || s.table.values["format"].text != "slack" && s.table.values["format"].text != "ntfy" {
+		s.errorf(v.place, "link: only messages for people have one: format = \"slack\" or \"ntfy\"")
 	}
 	return u.String()
 }

@@ -19,10 +19,16 @@ on = ["grant", "finding"]
 min_severity = "info"
 token_file = "/etc/sallyport/token"
 timeout = "3s"
+[[webhook]]
+url = "https://ntfy.example/topic"
+format = "ntfy"
+link = "https://console.example.net/"
+on = ["asked"]
 `)
 	want := []Webhook{
 		{URL: "https://chat.example/hooks/1?x=y", Format: "json", On: []event.Kind{"finding"}, MinSeverity: "medium", Timeout: 10 * time.Second, Place: c.Webhooks[0].Place},
 		{URL: "http://127.0.0.1:8080/", Format: "ocsf", On: []event.Kind{"grant", "finding"}, MinSeverity: "info", TokenFile: "/etc/sallyport/token", Timeout: 3 * time.Second, Place: c.Webhooks[1].Place},
+		{URL: "https://ntfy.example/topic", Format: "ntfy", Link: "https://console.example.net/", On: []event.Kind{"asked"}, MinSeverity: "medium", Timeout: 10 * time.Second, Place: c.Webhooks[2].Place},
 	}
 	if !reflect.DeepEqual(c.Webhooks, want) {
 		t.Errorf("%+v", c.Webhooks)
@@ -33,7 +39,7 @@ func TestWebhooksAreRefused(t *testing.T) {
 	const (
 		url     = `url='https://x.example/', `
 		wantURL = `want an address that begins with https://, or with http:// for localhost, such as "https://chat.example/hooks/1"`
-		wantOn  = `want a list of ack, ban, drill, expiry, failure, finding, grant, key, overload, reload, repair, revocation, start, stop or use`
+		wantOn  = `want a list of ack, allowed, asked, ban, declined, drill, expiry, failure, finding, grant, key, overload, reload, repair, revocation, start, stop or use`
 	)
 	for _, c := range []struct{ toml, want string }{
 		{"{}", "url is missing: " + wantURL},
@@ -41,7 +47,9 @@ func TestWebhooksAreRefused(t *testing.T) {
 		{"{url='https:///secret'}", "url: " + wantURL},
 		{"{url='file:///etc/passwd'}", "url: " + wantURL},
 		{"{url='chat.example'}", "url: " + wantURL},
-		{"{" + url + "format='xml'}", `format = "xml": want "json" or "slack" or "ocsf" or "ecs"`},
+		{"{" + url + "format='xml'}", `format = "xml": want "json" or "slack" or "ntfy" or "ocsf" or "ecs"`},
+		{"{" + url + "format='slack', link='javascript:alert(1)'}", `link = "javascript:alert(1)": want an address that begins with https:// or http://, such as "https://console.example.net/"`},
+		{"{" + url + "link='https://console.example/'}", `link: only messages for people have one: format = "slack" or "ntfy"`},
 		{"{" + url + "on=['refusal']}", `on = "refusal": ` + wantOn},
 		{"{" + url + "on=[]}", `on = […]: ` + wantOn},
 		{"{" + url + "min_severity='bad'}", `min_severity = "bad": want "medium" or "info" or "low" or "high" or "critical"`},

@@ -7,7 +7,7 @@
 // environment that holds nothing else but PATH. It may take its timeout; then it
 // is killed with its process group. It has none of the capabilities that
 // the daemon was given. Four run at a time, and a thousand
-// events wait; what does not fit is dropped and reported. Findings have a worker
+// events wait; what does not fit is dropped and reported. Findings and asks have a worker
 // and a queue of their own: strangers can cause many, and grants must not wait for
 // them. Nothing ever waits for a hook.
 package hook
@@ -71,7 +71,7 @@ func (r *Runner) Set(hooks []config.Hook) { r.hooks.Store(&hooks) }
 // Put takes an event and never blocks.
 func (r *Runner) Put(e event.Event) {
 	queue := r.grants
-	if e.Kind == event.KindFinding {
+	if e.Kind == event.KindFinding || e.Kind == event.KindAsked {
 		queue = r.finds
 	}
 	for _, h := range *r.hooks.Load() {
@@ -96,6 +96,8 @@ func Concerns(h config.Hook, e event.Event) bool {
 		on = config.OnClose
 	case event.KindFinding:
 		on = config.OnFinding
+	case event.KindAsked:
+		on = config.OnAsk
 	}
 	if e.Finding.Exercise() && !h.Exercise {
 		return false // its command may act

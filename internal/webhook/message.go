@@ -5,17 +5,26 @@ import (
 	"fmt"
 	"strings"
 
+	"sallyport/internal/config"
 	"sallyport/internal/event"
 	"sallyport/internal/inert"
 	"sallyport/internal/siem"
 )
 
 // message writes an event in the form of a place.
-func message(format string, p siem.Product, e event.Event) ([]byte, error) {
-	if format != "slack" {
-		return siem.Append(nil, siem.Format(format), p, e)
+func message(w config.Webhook, p siem.Product, e event.Event) ([]byte, error) {
+	switch w.Format {
+	case "slack":
+	case "ntfy":
+		return []byte(notification(e)), nil
+	default:
+		return siem.Append(nil, siem.Format(w.Format), p, e)
 	}
-	text, err := json.Marshal(map[string]string{"text": slack(p, e)})
+	said := slack(p, e)
+	if w.Link != "" {
+		said += "\n" + w.Link // the administrator's own, where an operator looks at it
+	}
+	text, err := json.Marshal(map[string]string{"text": said})
 	if err != nil {
 		return nil, fmt.Errorf("write an event for a chat: %w", err)
 	}
@@ -32,17 +41,30 @@ func slack(p siem.Product, e event.Event) string {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "*%s*: ", plain(title))
+	b.WriteString(sentence(e, plain, "`"))
+	return b.String()
+}
+
+// notification says the same as plain text: nothing is read as markup there.
+func notification(e event.Event) string { return sentence(e, brief, "") }
+
+func brief(text string) string { return inert.Text(text[:min(len(text), maxPlain)]) }
+
+// sentence says what has happened. Clean makes inert what others may have chosen, and
+// what they have a hand in stands between quotes.
+func sentence(e event.Event, clean func(string) string, quote string) string {
+	var b strings.Builder
 	if f := e.Finding; f != nil {
-		fmt.Fprintf(&b, "%s: %s", plain(string(f.Severity)), plain(f.Explanation))
+		fmt.Fprintf(&b, "%s: %s", clean(string(f.Severity)), clean(f.Explanation))
 		if f.Count > 1 {
 			fmt.Fprintf(&b, " (seen %d times)", f.Count)
 		}
 		if f.Advice != "" {
-			fmt.Fprintf(&b, "\n%s", plain(f.Advice))
+			fmt.Fprintf(&b, "\n%s", clean(f.Advice))
 		}
 		return b.String()
 	}
-	b.WriteString(plain(string(e.Kind)))
+	b.WriteString(clean(headline(e)))
 	for _, word := range []struct{ before, text string }{
 		{" of door ", e.Door}, {" for ", e.Client}, {" from ", source(e)}, {" (", string(e.Reason)}, {": ", e.Detail},
 	} {
@@ -51,15 +73,23 @@ func slack(p siem.Product, e event.Event) string {
 		}
 		b.WriteString(word.before)
 		if word.before == ": " {
-			b.WriteString("`" + plain(word.text) + "`") // others have a hand in it; in code nothing is read as markup
+			b.WriteString(quote + clean(word.text) + quote) // in code nothing is read as markup
 			continue
 		}
-		b.WriteString(plain(word.text))
+		b.WriteString(clean(word.text))
 		if word.before == " (" {
 			b.WriteString(")")
 		}
 	}
 	return b.String()
+}
+
+// headline is what an event begins with.
+func headline(e event.Event) string {
+	if e.Kind == event.KindAsked {
+		return "someone asks to be let in, and has a code for you: asked"
+	}
+	return string(e.Kind)
 }
 
 func source(e event.Event) string {

@@ -96,7 +96,7 @@ func (p *place) keepRest() {
 
 // keep makes an event's message and puts it in line.
 func (p *place) keep(e event.Event) {
-	text, err := message(p.config.Format, p.product, e)
+	text, err := message(p.config, p.product, e)
 	if err != nil {
 		p.failed(given(p.config, "an event was not told", err))
 		return
@@ -148,7 +148,7 @@ func (p *place) post(ctx context.Context, text []byte) error {
 	if err != nil {
 		return withoutURL(err)
 	}
-	request.Header.Set("Content-Type", "application/json")
+	p.describe(request.Header)
 	request.Header.Set("User-Agent", "sallyport/"+p.product.Version)
 	if p.config.TokenFile != "" {
 		token, err := readToken(p.config.TokenFile)
@@ -170,6 +170,24 @@ func (p *place) post(ctx context.Context, text []byte) error {
 		return &wrongMessage{response.Status}
 	}
 	return errors.New("the answer was " + response.Status)
+}
+
+// describe says what a message is. What ntfy shows beside the text goes into headers
+// (docs.ntfy.sh/publish).
+func (p *place) describe(h http.Header) {
+	if p.config.Format != "ntfy" {
+		h.Set("Content-Type", "application/json")
+		return
+	}
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	title := "Sallyport"
+	if p.product.Host != "" {
+		title += " on " + p.product.Host
+	}
+	h.Set("Title", title)
+	if p.config.Link != "" {
+		h.Set("Click", p.config.Link)
+	}
 }
 
 // withoutURL leaves the address out of an error: it may hold a secret.

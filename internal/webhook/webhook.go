@@ -82,7 +82,7 @@ func (s *Sender) Set(list []config.Webhook) {
 
 // same reports whether two webhooks are one, wherever they are written.
 func same(a, b config.Webhook) bool {
-	return a.URL == b.URL && a.Format == b.Format && a.MinSeverity == b.MinSeverity && a.TokenFile == b.TokenFile && a.Timeout == b.Timeout && slices.Equal(a.On, b.On)
+	return a.URL == b.URL && a.Format == b.Format && a.Link == b.Link && a.MinSeverity == b.MinSeverity && a.TokenFile == b.TokenFile && a.Timeout == b.Timeout && slices.Equal(a.On, b.On)
 }
 
 // Put takes an event and never blocks.

@@ -370,7 +370,7 @@ func TestWants(t *testing.T) {
 func TestChatMessages(t *testing.T) {
 	hostile := "<!channel> & <https://evil.example|click> *bold* `x`\n\x1b[2J\u202e"
 	f := event.Finding{Severity: event.High, Explanation: "Someone scans " + hostile, Advice: "Look at it.", Count: 3}
-	text, err := message("slack", siem.Product{Host: "gate"}, event.Event{Kind: event.KindFinding, Finding: &f})
+	text, err := message(config.Webhook{Format: "slack"}, siem.Product{Host: "gate"}, event.Event{Kind: event.KindFinding, Finding: &f})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -381,7 +381,7 @@ func TestChatMessages(t *testing.T) {
 	if strings.ContainsAny(m["text"], "<>`") || !strings.HasPrefix(m["text"], "*Sallyport on gate*: high: Someone scans &lt;!channel&gt;") || !strings.HasSuffix(m["text"], "(seen 3 times)\nLook at it.") {
 		t.Errorf("%q", m["text"])
 	}
-	text, err = message("slack", siem.Product{}, grant(1))
+	text, err = message(config.Webhook{Format: "slack"}, siem.Product{}, grant(1))
 	if want := `{"text":"*Sallyport*: grant of door ssh for alice from 192.0.2.10 (spa): ` + "`1`" + `"}`; err != nil || string(text) != want {
 		t.Errorf("%s, want %s (%v)", text, want, err)
 	}
@@ -394,7 +394,7 @@ func TestForeignTextIsNoMarkup(t *testing.T) {
 		{Kind: event.KindFailure, Detail: foreign},
 		{Kind: event.KindFinding, Finding: &event.Finding{Severity: event.High, Explanation: foreign}},
 	} {
-		text, err := message("slack", siem.Product{}, e)
+		text, err := message(config.Webhook{Format: "slack"}, siem.Product{}, e)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -463,5 +463,30 @@ func TestSettingsChangeWhileMessagesWait(t *testing.T) {
 	}
 	if len(seen) <= rounds*each || len(failures) > 0 {
 		t.Errorf("%d of %d messages are sent, %d failures", len(seen), rounds*each, len(failures))
+	}
+}
+
+// Someone who asks is a sentence with a link to where an operator looks, which is the
+// administrator's own; what the asker has written is text.
+func TestAsksReachPeople(t *testing.T) {
+	e := event.Event{Kind: event.KindAsked, Client: "alice", Source: netip.MustParseAddr("192.0.2.7"), Detail: "waits, and writes: <https://evil.example|`x`> @here\x1b[2J\u202e"}
+	text, err := message(config.Webhook{Format: "slack", Link: "https://console.example.net/"}, siem.Product{}, e)
+	var m map[string]string
+	if err = errors.Join(err, json.Unmarshal(text, &m)); err != nil {
+		t.Fatal(err)
+	}
+	if said := m["text"]; !strings.HasPrefix(said, "*Sallyport*: someone asks to be let in, and has a code for you: asked for alice from 192.0.2.7: `waits") || !strings.HasSuffix(said, "`\nhttps://console.example.net/") ||
+		strings.Contains(said, "<https") || strings.Count(said, "`") != 2 {
+		t.Errorf("%q", said)
+	}
+	c := newChat(t)
+	s, _, _ := running(t, t.TempDir(), config.Webhook{URL: c.URL, Format: "ntfy", Link: "https://console.example.net/", On: []event.Kind{event.KindAsked}, Timeout: patience})
+	s.Put(e)
+	r, said := c.next(t)
+	if r.Header.Get("Click") != "https://console.example.net/" || r.Header.Get("Title") != "Sallyport on gate" || !strings.HasPrefix(r.Header.Get("Content-Type"), "text/plain") {
+		t.Errorf("%v", r.Header)
+	}
+	if strings.ContainsAny(said, "\x1b\u202e") || !strings.Contains(said, "alice from 192.0.2.7") {
+		t.Errorf("%q", said)
 	}
 }
