@@ -47,6 +47,7 @@ type Console struct {
 	gate   string // its name, for people
 	cookie string // name of it, without a prefix
 
+	patience   patience
 	daemon     *daemon
 	feed       *feed
 	links      links
@@ -65,7 +66,7 @@ func New(o Options) (*Console, error) {
 		o.Ready = func() {}
 	}
 	c := &Console{
-		cfg: o.Config, page: o.Page, log: o.Log, now: o.Now, ready: o.Ready, gate: o.Config.Name,
+		cfg: o.Config, page: o.Page, log: o.Log, now: o.Now, ready: o.Ready, gate: o.Config.Name, patience: usual,
 		sessions: newSessions(o.Config.Idle, o.Config.Longest), daemon: newDaemon(o.Config.Socket),
 	}
 	if c.gate == "" {
@@ -98,6 +99,7 @@ func (c *Console) handler(e entrance) http.Handler {
 		"DELETE /passkeys/{id}": c.removePasskey,
 		"GET /v1/events":        c.events,
 		"/v1/":                  c.pass,
+		"/v1":                   c.pass, // else it would be led there
 	} {
 		api.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { do(w, visitOf(r)) })
 	}

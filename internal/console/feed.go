@@ -18,7 +18,7 @@ const (
 	keptNotices      = 4096
 	batchBytes       = 64 << 10
 	heartbeat        = 15 * time.Second
-	sendWithin       = 10 * time.Second // a reader who takes longer for one batch is cut off
+	sendWithin       = 10 * time.Second
 	retryEvery       = 500 * time.Millisecond
 	maxStreams       = 128
 	streamsOfSession = 16
@@ -30,7 +30,8 @@ const (
 type feed struct {
 	follow func(ctx context.Context, after string, began func(), each func(control.Notice) error) error
 
-	readers bounded
+	readers    bounded
+	sendWithin time.Duration // a reader who takes longer for one batch is cut off
 
 	mu    sync.Mutex
 	items []item // a ring
@@ -46,7 +47,7 @@ type item struct {
 }
 
 func newFeed(d *daemon) *feed {
-	return &feed{follow: control.Dial(d.socket).FollowFrom, readers: bounded{most: maxStreams}, wake: make(chan struct{})}
+	return &feed{follow: control.Dial(d.socket).FollowFrom, readers: bounded{most: maxStreams}, sendWithin: sendWithin, wake: make(chan struct{})}
 }
 
 // run follows the daemon until the context ends, however often that is started again.
@@ -198,7 +199,7 @@ func (f *feed) send(ctx context.Context, w http.ResponseWriter, next uint64, tex
 		b.WriteString(":\n\n")
 	}
 	for {
-		_ = control.SetWriteDeadline(time.Now().Add(sendWithin))
+		_ = control.SetWriteDeadline(time.Now().Add(f.sendWithin))
 		if _, err := w.Write(b.Bytes()); err != nil || control.Flush() != nil {
 			return
 		}

@@ -22,13 +22,19 @@ const (
 	maxConnections = 256
 	perSource      = 64 // a proxy and a tunnel are one source for many
 
-	headerWithin  = 5 * time.Second // for the handshake and the header of a request
-	requestWithin = 15 * time.Second
-	answerWithin  = time.Minute
-	idleFor       = time.Minute
-	stopGrace     = 2 * time.Second
-	tidyEvery     = 10 * time.Second
+	idleFor   = time.Minute
+	stopGrace = 2 * time.Second
+	tidyEvery = 10 * time.Second
 )
+
+// patience is how long others may take.
+type patience struct {
+	header  time.Duration // with the handshake, and the header of a request
+	request time.Duration
+	answer  time.Duration // to read it
+}
+
+var usual = patience{header: 5 * time.Second, request: 15 * time.Second, answer: time.Minute}
 
 // Run serves until the context ends. It can be called once.
 func (c *Console) Run(ctx context.Context) error {
@@ -38,7 +44,7 @@ func (c *Console) Run(ctx context.Context) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	for _, d := range doors {
-		group.Go(func() error { return d.serve(ctx, c.log) })
+		group.Go(func() error { return d.serve(ctx, c.log, c.patience) })
 	}
 	group.Go(func() error { return c.feed.run(ctx) })
 	group.Go(func() error {
@@ -127,15 +133,15 @@ func (v *visit) prove() {
 	}
 }
 
-func (s served) serve(ctx context.Context, log *slog.Logger) error {
+func (s served) serve(ctx context.Context, log *slog.Logger, p patience) error {
 	server := http.Server{
 		Handler: s.handler,
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
 			return context.WithValue(ctx, connKey{}, conn)
 		},
-		ReadHeaderTimeout: headerWithin,
-		ReadTimeout:       requestWithin,
-		WriteTimeout:      answerWithin,
+		ReadHeaderTimeout: p.header,
+		ReadTimeout:       p.request,
+		WriteTimeout:      p.answer,
 		IdleTimeout:       idleFor,
 		MaxHeaderBytes:    16 << 10,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 64},
