@@ -71,11 +71,7 @@ func loadConsole(path string) (*config.Console, error) {
 	}
 	cfg, err := config.LoadConsole(os.DirFS("/"), absolute)
 	if errors.Is(err, fs.ErrNotExist) && !exists(absolute) {
-		hint := "the console is off: sallyport init --console switches it on"
-		if absolute != config.DefaultConsole {
-			hint = "look at the name after -c; without -c it is " + config.DefaultConsole
-		}
-		return nil, hinted{fmt.Errorf("there is no configuration %s", absolute), hint}
+		return nil, hinted{fmt.Errorf("there is no configuration %s", absolute), "look at the name after -c; without -c it is " + config.DefaultConsole}
 	}
 	return cfg, advise(err)
 }

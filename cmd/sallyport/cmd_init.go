@@ -54,6 +54,7 @@ and what else should not be public.`,
 	cmd.Flags().StringVar(&c.observed, "from-observed", "", "the doors that sallyport observe suggests; `FILE` if it is not the usual one")
 	cmd.Flags().Lookup("from-observed").NoOptDefVal = defaultObserved
 	cmd.MarkFlagsMutuallyExclusive("door", "from-observed")
+	cmd.Flags().BoolVar(&c.Console, "console", false, "let the console, a page for browsers, ask the daemon")
 	yes := cmd.Flags().BoolP("yes", "y", false, "ask nothing")
 	noUnit := cmd.Flags().Bool("no-unit", false, "make no systemd unit")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -167,6 +168,17 @@ Then close the doors. The session you are in is not cut:
   sallyport check%[1]s
   %[5]s
 `, flag, cfg.Doors[0].Name, s.Address(), client.SuggestName(s.Address()), startWith(flag, setup.HasSystemd()))
+	if s.Console {
+		fmt.Fprintf(w, "And the console:\n  %s\n  sallyport console login\n", startConsole(setup.HasSystemd()))
+	}
+}
+
+// startConsole is how the console is started.
+func startConsole(systemd bool) string {
+	if systemd {
+		return "systemctl enable --now sallyport-console"
+	}
+	return "sallyport console   (as the user sallyport-console)"
 }
 
 // startWith is how the daemon is started: by systemd where that runs this host

@@ -36,6 +36,9 @@ func ask(ctx context.Context, std stdio, to *setup.Setup) error {
 	if s.Sequences, err = d.yes("A secret sequence of knocks too, for those without an SSH key? It can be overheard", s.Sequences); err != nil {
 		return err
 	}
+	if s.Console, err = d.yes("A console, too: a page for browsers, on this host only until you say otherwise?", s.Console); err != nil {
+		return err
+	}
 	var names []string
 	for _, door := range s.Doors {
 		names = append(names, door.Name)

@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sallyport/internal/config"
 	"sallyport/internal/lab"
 	"sallyport/internal/lint"
 )
@@ -152,6 +153,7 @@ func TestInitWithEnter(t *testing.T) {
 	c.after("Which become doors?", "\n")
 	c.after("How long", "\n")
 	c.after("sequence of knocks too", "\n")
+	c.after("A console, too", "\n")
 	c.after("Write", "\n")
 	if status := c.end(); status != exitDone {
 		t.Fatalf("status %d\n%s", status, c.heard)
@@ -183,12 +185,19 @@ func TestInitWithAnswers(t *testing.T) {
 	c.after(`"soon" is not a time`, "5m\n")
 	c.after("sequence of knocks too", "perhaps\n")
 	c.after("yes or no?", "y\n")
+	c.after("A console, too", "y\n")
 	c.after("with 2 doors (http, vpn)?", "y\n")
 	if status := c.end(); status != exitDone {
 		t.Fatalf("status %d\n%s", status, c.heard)
 	}
 	if got, want := c.doors(), []string{"http tcp/80 5m0s 5", "vpn udp/51820 5m0s 5"}; !slices.Equal(got, want) {
 		t.Errorf("doors %q, want %q", got, want)
+	}
+	if !strings.Contains(c.heard.String(), "sallyport console login") {
+		t.Errorf("does not say how to log in at the console:\n%s", c.heard)
+	}
+	if cfg, err := config.Load(os.DirFS("/"), filepath.Join(c.dir, "etc", "sallyport.toml")); err != nil || !slices.Equal(cfg.API.Act, []string{"sallyport-console"}) {
+		t.Errorf("the console may not ask: %v", err)
 	}
 }
 
@@ -201,6 +210,7 @@ func TestInitLeavesNothing(t *testing.T) {
 		c.after("Which become doors?", "all\n")
 		c.after("How long", "\n")
 		c.after("sequence of knocks too", "\n")
+		c.after("A console, too", "\n")
 		c.after("Write", last)
 		if status := c.end(); status != exitFailed || !strings.Contains(c.heard.String(), "nothing was written") {
 			t.Errorf("%q: status %d\n%s", last, status, c.heard)

@@ -60,6 +60,7 @@ The key is the one that your SSH session was authenticated with, if sshd reveals
 	cmd.Flags().StringVar(&c.init.State, "state", c.init.State, "`FOLDER` of the state")
 	cmd.Flags().StringVar(&c.init.Socket, "socket", c.init.Socket, "`PATH` of the control socket")
 	cmd.Flags().StringArrayVar(&c.init.doors, "door", nil, "a door for a new configuration, `NAME=tcp/PORT` (may be repeated)")
+	cmd.Flags().BoolVar(&c.init.Console, "console", false, "with a new configuration, let the console, a page for browsers, ask the daemon, and start it")
 	cmd.Flags().StringVar(&c.client, "client", "", "`NAME` of the client (default: yours)")
 	cmd.Flags().StringVar(&c.key, "key", "", "public key `FILE` of the client, or - for standard input")
 	cmd.Flags().StringVar(&c.host, "host", "", "`HOST` by which the client reaches this server")
@@ -240,6 +241,13 @@ func (c *setupCommand) keep(out io.Writer, t *trialDaemon) error {
 		return hinted{fmt.Errorf("start the service: %w", err), lastLine(string(said))}
 	}
 	fmt.Fprintln(out, "The doors stay closed, and the service is started at each boot. sallyport status shows it.")
+	if !c.init.Console {
+		return nil
+	}
+	if said, err := exec.Command("systemctl", "enable", "--now", "sallyport-console").CombinedOutput(); err != nil {
+		return hinted{fmt.Errorf("start the console: %w", err), lastLine(string(said))}
+	}
+	fmt.Fprintln(out, "So is the console: sallyport console login prints a link for your browser.")
 	return nil
 }
 

@@ -67,13 +67,17 @@ func (c *Console) User(name string) *ConsoleUser {
 // Host is the host of the origin, with a port if it has one.
 func (c *Console) Host() string { return strings.TrimPrefix(c.Origin, "https://") }
 
-// LoadConsole reads the configuration of the console, as strictly as Load.
+// LoadConsole reads the configuration of the console, as strictly as Load. Without a file in
+// the usual place, everything is as it is without a key.
 func LoadConsole(fsys fs.FS, absolute string) (*Console, error) {
 	if !path.IsAbs(absolute) {
 		return nil, Errors{{Place{File: absolute}, errors.New("is not an absolute path")}}
 	}
 	l := newLoader(absolute)
 	f, err := read(fsys, absolute)
+	if errors.Is(err, fs.ErrNotExist) && absolute == DefaultConsole {
+		return l.readConsole(newTable(Place{File: absolute})), nil // for this host only, and with links
+	}
 	if err != nil {
 		return nil, Errors{{Place{File: absolute}, err}}
 	}

@@ -31,7 +31,8 @@ type Setup struct {
 	OpenFor            string
 	Doors              []Door
 	Sequences          bool     // each door has a sequence too
-	Unit               bool     // make the systemd unit
+	Unit               bool     // make the systemd units
+	Console            bool     // let the console ask the daemon, and act
 	KeyKept            bool     // there is a server key already, which stays as it is
 	made               []string // folders and files, in the order of their making
 }

@@ -32,6 +32,11 @@ ports    = [%s]
 open_for = %s   # how long new connections are let in; those that are there stay
 `
 
+const textConsole = `
+[api]
+act = ["sallyport-console"]   # the console may see everything but secrets, open, revoke and ban
+`
+
 // Text is the configuration.
 func (s *Setup) Text() ([]byte, error) {
 	for _, d := range s.Doors {
@@ -57,6 +62,9 @@ func (s *Setup) Text() ([]byte, error) {
 			return nil, err
 		}
 		fmt.Fprintf(&b, "sequence = [%s]   # a secret\nwithin   = \"10s\"\n", quoted(sequence))
+	}
+	if s.Console {
+		b.WriteString(textConsole)
 	}
 	return b.Bytes(), nil
 }

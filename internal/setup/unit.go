@@ -55,6 +55,7 @@ func (s *Setup) writeUnit(ctx context.Context) error {
 		{"/etc/sysusers.d/sallyport.conf", unit.Sysusers},
 		{"/etc/tmpfiles.d/sallyport.conf", unit.Tmpfiles},
 		{"/etc/systemd/system/sallyport.service", unit.Service},
+		{"/etc/systemd/system/sallyport-console.service", unit.Console},
 	} {
 		if err := s.folder(filepath.Dir(f.path), 0o755); err != nil {
 			return err

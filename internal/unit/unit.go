@@ -10,12 +10,17 @@ import _ "embed"
 //go:embed sallyport.service
 var Service []byte
 
-// Sysusers makes the user of the daemon, see sysusers.d(5).
+// Console is sallyport-console.service.
+//
+//go:embed sallyport-console.service
+var Console []byte
+
+// Sysusers makes the users of the daemon and of the console, see sysusers.d(5).
 //
 //go:embed sysusers.conf
 var Sysusers []byte
 
-// Tmpfiles makes its folders, see tmpfiles.d(5).
+// Tmpfiles makes their folders, see tmpfiles.d(5).
 //
 //go:embed tmpfiles.conf
 var Tmpfiles []byte

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -117,6 +118,63 @@ func TestRemoveInChroot(t *testing.T) {
 	m.fails("test", "-L", "/etc/systemd/system/sysinit.target.wants/sallyport.service") // or it would dangle
 }
 
+// The console of a package: off until it is switched on, without any privilege and without a
+// look at the daemon's secrets, and small. A link lets root in, and what is ordered is in the
+// journal under his name.
+func TestConsoleOfPackage(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	m.install(packed(t, "deb", "1.0.0"), "dpkg", "-i")
+	m.must("sallyport", "init", "--door", "ssh=tcp/22", "--console")
+	m.must("systemctl", "enable", "--now", "sallyport", "sallyport-console")
+	pid := m.must("systemctl", "show", "-P", "MainPID", "sallyport-console")
+	status := m.must("cat", "/proc/"+pid+"/status")
+	for _, want := range []string{"CapEff:\t0000000000000000", "CapBnd:\t0000000000000000", "NoNewPrivs:\t1"} {
+		if !strings.Contains(status, want) {
+			t.Errorf("the console has not %q:\n%s", want, status)
+		}
+	}
+	for _, dir := range []string{"/etc/sallyport", "/var/lib/sallyport"} {
+		m.fails("setpriv", "--reuid=sallyport-console", "--regid=sallyport-console", "--clear-groups", "ls", dir)
+	}
+	link := m.must("sallyport", "console", "login", "--user", "alice")
+	base, token, ok := strings.Cut(strings.Fields(link)[0], "/#login=")
+	if !ok {
+		t.Fatalf("the link is %q", link)
+	}
+	ask := func(args ...string) string {
+		m.Helper()
+		return m.must(append([]string{"curl", "-sS", "-b", "/root/jar", "-c", "/root/jar", "-H", "Origin: " + base, "-H", "Content-Type: application/json"}, args...)...)
+	}
+	_, session, _ := strings.Cut(ask("-d", `{"link":"`+token+`"}`, base+"/session"), `{"session":"`)
+	session, _, _ = strings.Cut(session, `"`)
+	if out := ask("-H", "Sallyport-Session: "+session, base+"/v1/status"); !strings.Contains(out, `"doors":[{"name":"ssh"`) {
+		t.Errorf("the status is %s", out)
+	}
+	if out := ask("-H", "Sallyport-Session: "+session, "-d", `{"door":"ssh","source":"192.0.2.7"}`, base+"/v1/open"); !strings.Contains(out, `"source":"192.0.2.7"`) {
+		t.Errorf("opened: %s", out)
+	}
+	for deadline := time.Now().Add(time.Minute); !strings.Contains(m.must("sallyport", "events", "--json"), "sallyport-console says alice"); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the journal does not say who opened:\n%s", m.must("sallyport", "events"))
+		}
+	}
+	resident := 0
+	for line := range strings.Lines(m.must("cat", "/proc/"+pid+"/status")) {
+		if _, err := fmt.Sscanf(line, "VmRSS: %d kB", &resident); err == nil {
+			break
+		}
+	}
+	t.Logf("the console takes %d KiB", resident)
+	if resident == 0 || resident > 40<<10 {
+		t.Errorf("the console takes %d KiB, want at most 40 MiB", resident)
+	}
+	m.must("dpkg", "--purge", "sallyport")
+	if left := m.named(); left != "" {
+		t.Errorf("left over:\n%s", left)
+	}
+}
+
 // named lists the files that have our name where packages put files. man-db
 // keeps pages that were looked at.
 func (m machine) named() string {
@@ -146,20 +204,25 @@ func (m machine) neverStartsByItself() {
 	if out := m.fails("systemctl", "is-enabled", "sallyport"); out != "disabled" {
 		m.Errorf("the unit is %s", out)
 	}
+	if out := m.fails("systemctl", "is-enabled", "sallyport-console"); out != "disabled" {
+		m.Errorf("the console's unit is %s", out)
+	}
 	m.must("systemctl", "start", "sallyport") // nor when told to: there is no configuration
 	m.open()
 	for path, want := range map[string]string{
 		"/etc/sallyport": "750 root sallyport", "/etc/sallyport/conf.d": "750 root sallyport",
-		"/var/lib/sallyport": "700 sallyport sallyport", "/usr/bin/sallyport": "755 root root",
+		"/var/lib/sallyport": "700 sallyport sallyport", "/usr/bin/sallyport": "755 root root", "/etc/sallyport-console": "750 root sallyport-console",
 	} {
 		if got := m.must("stat", "-c", "%a %U %G", path); got != want {
 			m.Errorf("%s is %q, want %q", path, got, want)
 		}
 	}
 	if m.version() >= 250 { // before, verify knew absolute paths only, and security nothing of files
-		const unit = "/usr/lib/systemd/system/sallyport.service"
-		m.must("systemd-analyze", "verify", unit)
-		m.must("systemd-analyze", "security", "--offline=true", "--threshold=25", unit) // exposure of 2.5 of 10 at most
+		for unit, threshold := range map[string]string{"sallyport": "25", "sallyport-console": "20"} { // exposure of 2.5 and 2 of 10 at most
+			unit = "/usr/lib/systemd/system/" + unit + ".service"
+			m.must("systemd-analyze", "verify", unit)
+			m.must("systemd-analyze", "security", "--offline=true", "--threshold="+threshold, unit)
+		}
 	}
 	for _, page := range []string{"man1/sallyport-knock.1", "man5/sallyport.toml.5", "man8/sallyport-init.8"} {
 		m.must("test", "-e", "/usr/share/man/"+page+".gz")
