@@ -121,3 +121,14 @@ func usable(pub ssh.PublicKey, suite key.Suite) (int, error) {
 func describe(pub ssh.PublicKey) string {
 	return fmt.Sprintf("the %s key %s", pub.Type(), ssh.FingerprintSHA256(pub))
 }
+
+// FindSigner finds a key of the user, as Knock would, for signing something else than a
+// knock: the one that the options name, else the only one there is. It is usable until
+// done is called or ctx ends. It may ask for a passphrase.
+func FindSigner(ctx context.Context, opts Options) (signer ssh.Signer, done func(), err error) {
+	id, done, err := findIdentity(ctx, &Profile{}, key.X25519, opts)
+	if err != nil {
+		return nil, nil, err
+	}
+	return id.signer, done, nil
+}
