@@ -28,8 +28,9 @@ import (
 
 // Files in it.
 const (
-	keyName = "gate.key" // made by the gate, and known to nobody else
-	pinName = "pin"      // from the invitation
+	keyName  = "gate.key"      // made by the gate, and known to nobody else
+	nextName = "gate.key.next" // the one that takes its place, once the roll names it
+	pinName  = "pin"           // from the invitation
 )
 
 // maxFile is more than any of the files has.
@@ -46,28 +47,50 @@ func (f Folder) path(name string) string { return filepath.Join(string(f), name)
 const keyPrefix = "SALLYPORT-GATE-KEY-1:"
 
 // Key reads the gate's key. The error is fs.ErrNotExist if it has none: it has not joined.
-func (f Folder) Key() (ed25519.PrivateKey, error) {
-	text, err := f.read(keyName)
+func (f Folder) Key() (ed25519.PrivateKey, error) { return f.readKey(keyName) }
+
+// NextKey returns the key that is to take the place of the gate's, and makes one if there
+// is none.
+func (f Folder) NextKey() (ed25519.PrivateKey, error) {
+	k, err := f.readKey(nextName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return f.makeKey(nextName)
+	}
+	return k, err
+}
+
+// TakeNextKey puts it in the place of the gate's.
+func (f Folder) TakeNextKey() error {
+	if err := os.Rename(f.path(nextName), f.path(keyName)); err != nil {
+		return fmt.Errorf("keep the gate's new key: %w", err)
+	}
+	return nil
+}
+
+func (f Folder) readKey(name string) (ed25519.PrivateKey, error) {
+	text, err := f.read(name)
 	if err != nil {
 		return nil, fmt.Errorf("read the gate's key: %w", err)
 	}
 	encoded, ok := strings.CutPrefix(strings.TrimSuffix(string(text), "\n"), keyPrefix)
 	seed, err := base64.RawStdEncoding.Strict().DecodeString(encoded)
 	if !ok || err != nil || len(seed) != ed25519.SeedSize {
-		return nil, fmt.Errorf("%s holds no key of a gate", f.path(keyName))
+		return nil, fmt.Errorf("%s holds no key of a gate", f.path(name))
 	}
 	return ed25519.NewKeyFromSeed(seed), nil
 }
 
 // MakeKey makes the gate's key, in the place of one that may be there: what that has
 // signed counts until the roll says that this is the gate's key.
-func (f Folder) MakeKey() (ed25519.PrivateKey, error) {
+func (f Folder) MakeKey() (ed25519.PrivateKey, error) { return f.makeKey(keyName) }
+
+func (f Folder) makeKey(name string) (ed25519.PrivateKey, error) {
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return nil, err
 	}
 	text := keyPrefix + base64.RawStdEncoding.EncodeToString(private.Seed()) + "\n"
-	return private, f.write(keyName, []byte(text))
+	return private, f.write(name, []byte(text))
 }
 
 // Pin reads the place in the roll that the invitation vouches for.
@@ -176,11 +199,20 @@ func (f Folder) read(name string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(file, maxFile))
 }
 
+// write writes a file for the owner of the state_dir: a gate is made to
+// join by root, and its daemon is another user.
 func (f Folder) write(name string, text []byte) error {
-	if err := os.MkdirAll(string(f), 0o700); err != nil {
+	state, err := os.Stat(filepath.Dir(string(f)))
+	if err != nil {
 		return fmt.Errorf("keep what is known of the fleet: %w", err)
 	}
-	if err := atomicfile.Replace(f.path(name), text, atomicfile.Options{}); err != nil {
+	if err = os.Mkdir(string(f), 0o700); err == nil {
+		err = atomicfile.KeepOwner(string(f), state)
+	}
+	if err == nil || errors.Is(err, fs.ErrExist) {
+		err = atomicfile.Replace(f.path(name), text, atomicfile.Options{Like: state})
+	}
+	if err != nil {
 		return fmt.Errorf("keep what is known of the fleet: %w", err)
 	}
 	return nil

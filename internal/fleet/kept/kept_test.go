@@ -80,3 +80,26 @@ func TestSeal(t *testing.T) {
 		t.Errorf("after an invitation: %v", err)
 	}
 }
+
+// The next key is made once, and signs nothing before it has taken its place.
+func TestNextKey(t *testing.T) {
+	f := Of(t.TempDir())
+	old, err := f.MakeKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := f.NextKey()
+	again, err2 := f.NextKey()
+	if err := errors.Join(err, err2); err != nil || !next.Equal(again) || next.Equal(old) {
+		t.Fatalf("the next key: %v", err)
+	}
+	if k, err := f.Key(); err != nil || !k.Equal(old) {
+		t.Errorf("it is in use at once: %v", err)
+	}
+	if err := f.TakeNextKey(); err != nil {
+		t.Fatal(err)
+	}
+	if k, err := f.Key(); err != nil || !k.Equal(next) {
+		t.Errorf("it has not taken its place: %v", err)
+	}
+}
