@@ -31,7 +31,7 @@ func addCommands(root *cobra.Command, std stdio) {
 
 // serverNames are the commands that only a program with the server in it has.
 var serverNames = []string{
-	"approve", "asks", "ban", "client", "config", "confirm", "console", "demo", "door", "down", "drill", "events", "findings", "guide", "import", "init", "observe", "open", "page", "refuse", "reload", "report",
+	"approve", "asks", "ban", "client", "config", "confirm", "console", "demo", "door", "down", "drill", "events", "findings", "fleet", "guide", "import", "init", "observe", "open", "page", "refuse", "reload", "report",
 	"revoke", "serve", "server-key", "setup", "status", "top", "why",
 }
 

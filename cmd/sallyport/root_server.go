@@ -12,6 +12,7 @@ func serverCommands(std stdio) []*cobra.Command {
 		newObserve(std),
 		newServe(std),
 		newClient(std),
+		newFleet(std),
 		newDoor(std),
 		newConfig(std),
 		newServerKeyCommand(std),

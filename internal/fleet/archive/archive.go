@@ -232,3 +232,48 @@ func whole(ctx context.Context, s store.Store, e *roll.Entry) ([]byte, error) {
 		}
 	}
 }
+
+// Signed is an entry, and the name of its signer.
+type Signed struct {
+	*roll.Entry
+	By string
+}
+
+// Entries reads the entries that are kept, from the oldest one whose state is known on to
+// a head that is vouched for, and hands each over.
+func Entries(ctx context.Context, s store.Store, head roll.Head, take func(Signed)) error {
+	from := head.Number - head.Number%roll.Interval
+	v := &View{}
+	list, err := v.read(ctx, s, from)
+	if err != nil {
+		return err
+	}
+	var upTo []*roll.Entry
+	for _, l := range list {
+		if l.err == nil && l.number <= head.Number {
+			upTo = append(upTo, l.Entry)
+		}
+	}
+	if len(upTo) == 0 {
+		return fmt.Errorf("%s: %w", head, ErrNone)
+	}
+	text, err := whole(ctx, s, upTo[0])
+	if err != nil {
+		return err
+	}
+	if _, err := roll.Begin(head, text, upTo); err != nil {
+		return err
+	}
+	state, err := roll.Begin(upTo[0].Head(), text, upTo[:1]) // vouched for by what follows
+	if err != nil {
+		return err
+	}
+	take(Signed{upTo[0], state.SignedBy(upTo[0])})
+	for _, e := range upTo[1:] {
+		take(Signed{e, state.SignedBy(e)})
+		if err := state.Apply(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
