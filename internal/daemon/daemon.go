@@ -31,6 +31,7 @@ import (
 	"sallyport/internal/daemon/enrol"
 	"sallyport/internal/daemon/feed"
 	"sallyport/internal/daemon/firstuse"
+	"sallyport/internal/daemon/fleet"
 	"sallyport/internal/daemon/foreign"
 	"sallyport/internal/daemon/host"
 	"sallyport/internal/daemon/hub"
@@ -104,6 +105,7 @@ type Daemon struct {
 	moat     *keeper.Keeper
 	actor    *actor.Actor
 	enrolled *enrol.Book
+	fleet    *fleet.Fleet // nil: the gate stands alone
 	control  *control.Server
 	host     host.Host
 	foreign  foreign.Uses
@@ -175,8 +177,9 @@ func (d *Daemon) start(ctx context.Context) error {
 	}
 	d.trial = trial.New(trial.Around{Files: files, Firewall: d.firewall, Put: d.events.Put, InForce: d.config.Load, Apply: d.apply, GoBack: d.goBack, Down: d.isDown}, chosen)
 	d.openEnrolled(chosen.Config.Daemon.StateDir)
+	d.openFleet(chosen.Config)
 	d.make(chosen.Config)
-	c := &change{to: d.enrolled.Over(chosen.Config), reason: event.ByReload}
+	c := &change{to: d.over(chosen.Config), reason: event.ByReload}
 	if err := d.bring(ctx, c, d.trial.First); err != nil {
 		return errors.Join(err, d.closeAgain(), d.firewall.Close())
 	}

@@ -4,13 +4,81 @@ package daemon
 
 import (
 	"context"
-	"errors"
+	"slices"
+	"time"
+
+	"sallyport/internal/config"
+	"sallyport/internal/daemon/fleet"
+	"sallyport/internal/event"
+	"sallyport/internal/fleet/certs"
+	"sallyport/internal/fleet/store"
+	"sallyport/internal/fleet/store/etcd"
+	"sallyport/internal/key"
 )
 
-// prepareFleet refuses what is not built yet.
-func (d *Daemon) prepareFleet(_ context.Context, c *change) (step, error) {
-	if c.to.Fleet.On() {
-		return step{}, errors.New("[fleet] is in the configuration, and this version cannot be part of a fleet: remove it")
+// openFleet reads what the gate knows of its fleet, before the first configuration comes
+// into force. A gate that stands alone has none.
+func (d *Daemon) openFleet(cfg *config.Config) {
+	d.fleet = fleet.Open(cfg, fleet.Around{
+		Changing: &d.trial.Changing, InForce: d.config.Load, Bring: d.bringLayers, End: d.endFor, Put: d.events.Put, Problems: d.problems,
+		Keys: func() key.Keyring { return d.keys }, Open: d.system.fleet, Version: d.opts.Version,
+	})
+}
+
+// reachFleet connects to the etcd of a fleet. The certificates are read each time, so that
+// those count that have been renewed.
+func reachFleet(f config.Fleet) (store.Store, []certs.Cert, error) {
+	conf, list, err := certs.Load(certs.Files{CA: f.CA, Cert: f.Cert, Key: f.Key})
+	if err != nil {
+		return nil, list, err
 	}
-	return step{}, nil
+	s, err := etcd.Open(etcd.Options{Endpoints: f.Endpoints, TLS: conf})
+	if err != nil {
+		return nil, list, err
+	}
+	return s, list, nil
+}
+
+// over returns a configuration with the layers over it: the clients that have enrolled
+// themselves here, and then those of the fleet, so that what is here wins.
+func (d *Daemon) over(cfg *config.Config) *config.Config {
+	return d.fleet.Over(d.enrolled.Over(d.fleet.Under(cfg)))
+}
+
+// prepareFleet takes a configuration into account.
+func (d *Daemon) prepareFleet(_ context.Context, c *change) (step, error) {
+	return step{commit: func() { d.fleet.Note(c.to) }}, nil
+}
+
+// fixedFleet keeps where etcd is, and what this gate is called there.
+func (d *Daemon) fixedFleet(old, cfg *config.Config) (waiting []string) {
+	if old.Fleet.On() != cfg.Fleet.On() || old.Fleet.CA != cfg.Fleet.CA || old.Fleet.Cert != cfg.Fleet.Cert || old.Fleet.Key != cfg.Fleet.Key || !slices.Equal(old.Fleet.Endpoints, cfg.Fleet.Endpoints) {
+		waiting = append(waiting, "[fleet]")
+	}
+	cfg.Fleet = old.Fleet
+	return waiting
+}
+
+// runFleet follows the fleet, where there is one.
+func (d *Daemon) runFleet(ctx context.Context) error {
+	if d.fleet == nil {
+		<-ctx.Done()
+		return nil
+	}
+	return d.fleet.Run(ctx)
+}
+
+// endFor ends grants because the fleet says so, and, where they are to be cut, the
+// connections that they have let in.
+func (d *Daemon) endFor(why event.Reason, cut bool, match func(event.Grant) bool) {
+	now := time.Now()
+	if cut {
+		d.sessions.Reread(now) // what has begun just now is still known by its grant
+	}
+	_, _ = d.actor.Revoke(now, why, match) // a failure is an event already, and is tried again
+	if cut {
+		d.sessions.Order(func(o event.Owner) bool {
+			return match(event.Grant{Client: o.Client, Holder: o.Holder, Message: o.Message})
+		})
+	}
 }

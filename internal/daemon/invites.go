@@ -14,22 +14,23 @@ import (
 // openEnrolled reads who is enrolled, before the first configuration comes into force.
 func (d *Daemon) openEnrolled(stateDir string) {
 	d.enrolled = enrol.Open(stateDir, enrol.Around{
-		Changing: &d.trial.Changing, InForce: d.config.Load, Bring: d.bringEnrolled, Answer: d.answer, Put: d.events.Put, Decided: d.events.Decided, Problems: d.problems,
+		Changing: &d.trial.Changing, InForce: d.config.Load, Bring: d.bringLayers, Answer: d.answer, Put: d.events.Put, Decided: d.events.Decided, Problems: d.problems,
 	})
 }
 
-// bringEnrolled puts the layer of enrolled clients into force as it is now, over the
-// configuration that is: no trial ends with it, and nothing is read again. Changing is
-// held.
-func (d *Daemon) bringEnrolled(ctx context.Context) error {
+// bringLayers puts the layers of enrolled clients and of the fleet into force as they are
+// now, over the configuration that is: no trial ends with it, and nothing is read again.
+// Changing is held.
+func (d *Daemon) bringLayers(ctx context.Context) error {
 	from := d.config.Load()
-	to := d.enrolled.Over(from)
+	to := d.over(from)
 	seen, err := d.pump.Invites(ctx, to, d.enrolled.List(), d.view(to))
 	if err != nil {
 		return err // the daemon stops
 	}
 	d.config.Store(to)
 	d.enrolled.Note(to)
+	d.fleet.Note(to)
 	d.watchman.Configure(to)
 	d.moat.Know(d.saw(to, seen))
 	d.ledger.EndOrphans(d.actor, to, from, event.ByReload)

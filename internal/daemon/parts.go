@@ -74,7 +74,7 @@ func (d *Daemon) guarding() []part {
 		{name: "gate", claims: []string{"Gate", "SPA", "Rotating", "Doors", "Groups", "Clients"}, prepare: d.prepareGate, run: d.runPump, close: d.closeCapture},
 		{name: "moat", claims: []string{"Moat", "SPA", "Doors.To"}, prepare: d.prepareMoat, run: func(ctx context.Context) error { return d.moat.Run(ctx, d.events.PutUnauthenticated, d.updateHost) }, close: func() error { return d.moat.Shut() }},
 		{name: "invites", claims: []string{"Clients", "Daemon.StateDir"}, prepare: committing(d.enrolled.Note), run: func(ctx context.Context) error { return d.enrolled.Run(ctx) }},
-		{name: "fleet", claims: []string{"Fleet"}, prepare: d.prepareFleet},
+		{name: "fleet", claims: []string{"Fleet", "Doors.WithoutFleet"}, fixed: d.fixedFleet, prepare: d.prepareFleet, run: d.runFleet},
 		{name: "grants of an earlier time", run: d.restore},
 		{name: "trial", run: func(ctx context.Context) error { return d.trial.Run(ctx) }},
 		{name: "host addresses", run: func(ctx context.Context) error { return d.host.WatchAddresses(ctx, d.updateHost) }},
@@ -191,7 +191,7 @@ func (d *Daemon) hold(cfg *config.Config) (*config.Config, []string) {
 			waiting = append(waiting, p.fixed(d.config.Load(), &held)...)
 		}
 	}
-	return d.enrolled.Over(&held), waiting
+	return d.over(&held), waiting
 }
 
 // fixedDaemon keeps the folder and the socket. What lies in the folder unless

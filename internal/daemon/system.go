@@ -15,6 +15,8 @@ import (
 	"sallyport/internal/daemon/pump"
 	"sallyport/internal/event"
 	"sallyport/internal/firewall"
+	"sallyport/internal/fleet/certs"
+	"sallyport/internal/fleet/store"
 	"sallyport/internal/grant"
 	"sallyport/internal/moat"
 )
@@ -26,6 +28,7 @@ type system struct {
 	answers  func() (*ack.Sender, error)
 	moat     func(*slog.Logger) (*moat.Moat, error)
 	host     func() (host.Facts, error)
+	fleet    func(config.Fleet) (store.Store, []certs.Cert, error)
 }
 
 // linux is the real one.
@@ -36,6 +39,7 @@ func linux() system {
 		answers:  ack.Open,
 		moat:     func(log *slog.Logger) (*moat.Moat, error) { return moat.New(moat.DefaultDir, log) },
 		host:     host.Read,
+		fleet:    reachFleet,
 	}
 }
 

@@ -59,6 +59,8 @@ const (
 	OutOfHours Reason = "hours"      // outside the opening hours of the door or the client
 	TooMany    Reason = "max-grants" // the client has as many grants as it may have at a time
 	Banned     Reason = "banned"     // the source is banned
+	Revoked    Reason = "revoked"    // the fleet has revoked or removed the client
+	NoFleet    Reason = "no-fleet"   // etcd has been away for too long, or shows less than is known
 	AsksFull   Reason = "asks-full"  // as many ask to be let in as an operator is shown
 )
 

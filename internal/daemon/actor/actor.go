@@ -20,6 +20,9 @@ import (
 	"sallyport/internal/spa"
 )
 
+// errKeptOut says that a client is kept out by what is asked right before a grant.
+var errKeptOut = errors.New("the client is kept out")
+
 var errBanned = errors.New("the source is banned: sallyport ban remove ends that")
 
 // Actor carries decisions out. Its methods may be called by several goroutines at
@@ -38,14 +41,15 @@ type Actor struct {
 type Around struct {
 	Recorder Recorder
 	Bans     Bans
-	Answer   func(*gate.Reply, spa.Ack) error     // does not wait for the client
-	Opened   func(time.Duration)                  // takes how long each grant took
-	Ended    func([]event.Grant)                  // takes the grants that ended early, or never began
-	Cut      func(whose func(event.Owner) bool)   // ends the connections that owners' grants have let in; does not wait
-	Enrol    func(time.Time, gate.Decision)       // takes an enrolment that is recorded; does not wait
-	Asked    func(time.Time, gate.Decision)       // takes an ask that is recorded; does not wait
-	Withdraw func(client string, m event.Message) // ends what that message has asked an operator for
-	Undone   func(error)                          // takes what the firewall has failed to end; nil: nothing is left
+	Admit    func(event.Grant) (release func(), why event.Reason, detail string) // asked right before a grant is given to a client; what it returns is called right after. Nil: all may have what was decided
+	Answer   func(*gate.Reply, spa.Ack) error                                    // does not wait for the client
+	Opened   func(time.Duration)                                                 // takes how long each grant took
+	Ended    func([]event.Grant)                                                 // takes the grants that ended early, or never began
+	Cut      func(whose func(event.Owner) bool)                                  // ends the connections that owners' grants have let in; does not wait
+	Enrol    func(time.Time, gate.Decision)                                      // takes an enrolment that is recorded; does not wait
+	Asked    func(time.Time, gate.Decision)                                      // takes an ask that is recorded; does not wait
+	Withdraw func(client string, m event.Message)                                // ends what that message has asked an operator for
+	Undone   func(error)                                                         // takes what the firewall has failed to end; nil: nothing is left
 }
 
 // Recorder keeps what has been used, so that it never works again. When Record
@@ -143,6 +147,17 @@ func (a *Actor) Open(now time.Time, g event.Grant, d gate.Decision) (event.Grant
 	if a.around.Bans.Has(g.Source, now) {
 		a.events.Decided(now, gate.Decision{Kind: event.KindRefusal, Reason: event.Banned, Source: g.Source, Door: g.Door, Client: g.Client, Authenticated: d.Authenticated, Bound: d.Bound})
 		return event.Grant{}, errBanned
+	}
+	if a.around.Admit != nil {
+		release, why, detail := a.around.Admit(g)
+		defer release()
+		if why != "" {
+			a.events.Decided(now, gate.Decision{Kind: event.KindRefusal, Reason: why, Detail: detail, Source: g.Source, Door: g.Door, Client: g.Client, Authenticated: d.Authenticated, Bound: d.Bound})
+			if !a.book.Has(g, now) {
+				a.around.Ended([]event.Grant{g})
+			}
+			return event.Grant{}, errKeptOut
+		}
 	}
 	opened, err := a.book.Open(g, now)
 	if err != nil {

@@ -3,6 +3,7 @@
 package actor
 
 import (
+	"errors"
 	"time"
 
 	"sallyport/internal/event"
@@ -28,7 +29,10 @@ func (a *Actor) carryOut(o order) {
 	var reply spa.Ack
 	switch {
 	case d.Kind == event.KindGrant:
-		reply = a.give(o.at, d)
+		var silent bool
+		if reply, silent = a.give(o.at, d); silent {
+			return
+		}
 	case d.Kind == event.KindEnrolment:
 		a.around.Enrol(o.at, d) // which answers
 		return
@@ -51,21 +55,24 @@ func (a *Actor) carryOut(o order) {
 	}
 }
 
-// give opens what was decided.
-func (a *Actor) give(now time.Time, d gate.Decision) spa.Ack {
-	reply := spa.Ack{Time: now, Source: d.Source, Status: spa.Opened}
+// give opens what was decided. Who is kept out gets silence, as a stolen key does.
+func (a *Actor) give(now time.Time, d gate.Decision) (reply spa.Ack, silent bool) {
+	reply = spa.Ack{Time: now, Source: d.Source, Status: spa.Opened}
 	a.around.Bans.Pardon(now, d)
 	for _, g := range d.Grants {
 		opened, err := a.Open(now, g, d) // the error is an event
 		if err != nil && d.Record.Message != nil {
-			return spa.Ack{Time: now, Source: d.Source, Status: spa.Refused, Reason: spa.NotOpened} // the client knocks again
+			if errors.Is(err, errKeptOut) {
+				return reply, true
+			}
+			return spa.Ack{Time: now, Source: d.Source, Status: spa.Refused, Reason: spa.NotOpened}, false // the client knocks again
 		}
 		if err == nil {
 			reply.Doors = append(reply.Doors, spa.AckDoor{
 				ID: spa.DoorID(g.Door), For: opened.Until.Sub(now).Truncate(time.Second), Single: opened.Single})
 		}
 	}
-	return reply
+	return reply, false
 }
 
 // takeBack ends the grants that a client gives back. What it has no grant for is

@@ -98,7 +98,7 @@ func (v *View) Take(key string, value []byte) (changed bool, r record.Record, er
 	}
 	entry, ok := v.Roll.Gates[gate]
 	if !ok {
-		return false, nil, fmt.Errorf("%.80q: the roll knows no such gate", key)
+		return false, nil, &NoGate{gate}
 	}
 	if r, err = record.Open(entry.Key, v.Roll.Fleet, key, value); err != nil {
 		return false, nil, fmt.Errorf("%.80q: %w", key, err)
@@ -111,6 +111,12 @@ func (v *View) Take(key string, value []byte) (changed bool, r record.Record, er
 	}
 	return false, r, nil
 }
+
+// NoGate says that the roll knows no such gate: what it has left is worth nothing, or it
+// is newer than the roll that is known here.
+type NoGate struct{ Name string }
+
+func (e *NoGate) Error() string { return fmt.Sprintf("the roll knows no gate %s", e.Name) }
 
 // revoke takes a revocation. Of operators none counts, so that no gate can keep those out
 // who could remove it.

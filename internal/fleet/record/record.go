@@ -56,7 +56,7 @@ type Beat struct {
 	Behind   bool // it gives nothing new to clients of the fleet
 }
 
-// Revocation keeps a client of the fleet out, at every gate. It holds for a client that
+// Revocation keeps a client of the fleet out, at every gate, and ends its connections. It holds for a client that
 // the roll has added, or has let in again, up to the entry UpTo: so no gate can keep out
 // whom operators have let in since.
 type Revocation struct {
@@ -64,7 +64,6 @@ type Revocation struct {
 	UpTo   uint64
 	At     time.Time
 	By     string // who has ordered it, for people
-	Cut    bool   // connections end, too
 }
 
 // Ban keeps a source out for a time.
@@ -114,11 +113,10 @@ func (v Revocation) write(w *wire.Writer) {
 	w.U64(v.UpTo)
 	w.Time(v.At)
 	w.Text(v.By)
-	w.Flag(v.Cut)
 }
 
 func readRevocation(r *wire.Reader) Record {
-	v := Revocation{Client: r.Text(maxName), UpTo: r.U64(), At: r.Time(), By: r.Text(maxBy), Cut: r.Flag()}
+	v := Revocation{Client: r.Text(maxName), UpTo: r.U64(), At: r.Time(), By: r.Text(maxBy)}
 	r.Bad = r.Bad || !config.ValidName(v.Client) || !label(v.By)
 	return v
 }

@@ -18,7 +18,7 @@ var (
 	public = secret.Public().(ed25519.PublicKey)
 
 	beat       = Beat{At: at, Head: roll.Head{Number: 418, Hash: roll.Hash{2}}, Version: "1.2.3", Doors: [8]byte{3}, Started: at, Problems: 2, Behind: true}
-	revocation = Revocation{Client: "alice", UpTo: 417, At: at, By: "root on tokyo", Cut: true}
+	revocation = Revocation{Client: "alice", UpTo: 417, At: at, By: "root on tokyo"}
 	ban        = Ban{Source: netip.MustParsePrefix("2001:db8::/48"), At: at, Until: at.Add(time.Hour), Why: "guessing"}
 )
 
