@@ -22,10 +22,23 @@ func printStatus(w io.Writer, s control.Status, now time.Time) {
 	for _, p := range s.Problems {
 		warn(w, "%s", p)
 	}
+	printFleet(w, s.Fleet)
 	printDoors(w, s.Doors)
 	printGrants(w, s, now)
 	printCounters(w, s)
 	printMoat(w, s.Moat)
+}
+
+// printFleet shows how a gate stands in its fleet.
+func printFleet(w io.Writer, f *control.Fleet) {
+	if f == nil {
+		return
+	}
+	fmt.Fprintf(w, "fleet: gate %s, %s in all; entry %d of the roll is in force; %s may knock here, %d revoked; etcd was heard of %s\n",
+		inert.Text(f.Gate), phrase.Count(f.Gates, "gate"), f.Entry, phrase.Count(f.Clients, "client"), f.Revoked, inert.Text(f.Heard))
+	if f.Behind != "" {
+		warn(w, "clients of the fleet get nothing new: %s", f.Behind)
+	}
 }
 
 // manyDoors is how many doors are listed; of more, those in use.

@@ -43,7 +43,21 @@ type Status struct {
 	Capture    map[string]Ring         `json:"capture"`
 	Moat       Moat                    `json:"moat"`
 	Fwknop     []FwknopUse             `json:"fwknop,omitempty"`
-	Problems   []string                `json:"problems"` // what an administrator should look at
+	Fleet      *Fleet                  `json:"fleet,omitempty"` // of a gate that belongs to one
+	Problems   []string                `json:"problems"`        // what an administrator should look at
+}
+
+// Fleet is how a gate stands in its fleet.
+type Fleet struct {
+	Gate    string `json:"gate"`             // what this one is called there
+	Entry   uint64 `json:"entry"`            // of the operators' roll, in force here
+	Hash    string `json:"hash"`             // of that entry
+	Gates   int    `json:"gates"`            // in the roll
+	Clients int    `json:"clients"`          // of the fleet who may knock here
+	Revoked int    `json:"revoked"`          // of the fleet who may not
+	Heard   string `json:"heard"`            // when etcd was heard of last
+	Waiting int    `json:"waiting"`          // revocations of this gate that etcd has not taken yet
+	Behind  string `json:"behind,omitempty"` // why nothing new is given to clients of the fleet
 }
 
 // FwknopUse is how often a client got in with fwknop since the start.
@@ -104,7 +118,8 @@ type RevokeRequest struct {
 	Source netip.Addr `json:"source,omitzero"`
 	Client string     `json:"client,omitempty"`
 	All    bool       `json:"all,omitempty"`
-	Cut    bool       `json:"cut,omitempty"` // end established connections too
+	Cut    bool       `json:"cut,omitempty"`   // end established connections too
+	Fleet  bool       `json:"fleet,omitempty"` // keep the client out at all gates of the fleet, until an operator lets it in again; its connections end
 }
 
 // RevokeAnswer reports what was ended.
@@ -113,6 +128,7 @@ type RevokeAnswer struct {
 	Cut      int           `json:"cut"`                 // connections
 	BySource int           `json:"by_source,omitempty"` // of them those whose owner is not known: they came from a source whose grant was ended
 	Others   []string      `json:"others,omitempty"`    // whose they were too
+	Waiting  bool          `json:"waiting,omitempty"`   // the other gates have not heard of it yet, since etcd cannot be reached; they will
 }
 
 // BanRequest asks to keep a source out.

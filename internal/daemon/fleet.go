@@ -4,10 +4,12 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
 	"sallyport/internal/config"
+	"sallyport/internal/control"
 	"sallyport/internal/daemon/fleet"
 	"sallyport/internal/event"
 	"sallyport/internal/fleet/certs"
@@ -81,4 +83,32 @@ func (d *Daemon) endFor(why event.Reason, cut bool, match func(event.Grant) bool
 			return match(event.Grant{Client: o.Client, Holder: o.Holder, Message: o.Message})
 		})
 	}
+}
+
+// takenWithin is how long the answer to a revocation waits for etcd.
+const takenWithin = 2 * time.Second
+
+// Revoke ends grants, and keeps a client of the fleet out everywhere if that is asked.
+func (d *Daemon) Revoke(ctx context.Context, q control.RevokeRequest) (control.RevokeAnswer, error) {
+	if !q.Fleet {
+		return d.Operator.Revoke(ctx, q)
+	}
+	switch {
+	case !control.RightsOf(ctx).Has(control.Act): // to end grants is less than to keep a client out
+		return control.RevokeAnswer{}, &control.Error{Text: "the token for ending grants keeps nobody out of a fleet", Remedy: "use one with the right act"}
+	case q.Client == "" || q.Door != "" || q.Source.IsValid() || q.All:
+		return control.RevokeAnswer{}, control.Wrong("name a client, and nothing else", "a fleet keeps out clients")
+	case !d.fleet.Knows(q.Client):
+		return control.RevokeAnswer{}, control.Wrong("sallyport fleet status names its gates; a client of this gate alone is revoked without the fleet", "there is no client %q in a fleet that this gate knows", q.Client)
+	}
+	q.Cut = true
+	answer, err := d.Operator.Revoke(ctx, q)
+	if wrong := (*control.Error)(nil); errors.As(err, &wrong) { // it does not knock here
+		answer, err = control.RevokeAnswer{Grants: []event.Grant{}}, nil
+	}
+	if problem := d.fleet.Revoke(ctx, q.Client, control.Asker(ctx)); problem != nil {
+		return answer, errors.Join(err, &control.Error{Text: problem.Error(), Remedy: "an operator can revoke the client in the roll"})
+	}
+	answer.Waiting = !d.fleet.Taken(ctx, takenWithin)
+	return answer, err
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sallyport/internal/config"
+	"sallyport/internal/control"
 	"sallyport/internal/event"
 	"sallyport/internal/fleet/archive"
 	"sallyport/internal/fleet/certs"
@@ -138,14 +139,23 @@ func TestFleet(t *testing.T) {
 			t.Errorf("alice does not get in at %s", name)
 		}
 	}
-	if err := f.gates["osaka"].daemon.fleet.Revoke(t.Context(), "alice", "root"); err != nil {
-		t.Fatal(err)
+	a, err := f.gates["osaka"].daemon.Revoke(asRoot(t), control.RevokeRequest{Client: "alice", Fleet: true})
+	if err != nil || a.Waiting || len(a.Grants) != 1 {
+		t.Fatalf("%+v %v", a, err)
 	}
 	if h := f.gates["osaka"]; h.open("ssh") || h.client("alice") {
 		t.Error("alice is not out where she was revoked, when the order returns")
 	}
 	for name, h := range f.gates {
 		h.eventually("alice is out at "+name, func() bool { return !h.open("ssh") && !h.client("alice") })
+	}
+	if s, err := f.gates["kyoto"].daemon.Status(t.Context()); err != nil || s.Fleet == nil || s.Fleet.Revoked != 1 || s.Fleet.Gates != 3 || s.Fleet.Entry != f.State.Head.Number {
+		t.Errorf("%+v %v", s.Fleet, err)
+	}
+	for _, q := range []control.RevokeRequest{{Client: "nobody", Fleet: true}, {Client: "alice", Door: "ssh", Fleet: true}, {All: true, Fleet: true}} {
+		if _, err := f.gates["osaka"].daemon.Revoke(asRoot(t), q); err == nil {
+			t.Errorf("%+v is done", q)
+		}
 	}
 	f.add(roll.Unrevoke{Name: "alice"})
 	for name, h := range f.gates {

@@ -40,6 +40,7 @@ func (d *Daemon) Status(ctx context.Context) (control.Status, error) {
 		Refusals: d.events.Refused(), Dropped: refused.Total, Elsewhere: d.pump.Elsewhere(), Copies: d.pump.Copies(), Goroutines: runtime.NumGoroutine(),
 		Labels: make(map[string]string), Capture: make(map[string]control.Ring), Problems: slices.Concat(d.problems.All(), d.hostProblems(cfg), d.sequenceProblems(ctx, cfg)),
 	}
+	s.Fleet = d.fleet.Status()
 	s.Moat, s.Fwknop = d.moat.Status(), d.foreign.List()
 	if d.countsContacts(cfg) {
 		s.Moat.Sampled = d.pump.Sampled()

@@ -5,6 +5,7 @@ package fleet
 import (
 	"context"
 
+	"sallyport/internal/control"
 	"sallyport/internal/event"
 	"sallyport/internal/fleet/follow"
 	"sallyport/internal/fleet/roll"
@@ -72,34 +73,21 @@ func (f *Fleet) secret(m roll.Member) sequence.Secret {
 	return s
 }
 
-// Status is how the gate stands in its fleet, for people and for status.
-type Status struct {
-	Gate     string
-	Joined   bool
-	Head     roll.Head
-	Gates    int
-	Clients  int // that count here
-	Revoked  int
-	Age      string // when etcd was heard of last
-	Waiting  int    // revocations that etcd has not taken yet
-	Behind   string
-	Operator int // operators
-}
-
-// Status returns it; false: the gate stands alone.
-func (f *Fleet) Status() (Status, bool) {
+// Status is how the gate stands in its fleet; nil: it stands alone.
+func (f *Fleet) Status() *control.Fleet {
 	if f == nil {
-		return Status{}, false
+		return nil
 	}
-	s := Status{Gate: f.gate, Joined: f.joined(), Age: ago(f.fresh.Load().Aged(now())), Behind: f.ruling.Load().behind}
+	r := f.ruling.Load()
+	s := &control.Fleet{Gate: f.gate, Heard: ago(f.fresh.Load().Aged(now())), Clients: len(r.clients), Revoked: len(r.revoked), Behind: r.behind}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s.Waiting = len(f.queue)
 	if f.view != nil {
-		s.Head, s.Gates, s.Operator = f.view.Roll.Head, len(f.view.Roll.Gates), len(f.view.Roll.Operators)
-		s.Clients, s.Revoked = len(f.ruling.Load().clients), len(f.ruling.Load().revoked)
+		head := f.view.Roll.Head
+		s.Entry, s.Hash, s.Gates = head.Number, head.Hash.String(), len(f.view.Roll.Gates)
 	}
-	return s, true
+	return s
 }
 
 // look shows what is known to those who only look, if anything is.

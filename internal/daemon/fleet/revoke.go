@@ -181,6 +181,23 @@ func (f *Fleet) flush(ctx context.Context, s store.Store) (more bool, err error)
 	return true, f.setQueue(slices.DeleteFunc(slices.Clone(f.queue), func(r record.Revocation) bool { return r == first }))
 }
 
+// Taken waits until etcd has taken all that this gate has revoked, and reports whether it
+// has.
+func (f *Fleet) Taken(ctx context.Context, within time.Duration) bool {
+	ctx, stop := context.WithTimeout(ctx, within)
+	defer stop()
+	every := time.NewTicker(10 * time.Millisecond)
+	defer every.Stop()
+	for f.Waiting() > 0 {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-every.C:
+		}
+	}
+	return true
+}
+
 // Waiting returns how many revocations etcd has not taken yet.
 func (f *Fleet) Waiting() int {
 	f.mu.Lock()
