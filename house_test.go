@@ -29,6 +29,7 @@ var allowed = map[string][]string{
 var extra = map[string][]string{
 	"internal/lab/labtest": {"internal/lab"},     // the lab, for tests
 	"internal/lab/browser": {"internal/lab"},     // browsers run on its hosts
+	"internal/lab/etcd":    {"internal/lab"},     // its servers, too
 	"internal/control":     {"internal/crowded"}, // a listener for others, bounded
 	"internal/metrics":     {"internal/crowded"}, // the same
 	"client":               {"internal/sender"},  // rotating sequences are sent as any others

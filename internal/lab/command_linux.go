@@ -23,13 +23,16 @@ func (h *Host) Command(ctx context.Context, name string, args ...string) *Cmd {
 }
 
 // Start starts the program and does not wait for it. Call Wait.
-func (c *Cmd) Start() error {
-	if c.SysProcAttr == nil {
-		c.SysProcAttr = &syscall.SysProcAttr{}
+func (c *Cmd) Start() error { return c.host.Start(c.Cmd) }
+
+// Start starts a program in the host's namespace and does not wait for it.
+func (h *Host) Start(cmd *exec.Cmd) error {
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
-	c.SysProcAttr.Pdeathsig = syscall.SIGKILL
+	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	result := make(chan error)
-	c.host.jobs <- func() { result <- c.Cmd.Start() }
+	h.jobs <- func() { result <- cmd.Start() }
 	return <-result
 }
 

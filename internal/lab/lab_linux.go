@@ -13,12 +13,14 @@ type Options struct {
 	Inside  bool           // a host behind the gate; the gate then forwards
 	MTU     int            // of every link, in bytes; 0: the kernel's default of 1500
 	Spoofed []netip.Prefix // prefixes that the gate routes to the attacker, as if those sources lived there
+	More    []string       // names of more hosts, each with a link of its own; the gate then forwards
 }
 
 // Lab is a network of its own. Close it when done.
 type Lab struct {
 	Gate, Client, Attacker *Host
-	Inside                 *Host // nil unless asked for
+	Inside                 *Host   // nil unless asked for
+	More                   []*Host // as asked for
 
 	opts  Options
 	links []link
@@ -60,13 +62,23 @@ func (l *Lab) build() error {
 			return err
 		}
 	}
+	for _, name := range l.opts.More {
+		host, err := newHost(l, name)
+		if err != nil {
+			return err
+		}
+		l.More = append(l.More, host)
+		if err := host.quiet(); err != nil {
+			return err
+		}
+	}
 	l.plan()
 	for _, link := range l.links {
 		if err := l.Connect(link.host); err != nil {
 			return err
 		}
 	}
-	if l.opts.Inside {
+	if l.opts.Inside || len(l.More) > 0 {
 		return l.Forward()
 	}
 	return nil
@@ -125,5 +137,9 @@ func (l *Lab) Close() error {
 			*h = nil
 		}
 	}
+	for _, h := range l.More {
+		h.close()
+	}
+	l.More = nil
 	return errors.Join(errs...)
 }

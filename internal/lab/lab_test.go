@@ -343,3 +343,24 @@ func openFiles(t *testing.T) int {
 	}
 	return len(entries)
 }
+
+// More hosts reach each other, the client and the gate, and lose all with their link.
+func TestMoreHosts(t *testing.T) {
+	l := labtest.New(t, lab.Options{More: []string{"berlin", "paris"}})
+	berlin, paris := l.More[0], l.More[1]
+	serve(t, paris, 7)
+	for _, h := range []*lab.Host{berlin, l.Client, l.Gate} {
+		probe(t, h, "tcp", at(paris.IP4, 7), lab.Open)
+		probe(t, h, "udp", at(paris.IP6, 7), lab.Open)
+	}
+	if err := l.Disconnect(paris); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := berlin.Probe("tcp", at(paris.IP4, 7), hush); got == lab.Open { // it may also find no way
+		t.Error("it is reached without its link")
+	}
+	if err := l.Connect(paris); err != nil {
+		t.Fatal(err)
+	}
+	probe(t, berlin, "tcp", at(paris.IP4, 7), lab.Open)
+}

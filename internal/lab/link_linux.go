@@ -22,16 +22,22 @@ type link struct {
 	net4, net6 netip.Prefix
 }
 
-// plan lays out the links. All prefixes are for documentation (RFC 5737, RFC 3849).
+// plan lays out the links. All prefixes are for documentation (RFC 5737, RFC 3849), and
+// those of more hosts for laboratories (RFC 2544).
 func (l *Lab) plan() {
-	for _, p := range []struct {
+	type place struct {
 		host       *Host
 		net4, net6 string
-	}{
+	}
+	places := []place{
 		{l.Client, "192.0.2.0/24", "2001:db8:1::/64"},
 		{l.Attacker, "198.51.100.0/24", "2001:db8:2::/64"},
 		{l.Inside, "203.0.113.0/24", "2001:db8:3::/64"},
-	} {
+	}
+	for i, h := range l.More {
+		places = append(places, place{h, fmt.Sprintf("198.18.%d.0/24", i+1), fmt.Sprintf("2001:db8:1%02x::/64", i+1)})
+	}
+	for _, p := range places {
 		if p.host == nil {
 			continue
 		}
