@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -97,11 +96,7 @@ func (c *Cluster) run() error {
 
 // free is an address on which nothing listens.
 func (c *Cluster) free() (string, error) {
-	listen := net.Listen
-	if c.opts.Host != nil {
-		listen = c.opts.Host.Listen
-	}
-	l, err := listen("tcp", netip.AddrPortFrom(c.opts.Address, 0).String())
+	l, err := c.listen()
 	if err != nil {
 		return "", err
 	}

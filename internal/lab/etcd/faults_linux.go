@@ -25,7 +25,7 @@ func (c *Cluster) Leader() (*Server, error) {
 	return nil, errors.New("etcd has no leader")
 }
 
-type status struct {
+type state struct {
 	Leader uint64
 	Header struct {
 		MemberID  uint64 `json:"member_id"`
@@ -34,14 +34,14 @@ type status struct {
 	}
 }
 
-func (s *Server) status() (status, error) {
+func (s *Server) status() (state, error) {
 	out, err := s.cluster.ctl([]string{s.client}, "endpoint", "status", "-w", "json")
 	if err != nil {
-		return status{}, err
+		return state{}, err
 	}
-	var list []struct{ Status status }
+	var list []struct{ Status state }
 	if err := json.Unmarshal([]byte(out), &list); err != nil || len(list) != 1 {
-		return status{}, fmt.Errorf("etcdctl says %q: %w", out, err)
+		return state{}, fmt.Errorf("etcdctl says %q: %w", out, err)
 	}
 	return list[0].Status, nil
 }
