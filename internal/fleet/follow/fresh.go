@@ -29,6 +29,14 @@ type Now struct {
 // Heard returns what there is to keep when etcd is heard of.
 func (n Now) Heard() Fresh { return Fresh{Boot: n.Boot, At: n.Since, Wall: n.Wall} }
 
+// Asked returns what there is to keep when etcd answers a question that was asked some
+// time ago. What it says was true after that; it may have changed since.
+func (n Now) Asked(ago time.Duration) Fresh {
+	f := n.Heard()
+	f.Age = ago
+	return f
+}
+
 // Aged returns how long ago etcd was heard of. In the same run of the machine no setting
 // of the clock has a say. Over a restart it is the time that the clock has moved on, and
 // at least that since the start; a clock that was set back makes it no shorter.

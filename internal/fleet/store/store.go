@@ -99,11 +99,19 @@ type Event struct {
 	Deleted bool
 }
 
-// Batch is what has changed. One without events says that the server has reached its
-// leader just now; its revision must not be taken for the place from which to resume.
+// Batch is what has changed. One with Asked says that the server had a leader after that
+// time, when it was asked: an answer that has been under way for long is as old as the
+// question. Its revision must not be taken for the place from which to resume.
 type Batch struct {
 	Seen
 	Events []Event
+	Asked  time.Time // zero: it answers no question, and may have been under way for ever
+}
+
+// Age returns how long ago the question was asked that the batch answers. The machine may
+// have slept since, with its monotonic clock halted.
+func (b Batch) Age(now time.Time) time.Duration {
+	return max(now.Sub(b.Asked), now.Round(0).Sub(b.Asked.Round(0)), 0)
 }
 
 // Store is a database that gates share. Its methods may be called by several goroutines

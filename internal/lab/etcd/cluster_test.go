@@ -76,6 +76,7 @@ func TestContractWithThreeServers(t *testing.T) {
 	c := cluster(t, etcd.Options{})
 	s := open(t, c, "gate", time.Hour)
 	storetest.Contract(t, s, func() { must(t, c.Compact()) })
+	storetest.Asked(t, s, "contract/asked/")
 }
 
 // Two of three go on without a leader that is killed, or halted, and a third comes back.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -32,33 +33,37 @@ func (s *Store) Watch(ctx context.Context, prefixes []string, from int64, take f
 		}
 	}
 	group, both := errgroup.WithContext(ctx)
-	heard := make(chan struct{}, 1)
+	q := &questions{last: time.Now()}
 	group.Go(func() error {
-		err := askProgress(both, stream, heard)
+		err := q.ask(both, stream)
 		stop(err) // which ends the stream
 		return err
 	})
-	group.Go(func() error { return receive(ctx, stream, heard, take) })
+	group.Go(func() error { return receive(ctx, stream, q, take) })
 	return group.Wait()
 }
 
 // silence is how long a stream may say nothing although it is asked.
 const silence = 3 * store.ProgressEvery
 
-// askProgress asks again and again whether the server follows its leader, and gives up
-// on one that does not answer: what is behind a broken link looks like peace.
-func askProgress(ctx context.Context, stream pb.Watch_WatchClient, heard <-chan struct{}) error {
-	ask := time.NewTicker(store.ProgressEvery)
-	defer ask.Stop()
-	last := time.Now()
+// questions are what is asked on a stream: whether the server follows its leader.
+type questions struct {
+	mu    sync.Mutex
+	asked time.Time // the first question without an answer; zero: there is none
+	last  time.Time // when anything was heard
+}
+
+// ask asks again and again, and gives up on a server that says nothing: what is behind a
+// broken link looks like peace.
+func (q *questions) ask(ctx context.Context, stream pb.Watch_WatchClient) error {
+	every := time.NewTicker(store.ProgressEvery)
+	defer every.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-heard:
-			last = time.Now()
-		case now := <-ask.C:
-			if now.Sub(last) > silence {
+		case <-every.C:
+			if q.put(time.Now()) > silence {
 				return fmt.Errorf("follow etcd: %w", store.ErrUnreachable)
 			}
 			if err := stream.Send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_ProgressRequest{ProgressRequest: &pb.WatchProgressRequest{}}}); err != nil {
@@ -68,10 +73,32 @@ func askProgress(ctx context.Context, stream pb.Watch_WatchClient, heard <-chan 
 	}
 }
 
+// put notes a question, and returns for how long nothing has been heard.
+func (q *questions) put(now time.Time) time.Duration {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.asked.IsZero() {
+		q.asked = now
+	}
+	return now.Sub(q.last)
+}
+
+// heard notes that something was heard, and returns when it was asked for, if it is an
+// answer. A server may leave questions without one, so an answer counts for the first that
+// has none, and further ones for nothing until the next question.
+func (q *questions) heard(now time.Time, answer bool) (asked time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.last = now; answer {
+		asked, q.asked = q.asked, time.Time{}
+	}
+	return asked
+}
+
 var errEnded = errors.New("the server has ended the watch")
 
 // receive hands over what arrives.
-func receive(ctx context.Context, stream pb.Watch_WatchClient, heard chan<- struct{}, take func(store.Batch) error) error {
+func receive(ctx context.Context, stream pb.Watch_WatchClient, q *questions, take func(store.Batch) error) error {
 	for {
 		a, err := stream.Recv()
 		if err != nil {
@@ -80,17 +107,16 @@ func receive(ctx context.Context, stream pb.Watch_WatchClient, heard chan<- stru
 			}
 			return failure("follow etcd", err)
 		}
-		select {
-		case heard <- struct{}{}:
-		default:
-		}
+		asked := q.heard(time.Now(), len(a.Events) == 0 && !a.Created && !a.Canceled)
 		switch {
 		case a.CompactRevision != 0:
 			return fmt.Errorf("follow etcd: %w", store.ErrCompacted)
 		case a.Canceled:
 			return fmt.Errorf("follow etcd: %w: %s", errEnded, a.CancelReason)
 		}
-		if err := take(batch(a)); err != nil {
+		b := batch(a)
+		b.Asked = asked
+		if err := take(b); err != nil {
 			return err
 		}
 	}

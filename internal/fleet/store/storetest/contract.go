@@ -185,3 +185,24 @@ func compaction(t *testing.T, s store.Store, compact func()) {
 		t.Errorf("read: %v", err)
 	}
 }
+
+// Asked checks what a watch says of the time of its answers, of which the first comes
+// after ProgressEvery.
+func Asked(t *testing.T, s store.Store, at string) {
+	began, enough := time.Now(), errors.New("enough")
+	from := Put(t, s, at+"a", "0").Revision
+	err := s.Watch(t.Context(), []string{at}, from, func(b store.Batch) error {
+		switch {
+		case len(b.Events) > 0 && !b.Asked.IsZero():
+			t.Errorf("an event answers a question: %+v", b)
+		case b.Asked.IsZero():
+			return nil
+		case b.Asked.Before(began) || b.Age(time.Now()) > time.Since(began):
+			t.Errorf("asked at %v, %v ago, and the watch began at %v", b.Asked, b.Age(time.Now()), began)
+		}
+		return enough
+	})
+	if !errors.Is(err, enough) {
+		t.Errorf("watch: %v", err)
+	}
+}

@@ -39,7 +39,7 @@ func (d *Double) Watch(ctx context.Context, prefixes []string, from int64, take 
 		case <-changed:
 		case <-progress.C:
 			batch, _, err := d.since(ctx, nil, next)
-			if err == nil {
+			if batch.Asked = time.Now(); err == nil {
 				err = take(batch)
 			}
 			if err != nil {
