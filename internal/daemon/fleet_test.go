@@ -19,6 +19,7 @@ import (
 	"sallyport/internal/fleet/archive"
 	"sallyport/internal/fleet/certs"
 	"sallyport/internal/fleet/kept"
+	"sallyport/internal/fleet/record"
 	"sallyport/internal/fleet/roll"
 	"sallyport/internal/fleet/roll/rolltest"
 	"sallyport/internal/fleet/store"
@@ -247,6 +248,33 @@ func TestFleetOfAnOldStore(t *testing.T) {
 	h.eventually("the empty store is seen through", func() bool { return h.daemon.problems.Get("fleet") != "" })
 	if !h.client("bob") {
 		t.Error("bob is gone with the store")
+	}
+}
+
+// A revocation that a put-back store has lost is written again by the gate that made it,
+// for those who had not heard of it.
+func TestRevocationOutlivesAPutBackStore(t *testing.T) {
+	f := newFleet(t, "tokyo", "osaka")
+	f.add(roll.ClientAdd{Client: rolltest.Client(t, "alice")})
+	old := f.store.Snapshot()
+	tokyo := f.gates["tokyo"]
+	tokyo.start()
+	tokyo.eventually("alice is known", func() bool { return tokyo.client("alice") })
+	if err := tokyo.daemon.fleet.Revoke(t.Context(), "alice", "root"); err != nil {
+		t.Fatal(err)
+	}
+	there := func() bool {
+		page, err := f.store.Read(t.Context(), store.Query{Prefix: record.RevokedKey("tokyo", "alice")})
+		return err == nil && len(page.Records) == 1
+	}
+	tokyo.eventually("etcd has it", there)
+	f.store.Restore(old)
+	tokyo.eventually("etcd has it again", there)
+	osaka := f.gates["osaka"]
+	osaka.start()
+	osaka.eventually("osaka has read it", func() bool { s, _ := osaka.daemon.fleet.Status(); return s.Revoked == 1 })
+	if osaka.client("alice") {
+		t.Error("alice is back")
 	}
 }
 

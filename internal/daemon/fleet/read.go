@@ -18,6 +18,7 @@ import (
 
 // read reads all that the gate needs, and returns the revision from which to follow.
 func (f *Fleet) read(ctx context.Context, s store.Store) (from int64, err error) {
+	began := now().Heard()
 	f.mu.Lock()
 	var known *roll.State
 	if f.view != nil {
@@ -36,7 +37,7 @@ func (f *Fleet) read(ctx context.Context, s store.Store) (from int64, err error)
 		return 0, err
 	}
 	f.noteBad(f.takeAll(loaded, records))
-	f.heard()
+	f.heard(began)
 	f.noteSelf()
 	return loaded.Seen.Revision + 1, f.enact(ctx)
 }
@@ -55,12 +56,32 @@ func (f *Fleet) takeAll(loaded *archive.View, records []store.Record) (bad []str
 	}
 	f.replaced(loaded.Seen)
 	f.view.Seen, f.problem, f.unknown = loaded.Seen, "", map[string]bool{}
+	there := make(map[string]bool, len(records))
 	for _, r := range records {
+		there[r.Key] = true
 		if _, _, err := f.view.Take(r.Key, r.Value); err != nil && !f.stranger(err) {
 			bad = append(bad, err.Error())
 		}
 	}
+	if err := f.sayAgain(there); err != nil {
+		bad = append(bad, err.Error())
+	}
 	return bad
+}
+
+// sayAgain has etcd take again what this gate has revoked and what is not there any more:
+// it was put back, and other gates may not have heard of it. It holds mu.
+func (f *Fleet) sayAgain(there map[string]bool) error {
+	for _, rev := range f.view.Own() {
+		if there[record.RevokedKey(f.gate, rev.Client)] {
+			continue
+		}
+		if err := f.enqueue(rev); err != nil {
+			return err
+		}
+		poke(f.again)
+	}
+	return nil
 }
 
 // mostListed bounds what is read at once: no fleet that can be has more.

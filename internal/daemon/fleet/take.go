@@ -5,8 +5,10 @@ package fleet
 import (
 	"context"
 	"errors"
+	"time"
 
 	"sallyport/internal/fleet/archive"
+	"sallyport/internal/fleet/follow"
 	"sallyport/internal/fleet/roll"
 	"sallyport/internal/fleet/store"
 )
@@ -19,7 +21,9 @@ func (f *Fleet) take(ctx context.Context, b store.Batch) error {
 	var bad []string
 	var err error
 	changed := false
-	f.heard()
+	if !b.Asked.IsZero() {
+		f.heard(now().Asked(b.Age(time.Now())))
+	}
 	f.mu.Lock()
 	for _, e := range b.Events {
 		var did bool
@@ -56,10 +60,11 @@ func (f *Fleet) take(ctx context.Context, b store.Batch) error {
 	return err
 }
 
-// heard notes that etcd has been heard of just now.
-func (f *Fleet) heard() {
-	is := now().Heard()
-	f.fresh.Store(&is)
+// heard notes since when what etcd says is known to be so, unless something later is known.
+func (f *Fleet) heard(since follow.Fresh) {
+	if at := now(); since.Aged(at) < f.fresh.Load().Aged(at) {
+		f.fresh.Store(&since)
+	}
 }
 
 // entry takes an entry of the roll. It holds mu.

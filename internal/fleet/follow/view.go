@@ -196,6 +196,17 @@ func (v *View) Revocation(client string) (why string, revoked bool) {
 	return "", false
 }
 
+// Own returns the revocations of this gate that keep clients out, in the order of their
+// names.
+func (v *View) Own() (list []record.Revocation) {
+	for _, client := range slices.Sorted(maps.Keys(v.revoked)) {
+		if rev := v.revoked[client]; rev.By == v.Gate {
+			list = append(list, rev.Revocation)
+		}
+	}
+	return list
+}
+
 // Behind returns why this gate may have less of the roll than others; empty: it has what
 // any gate has said that it has. A gate of the fleet says so, and signs it: if it lies,
 // operators remove it.
