@@ -85,7 +85,8 @@ func (a *alteration) edit(ctx context.Context, std stdio, file string) error {
 // edited runs the editor on a file and returns what it leaves.
 func edited(ctx context.Context, std stdio, file string) ([]byte, error) {
 	words := strings.Fields(editor())
-	cmd := exec.CommandContext(ctx, words[0], append(words[1:], file)...)
+	defer lend(ctx)()
+	cmd := gently(exec.CommandContext(ctx, words[0], append(words[1:], file)...))
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = std.in, direct(std.out), std.err
 	if err := cmd.Run(); err != nil {
 		return nil, hinted{fmt.Errorf("run the editor %s: %w; nothing was written", words[0], programProblem(err)), "name another editor with EDITOR"}

@@ -37,7 +37,9 @@ keeps what was in force. --forget removes that copy, too.`,
 	yes := cmd.Flags().BoolP("yes", "y", false, "ask nothing")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if std.asks() && !*yes {
-			if good, err := newDialog(cmd.Context(), std).yes("Open every door to everyone, and end the daemon?", false); err != nil || !good {
+			ask := newDialog(cmd.Context(), std)
+			ask.left = "nothing was opened, and the daemon goes on"
+			if good, err := ask.yes("Open every door to everyone, and end the daemon?", false); err != nil || !good {
 				return err
 			}
 		}

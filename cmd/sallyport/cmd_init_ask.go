@@ -45,7 +45,7 @@ func ask(ctx context.Context, std stdio, to *setup.Setup) error {
 	}
 	good, err := d.yes(fmt.Sprintf("Write %s with %s (%s)?", s.Config(), phrase.Count(len(names), "door"), strings.Join(names, ", ")), true)
 	if err == nil && !good {
-		err = errLeft
+		err = hinted{errLeft, nothingWritten}
 	}
 	return err
 }

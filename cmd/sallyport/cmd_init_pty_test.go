@@ -204,15 +204,14 @@ func TestInitWithAnswers(t *testing.T) {
 // Anyone who goes away in the middle finds nothing changed.
 func TestInitLeavesNothing(t *testing.T) {
 	t.Parallel()
-	const interrupt, endOfFile = "\x03", "\x04"
-	for _, last := range []string{interrupt, endOfFile, "n\n"} {
+	for last, want := range map[string]int{interrupt: exitInterrupted, endOfFile: exitFailed, "n\n": exitFailed} {
 		c := converse(t)
 		c.after("Which become doors?", "all\n")
 		c.after("How long", "\n")
 		c.after("sequence of knocks too", "\n")
 		c.after("A console, too", "\n")
 		c.after("Write", last)
-		if status := c.end(); status != exitFailed || !strings.Contains(c.heard.String(), "nothing was written") {
+		if status := c.end(); status != want || !strings.Contains(c.heard.String(), "nothing was written") {
 			t.Errorf("%q: status %d\n%s", last, status, c.heard)
 		}
 		if _, err := os.Stat(c.dir); err == nil {

@@ -107,7 +107,7 @@ func (p *pairing) remote(ctx context.Context, login, input string, args ...strin
 	}
 	var said bytes.Buffer
 	note(p.std.err, "logging in by ssh %s; where nothing answers, it gives up after %s", login, phrase.Duration(connectPatience))
-	cmd := exec.CommandContext(ctx, "ssh", append(sshOptions(), append([]string{"--", login}, command...)...)...)
+	cmd := gently(exec.CommandContext(ctx, "ssh", append(sshOptions(), append([]string{"--", login}, command...)...)...))
 	cmd.Stdin, cmd.Stderr = strings.NewReader(input), &said
 	out, err := cmd.Output()
 	p.std.err.Write(said.Bytes())

@@ -98,6 +98,7 @@ func (c *setupCommand) run(ctx context.Context, std stdio) error {
 	var d *dialog
 	if std.asks() {
 		talk := newDialog(ctx, std)
+		talk.left = "what is written stays, and nothing was closed: sallyport setup goes on from here"
 		d = &talk
 	}
 	if err := c.enrol(ctx, std, cfg, d); err != nil {

@@ -27,9 +27,17 @@ func reloadIfRunning(ctx context.Context, w io.Writer, cfg *config.Config, force
 	return reloadWith(ctx, w, cfg, control.ReloadRequest{Implied: true, Force: force})
 }
 
+// reloadPatience is how long a daemon may take for a configuration: one of thousands of
+// files takes seconds.
+const reloadPatience = time.Minute
+
 // reloadWith has a running daemon read the configuration that has changed.
 func reloadWith(ctx context.Context, w io.Writer, cfg *config.Config, q control.ReloadRequest) error {
 	fromSession(&q)
+	// What is begun is carried out: of two halves, in the files and in force, an
+	// interruption would leave one.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reloadPatience)
+	defer cancel()
 	a, err := control.Dial(cfg.Daemon.Socket).Change(ctx, q)
 	switch {
 	case err == nil:
@@ -46,6 +54,8 @@ func reloadWith(ctx context.Context, w io.Writer, cfg *config.Config, q control.
 	case control.NotRunning(err):
 		fmt.Fprintln(w, "no daemon is running; the next one will know")
 		return nil
+	case ctx.Err() != nil:
+		return hinted{fmt.Errorf("have the daemon use it: it has not answered within %s", phrase.Duration(reloadPatience)), "what is in force, and whether the daemon is well: sallyport status"}
 	}
 	return fmt.Errorf("have the daemon use it: %w", err)
 }

@@ -20,6 +20,8 @@
 //     theirs reaches a terminal, as text or in JSON.
 //   - Colours and questions are for terminals only. A command that is not on one
 //     asks nothing, and needs no more than its flags.
+//   - An interruption ends a command before it has begun what cannot stay half done, or
+//     after it, with the exit status 130. The terminal is as it was before.
 //   - A secret is printed only by the command that makes it or is asked for it.
 package main
 
@@ -29,8 +31,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 )
 
 // stdio is where a command reads and writes.
@@ -40,7 +40,7 @@ type stdio struct {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilSignal(context.Background())
 	status := run(ctx, os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr})
 	stop()
 	os.Exit(status)
@@ -50,7 +50,7 @@ func main() {
 const (
 	exitDone   = 0
 	exitFailed = 1 // refused or failed
-	exitUsage  = 2 // called in a wrong way
+	exitUsage  = 2 // called in a wrong way; after an interruption see statusOfFailure
 )
 
 // run executes one command line and returns its exit status.
@@ -73,5 +73,5 @@ func run(ctx context.Context, args []string, std stdio) int {
 	if errors.As(err, new(usageError)) {
 		return exitUsage
 	}
-	return exitFailed
+	return statusOfFailure(ctx)
 }

@@ -2,7 +2,10 @@ package main
 
 import (
 	"errors"
+	"os"
 	"os/exec"
+	"syscall"
+	"time"
 )
 
 // programProblem says in our words that a program cannot be found.
@@ -14,4 +17,17 @@ func programProblem(err error) error {
 		return problem.Err
 	}
 	return err
+}
+
+// gently has a program that its context ends be asked first: it may have to put the
+// terminal in order.
+func gently(cmd *exec.Cmd) *exec.Cmd {
+	cmd.Cancel = func() error {
+		if err := cmd.Process.Signal(syscall.SIGTERM); err == nil || errors.Is(err, os.ErrProcessDone) {
+			return err
+		}
+		return cmd.Process.Kill() // Windows has no such signals
+	}
+	cmd.WaitDelay = 3 * time.Second
+	return cmd
 }

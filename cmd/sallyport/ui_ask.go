@@ -23,17 +23,23 @@ func isTerminal(w any) bool {
 func (std stdio) asks() bool { return isTerminal(std.in) && isTerminal(std.out) }
 
 // errLeft is the answer of who goes away.
-var errLeft = hinted{errors.New("left without an answer"), "nothing was written"}
+var errLeft = errors.New("left without an answer")
+
+// nothingWritten is what most commands have done before they ask.
+const nothingWritten = "nothing was written"
 
 // dialog asks questions on a terminal. Between two questions it reads nothing:
 // what is typed then is for another dialog, or for a program that is run.
 type dialog struct {
-	ctx context.Context
-	in  io.Reader
-	out screen
+	ctx  context.Context
+	in   io.Reader
+	out  screen
+	left string // what becomes of it if nobody answers
 }
 
-func newDialog(ctx context.Context, std stdio) dialog { return dialog{ctx, std.in, screenOf(std.out)} }
+func newDialog(ctx context.Context, std stdio) dialog {
+	return dialog{ctx, std.in, screenOf(std.out), nothingWritten}
+}
 
 // ask asks until parse likes the answer. An empty answer means preset.
 func (d dialog) ask(question, preset string, parse func(string) error) error {
@@ -42,7 +48,7 @@ func (d dialog) ask(question, preset string, parse func(string) error) error {
 		line, ok := d.line()
 		if !ok {
 			fmt.Fprintln(d.out)
-			return errLeft
+			return hinted{errLeft, d.left}
 		}
 		err := parse(strings.TrimSpace(line))
 		if err == nil {
@@ -165,7 +171,7 @@ func readSecret(ctx context.Context, terminal int) ([]byte, error) {
 	}()
 	select {
 	case <-ctx.Done():
-		return nil, errors.Join(errLeft, term.Restore(terminal, before))
+		return nil, errors.Join(hinted{errLeft, nothingWritten}, term.Restore(terminal, before))
 	case a := <-answers:
 		return a.secret, a.err
 	}

@@ -42,7 +42,7 @@ func exitOf(cmd *cobra.Command) []term {
 	case "sallyport check":
 		return []term{{"0", "Nothing is as grave as --severity."}, {"1", "Something is, or the configuration has a mistake."}, {"2", "The command line is wrong."}}
 	}
-	return []term{{"0", "All is done."}, {"1", "Something was refused or failed."}, {"2", "The command line is wrong."}}
+	return []term{{"0", "All is done."}, {"1", "Something was refused or failed."}, {"2", "The command line is wrong."}, {"130", "Ctrl-C has ended it before all was done."}}
 }
 
 func filesOf(cmd *cobra.Command) (list []term) {
