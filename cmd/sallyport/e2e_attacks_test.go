@@ -104,10 +104,7 @@ func TestFullDiskAndKilled(t *testing.T) {
 	used := w.seal(w.alice, netip.Addr{}, nil)
 	w.ask(w.Client, w.Client.Gate4, used)
 	w.must(w.Gate, "revoke", "--all", "-c", w.config)
-	rounds := 1
-	if labtest.Long() {
-		rounds = 8
-	}
+	rounds := labtest.Rounds(1, 8)
 	for round := range rounds {
 		free := fill(t, small)
 		answered := [][]byte{used.Datagram}
@@ -159,10 +156,7 @@ func TestDoorsComeAndGoWhileKnocksArrive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reloads := 8
-	if labtest.Long() {
-		reloads = 100
-	}
+	reloads := labtest.Rounds(8, 100)
 	ctx, cancel := context.WithCancel(t.Context())
 	probing := make(chan int)
 	go func() { // ssh is closed to others in each configuration, and so is 23 in the first of two

@@ -131,6 +131,7 @@ type clockWorld struct {
 
 func newClockWorld(t *testing.T) *clockWorld {
 	t.Helper()
+	admit(t)
 	program := clocked(t)
 	w := &clockWorld{spaWorld: &spaWorld{world: newWorld(t, lab.Options{}), alice: newProver(t)}}
 	w.clock = filepath.Join(w.dir, "clock")
@@ -222,6 +223,7 @@ var anHour = regexp.MustCompile(`the clock of this source is (1h0m|5\dm)`)
 // However wrong the clock of the gate is, and whenever it is put right, nothing that was
 // used works again; what is fresh by it does.
 func TestWrongClockMakesNothingFresh(t *testing.T) {
+	t.Parallel()
 	if !labtest.Long() {
 		t.Skip("it builds the whole program")
 	}

@@ -28,6 +28,7 @@ func TestDemoFailsWhereNothingIsGuarded(t *testing.T) {
 func TestDemoCommand(t *testing.T) {
 	t.Parallel()
 	labtest.Need(t, "netns")
+	admit(t)
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

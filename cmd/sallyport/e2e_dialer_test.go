@@ -227,9 +227,9 @@ func (w *clientWorld) dials(gate netip.Addr, n int) (d dials) {
 // (SALLYPORT_LONG=1 go test -v -run TestDialerConnectsOnce).
 func TestDialerConnectsOnce(t *testing.T) {
 	t.Parallel()
-	n, lines := 5, []farLine{{delay: 60 * time.Millisecond}}
+	n, lines := labtest.Rounds(5, 20), []farLine{{delay: 60 * time.Millisecond}}
 	if labtest.Long() {
-		n, lines = 20, append(lines, farLine{delay: 60 * time.Millisecond, lost: 0.05}, farLine{delay: 60 * time.Millisecond, late: 0.25})
+		lines = append(lines, farLine{delay: 60 * time.Millisecond, lost: 0.05}, farLine{delay: 60 * time.Millisecond, late: 0.25})
 	}
 	for _, l := range lines {
 		t.Run(fmt.Sprintf("%.0f%% lost, %.0f%% late", 100*l.lost, 100*l.late), func(t *testing.T) {

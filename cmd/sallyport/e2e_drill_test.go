@@ -20,6 +20,7 @@ import (
 // runDrill runs the command from outside any lab, as a user starts it.
 func runDrill(t *testing.T, config string, args ...string) (stdout, stderr string, status int) {
 	t.Helper()
+	admit(t)
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -39,12 +40,14 @@ func runDrill(t *testing.T, config string, args ...string) (stdout, stderr strin
 }
 
 func TestDrillOfOrdinaryGates(t *testing.T) {
+	t.Parallel()
 	labtest.Need(t, "netns")
 	if !labtest.Long() {
 		t.Skip("it carries out two hundred attacks")
 	}
 	for name, config := range drilltest.Gates {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			out, errs, status := runDrill(t, config, "--quick", "--json")
 			var r drill.Report
 			if err := json.Unmarshal([]byte(out), &r); err != nil {

@@ -29,7 +29,7 @@ func newFwknopWorld(t *testing.T, settings string) fwknopWorld {
 	w := fwknopWorld{newWorld(t, lab.Options{})}
 	w.serve("tcp", 22)
 	var b strings.Builder
-	fmt.Fprintf(&b, "[gate]\npolicy = \"all\"\n[spa]\nfwknop_port = %d\n%s\n[[door]]\nname = \"ssh\"\nports = [\"tcp/22\"]\nopen_for = \"1s\"\n[[door]]\nname = \"db\"\nports = [\"tcp/5432\"]\n", fwknopPort, settings)
+	fmt.Fprintf(&b, "[gate]\npolicy = \"all\"\n[spa]\nfwknop_port = %d\n%s\n[[door]]\nname = \"ssh\"\nports = [\"tcp/22\"]\nopen_for = \"1h\"\n[[door]]\nname = \"db\"\nports = [\"tcp/5432\"]\n", fwknopPort, settings)
 	for i, digest := range fwknop.Digests() {
 		fmt.Fprintf(&b, "[[client]]\nname = %q\ndoors = [\"ssh\"]\nfwknop = { key = \"a test vector %d\", hmac = \"another one %d\", digest = %q, mode = %q }\n", "c-"+digest, i, i, digest, fwknop.Modes()[i%len(fwknop.Modes())])
 	}
@@ -78,17 +78,15 @@ func (w fwknopWorld) refused(reason event.Reason, n uint64) {
 // The client that Debian has opens a door, with each of its hashes and modes,
 // and with each way to say from where.
 func TestFwknopClientOpens(t *testing.T) {
+	t.Parallel()
 	w := newFwknopWorld(t, "")
 	door := at(w.Client, 22)
-	w.closed(w.Client, "tcp", door)
 	for i := range fwknop.Digests() {
 		source := []string{"-a", w.Client.IP4.String()}
 		if i%2 == 1 {
 			source = []string{"-s"} // 0.0.0.0: from where it comes
 		}
-		w.fwknop(w.Client, i, append(source, "-A", "tcp/22")...)
-		w.open(w.Client, "tcp", door)
-		w.closes(w.Client, "tcp", door)
+		w.opens(w.Client, "tcp", door, func() { w.fwknop(w.Client, i, append(source, "-A", "tcp/22")...) })
 	}
 	out := w.must(w.Gate, "events", "-c", w.config, "--json", "--kind", "grant")
 	if n := strings.Count(out, `"fwknop"`); n != len(fwknop.Digests()) {
@@ -98,6 +96,7 @@ func TestFwknopClientOpens(t *testing.T) {
 
 // What must not open does not, and says why.
 func TestFwknopClientIsRefused(t *testing.T) {
+	t.Parallel()
 	w := newFwknopWorld(t, "")
 	door := at(w.Client, 22)
 	own := w.Client.IP4.String()
@@ -127,11 +126,11 @@ func TestFwknopClientIsRefused(t *testing.T) {
 
 // A packet opens once, also after the daemon was killed.
 func TestFwknopReplay(t *testing.T) {
+	t.Parallel()
 	w := newFwknopWorld(t, "")
 	door := at(w.Client, 22)
-	packet := w.fwknop(w.Client, 3, "-s", "-A", "tcp/22")
-	w.open(w.Client, "tcp", door)
-	w.closes(w.Client, "tcp", door)
+	var packet []byte
+	w.opens(w.Client, "tcp", door, func() { packet = w.fwknop(w.Client, 3, "-s", "-A", "tcp/22") })
 	w.resend(w.Client, packet)
 	w.refused(event.Replayed, 1)
 	w.resend(w.Attacker, packet)
@@ -148,6 +147,7 @@ func TestFwknopReplay(t *testing.T) {
 // With the switch, a packet lets in the address that it names, and not the one it
 // comes from.
 func TestFwknopOtherSource(t *testing.T) {
+	t.Parallel()
 	w := newFwknopWorld(t, "fwknop_other_source = true")
 	w.closed(w.Attacker, "tcp", at(w.Attacker, 22))
 	w.fwknop(w.Client, 3, "-a", w.Attacker.IP4.String(), "-A", "tcp/22")
@@ -157,6 +157,7 @@ func TestFwknopOtherSource(t *testing.T) {
 
 // What import makes of an access.conf works with the client as it was.
 func TestImportedFwknopClientOpens(t *testing.T) {
+	t.Parallel()
 	labtest.Need(t, "peers", "fwknop")
 	w := fwknopWorld{newWorld(t, lab.Options{})}
 	w.serve("tcp", 22)
@@ -172,14 +173,12 @@ func TestImportedFwknopClientOpens(t *testing.T) {
 	w.closed(w.Client, "tcp", door)
 	w.fwknop(w.Client, 3, "-s", "-A", "tcp/22") // REQUIRE_SOURCE_ADDRESS
 	w.refused(event.WrongAddress, 1)
-	w.closed(w.Client, "tcp", door)
-	w.fwknop(w.Client, 3, "-a", w.Client.IP4.String(), "-A", "tcp/22")
-	w.open(w.Client, "tcp", door)
-	w.closes(w.Client, "tcp", door)
+	w.expires(w.Client, "tcp", door, func() { w.fwknop(w.Client, 3, "-a", w.Client.IP4.String(), "-A", "tcp/22") })
 }
 
 // The port answers as every other closed one does: not at all, to good packets and bad.
 func TestFwknopPortIsDark(t *testing.T) {
+	t.Parallel()
 	w := newFwknopWorld(t, "")
 	conn, err := w.Client.ListenPacket("udp", ":0")
 	if err != nil {

@@ -256,10 +256,7 @@ func (w *inviteWorld) enrolsAtLast(d device, l invite.Link) {
 func TestKilledWhileItEnrols(t *testing.T) {
 	t.Parallel()
 	w := newInviteWorld(t)
-	rounds := 2
-	if labtest.Long() {
-		rounds = 50
-	}
+	rounds := labtest.Rounds(2, 50)
 	random := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 2))
 	s := &spaWorld{world: w.world}
 	nothing, written, answered := 0, 0, 0

@@ -62,10 +62,7 @@ func TestKilledWhileItWrites(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rounds := 2
-	if labtest.Long() {
-		rounds = 8
-	}
+	rounds := labtest.Rounds(2, 8)
 	random := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))
 	for round := range rounds {
 		ctx, cancel := context.WithCancel(t.Context())

@@ -43,10 +43,7 @@ const stopwatch = `(() => { const d = document.body.dataset; d.tapped = d.said =
 	self.taps ||= document.addEventListener('click', () => { d.tapped = Date.now(); d.said = ''; }, true) || true; })()`
 
 func (p *pocket) opensEachTime(what, state string, client func(round int) string) {
-	rounds := 3
-	if labtest.Long() {
-		rounds = 20
-	}
+	rounds := labtest.Rounds(3, 20)
 	w := p.w
 	w.t.Helper()
 	var granted, said []time.Duration

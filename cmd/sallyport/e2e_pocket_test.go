@@ -32,12 +32,13 @@ type pocket struct {
 	url  string
 }
 
-// screens bounds how many browsers run at once: each can keep two processors busy.
+// screens bounds how many of the labs have a browser: each can keep two processors busy.
 var screens = make(chan struct{}, 2)
 
 // inBrowsers runs a test in each browser, in a lab whose client has the page.
 // Firefox takes long to start: where time is short it is there for one test.
 func inBrowsers(t *testing.T, test func(t *testing.T, p *pocket)) {
+	t.Parallel()
 	for _, kind := range browser.Kinds {
 		t.Run(kind, func(t *testing.T) {
 			labtest.Need(t, "browser", kind)

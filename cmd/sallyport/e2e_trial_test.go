@@ -255,10 +255,7 @@ func TestFirstStartOnTrial(t *testing.T) {
 // started again, the doors before are back.
 func TestTrialIsRolledBackThoughTheDaemonIsKilled(t *testing.T) {
 	t.Parallel()
-	rounds := 5
-	if labtest.Long() {
-		rounds = 50
-	}
+	rounds := labtest.Rounds(5, 50)
 	const worlds = 5
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)

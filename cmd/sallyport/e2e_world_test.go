@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -49,8 +50,8 @@ func TestMain(m *testing.M) {
 	if err := errors.Join(os.MkdirAll(state, 0o700), os.Setenv("STATE_DIRECTORY", state)); err != nil {
 		panic(err)
 	}
-	// These tests mostly wait for doors to close: two processors can wait for eight.
-	if err := flag.Set("test.parallel", "8"); err != nil {
+	// What bounds these tests is how many labs there are, not how many of them wait.
+	if err := flag.Set("test.parallel", "1000"); err != nil {
 		panic(err)
 	}
 	labtest.Main(m)
@@ -90,12 +91,51 @@ func (b *lockedBuffer) String() string {
 	return b.b.String()
 }
 
+// labs is how many tests have a lab at once, or do something as heavy. They mostly wait
+// for doors to close: two processors can wait for eight.
+var labs = struct {
+	sync.Mutex
+	slots chan struct{}
+	of    map[string]bool
+}{slots: make(chan struct{}, 8), of: make(map[string]bool)}
+
+// admit waits until there is room for what a test does, unless the test, or the one that
+// it is a part of, has it already.
+func admit(t *testing.T) {
+	t.Helper()
+	set := func(has bool) {
+		labs.Lock()
+		defer labs.Unlock()
+		labs.of[t.Name()] = has
+	}
+	has := func() bool {
+		labs.Lock()
+		defer labs.Unlock()
+		for name := t.Name(); name != "."; name = path.Dir(name) {
+			if labs.of[name] {
+				return true
+			}
+		}
+		return false
+	}
+	if has() {
+		return
+	}
+	labs.slots <- struct{}{}
+	set(true)
+	t.Cleanup(func() {
+		set(false)
+		<-labs.slots
+	})
+}
+
 // patience is how long something that must happen may take on a busy machine.
 const patience = labtest.Patience
 
 // newWorld builds a lab without starting the daemon.
 func newWorld(t *testing.T, opts lab.Options) *world {
 	t.Helper()
+	admit(t)
 	w := &world{Lab: labtest.New(t, opts), t: t, dir: t.TempDir(), log: &lockedBuffer{}}
 	w.socket = filepath.Join(w.dir, "control.sock")
 	w.config = filepath.Join(w.dir, "sallyport.toml")

@@ -80,7 +80,11 @@ func TestNoFlagSpeaksGo(t *testing.T) {
 			if slices.Contains(actsAtOnce, cmd.CommandPath()) && slices.Contains([]string{"string", "stringArray", "stringSlice", "bool"}, f.Value.Type()) || f.Name == "help" || f.Name == "version" {
 				return
 			}
-			for _, value := range wrongValues {
+			values := wrongValues
+			if f.Value.Type() == "bool" {
+				values = values[:3] // all are read by one function
+			}
+			for _, value := range values {
 				words := slices.Concat(base, least(cmd), []string{fmt.Sprintf("--%s=%s", f.Name, value)})
 				if cmd.Flags().Lookup("config") != nil && f.Name != "config" {
 					words = append(words, "--config="+s.config)

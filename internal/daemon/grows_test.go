@@ -62,10 +62,7 @@ func TestReloadsLeaveNothing(t *testing.T) {
 			h.quietly()
 		}
 	}
-	times := 24
-	if labtest.Long() {
-		times = 250
-	}
+	times := labtest.Rounds(24, 250)
 	for n := range 5000 { // fills what is bounded: the latest events, each with a text of its own
 		h.daemon.feed.Put(event.Event{Time: time.Now(), Kind: event.KindReload, Detail: "as long as others are " + strconv.Itoa(n)})
 	}

@@ -201,10 +201,7 @@ func TestMessagesInSTUN(t *testing.T) {
 			gate.mu.Unlock()
 			do(err)
 
-			rounds := 3
-			if labtest.Long() {
-				rounds = 20
-			}
+			rounds := labtest.Rounds(3, 20)
 			for range rounds {
 				do(b.Click("[data-door=ssh] button.main"))
 				do(b.Wait("document.querySelector('[data-door=ssh].open button.main:enabled')"))

@@ -71,9 +71,20 @@ func Lacking(t testing.TB, tier string, err error) {
 	t.Skipf("tier %q cannot run here: %v", tier, err)
 }
 
-// Long reports whether tests may take the time that they need: where a tier is
-// required, or with SALLYPORT_LONG. Otherwise they repeat things less often.
-func Long() bool { return os.Getenv("SALLYPORT_REQUIRE") != "" || os.Getenv("SALLYPORT_LONG") != "" }
+// Long reports whether tests that take long run at all: where a tier is required, or
+// with SALLYPORT_LONG.
+func Long() bool { return os.Getenv("SALLYPORT_REQUIRE") != "" || repeats() }
+
+// Rounds returns how often a test repeats what may go another way each time: many
+// times with SALLYPORT_LONG, few times otherwise, whatever is required.
+func Rounds(few, many int) int {
+	if repeats() {
+		return many
+	}
+	return few
+}
+
+func repeats() bool { return os.Getenv("SALLYPORT_LONG") != "" }
 
 // New builds a lab that is closed when the test ends. It needs "netns".
 func New(t testing.TB, opts lab.Options) *lab.Lab {
