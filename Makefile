@@ -8,7 +8,7 @@ FUZZTIME ?= 20s
 SEED     ?= 1
 ARCH     ?= $(shell $(GO) env GOARCH)
 
-.PHONY: need-go build demo test peers platforms race long beside fuzz bench bench-peers bench-detect emulated lint generate pictures package release sizes clean
+.PHONY: need-go build demo test peers platforms race long beside fuzz bench bench-peers bench-detect emulated lint generate page pictures package release sizes clean
 
 need-go:
 	@GO=$(GO) scripts/need-go
@@ -60,6 +60,9 @@ lint: ## gofmt, vet, staticcheck, and that it builds elsewhere
 
 generate: ## files made from others
 	$(GO) generate ./...
+
+page: ## the console's page, from its sources, with npm
+	cd internal/console/web && npm ci --ignore-scripts && npm test && npm run build
 
 pictures: build peers ## those of the README, from the real demo and report, in docs/pictures/
 	GO=$(GO) scripts/pictures
