@@ -38,7 +38,7 @@ func (d *Daemon) Status(ctx context.Context) (control.Status, error) {
 		Policy: string(cfg.Gate.Policy), Closed: string(cfg.Gate.Closed),
 		Doors: make([]control.Door, 0, len(cfg.Doors)), Grants: grants,
 		Refusals: d.events.Refused(), Dropped: refused.Total, Elsewhere: d.pump.Elsewhere(), Copies: d.pump.Copies(), Goroutines: runtime.NumGoroutine(),
-		Labels: make(map[string]string), Capture: make(map[string]control.Ring), Problems: slices.Concat(d.problems.All(), d.hostProblems(cfg), d.sequenceProblems(ctx, cfg)),
+		Labels: make(map[string]string), Capture: make(map[string]control.Ring), Problems: append([]string{}, slices.Concat(d.problems.All(), d.hostProblems(cfg), d.sequenceProblems(ctx, cfg))...),
 	}
 	s.Fleet = d.fleet.Status()
 	s.Moat, s.Fwknop = d.moat.Status(), d.foreign.List()

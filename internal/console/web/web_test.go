@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/internal/event"
 	"sallyport/internal/report"
 )
 
@@ -114,6 +115,20 @@ func TestReasons(t *testing.T) {
 	for _, r := range report.Reasons() {
 		if w := words[string(r)]; w["en"][0] == "" || w["ja"][0] == "" || w["en"][0] == w["ja"][0] {
 			t.Errorf("%s: %q", r, w)
+		}
+	}
+}
+
+// Every kind of event has its word, and can be looked for in the journal.
+func TestKinds(t *testing.T) {
+	texts, err := os.ReadFile("src/lib/texts.js")
+	journal, err2 := os.ReadFile("src/pages/journal.jsx")
+	if err != nil || err2 != nil {
+		t.Fatal(err, err2)
+	}
+	for _, k := range event.Kinds() {
+		if strings.Count(string(texts), "'kind."+string(k)+"'") != 2 || !strings.Contains(string(journal), "'"+string(k)+"'") {
+			t.Errorf("%q is not in texts.js, or not in journal.jsx", k)
 		}
 	}
 }

@@ -1,5 +1,6 @@
 // The frame of all pages: where one is, whether what is shown is true, and who looks.
-import { useEffect, useReducer, useRef, useState } from 'preact/hooks';
+import { useEffect, useErrorBoundary, useReducer, useRef, useState } from 'preact/hooks';
+import { inert } from './lib/inert.js';
 import { say as t, language, speak } from './lib/lang.js';
 import { want } from './lib/load.js';
 import { get, listen } from './lib/store.js';
@@ -73,11 +74,18 @@ export function App() {
       <a class="skip" href="#main" onClick={(e) => { e.preventDefault(); main.current?.focus(); }}>{t('skip')}</a>
       <Head state={state} place={place} redraw={redraw} />
       <main id="main" ref={main} tabIndex={-1} data-page={state.phase === 'in' ? place.page : state.phase}>
-        {state.phase === 'in' ? <><Way state={state} /><Page state={state} rest={place.rest} search={place.search} key={place.page + place.rest} /></> : <Login state={state} />}
+        {state.phase === 'in' ? <><Way state={state} /><Caught key={place.page + place.rest}><Page state={state} rest={place.rest} search={place.search} /></Caught></> : <Login state={state} />}
       </main>
       <Said state={state} />
     </div>
   );
+}
+
+// Caught says that a page cannot be shown, in place of one that stands still.
+function Caught({ children }) {
+  const [error, again] = useErrorBoundary();
+  if (!error) return children;
+  return <><Fault failure={{ message: t('broken', { error: inert(error.message) }) }} /><p><button type="button" onClick={again}>{t('again')}</button></p></>;
 }
 
 function Head({ state, place, redraw }) {

@@ -73,13 +73,20 @@ export async function call(method, path, body) {
   const response = await send(method, path, body, AbortSignal.timeout(patience));
   let said = {};
   try {
-    said = await response.json();
+    said = whole(await response.json());
   } catch {
     if (response.ok && response.status !== 204) throw noted(new Failure(0));
   }
   if (!response.ok) throw noted(new Failure(response.status, said));
   if (path.startsWith('/v1/') && get().link !== 'live') set({ link: 'live' });
   return said;
+}
+
+// whole has an empty list where Go writes null for one.
+export function whole(value) {
+  if (value === null) return [];
+  if (typeof value === 'object') for (const key of Object.keys(value)) value[key] = whole(value[key]);
+  return value;
 }
 
 // query writes what is not empty behind a path.

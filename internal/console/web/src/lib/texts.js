@@ -2,7 +2,7 @@
 
 export const texts = {
   en: {
-    other: '日本語', theme: 'Colours:', 'theme.auto': 'Auto', 'theme.light': 'Light', 'theme.dark': 'Dark', skip: 'Skip to the content', menu: 'Menu', asking: 'Asking the daemon …', act: 'Actions',
+    other: '日本語', theme: 'Colours:', 'theme.auto': 'Auto', 'theme.light': 'Light', 'theme.dark': 'Dark', skip: 'Skip to the content', menu: 'Menu', asking: 'Asking the daemon …', act: 'Actions', broken: 'This page cannot be shown: {error}', again: 'Try again',
     'page.now': 'Now', 'page.doors': 'Doors', 'page.clients': 'Clients', 'page.journal': 'Journal', 'page.bans': 'Bans', 'page.report': 'Report', 'page.check': 'Check', 'page.account': 'Account', 'page.why': 'Why',
     'rights.view': 'may look', 'rights.act': 'may act', 'rights.admin': 'administrator',
     'rights.view.means': 'You see everything, and change nothing.', 'rights.act.means': 'You can open a door for an address within its limits, revoke, ban and acknowledge.', 'rights.admin.means': 'You can do all that the console can.',
@@ -24,7 +24,7 @@ export const texts = {
     findings: 'To act on', 'findings.none': 'Nothing is worth a look.', evidence: 'Evidence', ack: 'Acknowledge', 'ack.done': 'Acknowledged.',
     'severity.critical': 'critical', 'severity.high': 'high', 'severity.medium': 'medium', 'severity.low': 'low', 'severity.info': 'info',
     asks: 'Asking to be let in', 'asks.until': 'valid for', 'asks.unknown': 'Nothing is known of this address.', code: 'Code that they see', approve: 'Let in', 'approve.done': 'Door {door} is open for {source}.', refuse: 'Refuse', 'refuse.sure': 'Refuse for good', 'refuse.done': 'Refused.',
-    'lookup.last': 'Last let in', 'lookup.grants': 'Grants', 'lookup.banned': 'Banned', 'lookup.bans': 'Bans', 'lookup.refusals': 'Refusals', 'lookup.findings': 'Findings', 'lookup.country': 'Country',
+    'lookup.last': 'Last let in', 'lookup.refusals': '{n} refused in the last day', 'lookup.banned': 'banned', 'lookup.never': 'Not let in in the last 30 days', 'asks.bound': 'The client has signed this address.', 'asks.tries': '{n} wrong {n|code|codes} left',
 
     timeline: 'Knocks', 'timeline.span': 'Length of time', 'timeline.partial': 'So much has happened that bars before {from} are not complete.', 'span.900': '15 minutes', 'span.3600': '1 hour', 'span.21600': '6 hours', 'span.86400': '24 hours', 'span.604800': '7 days',
     earlier: 'Earlier', later: 'Later', live: 'Live', 'live.on': 'live', 'live.off': 'not live',
@@ -32,7 +32,7 @@ export const texts = {
     reasons: 'Why knocks were refused', latest: 'Latest events', 'latest.none': 'None since this page was opened.', 'latest.journal': 'All of them are in the journal', sampled: '{n} events a second: the list shows the latest {shown}, four times a second. The bars count all of them.', missed: '{n} {n|event was|events were} not sent here. The bars have them from the journal.',
     heard: '{opened} opened, {refused} refused, {touched} packets to closed ports in the last ten seconds',
 
-    'kind.grant': 'opened', 'kind.refusal': 'refused', 'kind.expiry': 'closed', 'kind.revocation': 'revoked', 'kind.use': 'used', 'kind.contacts': 'touched', 'kind.ban': 'ban', 'kind.login': 'login', 'kind.finding': 'finding', 'kind.ack': 'acknowledged', 'kind.enrolment': 'enrolment', 'kind.reload': 'reload', 'kind.start': 'start', 'kind.stop': 'stop', 'kind.repair': 'repair', 'kind.overload': 'overload', 'kind.clock': 'clock', 'kind.key': 'server key', 'kind.failure': 'failure', 'kind.drill': 'drill', 'kind.asked': 'asked', 'kind.allowed': 'allowed', 'kind.over': 'over',
+    'kind.grant': 'opened', 'kind.refusal': 'refused', 'kind.expiry': 'closed', 'kind.revocation': 'revoked', 'kind.use': 'used', 'kind.contacts': 'touched', 'kind.ban': 'ban', 'kind.login': 'login', 'kind.finding': 'finding', 'kind.ack': 'acknowledged', 'kind.enrolment': 'enrolment', 'kind.reload': 'reload', 'kind.start': 'start', 'kind.stop': 'stop', 'kind.repair': 'repair', 'kind.overload': 'overload', 'kind.clock': 'clock', 'kind.key': 'server key', 'kind.failure': 'failure', 'kind.drill': 'drill', 'kind.asked': 'asked', 'kind.allowed': 'let in', 'kind.declined': 'declined', 'kind.over': 'over',
 
     'doors.all': 'All doors', 'doors.none': 'There are none.', 'doors.now': 'Now', 'doors.open': 'open for {n}', 'doors.closed': 'closed', ports: 'Ports', 'open-for': 'Stays open', hours: 'Hours', 'hours.always': 'always', 'hours.closed': 'not now', sequence: 'Sequence', ways: 'Opened by', dropped: 'Packets refused',
     old: '{span} old', 'old.unknown': 'of unknown age', overdue: 'overdue', due: 'due {time}',
@@ -47,7 +47,7 @@ export const texts = {
     'unit.second': '{n} s', 'unit.minute': '{n} min', 'unit.hour': '{n} h', 'unit.day': '{n} d',
   },
   ja: {
-    other: 'English', theme: '配色:', 'theme.auto': '自動', 'theme.light': 'ライト', 'theme.dark': 'ダーク', skip: '本文へ移動', menu: 'メニュー', asking: 'デーモンに問い合わせています…', act: '操作',
+    other: 'English', theme: '配色:', 'theme.auto': '自動', 'theme.light': 'ライト', 'theme.dark': 'ダーク', skip: '本文へ移動', menu: 'メニュー', asking: 'デーモンに問い合わせています…', act: '操作', broken: 'このページを表示できません: {error}', again: '再試行',
     'page.now': '現在', 'page.doors': 'ドア', 'page.clients': 'クライアント', 'page.journal': 'ジャーナル', 'page.bans': '締め出し', 'page.report': 'レポート', 'page.check': '検査', 'page.account': 'アカウント', 'page.why': '理由',
     'rights.view': '閲覧のみ', 'rights.act': '操作可', 'rights.admin': '管理者',
     'rights.view.means': 'すべてを見られますが、変更はできません。', 'rights.act.means': '制限の範囲内で一つのアドレスにドアを開くこと、許可の取り消し、締め出し、検出事項の確認ができます。', 'rights.admin.means': 'コンソールのすべての操作ができます。',
@@ -69,7 +69,7 @@ export const texts = {
     findings: '対処が必要なこと', 'findings.none': '対処が必要なことはありません。', evidence: '根拠', ack: '確認済みにする', 'ack.done': '確認済みにしました。',
     'severity.critical': '緊急', 'severity.high': '高', 'severity.medium': '中', 'severity.low': '低', 'severity.info': '情報',
     asks: '許可を求めている人', 'asks.until': '有効期間', 'asks.unknown': 'このアドレスの記録はありません。', code: '相手に表示されたコード', approve: '許可する', 'approve.done': 'ドア {door} を {source} に開きました。', refuse: '断る', 'refuse.sure': '本当に断る', 'refuse.done': '断りました。',
-    'lookup.last': '最後の許可', 'lookup.grants': '許可', 'lookup.banned': '締め出し', 'lookup.bans': '締め出し', 'lookup.refusals': '拒否', 'lookup.findings': '検出事項', 'lookup.country': '国',
+    'lookup.last': '最後の許可', 'lookup.refusals': 'この 1 日に {n} 回拒否', 'lookup.banned': '締め出し中', 'lookup.never': 'この 30 日間に許可なし', 'asks.bound': 'このアドレスはクライアントが署名しています。', 'asks.tries': 'コードはあと {n} 回試せます',
 
     timeline: 'ノック', 'timeline.span': '表示する期間', 'timeline.partial': '件数が多いため、{from} より前の棒は一部しか数えていません。', 'span.900': '15 分', 'span.3600': '1 時間', 'span.21600': '6 時間', 'span.86400': '24 時間', 'span.604800': '7 日間',
     earlier: '前へ', later: '次へ', live: 'ライブ', 'live.on': 'ライブ', 'live.off': '停止中',
@@ -77,7 +77,7 @@ export const texts = {
     reasons: 'ノックを拒否した理由', latest: '最近の出来事', 'latest.none': 'このページを開いてからの出来事はありません。', 'latest.journal': 'すべての記録はジャーナルにあります', sampled: '毎秒 {n} 件の出来事があります。一覧は最新の {shown} 件を毎秒 4 回表示します。棒グラフはすべてを数えます。', missed: '{n} 件の出来事はここに届きませんでした。棒グラフはジャーナルから補います。',
     heard: '直近 10 秒間: 開いた {opened}、拒否した {refused}、閉じたポートへのパケット {touched}',
 
-    'kind.grant': '許可', 'kind.refusal': '拒否', 'kind.expiry': '終了', 'kind.revocation': '取り消し', 'kind.use': '使用', 'kind.contacts': '接触', 'kind.ban': '締め出し', 'kind.login': 'ログイン', 'kind.finding': '検出事項', 'kind.ack': '確認', 'kind.enrolment': '登録', 'kind.reload': '再読み込み', 'kind.start': '開始', 'kind.stop': '停止', 'kind.repair': '修復', 'kind.overload': '過負荷', 'kind.clock': '時計', 'kind.key': 'サーバー鍵', 'kind.failure': '失敗', 'kind.drill': '演習', 'kind.asked': '許可の依頼', 'kind.allowed': '依頼の承認', 'kind.over': '（終了）',
+    'kind.grant': '許可', 'kind.refusal': '拒否', 'kind.expiry': '終了', 'kind.revocation': '取り消し', 'kind.use': '使用', 'kind.contacts': '接触', 'kind.ban': '締め出し', 'kind.login': 'ログイン', 'kind.finding': '検出事項', 'kind.ack': '確認', 'kind.enrolment': '登録', 'kind.reload': '再読み込み', 'kind.start': '開始', 'kind.stop': '停止', 'kind.repair': '修復', 'kind.overload': '過負荷', 'kind.clock': '時計', 'kind.key': 'サーバー鍵', 'kind.failure': '失敗', 'kind.drill': '演習', 'kind.asked': '許可の依頼', 'kind.allowed': '依頼を承認', 'kind.declined': '依頼を拒否', 'kind.over': '（終了）',
 
     'doors.all': 'すべてのドア', 'doors.none': 'ありません。', 'doors.now': '状態', 'doors.open': '{n} 件の許可', 'doors.closed': '閉', ports: 'ポート', 'open-for': '開いている時間', hours: '利用時間', 'hours.always': '常時', 'hours.closed': '時間外', sequence: 'シーケンス', ways: '開き方', dropped: '拒否したパケット',
     old: '{span}前に更新', 'old.unknown': '更新日は不明', overdue: '期限切れ', due: '更新期限 {time}',

@@ -7,7 +7,7 @@ import { KindBadge, What } from '../parts/happenings.jsx';
 
 const page = 100;
 
-export const kinds = ['grant', 'refusal', 'expiry', 'revocation', 'use', 'contacts', 'ban', 'login', 'finding', 'ack', 'enrolment', 'reload', 'start', 'stop', 'repair', 'overload', 'clock', 'key', 'failure', 'drill'];
+export const kinds = ['grant', 'refusal', 'expiry', 'revocation', 'use', 'contacts', 'ban', 'login', 'finding', 'ack', 'enrolment', 'reload', 'start', 'stop', 'repair', 'overload', 'clock', 'key', 'failure', 'drill', 'asked', 'allowed', 'declined'];
 
 const fields = ['kind', 'source', 'client', 'door', 'reason', 'since', 'until'];
 

@@ -8,7 +8,7 @@ import { load } from '../lib/load.js';
 import { may } from '../lib/session.js';
 import { offers } from '../lib/state.js';
 import { seconds } from '../lib/time.js';
-import { Badge, Card, Fault, Field, Left, Name, Sure, useAct, Why } from './basic.jsx';
+import { Ago, Badge, Card, Fault, Field, Left, Name, Sure, useAct, Why } from './basic.jsx';
 
 export function Asks({ state }) {
   const list = state.answers.asks?.asks ?? [];
@@ -39,9 +39,10 @@ function Ask({ a, state }) {
   };
   return (
     <li class="ask" data-ask={inert(a.id)}>
-      <p class="meta"><Why of={a.source} /> <Badge>{a.family}</Badge>{a.client && <> <Name text={a.client} /></>} <span class="soft">{t('asks.until')} <Left until={a.until} now={state.now} /></span></p>
+      <p class="meta"><Why of={a.source} /> <Badge>{a.family === 'ipv6' ? 'IPv6' : 'IPv4'}</Badge>{a.client && <> <Name text={a.client} /></>} <span class="soft">{t('asks.until')} <Left until={a.until} now={state.now} /></span>{a.tries > 0 && <span class="soft">{t('asks.tries', { n: a.tries })}</span>}</p>
+      {a.bound && <p class="soft">{t('asks.bound')}</p>}
       {a.note && <p><bdi>“{inert(a.note)}”</bdi></p>}
-      <Known known={a.lookup} />
+      <Known known={a.lookup} now={state.now} />
       {may('act') && (
         <form onSubmit={submit} class="line">
           <Field label={t('code')}><input name="code" class="code-input" required minLength={6} maxLength={9} size={8} autocomplete="off" autocapitalize="characters" spellcheck={false} inputMode="text" /></Field>
@@ -56,9 +57,18 @@ function Ask({ a, state }) {
   );
 }
 
-// Known is what is known of the address: whatever plain values the daemon gives.
-function Known({ known }) {
-  const list = Object.entries(known ?? {}).filter(([, v]) => v !== '' && v !== null && !(Array.isArray(v) && v.length === 0));
-  if (list.length === 0) return <p class="soft">{t('asks.unknown')}</p>;
-  return <dl class="facts">{list.map(([k, v]) => <div><dt>{t.has(`lookup.${k}`) ? t(`lookup.${k}`) : inert(k)}</dt><dd><Name text={typeof v === 'object' ? JSON.stringify(v) : v} /></dd></div>)}</dl>;
+// Known is what is known of the address, or of its /64.
+function Known({ known, now }) {
+  if (!known) return <p class="soft">{t('asks.unknown')}</p>;
+  const last = known.last_grant;
+  return (
+    <>
+      <p class="meta">
+        {known.banned && <Badge tone="bad">{t('lookup.banned')}</Badge>}
+        {last ? <span>{t('lookup.last')}: <Ago at={last.time} now={now} /> {last.door && <Name text={last.door} />} {last.client && <Name text={last.client} />}</span> : <span class="soft">{t('lookup.never')}</span>}
+        {known.refusals > 0 && <Badge tone="warn">{t('lookup.refusals', { n: known.refusals })}</Badge>}
+      </p>
+      {known.findings?.map((f) => <p key={f.id} class="meta"><Badge tone="bad">{t(`severity.${f.severity}`)}</Badge> <bdi>{inert(f.explanation)}</bdi></p>)}
+    </>
+  );
 }

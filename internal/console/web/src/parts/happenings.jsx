@@ -7,7 +7,7 @@ import { Badge, Card, Name, Time, Why } from './basic.jsx';
 
 const shown = 40;
 
-const tones = { grant: 'good', refusal: 'warn', ban: 'bad', finding: 'bad', failure: 'bad', overload: 'bad', repair: 'bad', revocation: 'note', expiry: 'quiet', contacts: 'quiet' };
+const tones = { grant: 'good', refusal: 'warn', ban: 'bad', finding: 'bad', failure: 'bad', overload: 'bad', repair: 'bad', revocation: 'note', expiry: 'quiet', asked: 'warn', allowed: 'good', contacts: 'quiet' };
 
 export const KindBadge = ({ e }) => <Badge tone={e.ended ? 'quiet' : tones[e.kind] ?? 'note'}>{t.has(`kind.${e.kind}`) ? t(`kind.${e.kind}`) : inert(e.kind)}{e.ended ? ` ${t('kind.over')}` : ''}</Badge>;
 
