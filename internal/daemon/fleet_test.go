@@ -8,6 +8,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -41,7 +43,11 @@ func newFleet(t *testing.T, names ...string) *gates {
 	for _, name := range names {
 		h := newHouse(t)
 		h.system.fleet = func(config.Fleet) (store.Store, []certs.Cert, error) { return f.store, nil, nil }
-		folder := kept.Of(h.dir + "/state")
+		state := filepath.Join(h.dir, "state")
+		if err := os.Mkdir(state, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		folder := kept.Of(state)
 		g, _, _ := rolltest.Gate(t, name)
 		private, err := folder.MakeKey()
 		if err == nil {
@@ -272,7 +278,7 @@ func TestRevocationOutlivesAPutBackStore(t *testing.T) {
 	tokyo.eventually("etcd has it again", there)
 	osaka := f.gates["osaka"]
 	osaka.start()
-	osaka.eventually("osaka has read it", func() bool { s, _ := osaka.daemon.fleet.Status(); return s.Revoked == 1 })
+	osaka.eventually("osaka has read it", func() bool { s := osaka.daemon.fleet.Status(); return s != nil && s.Revoked == 1 })
 	if osaka.client("alice") {
 		t.Error("alice is back")
 	}
