@@ -17,7 +17,7 @@ func newTop(std stdio) *cobra.Command {
 		Short:   "Show who is in and who is trying, as it happens",
 		GroupID: "server",
 		Long: `Shows grants counting down, events as they come, findings, and how much junk arrives; and opens,
-revokes, bans and acknowledges, after asking. It goes on when the daemon is started again. Users to whom
+revokes, bans and acknowledges, after asking, and lets in who asks. It goes on when the daemon is started again. Users to whom
 [api] view gives that may look, and those in act may act, too; the journal says who did.`,
 		Example: `  sallyport top
   ssh -t root@gate.example.org sallyport top`,

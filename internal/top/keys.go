@@ -35,9 +35,9 @@ func (m *model) pressed(key, text string) tea.Cmd {
 	case "q":
 		return tea.Quit
 	case "tab", "right", "l":
-		m.list = (m.list + 1) % lists
+		m.next(1)
 	case "shift+tab", "left", "h":
-		m.list = (m.list + lists - 1) % lists
+		m.next(-1)
 	case "down", "j":
 		m.move(1)
 	case "up", "k":
@@ -73,12 +73,20 @@ func (m *model) ordered(key string) tea.Cmd {
 	case "o":
 		m.askOpen()
 	case "r":
+		if m.list == asks {
+			m.askRefuse()
+			return nil
+		}
 		m.askRevoke(false)
 	case "x":
 		m.askRevoke(true)
 	case "b":
 		m.askBan()
 	case "a":
+		if m.list == asks {
+			m.askApprove()
+			return nil
+		}
 		m.askAcknowledge()
 	}
 	return nil
@@ -117,6 +125,8 @@ func (p *prompt) add(text string) {
 // source is the address that what is selected is about.
 func (m *model) source() netip.Addr {
 	switch m.list {
+	case asks:
+		return m.asker()
 	case grants:
 		g, _ := selectedOf(m, grants, m.grants())
 		return g.Source

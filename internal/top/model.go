@@ -15,7 +15,8 @@ import (
 
 // The lists that are shown.
 const (
-	grants = iota
+	asks = iota // shown only if anyone asks
+	grants
 	findings
 	events
 	lists
@@ -36,6 +37,7 @@ type model struct {
 	before   control.Status
 	beforeAt time.Time
 	found    control.FindingsAnswer
+	asked    control.AsksAnswer
 	events   []happening // the latest first
 	missed   uint64
 	lost     error // the daemon does not answer; nil: it does
@@ -71,7 +73,7 @@ func newModel(color bool) *model {
 // Init asks for everything.
 func (m *model) Init() tea.Cmd {
 	m.asking = true
-	return tea.Batch(m.act.status(), m.act.findings(), tick())
+	return tea.Batch(m.act.status(), m.act.findings(), m.act.asks(), tick())
 }
 
 // Update takes a message.
@@ -81,11 +83,15 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.width, m.height = msg.Width, msg.Height
 	case tickMsg:
 		m.now = time.Time(msg)
+		m.leaveEmpty()
 		return m, tea.Batch(tick(), m.refresh())
 	case statusMsg:
 		return m, m.heard(msg)
 	case findingsMsg:
 		m.found = control.FindingsAnswer(msg)
+	case asksMsg:
+		m.asked = control.AsksAnswer(msg)
+		m.leaveEmpty()
 	case noticeMsg:
 		return m, m.noticed(control.Notice(msg))
 	case lostMsg:
@@ -118,7 +124,7 @@ func (m *model) heard(s statusMsg) tea.Cmd {
 	m.asking, m.askAgain = false, false
 	var cmd tea.Cmd
 	if m.lost != nil || m.at.IsZero() {
-		cmd = m.act.findings()
+		cmd = tea.Batch(m.act.findings(), m.act.asks())
 	}
 	if m.lost = nil; m.at.IsZero() || !m.status.Started.Equal(s.status.Started) {
 		m.before, m.beforeAt = control.Status{}, time.Time{}
@@ -148,7 +154,10 @@ func (m *model) noticed(n control.Notice) tea.Cmd {
 	if n.Restarted || slices.Contains(n.Changes, "findings") {
 		cmds = append(cmds, m.act.findings())
 	}
-	if n.Restarted || m.lost != nil || len(n.Changes) > 0 && !slices.Equal(n.Changes, []string{"findings"}) {
+	if n.Restarted || slices.Contains(n.Changes, "asks") {
+		cmds = append(cmds, m.act.asks())
+	}
+	if n.Restarted || m.lost != nil || slices.ContainsFunc(n.Changes, func(c string) bool { return c != "findings" && c != "asks" }) {
 		cmds = append(cmds, m.refresh())
 	}
 	return tea.Batch(cmds...)
@@ -222,6 +231,8 @@ func (m *model) passes(texts ...string) bool {
 // size is how long a list is.
 func (m *model) size(list int) int {
 	switch list {
+	case asks:
+		return len(m.waiting())
 	case grants:
 		return len(m.grants())
 	case findings:

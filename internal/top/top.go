@@ -29,6 +29,9 @@ type Daemon interface {
 	Revoke(context.Context, control.RevokeRequest) (control.RevokeAnswer, error)
 	Ban(context.Context, control.BanRequest) (event.Ban, error)
 	Acknowledge(context.Context, control.AckRequest) (event.Finding, error)
+	Asks(context.Context) (control.AsksAnswer, error)
+	Approve(context.Context, control.ApproveRequest) (control.ApproveAnswer, error)
+	Refuse(context.Context, control.RefuseRequest) (control.RefuseAnswer, error)
 }
 
 // Options say where it is shown: on a terminal, of which the size is asked.

@@ -60,6 +60,69 @@ func (f *fake) Acknowledge(_ context.Context, q control.AckRequest) (event.Findi
 	return event.Finding{}, f.err
 }
 
+func (f *fake) Asks(context.Context) (control.AsksAnswer, error) { return waits(), f.err }
+func (f *fake) Approve(_ context.Context, q control.ApproveRequest) (control.ApproveAnswer, error) {
+	f.call("approve %s %s %s %s", q.ID, q.Code, q.Door, time.Duration(q.For))
+	return control.ApproveAnswer{}, f.err
+}
+func (f *fake) Refuse(_ context.Context, q control.RefuseRequest) (control.RefuseAnswer, error) {
+	f.call("refuse %s", q.ID)
+	return control.RefuseAnswer{}, f.err
+}
+
+func waits() control.AsksAnswer {
+	return control.AsksAnswer{Asks: []control.Ask{
+		{ID: "3f2a91c0", Source: netip.MustParseAddr("203.0.113.7"), Client: "alice", Bound: true, Door: "ssh", Until: now.Add(9 * time.Minute), Lookup: &control.Lookup{Refusals: 3}},
+		{ID: "77777777", Source: netip.MustParseAddr("2001:db8:7::9"), Note: "Bob, on the road", Until: now.Add(time.Minute)},
+	}}
+}
+
+// Someone who asks stands on the screen, and is let in by the code that the operator
+// types, and by none that is on it.
+func TestAsks(t *testing.T) {
+	m, f := made(80, 24, false)
+	m.Update(asksMsg(waits()))
+	press(m, "tab")
+	text := strings.Join(m.screen(), "\n")
+	for _, want := range []string{">ASKS  2 to be let in", "> alice          203.0.113.7        9m", "  anyone         2001:db8:7::9      1m       Bob, on the road", "a let in  r refuse"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	press(m, "e")
+	if text := strings.Join(m.screen(), "\n"); !strings.Contains(text, "has signed this address") || !strings.Contains(text, "Refused 3 times") {
+		t.Error(text)
+	}
+	press(m, "e")
+	for typed, want := range map[string]string{
+		"bcdfgh": "approve 3f2a91c0 bcdfgh  0s", "BCD FGH ssh 10m": "approve 3f2a91c0 BCDFGH ssh 10m0s", "BCDFGH 10m": "approve 3f2a91c0 BCDFGH  10m0s", "ssh": "", "": "", "BCDFGH a b c": "",
+	} {
+		f.calls = nil
+		press(m, "a")
+		m.input.add(typed)
+		if cmd := press(m, "enter"); cmd != nil {
+			m.Update(cmd())
+		}
+		if got := strings.Join(f.calls, ", "); got != want || (want == "") != (m.said.err != nil) {
+			t.Errorf("%q: %q, want %q (%v)", typed, got, want, m.said.err)
+		}
+	}
+	f.calls = nil
+	press(m, "down")
+	m.Update(press(m, "r", "y")())
+	if got := strings.Join(f.calls, ", "); got != "refuse 77777777" {
+		t.Error(got)
+	}
+	m.Update(tickMsg(now.Add(10 * time.Minute)))
+	if text := strings.Join(m.screen(), "\n"); strings.Contains(text, "ASKS") {
+		t.Error("those whose time is over are shown")
+	}
+	m.Update(asksMsg{})
+	if m.list == asks {
+		t.Error("a list that is gone is selected")
+	}
+}
+
 func busy() control.Status {
 	return control.Status{
 		Version: "v1.0.0", Started: now.Add(-49 * time.Hour), Doors: []control.Door{{Name: "ssh"}, {Name: "web"}}, Labels: map[string]string{"alice": "アリス"},
@@ -157,7 +220,7 @@ func plain(line string) string {
 func TestHostileWordsAreInert(t *testing.T) {
 	const evil = "\x1b[2J\x1b]0;owned\x07\u202eevil\u009b31m\n\rアアアアアアアアアアアアアアアアアアアアアアアアアアアアアアアアアアアアアアアアア\xff"
 	for _, size := range [][2]int{{40, 12}, {41, 13}, {80, 24}, {160, 48}, {500, 200}, {1, 1}, {0, 0}} {
-		for _, keys := range [][]string{nil, {"e"}, {"tab", "e"}, {"tab", "tab", "e"}, {"o"}, {"/", "x"}, {"tab", "r"}, {"b"}, {"tab", "tab", "a"}} {
+		for _, keys := range [][]string{nil, {"e"}, {"tab", "e"}, {"tab", "tab", "e"}, {"o"}, {"/", "x"}, {"tab", "r"}, {"b"}, {"tab", "tab", "a"}, {"tab", "a"}, {"tab", "e"}, {"tab", "tab", "tab", "a"}} {
 			m, _ := made(size[0], size[1], true)
 			s := busy()
 			s.Version, s.Problems, s.Labels["alice"], s.Doors[0].Name, s.Grants[0].Door, s.Grants[0].Client = evil, []string{evil, evil}, evil, evil, evil, evil
@@ -165,6 +228,9 @@ func TestHostileWordsAreInert(t *testing.T) {
 			f := found()
 			f.Findings[0] = event.Finding{ID: evil, Rule: evil, Severity: evil, Explanation: evil, Advice: evil, Evidence: []string{evil}}
 			m.Update(findingsMsg(f))
+			a := waits()
+			a.Asks[0] = control.Ask{ID: evil, Client: evil, Door: evil, Note: evil, Until: now.Add(time.Minute), Lookup: &control.Lookup{Findings: []control.LookupFinding{{Rule: evil, Severity: evil, Explanation: evil}}}}
+			m.Update(asksMsg(a))
 			n := refusal(evil)
 			n.Event.Door, n.Event.Client, n.Event.Kind, n.Event.Reason = evil, evil, evil, evil
 			m.Update(noticeMsg(n))

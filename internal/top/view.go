@@ -32,7 +32,8 @@ const (
 const (
 	leastWidth, leastHeight = 40, 12
 
-	help = "tab list  o open  r revoke  x +cut  b ban  a ack  / filter  e explain  q quit"
+	help     = "tab list  o open  r revoke  x +cut  b ban  a ack  / filter  e explain  q quit"
+	helpAsks = "tab list  a let in  r refuse  b ban  / filter  e explain  q quit"
 )
 
 // View draws the screen: as many lines as it has, none wider than it.
@@ -56,7 +57,11 @@ func (m *model) screen() []string {
 	for len(lines) < m.height-2 {
 		lines = append(lines, "")
 	}
-	return append(lines, m.bottom(), m.line(faint, help))
+	keys := help
+	if m.list == asks {
+		keys = helpAsks
+	}
+	return append(lines, m.bottom(), m.line(faint, keys))
 }
 
 // body shares the room among the lists: each gets what it needs, up to its part, and
@@ -65,7 +70,11 @@ func (m *model) body(room int) []string {
 	g, f := m.grants(), m.findings()
 	forGrants := min(max(len(g), 1), room/3-1)
 	forFindings := min(max(len(f), 1), room/4-1)
-	lines := m.section(grants, fmt.Sprintf("IN  %s", count(len(g), "grant")), len(g), forGrants, "nobody: every door is closed", func(i int) (string, string) { return green, m.grantLine(g[i]) })
+	var lines []string
+	if w := m.waiting(); len(w) > 0 {
+		lines = m.section(asks, fmt.Sprintf("ASKS  %d to be let in", len(w)), len(w), min(len(w), max(room/4-1, 1)), "", func(i int) (string, string) { return yellow, m.askLine(w[i]) })
+	}
+	lines = append(lines, m.section(grants, fmt.Sprintf("IN  %s", count(len(g), "grant")), len(g), forGrants, "nobody: every door is closed", func(i int) (string, string) { return green, m.grantLine(g[i]) })...)
 	lines = append(lines, m.section(findings, fmt.Sprintf("FINDINGS  %d to be acknowledged", len(f)+m.found.More), len(f), forFindings, "none", func(i int) (string, string) { return severity(f[i]), m.findingLine(f[i]) })...)
 	e := m.happenings()
 	title := "EVENTS"
@@ -195,6 +204,9 @@ func (m *model) explanation(room int) []string {
 	var title string
 	var text []string
 	switch m.list {
+	case asks:
+		a, _ := selectedOf(m, asks, m.waiting())
+		title, text = fmt.Sprintf("%s asks to be let in", a.Source), m.known(a)
 	case grants:
 		g, _ := selectedOf(m, grants, m.grants())
 		title = fmt.Sprintf("door %s is open for %s", inert.Text(g.Door), g.For())
