@@ -3,7 +3,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +21,6 @@ import (
 
 const (
 	whyEvents = 10_000 // looked at
-	whyShown  = 8      // shown one by one
 
 	summedUp = time.Minute // the journal's interval
 )
@@ -51,7 +49,7 @@ was decided and why; and what that person should do. "me" is where this SSH sess
 			return usageError{errors.New("neither an address nor a client: the argument is empty")}
 		}
 		now := time.Now()
-		w := why{Target: list[0], Grants: []event.Grant{}, Reasons: []whyReason{}, Events: []eventLine{}}
+		w := why{Target: list[0], Grants: []event.Grant{}, Reasons: []report.WhyReason{}, Events: []eventLine{}}
 		var err error
 		if w.Since, err = parseWhen("--since", *since, now); err != nil {
 			return usageError{err}
@@ -76,32 +74,19 @@ was decided and why; and what that person should do. "me" is where this SSH sess
 
 // why is the answer.
 type why struct {
-	Target  string        `json:"target"`
-	Since   time.Time     `json:"since"`
-	Daemon  bool          `json:"daemon"` // whether it answered, so that Grants are known
-	Grants  []event.Grant `json:"grants"`
-	Reasons []whyReason   `json:"reasons"` // of refusals and ends, the latest first
-	Events  []eventLine   `json:"events"`  // the latest ones, the oldest first
+	Target  string             `json:"target"`
+	Since   time.Time          `json:"since"`
+	Daemon  bool               `json:"daemon"` // whether it answered, so that Grants are known
+	Grants  []event.Grant      `json:"grants"`
+	Reasons []report.WhyReason `json:"reasons"` // of refusals and ends, the latest first
+	Events  []eventLine        `json:"events"`  // the latest ones, the oldest first
 
-	source  netip.Prefix // invalid: Target is a client or a door
-	door    bool         // Target is a door
-	granted uint64
-	first   []event.Event // the first grants, one for each client, source and door
-	known   []string      // clients and doors
-	used    bool          // a connection has come by one of the grants
-	last    event.Event   // the latest grant or refusal
-	lang    lang.Lang     // of the answer as text
-	labels  labels
-}
-
-type whyReason struct {
-	Kind    event.Kind   `json:"kind"`
-	Reason  event.Reason `json:"reason"`
-	Count   uint64       `json:"count"`
-	Last    time.Time    `json:"last"`
-	Detail  string       `json:"detail,omitempty"`
-	Meaning string       `json:"meaning"`
-	Advice  string       `json:"advice,omitempty"`
+	source netip.Prefix // invalid: Target is a client or a door
+	door   bool         // Target is a door
+	said   report.Why
+	known  []string  // clients and doors
+	lang   lang.Lang // of the answer as text
+	labels labels
 }
 
 func (w *why) read(ctx context.Context, place *journalPlace) error {
@@ -109,41 +94,35 @@ func (w *why) read(ctx context.Context, place *journalPlace) error {
 	if err := w.resolve(place.config); err != nil {
 		return err
 	}
-	switch {
-	case w.source.IsValid():
-		q.Source = w.source
-	case w.door:
-		q.Door = w.Target
-	default:
-		q.Client = w.Target
-	}
+	of := w.of()
+	q.Source, q.Door, q.Client = of.Source, of.Door, of.Client
 	r, err := place.open()
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	by := make(map[[2]string]*whyReason)
 	for e, err := range r.Events(ctx, q) {
 		if err != nil {
 			return err
 		}
-		w.take(e.Event, by)
+		w.said.Take(e.Event)
 	}
-	if w.used, err = w.usedBefore(ctx, r); err != nil {
+	if w.said.Used, err = w.usedBefore(ctx, r); err != nil {
 		return err
 	}
-	for _, one := range by {
-		w.Reasons = append(w.Reasons, *one)
+	w.said.Sort()
+	w.Reasons = append(w.Reasons, w.said.Reasons...)
+	for _, e := range w.said.Events {
+		w.Events = append(w.Events, newEventLine(e))
 	}
-	slices.SortFunc(w.Reasons, func(a, b whyReason) int { return cmp.Or(b.Last.Compare(a.Last), cmp.Compare(a.Reason, b.Reason)) })
 	return nil
 }
 
 // usedBefore reports whether a grant that is only renewed here, because a client keeps
 // its door open, had been used by a connection before.
 func (w *why) usedBefore(ctx context.Context, r *journal.Reader) (bool, error) {
-	for _, g := range w.first {
-		if w.used || !g.Source.IsValid() {
+	for _, g := range w.said.First {
+		if w.said.Used || !g.Source.IsValid() {
 			break
 		}
 		q := journal.Query{Source: netip.PrefixFrom(g.Source, g.Source.BitLen()), Client: g.Client, Door: g.Door, Until: g.Time,
@@ -159,10 +138,10 @@ func (w *why) usedBefore(ctx context.Context, r *journal.Reader) (bool, error) {
 			if err != nil {
 				return false, err
 			}
-			w.used = w.used || e.Count.First.IsZero() // else it is the end of one
+			w.said.Used = w.said.Used || e.Count.First.IsZero() // else it is the end of one
 		}
 	}
-	return w.used, nil
+	return w.said.Used, nil
 }
 
 // resolve finds out what is asked about. Names that the configuration has not
@@ -197,44 +176,6 @@ func (w *why) stranger() error {
 	return hinted{fmt.Errorf("%q is neither an address nor a client nor a door", w.Target), didYouMean(w.Target, w.known, thereAre("client or door", w.known))}
 }
 
-// take adds one event to the answer.
-func (w *why) take(e event.Event, by map[[2]string]*whyReason) {
-	n := max(e.Count.Packets, 1)
-	w.Events = append(w.Events, newEventLine(e))
-	if len(w.Events) > whyShown {
-		w.Events = w.Events[1:]
-	}
-	switch e.Kind {
-	case event.KindGrant:
-		w.granted += n
-		w.last = e
-		if len(w.first) < whyShown && !slices.ContainsFunc(w.first, func(g event.Event) bool { return g.Source == e.Source && g.Client == e.Client && g.Door == e.Door }) {
-			w.first = append(w.first, e)
-		}
-		return
-	case event.KindUse:
-		w.used = true
-		return
-	case event.KindRefusal:
-		w.last = e
-	case event.KindBan:
-		if e.Ended {
-			return
-		}
-	case event.KindRevocation, event.KindFailure:
-	default:
-		return
-	}
-	one := by[[2]string{string(e.Kind), string(e.Reason)}]
-	if one == nil {
-		x, _ := report.Explain(e.Reason)
-		one = &whyReason{Kind: e.Kind, Reason: e.Reason, Meaning: x.Meaning, Advice: x.Advice}
-		by[[2]string{string(e.Kind), string(e.Reason)}] = one
-	}
-	one.Count += n
-	one.Last, one.Detail = e.Time, e.Detail
-}
-
 // ask adds what is granted now, if the daemon answers.
 func (w *why) ask(ctx context.Context, config string) {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
@@ -249,20 +190,19 @@ func (w *why) ask(ctx context.Context, config string) {
 	}
 	w.Daemon = true
 	for _, g := range s.Grants {
-		if w.concerns(g) {
+		if w.of().Concerns(g) {
 			w.Grants = append(w.Grants, g)
 		}
 	}
 }
 
-// concerns reports whether a grant lets in what is asked about, or was asked for
-// from there.
-func (w *why) concerns(g event.Grant) bool {
+// of is what is asked about.
+func (w *why) of() report.WhyOf {
 	switch {
+	case w.source.IsValid():
+		return report.WhyOf{Source: w.source}
 	case w.door:
-		return g.Door == w.Target
-	case !w.source.IsValid():
-		return g.Client == w.Target
+		return report.WhyOf{Door: w.Target}
 	}
-	return w.source.Contains(g.Source.Unmap()) || w.source.Overlaps(g.From())
+	return report.WhyOf{Client: w.Target}
 }

@@ -13,6 +13,7 @@ import (
 	"sallyport/internal/event"
 	"sallyport/internal/inert"
 	"sallyport/internal/lang"
+	"sallyport/internal/report"
 )
 
 func (w *why) print(to io.Writer, now time.Time) {
@@ -38,16 +39,16 @@ func (w *why) print(to io.Writer, now time.Time) {
 	for _, e := range w.Events {
 		out.prose(kindColors[e.Kind], "  "+w.lang.Time(e.Time.Local(), lang.Second)+"  ", w.sentence(e))
 	}
-	if len(w.Reasons) == 0 && w.granted > 0 {
+	if len(w.Reasons) == 0 && w.said.Granted > 0 {
 		fmt.Fprintln(out)
-		say("Every knock was granted (%s).", timesIn(w.lang, w.granted))
+		say("Every knock was granted (%s).", timesIn(w.lang, w.said.Granted))
 	}
 	if w.unused(now) {
 		fmt.Fprintln(out)
 		out.prose("", "", unfold(w.lang.Say(sayUnusedGrants), out.width > 0))
 	}
 	w.printReasons(out)
-	if w.last.Kind == event.KindRefusal && now.Sub(w.last.Time) < summedUp {
+	if w.said.Last.Kind == event.KindRefusal && now.Sub(w.said.Last.Time) < summedUp {
 		fmt.Fprintln(out)
 		say("What is refused again for the same reason is added once a minute.")
 	}
@@ -84,7 +85,7 @@ const usedWithin = 5 * time.Second
 
 // unused reports whether grants helped nobody, as far as connections are known.
 func (w *why) unused(now time.Time) bool {
-	return w.granted > 0 && !w.used && w.last.Kind == event.KindGrant && now.Sub(w.last.Time) > usedWithin
+	return w.said.Granted > 0 && !w.said.Used && w.said.Last.Kind == event.KindGrant && now.Sub(w.said.Last.Time) > usedWithin
 }
 
 const sayUnusedGrants = `No connection is known that used these grants. Either another firewall drops it, here (fail2ban, a trap
@@ -100,7 +101,7 @@ func capital(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:] // of Japanese, a byte that has no capital
 }
 
-func title(l lang.Lang, r whyReason) string {
+func title(l lang.Lang, r report.WhyReason) string {
 	word := map[event.Kind]string{event.KindRefusal: l.Say("Refused"), event.KindRevocation: l.Say("Revoked"), event.KindBan: l.Say("Banned"), event.KindFailure: l.Say("Failed")}[r.Kind]
 	if r.Reason == "" {
 		return word

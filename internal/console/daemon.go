@@ -99,7 +99,7 @@ func allowed(s *session, r *http.Request) error {
 	switch {
 	case !ok:
 		return refuse(http.StatusNotFound, "docs/API.md lists what there is", "there is no %q", r.Method+" "+r.URL.Path)
-	case right == control.Admin && !slices.Contains(adminVerbs, r.URL.Path):
+	case !control.Actor.Has(right) && !slices.Contains(adminVerbs, r.URL.Path):
 		return refuse(http.StatusForbidden, "use sallyport "+strings.TrimPrefix(r.URL.Path, "/v1/")+" on the gate", "this cannot be done from the console")
 	case !s.Rights.Has(right):
 		return refuse(http.StatusForbidden, "", "%s has not the right for that: %s", s.User, right)

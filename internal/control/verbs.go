@@ -37,6 +37,7 @@ var verbs = []verb{
 	get("/keys", View, "the server keys in force", func(h Handler, ctx context.Context, _ struct{}) (KeysAnswer, error) { return h.Keys(ctx) }),
 	get("/lint", View, "what is weak in the configuration in force, on this host", func(h Handler, ctx context.Context, _ struct{}) (LintAnswer, error) { return h.Lint(ctx) }),
 	get("/report", View, "the figures of the last days", Handler.Report),
+	get("/why", View, "why a source, a client or a door gets in, or does not, and what to do about it", Handler.Why),
 	old(get("/bans", View, "who is banned", func(h Handler, ctx context.Context, _ struct{}) ([]event.Ban, error) { return h.Bans(ctx) })),
 	get("/asks", View, "who waits to be let in by an operator, and what is known of the address; never the code", func(h Handler, ctx context.Context, _ struct{}) (AsksAnswer, error) { return h.Asks(ctx) }),
 	lines("/doors/{door}/sources", Lists, "who may use a door now: an address or a prefix a line, for other firewalls; only of doors that are polled", Handler.Sources),

@@ -6,6 +6,7 @@ import (
 
 	"sallyport/internal/event"
 	"sallyport/internal/lint"
+	"sallyport/internal/report"
 )
 
 // NoticesRequest asks for what happens after a notice.
@@ -183,6 +184,21 @@ func NewLintProblem(p lint.Problem) LintProblem {
 type ReportRequest struct {
 	Since time.Time `json:"since,omitzero"` // seven days ago if nothing says since when
 	Until time.Time `json:"until,omitzero"` // now if nothing says until when
+}
+
+// WhyRequest asks why something gets in, or does not.
+type WhyRequest struct {
+	Of    string    `json:"of"`             // an address or a prefix, a door, or a client
+	Since time.Time `json:"since,omitzero"` // a day ago if nothing says since when
+}
+
+// WhyAnswer explains what lately came of that.
+type WhyAnswer struct {
+	Of      string             `json:"of"`
+	Since   time.Time          `json:"since"`
+	Grants  []event.Grant      `json:"grants"`  // in force now
+	Reasons []report.WhyReason `json:"reasons"` // of refusals and ends, the latest first
+	Events  []Happening        `json:"events"`  // the latest few, the oldest first
 }
 
 // SourcesRequest asks who may use a door.

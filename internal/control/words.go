@@ -212,6 +212,7 @@ type Viewing interface {
 	Keys(context.Context) (KeysAnswer, error)
 	Lint(context.Context) (LintAnswer, error)
 	Report(context.Context, ReportRequest) (report.Summary, error)
+	Why(context.Context, WhyRequest) (WhyAnswer, error)
 	Sources(context.Context, SourcesRequest) ([]netip.Prefix, error)
 }
 

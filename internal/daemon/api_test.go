@@ -175,6 +175,13 @@ func TestInquiries(t *testing.T) {
 	if r, err := h.daemon.Report(t.Context(), control.ReportRequest{}); err != nil || r.Grants == 0 || len(r.Doors) != 2 {
 		t.Errorf("%+v %v", r, err)
 	}
+	h.daemon.events.Put(event.Event{Time: time.Now(), Kind: event.KindRefusal, Source: alice, Reason: event.BadSeal})
+	for of, want := range map[string][2]int{alice.String(): {1, 1}, alice.String() + "/24": {1, 1}, "bob": {0, 0}, "ssh": {1, 0}, "carol": {0, 0}, "192.0.2.99": {0, 0}} { // grants in force, reasons
+		h.eventually("why "+of, func() bool {
+			w, err := h.daemon.Why(t.Context(), control.WhyRequest{Of: of})
+			return err == nil && len(w.Grants) == want[0] && len(w.Reasons) == want[1] && (want[1] == 0 || w.Reasons[0].Meaning != "") && (len(w.Events) > 0) == (of != "carol" && of != "192.0.2.99")
+		})
+	}
 	list, err := h.daemon.Sources(t.Context(), control.SourcesRequest{Door: "ssh"})
 	if err != nil || fmt.Sprint(list) != "["+alice.String()+"/32]" {
 		t.Errorf("%v %v", list, err)
@@ -214,6 +221,8 @@ func TestInquiriesAreBounded(t *testing.T) {
 			_, err := h.daemon.Report(ctx, control.ReportRequest{Since: time.Now().Add(time.Hour)})
 			return err
 		},
+		"why nothing":        func() error { _, err := h.daemon.Why(ctx, control.WhyRequest{}); return err },
+		"why a stranger":     func() error { _, err := h.daemon.Why(ctx, control.WhyRequest{Of: "mallory"}); return err },
 		"no notice":          func() error { _, err := h.daemon.Notices(ctx, control.NoticesRequest{After: "x"}); return err },
 		"no door to look at": func() error { _, err := h.daemon.Sources(ctx, control.SourcesRequest{Door: "ssh"}); return err },
 	} {
