@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -84,21 +83,5 @@ func addKeys(p *client.Profile, cfg *config.Config, c *config.Client, port uint1
 	}
 	p.Port, p.ServerKey = cmp.Or(port, cfg.SPA.Port), public.Text()
 	p.Identity, p.Skew = ssh.FingerprintSHA256(c.Key), cfg.SPA.ClockSkew
-	return nil
-}
-
-// checkHost refuses what cannot be the name or address of a server, in any
-// script. An address in other digits is a slip of the keyboard.
-func checkHost(host string) error {
-	name, err := sender.ASCII(host)
-	if err != nil {
-		return usageError{fmt.Errorf("--host: %w", err)}
-	}
-	if err := client.CheckHost(name); err != nil {
-		return usageError{fmt.Errorf("--host %q: %w", host, err)}
-	}
-	if _, err := netip.ParseAddr(name); err == nil && name != host {
-		return usageError{fmt.Errorf("--host %q: want plain ASCII digits: %s", host, name)}
-	}
 	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/crypto/ssh"
 
 	"sallyport/internal/config"
 	"sallyport/internal/enrolled"
@@ -62,11 +61,4 @@ func keyOrInvite(c listedClient) string {
 		return "open invite until " + c.Invite
 	}
 	return cmp.Or(c.Key, "none")
-}
-
-func keyText(k ssh.PublicKey) string {
-	if k == nil {
-		return ""
-	}
-	return k.Type() + " " + ssh.FingerprintSHA256(k)
 }

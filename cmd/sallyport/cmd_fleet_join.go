@@ -15,15 +15,12 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/crypto/ssh"
 
 	"sallyport/internal/config"
 	"sallyport/internal/fleet/admission"
 	"sallyport/internal/fleet/desk"
 	"sallyport/internal/fleet/kept"
 	"sallyport/internal/fleet/roll"
-	"sallyport/internal/fleet/store"
-	"sallyport/internal/key"
 	"sallyport/internal/sender"
 )
 
@@ -132,14 +129,6 @@ func (j *admitting) gate() (roll.Gate, error) {
 	return roll.Gate{Name: j.invite.Gate, Server: serverKeys(ring), Port: j.cfg.SPA.Port, Addresses: j.addresses, Groups: j.invite.Groups}, nil
 }
 
-// serverKeys returns the public server keys of a gate, as the roll holds them.
-func serverKeys(ring key.Keyring) (list []key.Public) {
-	for _, h := range ring.All() {
-		list = append(list, h.Current.Public())
-	}
-	return list
-}
-
 // agreed shows what the invitation leads to, and asks.
 func (j *admitting) agreed(ctx context.Context) error {
 	fmt.Fprintf(j.std.err, "fleet        %s\nat           entry %d\netcd         %s\nthis gate    %s\ngroups       %s\n", j.invite.Fleet, j.invite.Head.Number,
@@ -209,21 +198,6 @@ func (j *admitting) join(ctx context.Context, gate roll.Gate) error {
 	return awaitGate(ctx, j.std, s, j.invite.Head, gate, time.Duration(j.wait))
 }
 
-// awaitGate waits until the roll names the gate.
-func awaitGate(ctx context.Context, std stdio, s store.Store, pin roll.Head, gate roll.Gate, wait time.Duration) error {
-	ctx, stop := context.WithTimeout(ctx, wait)
-	defer stop()
-	state, err := desk.Await(ctx, s, pin, gate.Name, gate.Key)
-	if errors.Is(err, desk.ErrWaiting) {
-		return hinted{fmt.Errorf("gate %q waits: %w", gate.Name, err), "the gate goes on asking; sallyport fleet status on an operator's machine, and sallyport status here, show when it is in"}
-	}
-	if err != nil {
-		return gateAdvice(gate.Name, err)
-	}
-	fmt.Fprintf(std.out, "gate %q is in the fleet, by entry %d at the latest\n", gate.Name, state.Head.Number)
-	return nil
-}
-
 // authorities writes the certificates of etcd's servers beside the configuration, and
 // returns where; empty: there are none.
 func (j *admitting) authorities() (string, error) {
@@ -269,24 +243,4 @@ func (j *admitting) toml(ca string) (file string, text []byte, err error) {
 		}
 	}
 	return filepath.Join(filepath.Dir(abs), "conf.d", "fleet.toml"), b.Bytes(), nil
-}
-
-// fingerprint is what people compare of a gate's key.
-func fingerprint(k ed25519.PublicKey) string {
-	pub, err := roll.SSHKey(k)
-	if err != nil {
-		return "none"
-	}
-	return ssh.FingerprintSHA256(pub)
-}
-
-// gateAdvice adds what helps a gate that cannot reach its fleet.
-func gateAdvice(gate string, err error) error {
-	switch {
-	case errors.Is(err, store.ErrRefused):
-		return hinted{err, "the user of the certificate needs the role of this gate: sallyport fleet etcd-commands " + gate}
-	case errors.Is(err, store.ErrUnreachable), errors.Is(err, store.ErrNoLeader):
-		return hinted{err, "is etcd reached from here, with this certificate? openssl s_client -connect HOST:PORT shows it"}
-	}
-	return advise(err)
 }

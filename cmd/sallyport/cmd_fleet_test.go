@@ -266,4 +266,3 @@ func TestEtcdCommands(t *testing.T) {
 		t.Error("a gate may write the roll")
 	}
 }
-

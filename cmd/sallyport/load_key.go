@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 
+	"golang.org/x/crypto/ssh"
+
 	"sallyport/internal/config"
 	"sallyport/internal/key"
 	"sallyport/internal/keyfile"
@@ -58,4 +60,12 @@ func serverKeyFor(ring key.Keyring, c *config.Client) (key.Public, error) {
 		return key.Public{}, hinted{fmt.Errorf("%s key: %w", c.Key.Type(), err), "sallyport keygen makes an Ed25519 key; sallyport server-key rotate --suite x25519 adds such a server key"}
 	}
 	return key.Public{}, hinted{fmt.Errorf("client %q may use none of the suites of which this server has a key", c.Name), "change suites of the client, or: sallyport server-key rotate --suite SUITE"}
+}
+
+// keyText is a key as it is listed.
+func keyText(k ssh.PublicKey) string {
+	if k == nil {
+		return ""
+	}
+	return k.Type() + " " + ssh.FingerprintSHA256(k)
 }
