@@ -120,31 +120,6 @@ func (e *enrolment) enrolled(cfg *config.Config) *config.Client {
 	return nil
 }
 
-// readKey reads one public key line.
-func readKey(stdin io.Reader, name string) (string, error) {
-	in := stdin
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return "", fmt.Errorf("read public key: %w", err)
-		}
-		defer f.Close()
-		in = f
-	}
-	const limit = 16 << 10
-	text, err := io.ReadAll(io.LimitReader(in, limit))
-	if err != nil {
-		return "", fmt.Errorf("read public key: %w", err)
-	}
-	if bytes.Contains(text, []byte("PRIVATE KEY")) {
-		return "", hinted{errors.New("this is a private key, which nobody else should have"), "give its public half: the file whose name ends in .pub"}
-	}
-	if len(bytes.TrimSpace(text)) == 0 {
-		return "", hinted{fmt.Errorf("the public key file %s is empty", name), "ssh-add -L prints the keys of an agent; sallyport keygen makes one"}
-	}
-	return strings.TrimSpace(string(text)), nil
-}
-
 // toml is the file that adds the client.
 func (e *enrolment) toml() []byte {
 	var b bytes.Buffer

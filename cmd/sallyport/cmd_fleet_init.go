@@ -137,17 +137,6 @@ func (f *founding) run(ctx context.Context) error {
 	return nil
 }
 
-// operatorOf describes the holder of a key, which has to be one of hardware unless the
-// opposite is said.
-func operatorOf(name string, k ssh.PublicKey, software bool) (roll.Operator, error) {
-	hardware := k.Type() == ssh.KeyAlgoSKED25519
-	if !hardware && !software {
-		return roll.Operator{}, hinted{fmt.Errorf("the key %s (%s) is no FIDO2 key: programs that run as this user can sign with it, without anybody knowing", ssh.FingerprintSHA256(k), k.Type()),
-			"ssh-keygen -t ed25519-sk makes one that has to be touched; --allow-software-key takes this one"}
-	}
-	return roll.Operator{Name: name, Key: roll.KeyText(k), Software: !hardware}, nil
-}
-
 // recoveryKey makes the recovery key, shows it, and returns its public half.
 func (f *founding) recoveryKey(ctx context.Context) (ed25519.PublicKey, error) {
 	public, private, err := ed25519.GenerateKey(rand.Reader)

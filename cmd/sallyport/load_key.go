@@ -3,9 +3,13 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"os"
+	"strings"
 
 	"golang.org/x/crypto/ssh"
 
@@ -68,4 +72,29 @@ func keyText(k ssh.PublicKey) string {
 		return ""
 	}
 	return k.Type() + " " + ssh.FingerprintSHA256(k)
+}
+
+// readKey reads one public key line.
+func readKey(stdin io.Reader, name string) (string, error) {
+	in := stdin
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return "", fmt.Errorf("read public key: %w", err)
+		}
+		defer f.Close()
+		in = f
+	}
+	const limit = 16 << 10
+	text, err := io.ReadAll(io.LimitReader(in, limit))
+	if err != nil {
+		return "", fmt.Errorf("read public key: %w", err)
+	}
+	if bytes.Contains(text, []byte("PRIVATE KEY")) {
+		return "", hinted{errors.New("this is a private key, which nobody else should have"), "give its public half: the file whose name ends in .pub"}
+	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		return "", hinted{fmt.Errorf("the public key file %s is empty", name), "ssh-add -L prints the keys of an agent; sallyport keygen makes one"}
+	}
+	return strings.TrimSpace(string(text)), nil
 }
