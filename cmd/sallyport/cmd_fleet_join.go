@@ -126,7 +126,7 @@ func (j *admitting) gate() (roll.Gate, error) {
 	if err != nil {
 		return roll.Gate{}, err
 	}
-	return roll.Gate{Name: j.invite.Gate, Server: serverKeys(ring), Port: j.cfg.SPA.Port, Addresses: j.addresses, Groups: j.invite.Groups}, nil
+	return roll.Gate{Name: j.invite.Gate, Server: serverKeys(ring), Port: j.cfg.SPA.Port, Addresses: j.addresses, Groups: j.invite.Groups, Skew: j.cfg.SPA.ClockSkew, Shape: j.cfg.Rotating.Shape}, nil
 }
 
 // agreed shows what the invitation leads to, and asks.

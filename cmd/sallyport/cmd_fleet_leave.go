@@ -152,7 +152,7 @@ func (r *rekeying) run(ctx context.Context, cfg *config.Config) error {
 	before, there := v.Gates[cfg.Gate.Name]
 	switch {
 	case there && before.Key.Equal(next.Public()) && !r.same: // an operator was faster than this command
-		return r.take(ctx, cfg, folder)
+		return r.take(cfg, folder)
 	case !there || !before.Key.Equal(old.Public()):
 		return hinted{errors.New("the roll does not name this gate with the key that it has"), "an operator invites it again: sallyport fleet invite " + cfg.Gate.Name}
 	}
@@ -170,7 +170,7 @@ func (r *rekeying) run(ctx context.Context, cfg *config.Config) error {
 	if err := awaitGate(ctx, r.std, s, pin, gate, time.Duration(r.wait)); err != nil {
 		return err
 	}
-	return r.take(ctx, cfg, folder)
+	return r.take(cfg, folder)
 }
 
 // key returns the key that the gate is to have.
@@ -189,6 +189,7 @@ func (r *rekeying) gate(cfg *config.Config, before roll.Gate, next ed25519.Priva
 	}
 	gate := before
 	gate.Key, gate.Server, gate.Port = next.Public().(ed25519.PublicKey), serverKeys(ring), cfg.SPA.Port
+	gate.Skew, gate.Shape = cfg.SPA.ClockSkew, cfg.Rotating.Shape
 	for _, a := range r.addresses {
 		if err := checkHost(a); err != nil {
 			return gate, err
@@ -198,20 +199,17 @@ func (r *rekeying) gate(cfg *config.Config, before roll.Gate, next ed25519.Priva
 		gate.Addresses = r.addresses
 	}
 	same := slices.EqualFunc(before.Server, gate.Server, func(a, b key.Public) bool { return a.Equal(b) })
-	if r.same && same && before.Port == gate.Port && slices.Equal(before.Addresses, gate.Addresses) {
+	if r.same && same && before.Port == gate.Port && before.Skew == gate.Skew && before.Shape == gate.Shape && slices.Equal(before.Addresses, gate.Addresses) {
 		return gate, hinted{errors.New("the roll has all that already"), "without --same-key the gate gets a new key"}
 	}
 	return gate, nil
 }
 
 // take puts the new key into use.
-func (r *rekeying) take(ctx context.Context, cfg *config.Config, folder kept.Folder) error {
+func (r *rekeying) take(cfg *config.Config, folder kept.Folder) error {
 	if err := folder.TakeNextKey(); err != nil {
 		return advise(err)
 	}
-	if err := reloadIfRunning(ctx, r.std.out, cfg, false); err != nil {
-		return fmt.Errorf("the new key is saved, but not in use: %w", err)
-	}
-	fmt.Fprintf(r.std.out, "gate %q signs with its new key\n", cfg.Gate.Name)
+	fmt.Fprintf(r.std.out, "gate %q has its new key; a running daemon takes it into use when it is started again: systemctl restart sallyport\n", cfg.Gate.Name)
 	return nil
 }

@@ -136,10 +136,10 @@ func fleetAmiss(d *desk.Desk, list []desk.Standing, now time.Time) (lines []stri
 		}
 	}
 	if len(forked) > 0 {
-		lines = append(lines, fmt.Sprintf("another history than here is in force at %s: %v", some(forked), roll.ErrFork))
+		lines = append(lines, fmt.Sprintf("another history than here is in force at %s: %v", phrase.Some(forked, manyGates), roll.ErrFork))
 	}
 	if len(silent) > 0 {
-		lines = append(lines, "nothing is heard of "+some(silent))
+		lines = append(lines, "nothing is heard of "+phrase.Some(silent, manyGates))
 	}
 	if len(versions) > 1 {
 		lines = append(lines, "the gates have different versions: "+differing(versions))
@@ -157,7 +157,7 @@ const maxAhead = 5 * time.Second
 func differing(by map[string][]string) string {
 	var parts []string
 	for _, v := range desk.Names(by) {
-		parts = append(parts, fmt.Sprintf("%s at %s", v, some(by[v])))
+		parts = append(parts, fmt.Sprintf("%s at %s", v, phrase.Some(by[v], manyGates)))
 	}
 	return strings.Join(parts, "; ")
 }

@@ -22,6 +22,9 @@ import (
 	"sallyport/internal/phrase"
 )
 
+// manyGates is how many gates are named in a sentence.
+const manyGates = 10
+
 // signing is what every command has that changes the roll.
 type signing struct {
 	std      stdio
@@ -138,18 +141,9 @@ func (s *signing) inForce(ctx context.Context, w io.Writer, d *desk.Desk, number
 	}
 	fmt.Fprintf(w, "entry %d: in force at %d of %s\n", number, all-len(missing), phrase.Count(all, "gate"))
 	if len(missing) > 0 {
-		fmt.Fprintf(w, "not yet at %s\n", some(missing))
+		fmt.Fprintf(w, "not yet at %s\n", phrase.Some(missing, manyGates))
 	}
 	return missing
-}
-
-// some lists names, but not a thousand of them.
-func some(names []string) string {
-	const most = 10
-	if len(names) <= most {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }
 
 // operatorOf describes the holder of a key, which has to be one of hardware unless the

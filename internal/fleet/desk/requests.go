@@ -102,7 +102,7 @@ func (d *Desk) Requests(ctx context.Context, now time.Time) (list []Request, err
 			return nil
 		}
 		g, there := d.View.Gates[q.Gate.Name]
-		list = append(list, Request{q, d.vouched(q, now), there && g.Key.Equal(q.Gate.Key) && slices.EqualFunc(g.Server, q.Gate.Server, sameKey) && slices.Equal(g.Addresses, q.Gate.Addresses)})
+		list = append(list, Request{q, d.vouched(q, now), there && g.Key.Equal(q.Gate.Key) && slices.EqualFunc(g.Server, q.Gate.Server, sameKey) && slices.Equal(g.Addresses, q.Gate.Addresses) && g.Port == q.Gate.Port && g.Skew == q.Gate.Skew && g.Shape == q.Gate.Shape})
 		return nil
 	})
 	if err != nil {

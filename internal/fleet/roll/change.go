@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sallyport/internal/key"
+	"sallyport/internal/sequence"
 )
 
 // Kind says what a change is.
@@ -123,6 +124,11 @@ func (g Gate) encode(w *writer) {
 	w.u16(g.Port)
 	w.texts(g.Addresses)
 	w.texts(g.Groups)
+	w.u16(uint16(g.Skew / time.Second))
+	w.u8(byte(g.Shape.Knocks))
+	w.u16(g.Shape.First)
+	w.u16(g.Shape.Last)
+	w.text(string(g.Shape.Protos))
 }
 
 func (r *reader) gate() (g Gate) {
@@ -135,6 +141,8 @@ func (r *reader) gate() (g Gate) {
 		g.Server = append(g.Server, k)
 	}
 	g.Port, g.Addresses, g.Groups = r.u16(), r.texts(maxAddresses), r.texts(maxWhere)
+	g.Skew = time.Duration(r.u16()) * time.Second
+	g.Shape = sequence.Shape{Knocks: int(r.u8()), First: r.u16(), Last: r.u16(), Protos: sequence.Protos(r.text())}
 	return g
 }
 

@@ -15,6 +15,7 @@ import (
 	"sallyport/internal/config"
 	"sallyport/internal/key"
 	"sallyport/internal/passkey"
+	"sallyport/internal/sequence"
 )
 
 // Bounds on what the roll holds, so that not even an operator's script fills the gates.
@@ -47,6 +48,8 @@ type Gate struct {
 	Port      uint16            // where messages arrive
 	Addresses []string          // by which clients reach it: addresses or host names
 	Groups    []string
+	Skew      time.Duration  // of clocks that it tolerates, whole seconds
+	Shape     sequence.Shape // of rotating sequences
 }
 
 // Client is a person or device that may knock at gates of the fleet. What its doors are is
@@ -142,6 +145,14 @@ func (g *Gate) validate() error {
 	for i, a := range g.Addresses {
 		if !validHost(a) || slices.Contains(g.Addresses[:i], a) {
 			return fmt.Errorf("%.60q is no address and no host name, or is named twice", a)
+		}
+	}
+	if g.Skew < time.Second || g.Skew > time.Hour || g.Skew%time.Second != 0 {
+		return errors.New("the skew of clocks is not 1s to 1h, in whole seconds")
+	}
+	if g.Shape != sequence.DefaultShape { // that one is good, and to say so takes long
+		if err := g.Shape.Validate(); err != nil {
+			return err
 		}
 	}
 	return names(g.Groups, maxWhere)

@@ -16,6 +16,7 @@ import (
 
 	"sallyport/internal/fleet/roll"
 	"sallyport/internal/key"
+	"sallyport/internal/sequence"
 )
 
 // Token is a FIDO2 key in software: PROTOCOL.u2f of OpenSSH with a plain Ed25519 key.
@@ -132,7 +133,7 @@ func Gate(t testing.TB, name string) (roll.Gate, ed25519.PrivateKey, []key.Priva
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	check(t, err)
-	g := roll.Gate{Name: name, Key: public, Port: 40321, Addresses: []string{"192.0.2.1"}}
+	g := roll.Gate{Name: name, Key: public, Port: 40321, Addresses: []string{"192.0.2.1"}, Skew: time.Minute, Shape: sequence.DefaultShape}
 	var held []key.Private
 	for _, suite := range []key.Suite{key.Hybrid, key.X25519} {
 		k, err := key.Generate(suite)
