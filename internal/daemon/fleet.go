@@ -71,13 +71,11 @@ func (d *Daemon) runFleet(ctx context.Context) error {
 }
 
 // endFor ends grants because the fleet says so, and, where they are to be cut, the
-// connections that they have let in.
+// connections that they have let in. To look for these first would keep the door open for
+// as long as the kernel takes to list all that it tracks; what has begun just now is known
+// by the grant for a while after its end.
 func (d *Daemon) endFor(why event.Reason, cut bool, match func(event.Grant) bool) {
-	now := time.Now()
-	if cut {
-		d.sessions.Reread(now) // what has begun just now is still known by its grant
-	}
-	_, _ = d.actor.Revoke(now, why, match) // a failure is an event already, and is tried again
+	_, _ = d.actor.Revoke(time.Now(), why, match) // a failure is an event already, and is tried again
 	if cut {
 		d.sessions.Order(func(o event.Owner) bool {
 			return match(event.Grant{Client: o.Client, Holder: o.Holder, Message: o.Message})

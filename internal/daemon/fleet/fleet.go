@@ -63,6 +63,9 @@ type Fleet struct {
 	problem string   // why this gate gives nothing new, beside what the view says
 	secrets map[string]opened
 
+	disk   sync.Mutex // for what waits on the disk
+	onDisk []record.Revocation
+
 	admission sync.RWMutex // held by those who give while they do, so that none gives after a revocation
 	ruling    atomic.Pointer[ruling]
 	fresh     atomic.Pointer[follow.Fresh]

@@ -31,7 +31,7 @@ func (f *Fleet) Knows(client string) (known bool) {
 }
 
 // Revoke keeps a client of the fleet out, here at once and at the other gates as soon as
-// etcd has taken it. It is on the disk before anything else is done.
+// etcd has taken it. When it returns nil, etcd has taken it, or it is on the disk.
 func (f *Fleet) Revoke(ctx context.Context, client, by string) error {
 	if !f.joined() {
 		return errors.New("this gate belongs to no fleet")
@@ -49,8 +49,8 @@ func (f *Fleet) Revoke(ctx context.Context, client, by string) error {
 	if err != nil {
 		return err
 	}
-	poke(f.again)
-	return f.enact(ctx)
+	poke(f.again) // at the same time as it is done here
+	return errors.Join(f.enact(ctx), f.keepQueue())
 }
 
 // revocation is the record that revokes a client. It holds mu.
@@ -84,25 +84,36 @@ func short(by string) string {
 	return by
 }
 
-// enqueue adds to what waits for etcd, on the disk first. It holds mu.
+// enqueue adds to what waits for etcd. It holds mu.
 func (f *Fleet) enqueue(rev record.Revocation) error {
 	queue := slices.DeleteFunc(slices.Clone(f.queue), func(r record.Revocation) bool { return r.Client == rev.Client })
 	if len(queue) >= maxQueue {
 		return fmt.Errorf("%s wait for etcd already", phrase.Count(len(queue), "revocation"))
 	}
-	return f.setQueue(append(queue, rev))
+	f.queue = append(queue, rev)
+	return nil
 }
 
-func (f *Fleet) setQueue(queue []record.Revocation) error {
+// keepQueue has the disk say what waits for etcd. What etcd takes at once never gets
+// there.
+func (f *Fleet) keepQueue() error {
+	f.disk.Lock()
+	defer f.disk.Unlock()
+	f.mu.Lock()
+	queue := f.queue
+	f.mu.Unlock()
+	f.noteQueue(len(queue))
+	if slices.Equal(queue, f.onDisk) {
+		return nil
+	}
 	var w wire.Writer
 	for _, r := range queue {
 		record.Append(&w, r)
 	}
 	if err := f.folder.Seal(f.key, kept.QueueName, w.Out); err != nil {
-		return fmt.Errorf("keep the revocation: %w", err)
+		return fmt.Errorf("keep the revocation until etcd has taken it: %w", err)
 	}
-	f.queue = queue
-	f.noteQueue(len(queue))
+	f.onDisk = queue
 	return nil
 }
 
@@ -136,6 +147,7 @@ func (f *Fleet) recallQueue() error {
 	if err != nil {
 		return fmt.Errorf("revocations that waited for etcd cannot be read: %w", err)
 	}
+	f.onDisk = f.queue
 	f.noteQueue(len(f.queue))
 	return nil
 }
@@ -177,8 +189,9 @@ func (f *Fleet) flush(ctx context.Context, s store.Store) (more bool, err error)
 		return true, err
 	}
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	return true, f.setQueue(slices.DeleteFunc(slices.Clone(f.queue), func(r record.Revocation) bool { return r == first }))
+	f.queue = slices.DeleteFunc(slices.Clone(f.queue), func(r record.Revocation) bool { return r == first })
+	f.mu.Unlock()
+	return true, f.keepQueue() // if it fails, it is said once more after a restart
 }
 
 // Taken waits until etcd has taken all that this gate has revoked, and reports whether it
