@@ -49,7 +49,10 @@ func (d *Daemon) over(cfg *config.Config) *config.Config {
 
 // prepareFleet takes a configuration into account.
 func (d *Daemon) prepareFleet(_ context.Context, c *change) (step, error) {
-	return step{commit: func() { d.fleet.Note(c.to) }}, nil
+	return step{commit: func() {
+		d.fleet.Rekey()
+		d.fleet.Note(c.to)
+	}}, nil
 }
 
 // fixedFleet keeps where etcd is, and what this gate is called there.

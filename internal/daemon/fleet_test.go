@@ -321,3 +321,44 @@ func TestFleetAndOwnClients(t *testing.T) {
 		t.Errorf("a reload loses the layer: %v", err)
 	}
 }
+
+// A gate that gets another key keeps what it knows, and what it has revoked counts for
+// gates that know no other key of it.
+func TestFleetWithAnotherKey(t *testing.T) {
+	f := newFleet(t, "tokyo", "nara")
+	f.add(roll.ClientAdd{Client: rolltest.Client(t, "alice")}, roll.ClientAdd{Client: rolltest.Client(t, "bob")})
+	h := f.gates["tokyo"]
+	h.start()
+	h.eventually("both are known", func() bool { return h.client("alice") && h.client("bob") })
+	if err := h.daemon.fleet.Revoke(t.Context(), "alice", "root"); err != nil {
+		t.Fatal(err)
+	}
+	folder := kept.Of(h.dir + "/state")
+	next, err := folder.NextKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := f.State.Gates["tokyo"]
+	g.Key = next.Public().(ed25519.PublicKey)
+	f.add(roll.GateReplace{Gate: g})
+	h.eventually("the gate knows that it has the wrong key", func() bool { return strings.Contains(h.daemon.problems.Get("fleet self"), "another key") })
+	if err := folder.TakeNextKey(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.daemon.Reload(t.Context(), reloadNow); err != nil {
+		t.Fatal(err)
+	}
+	h.eventually("all is well", func() bool { return h.daemon.problems.Get("fleet self") == "" && h.daemon.fleet.Waiting() == 0 })
+	nara := f.gates["nara"]
+	nara.start()
+	nara.eventually("bob is known", func() bool { return nara.client("bob") })
+	if nara.client("alice") {
+		t.Error("alice is back, for gates that do not know the old key")
+	}
+	h.end()
+	f.store.Fail(store.ErrUnreachable)
+	h.start()
+	if h.client("alice") || !h.client("bob") {
+		t.Errorf("after a restart: alice %v, bob %v", h.client("alice"), h.client("bob"))
+	}
+}

@@ -70,7 +70,7 @@ func (f *Fleet) say(ctx context.Context, s store.Store, lease store.Lease) (stor
 		}
 	}
 	at := record.BeatKey(f.gate)
-	if _, err = s.Commit(ctx, nil, []store.Write{{Key: at, Value: record.Sign(f.key, fleet, at, b), Lease: lease}}); errors.Is(err, store.ErrNoLease) {
+	if _, err = s.Commit(ctx, nil, []store.Write{{Key: at, Value: record.Sign(f.signs(), fleet, at, b), Lease: lease}}); errors.Is(err, store.ErrNoLease) {
 		return 0, err
 	}
 	return lease, err
@@ -87,7 +87,7 @@ func (f *Fleet) beatNow() (b record.Beat, fleet roll.Hash, ok bool) {
 	b = record.Beat{At: time.Now(), Version: version(f.Version), Doors: [8]byte(sum[:8]), Started: f.started, Behind: f.ruling.Load().behind != "",
 		Problems: uint16(min(len(f.Problems.All()), 1<<16-1))}
 	f.look(func(v *follow.View) {
-		b.Head, fleet, ok = v.Roll.Head, v.Roll.Fleet, v.Key().Equal(f.key.Public())
+		b.Head, fleet, ok = v.Roll.Head, v.Roll.Fleet, v.Key().Equal(f.signs().Public())
 	})
 	return b, fleet, ok
 }

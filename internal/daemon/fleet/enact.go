@@ -31,6 +31,7 @@ func (f *Fleet) enact(ctx context.Context) error {
 	if len(out) > 0 {
 		f.End(event.Revoked, true, func(g event.Grant) bool { return of(g, func(client string) bool { return out[client] }) })
 	}
+	f.noteSelf()
 	poke(f.dirty)
 	f.Changing.Lock()
 	defer f.Changing.Unlock()

@@ -50,7 +50,6 @@ type Fleet struct {
 	config  config.Fleet
 	gate    string
 	folder  kept.Folder
-	key     ed25519.PrivateKey // nil: the gate has not joined
 	pin     roll.Head
 	started time.Time
 
@@ -69,6 +68,7 @@ type Fleet struct {
 	admission sync.RWMutex // held by those who give while they do, so that none gives after a revocation
 	ruling    atomic.Pointer[ruling]
 	fresh     atomic.Pointer[follow.Fresh]
+	key       atomic.Pointer[ed25519.PrivateKey] // nil: the gate has not joined
 
 	dirty, beat, again chan struct{} // something is to be kept, to be said, to be put
 }
@@ -93,6 +93,7 @@ func Open(cfg *config.Config, around Around) *Fleet {
 
 const (
 	subject      = "fleet"       // what keeps this gate from the fleet
+	subjectSelf  = "fleet self"  // the roll does not know this gate, or not so
 	subjectStore = "fleet etcd"  // etcd is away, or has changed
 	subjectBad   = "fleet bad"   // records that are set aside
 	subjectQueue = "fleet queue" // what is still to be said to the others
@@ -103,20 +104,25 @@ const (
 
 // recall reads what is kept on the disk.
 func (f *Fleet) recall() error {
-	var err error
-	if f.key, err = f.folder.Key(); errors.Is(err, fs.ErrNotExist) {
+	key, err := f.folder.Key()
+	if errors.Is(err, fs.ErrNotExist) {
 		return errors.New("this gate has not joined its fleet: its own clients alone get in; run: sallyport fleet join")
 	} else if err != nil {
 		return err
 	}
+	f.key.Store(&key)
 	if f.pin, err = f.folder.Pin(); err != nil {
 		return err
 	}
-	if text, err := f.folder.Open(f.key, kept.FreshName); err == nil {
+	if text, err := f.folder.Open(f.signs(), kept.FreshName); err == nil {
 		fresh := follow.ParseFresh(text)
 		f.fresh.Store(&fresh)
 	}
-	text, err := f.folder.Open(f.key, kept.KnownName)
+	return errors.Join(f.recallView(), f.recallQueue())
+}
+
+func (f *Fleet) recallView() error {
+	text, err := f.folder.Open(f.signs(), kept.KnownName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -134,14 +140,44 @@ func (f *Fleet) recall() error {
 		return fmt.Errorf("what was known of the fleet cannot be used, and is read again from etcd: %w", err)
 	}
 	f.view = view
-	return f.recallQueue()
+	return nil
 }
 
 // now is the present, for what is kept.
 func now() follow.Now { return follow.Now{Boot: boot.ID(), Since: boot.Time(), Wall: time.Now()} }
 
 // joined reports whether the gate has a key.
-func (f *Fleet) joined() bool { return f != nil && f.key != nil }
+func (f *Fleet) joined() bool { return f != nil && f.key.Load() != nil }
+
+// signs returns the key with which this gate signs.
+func (f *Fleet) signs() ed25519.PrivateKey { return *f.key.Load() }
+
+// Rekey takes a key that has taken the place of the gate's. What this gate has revoked is
+// signed with it once more, for gates that join later and know no other.
+func (f *Fleet) Rekey() {
+	if !f.joined() {
+		return
+	}
+	key, err := f.folder.Key()
+	if err != nil || key.Equal(f.signs()) {
+		return // a key that cannot be read is missed at the next start
+	}
+	f.disk.Lock()
+	f.key.Store(&key)
+	f.onDisk = nil // it was sealed with the key of before
+	f.disk.Unlock()
+	f.mu.Lock()
+	if f.view != nil {
+		for _, rev := range f.view.Own() {
+			_ = f.enqueue(rev) // a full queue is noted
+		}
+	}
+	f.mu.Unlock()
+	f.noteSelf()
+	for _, c := range []chan struct{}{f.dirty, f.beat, f.again} {
+		poke(c)
+	}
+}
 
 // Over returns a configuration with the layer of the fleet over it, in place of an earlier
 // one.

@@ -11,6 +11,7 @@ import (
 
 	"sallyport/internal/fleet/archive"
 	"sallyport/internal/fleet/certs"
+	"sallyport/internal/fleet/follow"
 	"sallyport/internal/fleet/roll"
 	"sallyport/internal/phrase"
 )
@@ -69,16 +70,16 @@ func (f *Fleet) noteBad(bad []string) {
 
 // noteSelf notes whether the roll knows this gate as it is.
 func (f *Fleet) noteSelf() {
-	f.mu.Lock()
-	self, there := f.view.Self()
-	f.mu.Unlock()
+	var self roll.Gate
+	there := true
+	f.look(func(v *follow.View) { self, there = v.Self() })
 	switch {
 	case !there:
-		f.Problems.Note(subject, fmt.Sprintf("the roll knows no gate %s: its own clients alone get in; an operator has to sign it in", f.gate))
-	case !self.Key.Equal(f.key.Public()):
-		f.Problems.Note(subject, fmt.Sprintf("the roll has another key for gate %s: what it writes counts for nothing; run: sallyport fleet rotate-key, or join again", f.gate))
+		f.Problems.Note(subjectSelf, fmt.Sprintf("the roll knows no gate %s: its own clients alone get in; an operator has to sign it in", f.gate))
+	case self.Key != nil && !self.Key.Equal(f.signs().Public()):
+		f.Problems.Note(subjectSelf, fmt.Sprintf("the roll has another key for gate %s: what it writes counts for nothing; run: sallyport fleet rotate-key, or join again", f.gate))
 	default:
-		f.Problems.Clear(subject)
+		f.Problems.Clear(subjectSelf)
 	}
 }
 

@@ -38,7 +38,7 @@ func (f *Fleet) read(ctx context.Context, s store.Store) (from int64, err error)
 	}
 	f.noteBad(f.takeAll(loaded, records))
 	f.heard(began)
-	f.noteSelf()
+	f.Problems.Clear(subject)
 	return loaded.Seen.Revision + 1, f.enact(ctx)
 }
 

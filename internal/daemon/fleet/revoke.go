@@ -43,7 +43,7 @@ func (f *Fleet) Revoke(ctx context.Context, client, by string) error {
 	}
 	if err == nil {
 		at := record.RevokedKey(f.gate, client)
-		_, _, err = f.view.Take(at, record.Sign(f.key, f.view.Roll.Fleet, at, rev))
+		_, _, err = f.view.Take(at, record.Sign(f.signs(), f.view.Roll.Fleet, at, rev))
 	}
 	f.mu.Unlock()
 	if err != nil {
@@ -64,7 +64,7 @@ func (f *Fleet) revocation(client, by string) (rev record.Revocation, err error)
 		return rev, fmt.Errorf("there is no client %q in the fleet", client)
 	case f.view.IsOperator(client):
 		return rev, fmt.Errorf("client %q has the key of an operator, whom another operator alone can revoke", client)
-	case !f.view.Key().Equal(f.key.Public()):
+	case !f.view.Key().Equal(f.signs().Public()):
 		return rev, fmt.Errorf("the roll does not know gate %s by its key, so no other gate would believe it", f.gate)
 	}
 	return record.Revocation{Client: client, UpTo: f.view.Roll.Head.Number, At: time.Now().UTC().Truncate(time.Millisecond), By: short(by)}, nil
@@ -110,7 +110,7 @@ func (f *Fleet) keepQueue() error {
 	for _, r := range queue {
 		record.Append(&w, r)
 	}
-	if err := f.folder.Seal(f.key, kept.QueueName, w.Out); err != nil {
+	if err := f.folder.Seal(f.signs(), kept.QueueName, w.Out); err != nil {
 		return fmt.Errorf("keep the revocation until etcd has taken it: %w", err)
 	}
 	f.onDisk = queue
@@ -127,7 +127,7 @@ func (f *Fleet) noteQueue(n int) {
 
 // recallQueue reads what waited for etcd before this start, and has it hold here.
 func (f *Fleet) recallQueue() error {
-	text, err := f.folder.Open(f.key, kept.QueueName)
+	text, err := f.folder.Open(f.signs(), kept.QueueName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -141,7 +141,7 @@ func (f *Fleet) recallQueue() error {
 		f.queue = append(f.queue, rev)
 		at := record.RevokedKey(f.gate, rev.Client)
 		if f.view != nil { // what was known may be older than the revocation
-			_, _, _ = f.view.Take(at, record.Sign(f.key, f.view.Roll.Fleet, at, rev))
+			_, _, _ = f.view.Take(at, record.Sign(f.signs(), f.view.Roll.Fleet, at, rev))
 		}
 	}
 	if err != nil {
@@ -185,7 +185,7 @@ func (f *Fleet) flush(ctx context.Context, s store.Store) (more bool, err error)
 		return false, nil
 	}
 	at := record.RevokedKey(f.gate, first.Client)
-	if _, err := s.Commit(ctx, nil, []store.Write{{Key: at, Value: record.Sign(f.key, fleet, at, first)}}); err != nil {
+	if _, err := s.Commit(ctx, nil, []store.Write{{Key: at, Value: record.Sign(f.signs(), fleet, at, first)}}); err != nil {
 		return true, err
 	}
 	f.mu.Lock()

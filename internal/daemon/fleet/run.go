@@ -38,7 +38,6 @@ func (f *Fleet) begin(ctx context.Context) {
 	f.look(func(*follow.View) { known = true })
 	if known {
 		_ = f.enact(ctx) // fails at the end only
-		f.noteSelf()
 	}
 }
 
@@ -141,7 +140,7 @@ func (f *Fleet) keep(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			_ = f.folder.Seal(f.key, kept.FreshName, f.fresh.Load().Marshal()) // else the next start takes it for older
+			_ = f.folder.Seal(f.signs(), kept.FreshName, f.fresh.Load().Marshal()) // else the next start takes it for older
 			return nil
 		case <-f.dirty:
 		case <-every.C:
@@ -156,8 +155,8 @@ func (f *Fleet) keep(ctx context.Context) error {
 		f.mu.Unlock()
 		var err error
 		if known != nil {
-			err = f.folder.Seal(f.key, kept.KnownName, known)
+			err = f.folder.Seal(f.signs(), kept.KnownName, known)
 		}
-		f.noteKept(errors.Join(err, f.folder.Seal(f.key, kept.FreshName, fresh.Marshal())))
+		f.noteKept(errors.Join(err, f.folder.Seal(f.signs(), kept.FreshName, fresh.Marshal())))
 	}
 }
