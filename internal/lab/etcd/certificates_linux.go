@@ -23,6 +23,9 @@ type authority struct {
 	key  *ecdsa.PrivateKey
 }
 
+// Year is as long as certificates usually last.
+const Year = 365 * 24 * time.Hour
+
 // Identity is the files of a user, as a program wants them.
 type Identity struct{ CA, Cert, Key string }
 
@@ -34,7 +37,7 @@ func newAuthority(dir string) (*authority, error) {
 		return nil, err
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "lab"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "lab"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(10, 0, 0),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
@@ -46,6 +49,17 @@ func newAuthority(dir string) (*authority, error) {
 		return nil, err
 	}
 	return a, os.WriteFile(a.path("ca.pem"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600)
+}
+
+// Files returns the files of a user that has a certificate, and makes one for a year for a
+// user that has none.
+func (c *Cluster) Files(user string) (Identity, error) {
+	a := c.ca
+	id := Identity{a.path("ca.pem"), a.path(user + ".pem"), a.path(user + ".key")}
+	if _, err := os.Stat(id.Cert); err == nil {
+		return id, nil
+	}
+	return c.Identity(user, Year)
 }
 
 // Identity makes the certificate of a user, whose name is its common name. It ends after

@@ -62,10 +62,10 @@ func Start(o Options) (*Cluster, error) {
 		return nil, err
 	}
 	c := &Cluster{opts: o, ca: ca}
-	if _, err := c.Identity("server", time.Hour); err != nil {
+	if _, err := c.Identity("server", Year); err != nil {
 		return nil, err
 	}
-	if _, err := c.Identity("root", time.Hour); err != nil {
+	if _, err := c.Identity("root", Year); err != nil {
 		return nil, err
 	}
 	for i := range o.Servers {

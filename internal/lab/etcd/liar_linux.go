@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
-	"time"
 
 	_ "go.etcd.io/etcd/api/v3/etcdserverpb" // registers the messages of etcd
 	"google.golang.org/grpc"
@@ -40,7 +39,7 @@ type Liar struct {
 
 // Liar makes one, where the servers are.
 func (c *Cluster) Liar() (*Liar, error) {
-	server, err := c.Identity("server", time.Hour)
+	server, err := c.Identity("server", Year)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +48,7 @@ func (c *Cluster) Liar() (*Liar, error) {
 		return nil, err
 	}
 	config.ClientCAs, config.ClientAuth = config.RootCAs, tls.RequireAndVerifyClientCert
-	root, err := c.Identity("root", time.Hour)
+	root, err := c.Identity("root", Year)
 	if err != nil {
 		return nil, err
 	}

@@ -8,11 +8,13 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -23,6 +25,9 @@ import (
 type Options struct {
 	Endpoints []string    // host:port
 	TLS       *tls.Config // nil: none, on loopback only
+
+	// Dial connects to a server from elsewhere; nil: from here.
+	Dial func(ctx context.Context, address string) (net.Conn, error)
 }
 
 const (
@@ -48,8 +53,13 @@ func Open(o Options) (*Store, error) {
 	for i, e := range o.Endpoints {
 		endpoints[i] = scheme + e
 	}
+	var dial []grpc.DialOption
+	if o.Dial != nil {
+		dial = append(dial, grpc.WithContextDialer(o.Dial))
+	}
 	c, err := clientv3.New(clientv3.Config{
-		Endpoints: endpoints, TLS: o.TLS, Logger: zap.NewNop(),
+		DialOptions: dial,
+		Endpoints:   endpoints, TLS: o.TLS, Logger: zap.NewNop(),
 		DialTimeout: answerIn, DialKeepAliveTime: keepAlive, DialKeepAliveTimeout: keepAlive,
 		MaxCallRecvMsgSize: store.MostMessage, MaxCallSendMsgSize: 2 << 20,
 	})
