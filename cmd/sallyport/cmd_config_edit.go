@@ -48,7 +48,7 @@ func (a *alteration) edit(ctx context.Context, std stdio, file string) error {
 	// Beside the file, since it may hold secrets; a name with a dot is not read.
 	draft, err := os.CreateTemp(filepath.Dir(file), ".edit-*.toml")
 	if err != nil {
-		return advise(err)
+		return advise(fmt.Errorf("make a copy to edit, beside the file: %w", err))
 	}
 	defer os.Remove(draft.Name())
 	if _, err = draft.Write(before); errors.Join(err, draft.Close()) != nil {

@@ -3,10 +3,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -15,14 +15,12 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"sallyport/internal/atomicfile"
 	"sallyport/internal/build"
 	"sallyport/internal/config"
 	"sallyport/internal/consent"
 	"sallyport/internal/drill"
 	"sallyport/internal/event"
 	"sallyport/internal/lab"
-	"sallyport/internal/lang"
 	"sallyport/internal/phrase"
 )
 
@@ -291,7 +289,7 @@ func (c *drillCommand) carryOut(ctx context.Context, cfg *config.Config, attacks
 func (c *drillCommand) print(r, before drill.Report) error {
 	l := c.lang.get()
 	if c.html != "" {
-		if err := writeDrillPage(c.html, r, l); err != nil {
+		if err := writePage(c.std.out, c.html, func(w io.Writer) error { return r.HTML(w, l) }); err != nil {
 			return err
 		}
 	}
@@ -308,17 +306,6 @@ func (c *drillCommand) print(r, before drill.Report) error {
 	}
 	if !r.Ok() {
 		return errSilent
-	}
-	return nil
-}
-
-func writeDrillPage(path string, r drill.Report, l lang.Lang) error {
-	var b bytes.Buffer
-	if err := r.HTML(&b, l); err != nil {
-		return err
-	}
-	if err := atomicfile.Replace(path, b.Bytes(), atomicfile.Options{}); err != nil {
-		return fmt.Errorf("write %q: %w", path, err)
 	}
 	return nil
 }

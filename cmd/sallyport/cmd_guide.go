@@ -3,15 +3,12 @@
 package main
 
 import (
-	"bytes"
-	"fmt"
 	"io"
 	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"sallyport/internal/atomicfile"
 	"sallyport/internal/guide"
 )
 
@@ -54,18 +51,8 @@ As Markdown, or as a page that needs neither network nor scripts.`,
 }
 
 func writeGuide(out io.Writer, g *guide.Guide, html string) error {
-	switch html {
-	case "":
+	if html == "" {
 		return g.Markdown(out)
-	case "-":
-		return g.HTML(out)
 	}
-	var page bytes.Buffer
-	if err := g.HTML(&page); err != nil {
-		return err
-	}
-	if err := atomicfile.Replace(html, page.Bytes(), atomicfile.Options{}); err != nil {
-		return fmt.Errorf("write %q: %w", html, err)
-	}
-	return nil
+	return writePage(out, html, g.HTML)
 }

@@ -212,10 +212,7 @@ func (o *observer) save() error {
 	if err != nil {
 		return err
 	}
-	if err := atomicfile.Replace(o.file, text, atomicfile.Options{}); err != nil {
-		return advise(fmt.Errorf("write %q: %w", o.file, err))
-	}
-	return nil
+	return advise(atomicfile.Replace(o.file, text, atomicfile.Options{}))
 }
 
 // tracks makes sure that the kernel tracks connections here, with one of our own:

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sallyport/internal/atomicfile"
 	"sallyport/internal/build"
 	"sallyport/internal/daemon/inquiry"
 	"sallyport/internal/report"
@@ -49,17 +47,8 @@ it suits a mail; --html makes one page that needs neither network nor scripts.`,
 		case *asJSON:
 			printJSON(std.out, r.Summary())
 			return nil
-		case c.html == "-":
-			return r.HTML(std.out)
 		case c.html != "":
-			var page bytes.Buffer
-			if err := r.HTML(&page); err != nil {
-				return err
-			}
-			if err := atomicfile.Replace(c.html, page.Bytes(), atomicfile.Options{}); err != nil {
-				return fmt.Errorf("write %q: %w", c.html, err)
-			}
-			return nil
+			return writePage(std.out, c.html, r.HTML)
 		}
 		return r.Text(std.out)
 	}

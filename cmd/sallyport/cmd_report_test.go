@@ -24,7 +24,7 @@ func TestReportCommand(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 || info.Size() < 5000 {
 		t.Errorf("%v, %v", info, err)
 	}
-	if _, errs, status := call(t, "", "report", "--html", "/nowhere/report.html", "--journal", path); status != exitFailed || !strings.Contains(errs, `write "/nowhere/report.html"`) {
+	if _, errs, status := call(t, "", "report", "--html", "/nowhere/report.html", "--journal", path); status != exitFailed || !strings.Contains(errs, "write /nowhere/report.html") {
 		t.Errorf("status %d: %s", status, errs)
 	}
 	out, _, _ := call(t, "", "report", "--json", "--since", "150m", "--journal", path)

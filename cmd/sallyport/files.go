@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -49,6 +50,19 @@ func replaceFile(path string, before, after []byte) error {
 		return err
 	}
 	return atomicfile.Replace(path, after, atomicfile.Options{Mode: info.Mode().Perm(), Like: info, Check: unchanged})
+}
+
+// writePage writes what a command makes into a file, as a whole or not at all; "-" is
+// standard output.
+func writePage(out io.Writer, path string, write func(io.Writer) error) error {
+	if path == "-" {
+		return write(out)
+	}
+	var page bytes.Buffer
+	if err := write(&page); err != nil {
+		return err
+	}
+	return advise(atomicfile.Replace(path, page.Bytes(), atomicfile.Options{}))
 }
 
 func quoted(list []string) string {

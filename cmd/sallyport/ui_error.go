@@ -4,8 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"path/filepath"
 	"strings"
+	"syscall"
 
+	"sallyport/client"
 	"sallyport/internal/inert"
 	"sallyport/internal/phrase"
 )
@@ -17,10 +21,32 @@ func printError(w io.Writer, err error) {
 	}
 	s := screenOf(w)
 	s.prose(alarm, "sallyport: ", inertLines(err.Error()))
+	hint := fileHint(err)
 	var hinted interface{ Hint() string }
-	if errors.As(err, &hinted) && hinted.Hint() != "" {
-		s.prose(bold, "hint: ", inertLines(hinted.Hint()))
+	if errors.As(err, &hinted) {
+		hint = hinted.Hint()
 	}
+	if hint != "" {
+		s.prose(bold, "hint: ", inertLines(hint))
+	}
+}
+
+// fileHint says what helps where a file cannot be written, whichever command wanted to.
+func fileHint(err error) string {
+	var file *fs.PathError
+	if !errors.As(err, &file) {
+		return ""
+	}
+	dir := filepath.Dir(file.Path)
+	switch mine, _ := client.Dir(); {
+	case errors.Is(err, syscall.EROFS):
+		return fmt.Sprintf("the file system of %s is mounted read-only: mount it for writing (mount -o remount,rw), or choose another folder", dir)
+	case errors.Is(err, syscall.ENOSPC):
+		return fmt.Sprintf("the disk that holds %s is full: make room there", dir)
+	case errors.Is(err, fs.ErrPermission) && mine != "" && strings.HasPrefix(file.Path, filepath.Dir(mine)):
+		return fmt.Sprintf("it belongs to another user, to root for one after sudo: give it back with sudo chown -R \"$USER\" %s", filepath.Dir(mine))
+	}
+	return ""
 }
 
 // inertLines makes a text of several lines inert, and each of them short: words of

@@ -34,7 +34,7 @@ func Replace(path string, text []byte, o Options) error { return write(path, tex
 func write(path string, text []byte, o Options, place func(draft, path string) error) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // mode 0600
 	if err != nil {
-		return err
+		return named(err, path)
 	}
 	defer os.Remove(f.Name()) // unless it was renamed
 	_, err = f.Write(text)
@@ -47,17 +47,31 @@ func write(path string, text []byte, o Options, place func(draft, path string) e
 	if err == nil && !o.NoSync {
 		err = f.Sync()
 	}
-	err = errors.Join(err, f.Close())
-	if err == nil && o.Check != nil {
-		err = o.Check()
+	if err = errors.Join(err, f.Close()); err != nil {
+		return named(err, path)
 	}
-	if err == nil {
-		err = place(f.Name(), path)
+	if o.Check != nil {
+		if err := o.Check(); err != nil {
+			return err
+		}
 	}
-	if err != nil || o.NoSync {
-		return err
+	if err := place(f.Name(), path); err != nil || o.NoSync {
+		return named(err, path)
 	}
 	return syncFolder(filepath.Dir(path))
+}
+
+// named has an error speak of the file, and not of a draft that nobody has heard of.
+func named(err error, path string) error {
+	var file *fs.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &link):
+		return &fs.PathError{Op: "write", Path: path, Err: link.Err}
+	case errors.As(err, &file):
+		return &fs.PathError{Op: "write", Path: path, Err: file.Err}
+	}
+	return err
 }
 
 // link puts a draft in a place that must be free. Where the file system knows

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 
+	"golang.org/x/sys/unix"
+
 	"sallyport/internal/config"
 	"sallyport/internal/inforce"
 	"sallyport/internal/inspect"
@@ -50,6 +52,9 @@ func unusable(cfg *config.Config, store inforce.Store) (list []lint.Unusable) {
 			list = append(list, lint.Unusable{Path: dir, Text: "the daemon keeps things there, and it cannot be used: " + err.Error(), Remedy: "name a folder in state_dir"})
 		case !info.IsDir():
 			list = append(list, lint.Unusable{Path: dir, Text: "the daemon keeps things there, and it is no folder", Remedy: "remove it, or name a folder in state_dir"})
+		case errors.Is(unix.Access(dir, unix.W_OK), unix.EROFS):
+			list = append(list, lint.Unusable{Path: dir, Text: "the daemon keeps things there, and the file system is mounted read-only",
+				Remedy: "mount it for writing, or name another folder in state_dir (in a unit of systemd with sandboxing, also in ReadWritePaths=)"})
 		default:
 			list = append(list, foreign(dir, cfg.SPA.ServerKey)...)
 		}
