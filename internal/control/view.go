@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sallyport/internal/event"
+	"sallyport/internal/lang"
 	"sallyport/internal/lint"
 	"sallyport/internal/report"
 )
@@ -65,6 +66,7 @@ type FindingsRequest struct {
 	All      bool           `json:"all,omitempty"`      // acknowledged ones too
 	Severity event.Severity `json:"severity,omitempty"` // at least
 	Limit    int            `json:"limit,omitempty"`    // the gravest so many, 1 to 1000; 100 if nothing says how many
+	Lang     lang.Lang      `json:"lang,omitempty"`     // of explanation and advice: "en" or "ja"
 }
 
 // FindingsAnswer has the findings, the most severe first and then the latest.
@@ -184,6 +186,7 @@ func NewLintProblem(p lint.Problem) LintProblem {
 type ReportRequest struct {
 	Since time.Time `json:"since,omitzero"` // seven days ago if nothing says since when
 	Until time.Time `json:"until,omitzero"` // now if nothing says until when
+	Lang  lang.Lang `json:"lang,omitempty"` // of what is said of findings, and of the advice: "en" or "ja"
 }
 
 // WhyRequest asks why something gets in, or does not.

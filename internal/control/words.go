@@ -45,6 +45,7 @@ type Status struct {
 	Fwknop     []FwknopUse             `json:"fwknop,omitempty"`
 	Fleet      *Fleet                  `json:"fleet,omitempty"` // of a gate that belongs to one
 	Problems   []string                `json:"problems"`        // what an administrator should look at
+	Trial      time.Time               `json:"trial,omitzero"`  // until when the configuration in force is on trial; missing: it is not
 }
 
 // Fleet is how a gate stands in its fleet.

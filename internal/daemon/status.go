@@ -41,6 +41,9 @@ func (d *Daemon) Status(ctx context.Context) (control.Status, error) {
 		Labels: make(map[string]string), Capture: make(map[string]control.Ring), Problems: append([]string{}, slices.Concat(d.problems.All(), d.hostProblems(cfg), d.sequenceProblems(ctx, cfg))...),
 	}
 	s.Fleet = d.fleet.Status()
+	if r := d.trial.Record(); r.Pending() {
+		s.Trial = r.Until
+	}
 	s.Moat, s.Fwknop = d.moat.Status(), d.foreign.List()
 	if d.countsContacts(cfg) {
 		s.Moat.Sampled = d.pump.Sampled()

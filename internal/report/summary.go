@@ -38,9 +38,12 @@ type UseSummary struct {
 }
 
 // Summary returns the figures.
-func (r *Report) Summary() Summary {
+func (r *Report) Summary() Summary { return r.SummaryIn(lang.English) }
+
+// SummaryIn returns the figures, with the advice in a language.
+func (r *Report) SummaryIn(l lang.Lang) Summary {
 	s := Summary{Host: r.Host, Since: r.Since, Until: r.Until, Grants: r.Grants, Renewals: r.Renewals, Used: r.Uses, Refusals: r.reasons, Packets: r.Packets,
-		Noisy: r.Noisy(), Failures: r.Failures, Findings: r.Findings, Advice: r.advice(lang.English), Doors: []UseSummary{}, Clients: []UseSummary{}}
+		Noisy: r.Noisy(), Failures: r.Failures, Findings: r.Findings, Advice: r.advice(l), Doors: []UseSummary{}, Clients: []UseSummary{}}
 	if s.Findings == nil {
 		s.Findings = []event.Finding{}
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,6 +42,7 @@ func open(t *testing.T, rights string) *page {
 	t.Cleanup(func() { p.do(b.Close()) })
 	p.do(p.Open(p.url + "#login=once"))
 	p.has("[data-page=now] [data-state]")
+	p.has(".pulse.on")
 	return p
 }
 
@@ -102,4 +104,184 @@ func (p *page) fits(t *testing.T, name, language string) {
 	}
 }
 
-var _ = []any{control.Notice{}, event.Event{}, netip.Addr{}, time.Now}
+// Nothing that others have chosen becomes markup, or changes the order of what is read.
+func TestHostileText(t *testing.T) {
+	p := open(t, "act")
+	h := control.Happened(event.Event{Time: time.Now(), Kind: event.Kind(hostile), Door: hostile, Client: hostile, Reason: event.Reason(hostile), Detail: hostile})
+	p.notify(control.Notice{Event: &h})
+	status := p.status()
+	status.Problems = []string{hostile, strings.Repeat(hostile, 100)}
+	status.Grants = append(status.Grants, event.Grant{Door: hostile, Client: hostile, Source: netip.MustParseAddr("192.0.2.1"), Until: time.Now().Add(time.Hour)})
+	status.Labels[hostile] = hostile
+	status.Version = hostile
+	p.set("/v1/status", status, "grants")
+	p.set("/v1/asks", map[string]any{"asks": []any{map[string]any{"id": hostile, "source": "192.0.2.9", "family": "ipv4", "until": time.Now().Add(time.Hour), "client": hostile, "door": hostile, "note": hostile, "lookup": map[string]any{"refusals": 2, "findings": []any{map[string]any{"id": "x", "severity": "high", "explanation": hostile}}}}}}, "asks")
+	p.says("[data-card=latest]", "moc.live")
+	p.says("[data-card=in]", "moc.live")
+	p.says("[data-card=asks]", "moc.live")
+	for _, name := range append(all, "why/"+url.PathEscape(hostile)) {
+		p.goes(name)
+		var wrong []string
+		p.do(p.Eval(`[...document.querySelectorAll('main img, main script, main iframe, main [onerror], main [style]')].map((e) => e.outerHTML.slice(0, 200))`, &wrong))
+		var turned, title, wide = 0, "", 0
+		p.do(p.Eval(`(document.body.innerText.match(/[\u202a-\u202e\u2066-\u2069\u001b]/g) ?? []).length`, &turned))
+		p.do(p.Eval(`document.title`, &title))
+		p.do(p.Eval(`document.documentElement.scrollWidth - innerWidth`, &wide))
+		if len(wrong) > 0 || turned > 0 || strings.Contains(title, "owned") || wide > 0 {
+			t.Errorf("%s: markup %q, %d characters of direction, title %q, %d too wide: %s", name, wrong, turned, title, wide, p.wide())
+		}
+	}
+}
+
+// wide names what is wider than the window.
+func (p *page) wide() (list []string) {
+	p.do(p.Eval(`[...document.querySelectorAll('main *')].filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.hidden')).slice(0, 6).map((e) => e.outerHTML.slice(0, 120))`, &list))
+	return list
+}
+
+func (f *fixture) status() control.Status {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.answers["/v1/status"].(control.Status)
+}
+
+// What is tapped is sent, and what is refused is shown with its remedy.
+func TestActs(t *testing.T) {
+	p := open(t, "admin")
+	sent := func(path, want string) {
+		t.Helper()
+		deadline := time.Now().Add(labtest.Patience)
+		for !strings.Contains(p.body(path), want) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s was sent %q, want %s", path, p.body(path), want)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	fill := func(selector, value string) {
+		t.Helper()
+		p.do(p.Eval(fmt.Sprintf(`((e, v) => { e.value = v; e.dispatchEvent(new Event('input', { bubbles: true })); e.dispatchEvent(new Event('change', { bubbles: true })); return 0; })(document.querySelector(%q), %q)`, selector, value), new(any)))
+	}
+	p.has("[data-finding='9c41e0']")
+	p.do(p.Click("[data-finding='9c41e0'] [data-act=ack]"))
+	sent("/v1/ack", `{"id":"9c41e0"}`)
+	p.says(".said", "Acknowledged")
+
+	p.set("/v1/asks", map[string]any{"asks": []any{map[string]any{"id": "a1", "source": "198.51.100.77", "family": "ipv4", "until": time.Now().Add(10 * time.Minute), "door": "web"}}}, "asks")
+	p.has("[data-ask=a1]")
+	fill("[data-ask=a1] [name=code]", "k7m2qx")
+	p.do(p.Click("[data-act=approve]"))
+	sent("/v1/approve", `{"id":"a1","code":"k7m2qx","door":"web","for":"900s"}`)
+
+	status := p.status()
+	status.Trial = time.Now().Add(time.Minute)
+	p.set("/v1/status", status, "problems")
+	p.has("[data-state='state.trial'] [data-act=confirm]")
+	p.do(p.Click("[data-act=confirm]"))
+	sent("/v1/confirm", `{}`)
+
+	p.goes("doors")
+	fill("form.open [name=door]", "web")
+	fill("form.open [name=source]", "192.0.2.7")
+	p.do(p.Click("form.open [data-act=open]"))
+	sent("/v1/open", `{"door":"web","source":"192.0.2.7","for":"900s"}`)
+
+	p.goes("bans")
+	fill("[data-card=ban] [name=source]", "192.0.2.8")
+	p.do(p.Click("[data-act=ban]"))
+	sent("/v1/ban", `{"source":"192.0.2.8"}`)
+	p.do(p.Click("[data-row='192.0.2.66/32'] [data-act=unban]"))
+	p.has("[data-row='192.0.2.66/32'] .danger")
+	p.do(p.Click("[data-row='192.0.2.66/32'] [data-act=unban]"))
+	sent("/v1/unban", `{"source":"192.0.2.66"}`)
+
+	p.mu.Lock()
+	delete(p.answers, "/v1/ban")
+	p.mu.Unlock()
+	fill("[data-card=ban] [name=source]", "192.0.2.9")
+	p.do(p.Click("[data-act=ban]"))
+	p.says("[data-card=ban] .fault", "that cannot be done")
+	p.says("[data-card=ban] .fault .hint", "do something else")
+
+	p.do(p.Open("about:blank"))
+	p.do(p.Open(p.url + "#login=twice"))
+	p.says("main .fault", "used up, over or wrong")
+	var address string
+	p.do(p.Eval("location.href", &address))
+	if strings.Contains(address, "twice") {
+		t.Errorf("the link stays in the address: %s", address)
+	}
+}
+
+// Under a flood the page goes on drawing, says that it shows a part, and keeps no more.
+func TestFlood(t *testing.T) {
+	p := open(t, "act")
+	length := 5 * time.Second
+	if labtest.Long() {
+		length = time.Minute
+	}
+	p.flood.Store(true)
+	p.has("#sampled")
+	const heap = "(self.gc?.(), performance.memory.usedJSHeapSize / 1e6)"
+	var before, after float64
+	p.do(p.Eval(heap, &before))
+	var frames float64
+	p.do(p.Eval(fmt.Sprintf(`new Promise((done) => { let n = 0; const from = performance.now(); const draw = (now) => { n++; now - from < %d ? requestAnimationFrame(draw) : done(n / (now - from) * 1000); }; requestAnimationFrame(draw); })`, length.Milliseconds()), &frames))
+	p.do(p.Eval(heap, &after))
+	var said string
+	p.do(p.Eval("document.querySelector('#sampled').innerText", &said))
+	var rows int
+	p.do(p.Eval("document.querySelectorAll('.events li').length", &rows))
+	t.Logf("%.0f frames a second; the heap had %.1f MB before and %.1f MB after %v; the page says %q", frames, before, after, length, said)
+	if rows > 40 {
+		t.Errorf("%d rows", rows)
+	}
+	p.flood.Store(false)
+	p.do(p.Wait("!document.querySelector('#sampled')"))
+	p.notify(control.Notice{Missed: 7})
+	p.says("#missed", "7 events were not sent here")
+}
+
+// The bars can be read without a pointer.
+func TestKeys(t *testing.T) {
+	p := open(t, "view")
+	p.do(p.Wait("!document.querySelector('.loading')"))
+	var told string
+	p.do(p.Eval(`(() => { const e = document.querySelector('[role=slider]'); e.focus(); for (const key of ['End', 'ArrowLeft', 'ArrowLeft']) e.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true })); return new Promise((r) => setTimeout(() => r(e.getAttribute('aria-valuenow') + ' ' + e.getAttribute('aria-valuetext')), 300)); })()`, &told))
+	if !strings.HasPrefix(told, "57 ") || !strings.Contains(told, "opened") {
+		t.Errorf("the bar is %q", told)
+	}
+	p.do(p.Eval(`document.querySelector('[role=slider]').dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true })) && 0`, new(any)))
+	p.has("[data-page=journal]")
+	var focus string
+	p.do(p.Eval("document.activeElement.id", &focus))
+	if focus != "main" {
+		t.Errorf("the focus is at %q", focus)
+	}
+	p.do(p.Click(".skip"))
+}
+
+// Axe finds nothing grave in any page, theme or language.
+func TestAccessible(t *testing.T) {
+	axe, err := os.ReadFile("node_modules/axe-core/axe.min.js")
+	if err != nil {
+		t.Skip("needs npm ci in internal/console/web")
+	}
+	p := open(t, "admin")
+	p.set("/v1/asks", map[string]any{"asks": []any{map[string]any{"id": "a1", "source": "198.51.100.77", "family": "ipv4", "until": time.Now().Add(10 * time.Minute), "door": "web", "note": "It is me"}}}, "asks")
+	p.has("[data-ask=a1]")
+	p.do(p.Eval(string(axe)+"; 0", new(any)))
+	for range 2 {
+		for _, name := range all {
+			p.goes(name)
+			for _, theme := range []string{"light", "dark"} {
+				var found []string
+				p.do(p.Eval(fmt.Sprintf(`(document.documentElement.dataset.theme = %q, axe.run(document, { resultTypes: ['violations'] })).then((r) => r.violations.filter((v) => v.impact === 'serious' || v.impact === 'critical').map((v) => v.id + ': ' + v.nodes.slice(0, 3).map((n) => n.html.slice(0, 160) + ' ' + n.any.map((a) => a.message).join()).join('; ')))`, theme), &found))
+				for _, f := range found {
+					t.Errorf("%s, %s: %s", name, theme, f)
+				}
+			}
+		}
+		p.do(p.Click("[data-act=language]")) // to Japanese, and back
+	}
+}

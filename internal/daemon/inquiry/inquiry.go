@@ -18,10 +18,12 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/control"
+	"sallyport/internal/detect"
 	"sallyport/internal/event"
 	"sallyport/internal/firewall"
 	"sallyport/internal/journal"
 	"sallyport/internal/key"
+	"sallyport/internal/lang"
 	"sallyport/internal/lint"
 	"sallyport/internal/lint/facts"
 	"sallyport/internal/report"
@@ -188,6 +190,14 @@ func words[T ~string](list []T) string {
 	return strings.Join(texts, ", ")
 }
 
+// said checks a language in which something is asked for.
+func said(l lang.Lang) error {
+	if _, err := lang.Parse(string(l)); l != "" && err != nil {
+		return control.Wrong("want en or ja", "there is no language %q here", l)
+	}
+	return nil
+}
+
 // Findings returns what is worth a look.
 func (i *Inquiry) Findings(ctx context.Context, q control.FindingsRequest) (a control.FindingsAnswer, err error) {
 	limit, err := limited(q.Limit, mostFindings)
@@ -197,12 +207,17 @@ func (i *Inquiry) Findings(ctx context.Context, q control.FindingsRequest) (a co
 	if q.Severity != "" && q.Severity.Rank() < 0 {
 		return a, control.Wrong(fmt.Sprintf("there are %s", words(event.Severities())), "there is no severity %q", q.Severity)
 	}
+	if err := said(q.Lang); err != nil {
+		return a, err
+	}
 	a.Findings = []event.Finding{}
 	err = i.read(ctx, func(ctx context.Context, r *journal.Reader) error {
 		list, err := r.Findings(ctx, q.All)
 		list = slices.DeleteFunc(list, func(f event.Finding) bool { return q.Severity != "" && !f.Severity.AtLeast(q.Severity) })
 		a.More = max(len(list)-limit, 0)
-		a.Findings = append(a.Findings, list[:len(list)-a.More]...)
+		for _, f := range list[:len(list)-a.More] {
+			a.Findings = append(a.Findings, detect.In(q.Lang, f))
+		}
 		return err
 	})
 	return a, err
@@ -213,6 +228,9 @@ func (i *Inquiry) Report(ctx context.Context, q control.ReportRequest) (s report
 	cfg, now := i.around.InForce(), time.Now()
 	if q.Until.IsZero() {
 		q.Until = now
+	}
+	if err := said(q.Lang); err != nil {
+		return s, err
 	}
 	if q.Since.IsZero() {
 		q.Since = q.Until.AddDate(0, 0, -7)
@@ -225,7 +243,10 @@ func (i *Inquiry) Report(ctx context.Context, q control.ReportRequest) (s report
 	err = i.read(ctx, func(ctx context.Context, r *journal.Reader) error {
 		built, err := Build(ctx, r, subject)
 		if err == nil {
-			s = built.Summary()
+			s = built.SummaryIn(q.Lang)
+			for i, f := range s.Findings {
+				s.Findings[i] = detect.In(q.Lang, f)
+			}
 		}
 		return err
 	})

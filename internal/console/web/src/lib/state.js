@@ -22,6 +22,9 @@ export const current = (grants, now) => grants.filter((g) => Date.parse(g.until)
 // from is whom a grant lets in.
 export const from = (g) => (g.prefix ? `${g.source}/${g.prefix}` : g.source);
 
+// addressOf is an address of a prefix: bans are given and lifted by one.
+export const addressOf = (source) => source.split('/')[0];
+
 // rate is how much was dropped a second between two answers; null if that is not known.
 export function rate(before, after) {
   const s = (after.at - before.at) / 1000;

@@ -4,6 +4,7 @@ import { inert } from '../lib/inert.js';
 import { durationText, say as t } from '../lib/lang.js';
 import { load } from '../lib/load.js';
 import { may } from '../lib/session.js';
+import { addressOf } from '../lib/state.js';
 import { Answer, Card, Fault, Field, Left, Rows, Sure, Time, useAct, Why } from '../parts/basic.jsx';
 
 const shown = 500;
@@ -33,7 +34,7 @@ export function Bans({ state }) {
   );
 }
 
-const Lift = ({ b }) => <Sure name="unban" label={t('unban')} sure={t('unban.sure')} act={async () => { await call('POST', '/v1/unban', { source: b.source }); await load('bans'); }} done={t('unban.done', { source: inert(b.source) })} />;
+const Lift = ({ b }) => <Sure name="unban" label={t('unban')} sure={t('unban.sure')} act={async () => { await call('POST', '/v1/unban', { source: addressOf(b.source) }); await load('bans'); }} done={t('unban.done', { source: inert(b.source) })} />;
 
 function Add() {
   const [run, { busy, failure }] = useAct();

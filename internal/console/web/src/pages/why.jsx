@@ -5,7 +5,7 @@ import { inert } from '../lib/inert.js';
 import { say as t } from '../lib/lang.js';
 import { may } from '../lib/session.js';
 import { load } from '../lib/load.js';
-import { current, from } from '../lib/state.js';
+import { addressOf, current, from } from '../lib/state.js';
 import { Badge, Card, Fault, Left, Name, Rows, Sure, Time } from '../parts/basic.jsx';
 import { KindBadge, What } from '../parts/happenings.jsx';
 import { adviceText, reasonText, useReasons } from '../parts/reasons.js';
@@ -21,7 +21,7 @@ export function WhyPage({ state, rest: of }) {
     <>
       <h1>{t('why', { of: inert(of) })}</h1>
       <p><a href={`#/journal?${new URLSearchParams({ [isAddress(of) ? 'source' : 'client']: of })}`}>{t('why.journal')}</a></p>
-      {isAddress(of) && may('act') && <p><Sure name="ban" small={false} label={t('ban.this')} sure={t('ban.sure')} act={async () => { await call('POST', '/v1/ban', { source: of }); load('bans'); }} done={t('ban.done', { source: inert(of) })} /></p>}
+      {isAddress(of) && may('act') && <p><Sure name="ban" small={false} label={t('ban.this')} sure={t('ban.sure')} act={async () => { await call('POST', '/v1/ban', { source: addressOf(of) }); load('bans'); }} done={t('ban.done', { source: inert(of) })} /></p>}
       <Fault failure={failure} />
       {!answer && !failure && <p class="soft loading">{t('asking')}</p>}
       {answer && <Told a={answer} words={words} now={state.now} />}

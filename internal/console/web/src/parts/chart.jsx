@@ -19,7 +19,7 @@ export function Chart({ data, partial, choose }) {
     if (e.key === 'Enter' && i !== null) choose(from(i), from(i + 1));
     if (!step) return;
     e.preventDefault();
-    setAt(Math.max(0, Math.min(data.n - 1, (i ?? data.n) + step)));
+    setAt((old) => Math.max(0, Math.min(data.n - 1, (old ?? data.n) + step)));
   };
   const under = (e) => {
     const box = e.currentTarget.getBoundingClientRect();
