@@ -28,9 +28,15 @@ func watchPage(t *testing.T, doors, rights string) *watched {
 	t.Helper()
 	t.Parallel()
 	labtest.Need(t, "browser", browser.Kinds[0])
+	return watchGate(t, newGuarded(t, doors), rights)
+}
+
+// watchGate has the console serve the page of a gate that runs, and opens it.
+func watchGate(t *testing.T, gate *world, rights string) *watched {
+	t.Helper()
 	screens <- struct{}{}
 	t.Cleanup(func() { <-screens })
-	w := &watched{world: newGuarded(t, doors)}
+	w := &watched{world: gate}
 	w.console = filepath.Join(w.dir, "console.toml")
 	text := fmt.Sprintf("[console]\nname = \"gate.example.org\"\nsocket = %q\nstate_dir = %q\nrun_dir = %q\n", w.socket, w.folder("console-state"), w.folder("console-run"))
 	w.do(os.WriteFile(w.console, []byte(text), 0o600))
@@ -88,6 +94,9 @@ func (w *watched) logIn(rights string) {
 	w.do(w.Open(link))
 	w.has("[data-page=now] [data-state='state.closed'], [data-page=now] [data-state='state.open'], [data-page=now] [data-state='state.problems']")
 	w.has(".pulse.on")
+	var painted float64
+	w.do(w.Eval("performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0", &painted))
+	w.t.Logf("first content after %.0f ms", painted)
 }
 
 func (w *watched) has(selector string) {
@@ -204,4 +213,40 @@ func TestConsolePageRecovers(t *testing.T) {
 	w.knock(w.Client, w.Client.Gate4, sshKnocks...)
 	w.has(".events li[data-kind=grant]")
 	w.do(w.Wait("self.same"))
+}
+
+// Who asks is shown to the operator, who types the code that the asker sees. Only then, and
+// with no other code, the door is open for that address.
+func TestConsoleApproves(t *testing.T) {
+	t.Parallel()
+	labtest.Need(t, "browser", browser.Kinds[0])
+	c := newClientWorld(t, lab.Options{}, nil)
+	text, err := os.ReadFile(c.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.configureWhole(strings.Replace(string(text), `doors = ["ssh"]`, `doors = ["attic"]`, 1) + "[[door]]\nname = \"attic\"\nports = [\"tcp/23\"]\n")
+	c.must(c.Gate, "reload", "--force", "-c", c.config)
+	w := watchGate(t, c.world, "act")
+	code := c.asked("gate", "ssh")
+	ask := fmt.Sprintf("[data-ask='%s'] ", c.asks(1)[0].ID)
+	w.has(ask + "form")
+	said := w.Text(ask)
+	if !strings.Contains(said, "alice") || !strings.Contains(said, w.Client.IP4.String()) || strings.Contains(strings.ToUpper(said), strings.ToUpper(code)) {
+		t.Errorf("of who asks the page says %q", said)
+	}
+	try := func(code string) {
+		t.Helper()
+		w.do(w.Eval(fmt.Sprintf("(document.querySelector(%q).value = %q, 0)", ask+"[name=code]", code), new(any)))
+		w.do(w.Click(ask + "[data-act=approve]"))
+	}
+	try("222222")
+	w.has(ask + ".fault")
+	w.closed(w.Client, "tcp", at(w.Client, 22))
+	try(strings.ToLower(code))
+	w.do(w.Wait(fmt.Sprintf("!document.querySelector(%q)", ask+"form")))
+	w.has(rowOf(w.Client))
+	w.open(w.Client, "tcp", at(w.Client, 22))
+	w.closed(w.Attacker, "tcp", at(w.Attacker, 22))
+	w.ends(w.Client, "tcp", at(w.Client, 22))
 }

@@ -1,5 +1,5 @@
 // Logging in and out, and what goes on in between.
-import { call, leave, recall, remember, watchUse } from './api.js';
+import { call, leave, query, recall, remember, watchUse } from './api.js';
 import { again, changed, tick } from './load.js';
 import { get, reset, set } from './store.js';
 import { follow } from './stream.js';
@@ -30,6 +30,19 @@ export function enter(session) {
   stop?.abort();
   stop = new AbortController();
   follow(took, stop.signal);
+  before();
+}
+
+// before fills the list of events with what has happened until now.
+async function before() {
+  const { recent, since } = get();
+  try {
+    const { entries } = await call('GET', query('/v1/journal', { until: new Date(since).toISOString(), limit: '40' }));
+    const later = recent.latest(recent.size).reverse();
+    recent.clear();
+    for (const e of [...entries.map((e) => ({ ...e, id: `journal-${e.id}` })), ...later]) recent.push(e);
+    set({});
+  } catch { /* the journal's own page says why */ }
 }
 
 // took has notices; null: the stream has ended.

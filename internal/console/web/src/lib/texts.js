@@ -29,7 +29,7 @@ export const texts = {
     timeline: 'Knocks', 'timeline.span': 'Length of time', 'timeline.partial': 'So much has happened that bars before {from} are not complete.', 'span.900': '15 minutes', 'span.3600': '1 hour', 'span.21600': '6 hours', 'span.86400': '24 hours', 'span.604800': '7 days',
     earlier: 'Earlier', later: 'Later', live: 'Live', 'live.on': 'live', 'live.off': 'not live',
     'lane.opened': 'Opened', 'lane.refused': 'Refused', 'lane.touched': 'Closed ports touched', 'chart.label': 'Knocks over time', 'chart.choose': 'Point at a bar, or use the arrow keys; Enter shows what it counts in the journal.', 'chart.bar': '{from} to {until}: {opened} opened, {refused} refused, {touched} packets to closed ports',
-    reasons: 'Why knocks were refused', latest: 'Latest events', 'latest.none': 'None since this page was opened.', 'latest.journal': 'All of them are in the journal', sampled: '{n} events a second: the list shows the latest {shown}, four times a second. The bars count all of them.', missed: '{n} {n|event was|events were} not sent here. The bars have them from the journal.',
+    reasons: 'Why knocks were refused', latest: 'Latest events', 'latest.none': 'Nothing has happened yet.', 'latest.journal': 'All of them are in the journal', sampled: '{n} events a second: the list shows the latest {shown}, four times a second. The bars count all of them.', missed: '{n} {n|event was|events were} not sent here. The bars have them from the journal.',
     heard: '{opened} opened, {refused} refused, {touched} packets to closed ports in the last ten seconds',
 
     'kind.grant': 'opened', 'kind.refusal': 'refused', 'kind.expiry': 'closed', 'kind.revocation': 'revoked', 'kind.use': 'used', 'kind.contacts': 'touched', 'kind.ban': 'ban', 'kind.login': 'login', 'kind.finding': 'finding', 'kind.ack': 'acknowledged', 'kind.enrolment': 'enrolment', 'kind.reload': 'reload', 'kind.start': 'start', 'kind.stop': 'stop', 'kind.repair': 'repair', 'kind.overload': 'overload', 'kind.clock': 'clock', 'kind.key': 'server key', 'kind.failure': 'failure', 'kind.drill': 'drill', 'kind.asked': 'asked', 'kind.allowed': 'let in', 'kind.declined': 'declined', 'kind.over': 'over',
@@ -57,12 +57,12 @@ export const texts = {
     'fault.network': 'コンソールに接続できません。', 'fault.knock': 'コンソールがドアの奥にある場合は、もう一度ノックしてください。つながると自動で再開します。', 'fault.daemon': '表示は応答が途絶える前のものです。応答が戻ると自動で更新します。', 'fault.other': '実行できませんでした（ステータス {status}）。',
 
     'state.away': 'コンソールに接続できません。', 'state.daemon': 'デーモンが応答しません。', 'state.asking': 'デーモンに問い合わせています…',
-    'state.closed': 'すべて閉じています。ドア {doors} 個を守っています。', 'state.open': '{doors} 個のドアのうち {open} 個が、{n} 個のアドレスに開いています。',
+    'state.closed': 'すべて閉じています。ドア {doors} 個を守っています。', 'state.open': 'ドア {doors} 個のうち {open} 個が、{n} 個のアドレスに開いています。',
     'state.problems': 'ドア {doors} 個を守っていますが、問題が {n} 件あります。', 'state.trial': '新しい設定を {until} まで試行しています。', 'state.nothing': 'ドアがありません。何も守られていません。', 'state.since': 'Sallyport {version}、{time} から稼働中',
     'trial.keep': 'この設定を確定する', 'trial.kept': '設定を確定しました。', 'trial.command': '確定するには、ゲートで次を実行してください:',
     junk: '不要パケット／秒', 'junk.title': '直近 10 分間の、閉じたポートへのパケットと XDP フィルターが破棄したもの', 'junk.label': '直近 10 分間に破棄した不要パケット。現在は毎秒 {rate} 個',
 
-    in: '接続中の許可', 'in.none': '誰もいません。すべてのドアが閉じています。', 'in.nobody': '手動またはシーケンス', 'in.left': '残り時間', single: '接続 1 本',
+    in: 'いま許可している相手', 'in.none': '誰にも許可していません。すべてのドアが閉じています。', 'in.nobody': '手動またはシーケンス', 'in.left': '残り時間', single: '接続 1 本',
     revoke: '取り消す', 'revoke.sure': '終了して接続も切る', 'revoke.done': '許可 {n} 件を終了し、接続 {cut} 本を切断しました。', 'sure.again': '5 秒以内にもう一度押してください。元に戻せません。',
     client: 'クライアント', source: '送信元', door: 'ドア', reason: '理由', kind: '種類', name: '名前', for: '期間', until: '{time} まで', ago: '{span}前', never: 'なし', now: '現在', times: '{n} 回', more: 'ほか {n} 件',
 
@@ -74,7 +74,7 @@ export const texts = {
     timeline: 'ノック', 'timeline.span': '表示する期間', 'timeline.partial': '件数が多いため、{from} より前の棒は一部しか数えていません。', 'span.900': '15 分', 'span.3600': '1 時間', 'span.21600': '6 時間', 'span.86400': '24 時間', 'span.604800': '7 日間',
     earlier: '前へ', later: '次へ', live: 'ライブ', 'live.on': 'ライブ', 'live.off': '停止中',
     'lane.opened': '開いた', 'lane.refused': '拒否した', 'lane.touched': '閉じたポートへの接触', 'chart.label': 'ノックの推移', 'chart.choose': '棒を指すか、矢印キーで選んでください。Enter キーでジャーナルを表示します。', 'chart.bar': '{from} ～ {until}: 開いた {opened}、拒否した {refused}、閉じたポートへのパケット {touched}',
-    reasons: 'ノックを拒否した理由', latest: '最近の出来事', 'latest.none': 'このページを開いてからの出来事はありません。', 'latest.journal': 'すべての記録はジャーナルにあります', sampled: '毎秒 {n} 件の出来事があります。一覧は最新の {shown} 件を毎秒 4 回表示します。棒グラフはすべてを数えます。', missed: '{n} 件の出来事はここに届きませんでした。棒グラフはジャーナルから補います。',
+    reasons: 'ノックを拒否した理由', latest: '最近の出来事', 'latest.none': 'まだ何も起きていません。', 'latest.journal': 'すべての記録はジャーナルにあります', sampled: '毎秒 {n} 件の出来事があります。一覧は最新の {shown} 件を毎秒 4 回表示します。棒グラフはすべてを数えます。', missed: '{n} 件の出来事はここに届きませんでした。棒グラフはジャーナルから補います。',
     heard: '直近 10 秒間: 開いた {opened}、拒否した {refused}、閉じたポートへのパケット {touched}',
 
     'kind.grant': '許可', 'kind.refusal': '拒否', 'kind.expiry': '終了', 'kind.revocation': '取り消し', 'kind.use': '使用', 'kind.contacts': '接触', 'kind.ban': '締め出し', 'kind.login': 'ログイン', 'kind.finding': '検出事項', 'kind.ack': '確認', 'kind.enrolment': '登録', 'kind.reload': '再読み込み', 'kind.start': '開始', 'kind.stop': '停止', 'kind.repair': '修復', 'kind.overload': '過負荷', 'kind.clock': '時計', 'kind.key': 'サーバー鍵', 'kind.failure': '失敗', 'kind.drill': '演習', 'kind.asked': '許可の依頼', 'kind.allowed': '依頼を承認', 'kind.declined': '依頼を拒否', 'kind.over': '（終了）',
@@ -82,7 +82,7 @@ export const texts = {
     'doors.all': 'すべてのドア', 'doors.none': 'ありません。', 'doors.now': '状態', 'doors.open': '{n} 件の許可', 'doors.closed': '閉', ports: 'ポート', 'open-for': '開いている時間', hours: '利用時間', 'hours.always': '常時', 'hours.closed': '時間外', sequence: 'シーケンス', ways: '開き方', dropped: '拒否したパケット',
     old: '{span}前に更新', 'old.unknown': '更新日は不明', overdue: '期限切れ', due: '更新期限 {time}',
     open: '開く', 'open.title': 'ドアを開く', 'open.source': 'アドレス', 'open.mine': '自分（{address}）', 'open.done': 'ドア {door} を {source} に {time} まで開きました。',
-    'clients.all': 'すべてのクライアント', 'clients.none': 'ありません。', 'clients.last': '最後の許可', 'clients.in': '接続中', secret: '鍵と秘密', expires: '有効期限', remove: '削除', 'remove.sure': '本当に削除する', 'remove.done': '{client} を削除し、その許可を終了しました。', filter: '絞り込み',
+    'clients.all': 'すべてのクライアント', 'clients.none': 'ありません。', 'clients.last': '最後の許可', 'clients.in': '許可中', secret: '鍵と秘密', expires: '有効期限', remove: '削除', 'remove.sure': '本当に削除する', 'remove.done': '{client} を削除し、その許可を終了しました。', filter: '絞り込み',
     all: 'すべて', apply: '表示', clear: '絞り込みを解除', 'journal.entries': '記録（新しい順）', 'journal.none': '該当する記録はありません。', 'journal.earlier': 'さらに前の記録', 'journal.all': '{since} ～ {until} に限らない',
     why: '理由: {of}', 'why.title': '記録を調べる', 'why.journal': 'ジャーナルで見る', 'why.now': '現在の許可', 'why.closed': '開いているドアはありません。', 'why.reasons': '判断とその理由', 'why.none': 'この 24 時間に、拒否や取り消しはありません。', 'why.silent': 'この 24 時間の記録はありません。パケットが届いていないか、別のアドレスから届いています。',
     ban: '締め出す', 'ban.title': '送信元を締め出す', 'ban.this': 'このアドレスを締め出す', 'ban.sure': '今すぐ締め出す', 'ban.done': '{source} を締め出しました。', 'ban.usual': '設定どおり', 'bans.all': '締め出し中の送信元', 'bans.none': '締め出し中の送信元はありません。', 'bans.until': '期限', unban: '解除', 'unban.sure': '締め出しを解除する', 'unban.done': '{source} の締め出しを解除しました。',
