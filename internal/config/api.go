@@ -5,6 +5,10 @@ import (
 	"errors"
 	"net/netip"
 	"regexp"
+	"strings"
+	"unicode"
+
+	"github.com/pelletier/go-toml/v2/unstable"
 )
 
 // API says what others may ask the daemon: users of this host, and other systems over
@@ -20,8 +24,16 @@ type API struct {
 	ActToken  string         // absolute; with its token, an operator's work may be done
 	AskToken  string         // absolute; with its token, an operator may be asked to let others in
 	ListToken string         // absolute; with its token, those may be read who may use polled doors
+	CAEP      CAEP           // whose word on sessions and devices counts
 	TLSCert   string         // absolute; empty: no TLS, on loopback only
 	TLSKey    string         // absolute
+}
+
+// CAEP is the issuer of security events (OpenID CAEP) that is believed.
+type CAEP struct {
+	Issuer   string // empty: none
+	Audience string // for whom its tokens are
+	KeyFile  string // absolute; its public keys
 }
 
 // HasUsers reports whether users of the host have rights of their own.
@@ -34,6 +46,7 @@ func (l *loader) readAPI(t *table) {
 	a := API{
 		View: list(s, "view", users, once(parseUser)), Act: list(s, "act", users, once(parseUser)),
 		Ask: list(s, "ask", users, once(parseUser)), AskToken: readPath(s, "ask_token_file", ""),
+		CAEP:      CAEP{Issuer: readWord(s, "caep_issuer"), Audience: readWord(s, "caep_audience"), KeyFile: readPath(s, "caep_key_file", "")},
 		TokenFile: readPath(s, "token_file", ""), ViewToken: readPath(s, "view_token_file", ""),
 		ActToken: readPath(s, "act_token_file", ""), ListToken: readPath(s, "list_token_file", ""),
 		TLSCert: readPath(s, "tls_cert", ""), TLSKey: readPath(s, "tls_key", ""),
@@ -51,7 +64,11 @@ func (l *loader) readAPI(t *table) {
 
 // checkAPI checks what the keys say together.
 func checkAPI(s *section, a API, listens bool) {
-	token := cmp.Or(a.TokenFile, a.ViewToken, a.ActToken, a.ListToken, a.AskToken)
+	c := a.CAEP
+	if set := cmp.Or(c.Issuer, c.Audience, c.KeyFile) != ""; set && (c.Issuer == "" || c.Audience == "" || c.KeyFile == "") {
+		s.errorf(s.table.place, "caep_issuer, caep_audience and caep_key_file go together: set all three")
+	}
+	token := cmp.Or(c.KeyFile, a.TokenFile, a.ViewToken, a.ActToken, a.ListToken, a.AskToken)
 	switch {
 	case !listens && cmp.Or(token, a.TLSCert, a.TLSKey) != "":
 		s.errorf(s.table.place, "listen is missing: tokens and certificates mean nothing without it")
@@ -69,6 +86,29 @@ func checkAPI(s *section, a API, listens bool) {
 		}
 		seen[f.path] = f.key
 	}
+}
+
+// readWord reads what an issuer of tokens calls itself, or others.
+func readWord(s *section, key string) string {
+	const want = `a text without spaces of at most 512 characters, such as "https://idp.example.com/"`
+	v := s.scalar(key, unstable.String, want)
+	if v == nil {
+		return ""
+	}
+	if _, err := parseSubject(v.text); err != nil || strings.ContainsRune(v.text, ' ') {
+		s.bad(key, v, want)
+		return ""
+	}
+	return v.text
+}
+
+// parseSubject reads how an issuer of security events calls a user or a device.
+func parseSubject(text string) (string, error) {
+	const most = 512 // bytes, as package caep has it
+	if text == "" || len(text) > most || strings.TrimSpace(text) != text || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return "", errors.New(`want what the issuer calls the user or the device, such as "alice@example.com"`)
+	}
+	return text, nil
 }
 
 // userName is what useradd takes, and numbers; with "@" before it, a group.

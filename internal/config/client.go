@@ -29,6 +29,7 @@ func (l *loader) readClient(t *table) {
 		Hours:    readHours(s),
 		Most:     s.count("max_grants", 0, 1, 1000),
 		STUN:     s.boolean("stun", false),
+		CAEP:     list(s, "caep", `what the issuer of security events calls the client, in quotes, such as ["alice@example.com"]`, once(parseSubject)),
 		Suites:   list(s, "suites", `names of suites in quotes, such as ["mlkem768-x25519"]`, once(key.ParseSuite)),
 	}
 	l.checkSTUN(s, &c)

@@ -143,6 +143,7 @@ type Client struct {
 	Hours    Hours         // when it may open doors; zero: always
 	Most     int           // grants at a time; 0: any number
 	STUN     bool          // its messages may come in STUN
+	CAEP     []string      // what the issuer of security events calls it, beside its label
 	Suites   []key.Suite   // that its messages may have; empty: all
 	Place    Place
 }

@@ -193,7 +193,7 @@ func TestLoadRefuses(t *testing.T) {
 		{doors(aDoor) + "\nclient=[{name='bob', doors=['ssh'], key='" + aKey + "', expires=2027-01-31T18:00:00}]", `:2: client "bob": expires = 2027-01-31T18:00:00: ` + wantDate},
 		{doors(aDoor) + "\nclient=[{name='bob', doors=['ssh'], key='" + aKey + "', expires=18:00:00}]", `:2: client "bob": expires = 18:00:00: ` + wantDate},
 		{doors(aDoor) + "\nclient=[{name='bob', doors=['ssh'], key='" + aKey + "', max_open='25h'}]", `:2: client "bob": max_open = "25h": want 1s to 24h`},
-		{doors(aDoor) + "\nclient=[{name='bob', doors=['ssh'], key='" + aKey + "', colour='x'}]", `:2: client "bob": unknown key "colour": want changed, doors, expires, from, fwknop, hours, key, label, max_grants, max_open, name, rotating, rotating_previous, rotating_previous_until, single, stun or suites`},
+		{doors(aDoor) + "\nclient=[{name='bob', doors=['ssh'], key='" + aKey + "', colour='x'}]", `:2: client "bob": unknown key "colour": want caep, changed, doors, expires, from, fwknop, hours, key, label, max_grants, max_open, name, rotating, rotating_previous, rotating_previous_until, single, stun or suites`},
 	} {
 		name, _, _ := strings.Cut(strings.TrimPrefix(c.want, ":"), "want")
 		t.Run(name, func(t *testing.T) { refuses(t, tree("sallyport.toml", c.toml), main+c.want) })

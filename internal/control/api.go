@@ -23,8 +23,9 @@ import (
 type API struct {
 	Address   string // and port
 	Tokens    []Token
-	Cert, Key string // PEM files; empty: no TLS
-	Full      func() // called when there are more connections than are served; must not block; may be nil
+	Cert, Key string       // PEM files; empty: no TLS
+	Events    http.Handler // at /v1/caep, of those whose tokens say by themselves who they are; nil: there is none
+	Full      func()       // called when there are more connections than are served; must not block; may be nil
 }
 
 // Token is a file with a token of at least 32 characters, and what those may do who
@@ -98,7 +99,7 @@ func newAPI(under net.Listener, a API, handler Handler, log *slog.Logger) (*Serv
 	}
 	s := newServer(listener, handler, log)
 	s.greeting, s.remember = greeting, rememberConn
-	s.under, s.tcp = under, true
+	s.under, s.tcp, s.events = under, true, a.Events
 	s.knows = (&guard{tokens: a.Tokens, log: log}).knows
 	s.prove = func(r *http.Request) {
 		if c, ok := r.Context().Value(connKey{}).(net.Conn); ok {

@@ -299,3 +299,19 @@ func TestOneStrangerHasAFewConnections(t *testing.T) {
 		}
 	}
 }
+
+// Security events are delivered beside the verbs, without a token of ours, where they are
+// taken; and open no other path.
+func TestEventsBesideTheVerbs(t *testing.T) {
+	taken := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusAccepted) })
+	at := "http://" + offer(t, API{Tokens: revoking(secret(t, token)), Events: taken}, &fake{})
+	for path, want := range map[string]int{"/v1/caep": 202, "/v1/caep/": 401, "/v1/caep/../revoke": 401, "/caep": 401, "/v1/revoke": 401} {
+		if status, text := ask(t, http.DefaultClient, "POST", at+path, "", "{}"); status != want {
+			t.Errorf("%s: %d %s", path, status, text)
+		}
+	}
+	without := "http://" + offer(t, API{Tokens: revoking(secret(t, token))}, &fake{})
+	if status, text := ask(t, http.DefaultClient, "POST", without+"/v1/caep", "Bearer "+token, "{}"); status != 404 {
+		t.Errorf("where none are taken: %d %s", status, text)
+	}
+}

@@ -40,6 +40,7 @@ type Server struct {
 	under    net.Listener              // of the API, without limits and TLS
 	knows    func(*http.Request) asker // who asks, and what he may do
 	prove    func(*http.Request)       // notes that a right was shown
+	events   http.Handler              // beside the verbs; nil: there is none
 	tcp      bool                      // it is the API: what needs Admin is not there
 	rights   func(Caller) Rights
 	open     atomic.Bool  // the socket was open to all users, if only for a moment

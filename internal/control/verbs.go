@@ -106,7 +106,25 @@ func (s *Server) routes(work, stop context.Context) http.Handler {
 		}
 	}
 	mux.nothingElse("there are " + strings.Join(places[:len(places)-1], ", ") + " and " + places[len(places)-1])
-	return s.checked(mux)
+	return s.beside(s.checked(mux))
+}
+
+// EventsPath is where security events are delivered. It is no verb: who delivers one has no
+// right here, and its token no other use.
+const EventsPath = version + "/caep"
+
+// beside serves security events, where they are taken.
+func (s *Server) beside(next http.Handler) http.Handler {
+	if s.events == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == EventsPath {
+			s.events.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // checked finds out who asks. What each may do is checked by the verbs; those who may

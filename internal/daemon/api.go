@@ -23,7 +23,7 @@ func (d *Daemon) apiServices(c *change) []services.Service {
 	if !a.Listen.IsValid() {
 		return nil
 	}
-	settings := control.API{Address: a.Listen.String(), Cert: a.TLSCert, Key: a.TLSKey, Full: d.apiFull}
+	settings := control.API{Address: a.Listen.String(), Cert: a.TLSCert, Key: a.TLSKey, Full: d.apiFull, Events: d.securityEvents(a.CAEP)}
 	for _, t := range []control.Token{{File: a.TokenFile, Rights: control.Revoke}, {File: a.ListToken, Rights: control.Lists},
 		{File: a.ViewToken, Rights: control.Viewer}, {File: a.ActToken, Rights: control.Actor},
 		{File: a.AskToken, Rights: control.Asking}} {
@@ -31,7 +31,7 @@ func (d *Daemon) apiServices(c *change) []services.Service {
 			settings.Tokens = append(settings.Tokens, t)
 		}
 	}
-	return []services.Service{{Subject: "api", Key: fmt.Sprintf("API %q %v", []string{settings.Address, settings.Cert, settings.Key}, settings.Tokens), Open: func() (services.Opened, error) {
+	return []services.Service{{Subject: "api", Key: fmt.Sprintf("API %q %v %q", []string{settings.Address, settings.Cert, settings.Key}, settings.Tokens, a.CAEP), Open: func() (services.Opened, error) {
 		server, err := d.offerAPI(c, settings)
 		if err != nil {
 			return services.Opened{}, err

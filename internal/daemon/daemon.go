@@ -22,6 +22,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"sallyport/internal/caep"
 	"sallyport/internal/config"
 	"sallyport/internal/consent"
 	"sallyport/internal/control"
@@ -113,6 +114,7 @@ type Daemon struct {
 	problems *problems.List
 	messages atomic.Pointer[messages.Messages] // nil until SPA is on
 	memory   atomic.Pointer[memory.Memory]     // nil if nothing needs it and it could not be opened
+	tokens   caep.Seen                         // of security events
 	consent  consent.Book                      // to a drill from elsewhere
 	keys     key.Keyring                       // the server keys in use
 
