@@ -17,6 +17,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/enrolled"
+	"sallyport/internal/fleet/roll"
 	"sallyport/internal/inert"
 	"sallyport/internal/passkey"
 	"sallyport/internal/sequence"
@@ -46,7 +47,10 @@ func newClientAdd(std stdio) *cobra.Command {
 Nothing is written that the configuration would not accept.
 
 With --rotating the client gets a secret for rotating sequences, which is part of its profile. With --host, too,
-it is shown as a QR code if standard error is a terminal.`,
+it is shown as a QR code if standard error is a terminal.
+
+With --fleet an operator signs the client into the roll of the fleet, from any machine, and it may knock at all
+gates; --profiles writes its profile for each of them.`,
 		Args: args(cobra.ExactArgs(1)),
 	}
 	path := configFlag(cmd)
@@ -58,9 +62,14 @@ it is shown as a QR code if standard error is a terminal.`,
 	e.flags(cmd)
 	cmd.Flags().BoolVar(&e.browser, "browser", false, "the key is that of a pocket page: take its messages as browsers send them (see sallyport page)")
 	cmd.Flags().StringArrayVar(&e.suites, "suite", nil, "a `SUITE` that its messages may have: mlkem768-x25519 or x25519 (may be repeated; default: each)")
+	f := fleetFlag(cmd, std, "sign the client into the roll: it may knock at all gates of the fleet")
+	f.placeFlags(cmd)
 	cmd.Flags().BoolVar(&e.reuse, "reuse", false, "if a client has this key already, leave it as it is and print its profile")
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
 		e.name = list[0]
+		if err := f.alone(cmd, "host", "reuse", "suite", "config"); err != nil {
+			return err
+		}
 		if *host != "" {
 			if err := checkHost(*host); err != nil {
 				return err
@@ -68,6 +77,9 @@ it is shown as a QR code if standard error is a terminal.`,
 		}
 		if err := e.complete(cmd, std, *rotating); err != nil {
 			return err
+		}
+		if f.on {
+			return e.addToFleet(cmd.Context(), f)
 		}
 		if *host == "" {
 			return e.add(cmd.Context(), std.out, *path)
@@ -222,4 +234,54 @@ func (e *enrolment) printProfile(std stdio, path, host string) error {
 		return hinted{fmt.Errorf("print the profile: %w", err), "the client is enrolled; this prints it again: sallyport client profile " + e.name + " --host " + p.Host}
 	}
 	return nil
+}
+
+// member returns what the roll is to hold of a new client, but for its secret.
+func (e *enrolment) member(f *forFleet) (roll.Client, error) {
+	c := roll.Client{Name: e.name, Doors: e.doors, Gates: f.gates, Groups: f.groups, Single: e.single, STUN: e.browser}
+	if e.key != "" {
+		k, err := config.ParseKey(e.key)
+		if err != nil {
+			return c, fmt.Errorf("the key: %w", err)
+		}
+		c.Key, c.STUN = roll.KeyText(k), e.browser || passkey.IsType(k.Type())
+	}
+	for _, text := range e.from {
+		p, err := parseSource(text)
+		if err != nil {
+			return c, usageError{fmt.Errorf("--from %q: %w", text, err)}
+		}
+		c.From = append(c.From, p)
+	}
+	if e.expires != "" {
+		c.Expires = expiryOf(e.expires).UTC().Truncate(time.Second)
+	}
+	if e.maxOpen != "" {
+		var d durationFlag
+		if err := d.Set(e.maxOpen); err != nil {
+			return c, usageError{err}
+		}
+		c.MaxOpen = time.Duration(d).Truncate(time.Second)
+	}
+	return c, nil
+}
+
+// addToFleet enrols a client at all gates.
+func (e *enrolment) addToFleet(ctx context.Context, f *forFleet) error {
+	c, err := e.member(f)
+	if err != nil {
+		return err
+	}
+	d, err := openFleet(ctx)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := f.placed(d); err != nil {
+		return err
+	}
+	if err := d.Give(&c, e.secret); err != nil {
+		return err
+	}
+	return f.enrol(ctx, d, roll.ClientAdd{Client: c}, c, e.secret)
 }

@@ -145,15 +145,6 @@ func (i *invitation) request(now time.Time) (q control.InviteRequest, seed []byt
 	return q, private.Seed(), err
 }
 
-// expiryOf reads a date that sensible has checked.
-func expiryOf(text string) time.Time {
-	if t, err := time.Parse(time.DateOnly, text); err == nil {
-		return t
-	}
-	t, _ := time.Parse(time.RFC3339, text)
-	return t.UTC()
-}
-
 // linkDoors are the doors as the link names them, groups as groups.
 func linkDoors(cfg *config.Config, names []string) (list []invite.Door) {
 	for _, name := range names {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"cmp"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"time"
@@ -12,13 +13,33 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/enrolled"
+	"sallyport/internal/fleet/roll"
 )
 
 func newClientList(std stdio) *cobra.Command {
-	return newListing(std, "List clients, and what they may open", "  sallyport client list --json", listedClients,
-		[]any{"CLIENT", "DOORS", "KEY", "ROTATING", "FWKNOP", "EXPIRES", "LABEL", "DEFINED AT"}, func(c listedClient) []any {
-			return []any{c.Name, strings.Join(c.Doors, " "), keyOrInvite(c), yesNo(c.Rotating), yesNo(c.Fwknop), cmp.Or(c.Expires, "never"), orDash(c.Label), c.Place}
-		})
+	header := []any{"CLIENT", "DOORS", "KEY", "ROTATING", "FWKNOP", "EXPIRES", "LABEL", "DEFINED AT"}
+	cells := func(c listedClient) []any {
+		return []any{c.Name, strings.Join(c.Doors, " "), keyOrInvite(c), yesNo(c.Rotating), yesNo(c.Fwknop), cmp.Or(c.Expires, "never"), orDash(c.Label), c.Place}
+	}
+	cmd := newListing(std, "List clients, and what they may open", "  sallyport client list --json\n  sallyport client list --fleet", listedClients, header, cells)
+	here, fleet := cmd.RunE, cmd.Flags().Bool("fleet", false, "those of the fleet, as its operators have signed them")
+	cmd.RunE = func(cmd *cobra.Command, words []string) error {
+		if !*fleet {
+			return here(cmd, words)
+		}
+		members, err := fleetClients(cmd.Context())
+		if err != nil {
+			return err
+		}
+		list := []listedClient{}
+		for _, m := range members {
+			list = append(list, listedMember(m))
+		}
+		asJSON, _ := cmd.Flags().GetBool("json") // a listing has it
+		printListing(std, asJSON, list, header, cells)
+		return nil
+	}
+	return cmd
 }
 
 // listedClient is a client as it is shown.
@@ -61,4 +82,14 @@ func keyOrInvite(c listedClient) string {
 		return "open invite until " + c.Invite
 	}
 	return cmp.Or(c.Key, "none")
+}
+
+// listedMember is a client of the fleet as it is shown.
+func listedMember(m roll.Member) listedClient {
+	k, _ := m.PublicKey() // it is in the roll
+	place := fmt.Sprintf("the fleet, entry %d", m.Since)
+	if m.Revoked {
+		place = "the fleet, revoked"
+	}
+	return listedClient{Name: m.Name, Label: m.Label, Doors: m.Doors, Key: keyText(k), Rotating: m.Secrets != roll.Hash{}, Expires: expiry(m.Expires), Place: place}
 }

@@ -23,14 +23,24 @@ func newClientRemove(std stdio) *cobra.Command {
 		Long: `Removes conf.d/client-NAME.toml, which sallyport client add has written, and has the daemon forget the
 client. A client that has enrolled itself with an invite is removed too, and an open invite is taken
 back. Clients that are defined elsewhere are removed there. Connections under way go on, unless
---cut ends those that the client's grants have let in; the exit status is then 1 if there were none.`,
+--cut ends those that the client's grants have let in; the exit status is then 1 if there were none.
+
+With --fleet an operator takes the client out of the roll of the fleet: its grants and connections end at
+all gates. The exit status is 1 until each of them has said so.`,
 		Example: "  sallyport client remove alice\n  sallyport client remove alice --cut",
 		Args:    args(cobra.ExactArgs(1)),
 	}
 	path := configFlag(cmd)
 	force := cmd.Flags().Bool("force", false, "even if nobody else can open the door of this session from here")
 	cut := cmd.Flags().Bool("cut", false, "end the client's connections too")
+	f := fleetFlag(cmd, std, "take the client out of the roll of the fleet")
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
+		if err := f.alone(cmd, "force", "cut", "config"); err != nil {
+			return err
+		}
+		if f.on {
+			return f.removeFromFleet(cmd.Context(), list[0])
+		}
 		file, err := clientFile(*path, list[0])
 		if err != nil {
 			return err

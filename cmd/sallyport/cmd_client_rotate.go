@@ -26,7 +26,15 @@ has only a key gets its first one with --rotating. The client's SSH key stays as
 	rotating := cmd.Flags().Bool("rotating", false, "give a first secret to a client that has only a key: one more way in")
 	var r rotation
 	r.flags(cmd, "secret")
+	f := fleetFlag(cmd, std, "give a client of the fleet a new secret at all gates; the old one ends at once")
+	f.profileFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
+		if err := f.alone(cmd, "keep", "config"); err != nil {
+			return err
+		}
+		if f.on {
+			return f.rotateInFleet(cmd.Context(), list[0], *rotating)
+		}
 		if err := checkKeep(r.keep); err != nil {
 			return err
 		}

@@ -73,3 +73,12 @@ func checkExpires(text string, now time.Time) error {
 	}
 	return usageError{hinted{fmt.Errorf("--expires %q: want a date such as 2027-01-31 (UTC) or 2027-01-31T18:00:00+01:00", text), next}}
 }
+
+// expiryOf reads a date that sensible has checked.
+func expiryOf(text string) time.Time {
+	if t, err := time.Parse(time.DateOnly, text); err == nil {
+		return t
+	}
+	t, _ := time.Parse(time.RFC3339, text)
+	return t.UTC()
+}

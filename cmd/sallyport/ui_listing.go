@@ -19,18 +19,21 @@ func newListing[T any](std stdio, short, example string, list func(*config.Confi
 		if err != nil {
 			return err
 		}
-		entries := list(cfg)
-		if *asJSON {
-			printJSON(std.out, entries)
-			return nil
-		}
-		table(std.out, func(row func(...any)) {
-			row(header...)
-			for _, e := range entries {
-				row(cells(e)...)
-			}
-		})
+		printListing(std, *asJSON, list(cfg), header, cells)
 		return nil
 	}
 	return cmd
+}
+
+func printListing[T any](std stdio, asJSON bool, entries []T, header []any, cells func(T) []any) {
+	if asJSON {
+		printJSON(std.out, entries)
+		return
+	}
+	table(std.out, func(row func(...any)) {
+		row(header...)
+		for _, e := range entries {
+			row(cells(e)...)
+		}
+	})
 }
