@@ -22,7 +22,10 @@ func newClientProfile(std stdio) *cobra.Command {
 		Use:   "profile NAME --host HOST",
 		Short: "Print what a client needs to know of this server",
 		Long: `Prints a profile, which the client reads with "sallyport add". It holds the server's public key,
-which is for clients only: anyone who has it can make the server do work, though never open a door.`,
+which is for clients only: anyone who has it can make the server do work, though never open a door.
+
+With --fleet the profiles of a client of the fleet are written, one for each gate, from any machine of an operator.
+A secret for rotating sequences is not in them: client rotate --fleet makes profiles with one.`,
 		Example: "  sallyport client profile alice --host gate.example.org > alice.profile",
 		Args:    args(cobra.ExactArgs(1)),
 	}
@@ -33,7 +36,16 @@ which is for clients only: anyone who has it can make the server do work, though
 	forBrowsers := cmd.Flags().String("page", "", "print the link that adds this server to the pocket page at `URL` (see sallyport page)")
 	cmd.Flags().Lookup("page").NoOptDefVal = bareLink
 	cmd.MarkFlagsMutuallyExclusive("qr", "page")
+	f := &forFleet{signing: &signing{std: std}}
+	cmd.Flags().BoolVar(&f.on, "fleet", false, "write the profiles of a client of the fleet")
+	f.profileFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
+		if err := f.alone(cmd, "host", "port", "qr", "page", "config"); err != nil {
+			return err
+		}
+		if f.on {
+			return f.profilesOf(cmd.Context(), list[0])
+		}
 		if *host == "" {
 			return usageError{hinted{errors.New("--host is missing"), "usage: " + cmd.UseLine()}}
 		}

@@ -152,7 +152,7 @@ func (r *rekeying) run(ctx context.Context, cfg *config.Config) error {
 	before, there := v.Gates[cfg.Gate.Name]
 	switch {
 	case there && before.Key.Equal(next.Public()) && !r.same: // an operator was faster than this command
-		return r.take(cfg, folder)
+		return r.take(ctx, cfg, folder)
 	case !there || !before.Key.Equal(old.Public()):
 		return hinted{errors.New("the roll does not name this gate with the key that it has"), "an operator invites it again: sallyport fleet invite " + cfg.Gate.Name}
 	}
@@ -170,7 +170,7 @@ func (r *rekeying) run(ctx context.Context, cfg *config.Config) error {
 	if err := awaitGate(ctx, r.std, s, pin, gate, time.Duration(r.wait)); err != nil {
 		return err
 	}
-	return r.take(cfg, folder)
+	return r.take(ctx, cfg, folder)
 }
 
 // key returns the key that the gate is to have.
@@ -206,10 +206,13 @@ func (r *rekeying) gate(cfg *config.Config, before roll.Gate, next ed25519.Priva
 }
 
 // take puts the new key into use.
-func (r *rekeying) take(cfg *config.Config, folder kept.Folder) error {
+func (r *rekeying) take(ctx context.Context, cfg *config.Config, folder kept.Folder) error {
 	if err := folder.TakeNextKey(); err != nil {
 		return advise(err)
 	}
-	fmt.Fprintf(r.std.out, "gate %q has its new key; a running daemon takes it into use when it is started again: systemctl restart sallyport\n", cfg.Gate.Name)
+	if err := reloadIfRunning(ctx, r.std.out, cfg, false); err != nil {
+		return fmt.Errorf("the new key is saved, but not in use: %w", err)
+	}
+	fmt.Fprintf(r.std.out, "gate %q signs with its new key\n", cfg.Gate.Name)
 	return nil
 }

@@ -129,6 +129,32 @@ func (f *forFleet) profiles(d *desk.Desk, c roll.Client, secret sequence.Secret)
 	return nil
 }
 
+// profilesOf writes the profiles of a client that is in the roll.
+func (f *forFleet) profilesOf(ctx context.Context, name string) error {
+	if f.folder == "" {
+		return usageError{errors.New("--profiles is needed: the folder for the profiles")}
+	}
+	d, err := openFleet(ctx)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	m, err := f.member(d, name)
+	if err != nil {
+		return err
+	}
+	return f.profiles(d, m.Client, sequence.Secret{})
+}
+
+// member returns a client of the roll.
+func (f *forFleet) member(d *desk.Desk, name string) (roll.Member, error) {
+	m, there := d.View.Clients[name]
+	if !there {
+		return m, unknown("client of the fleet", name, desk.Names(d.View.Clients), "sallyport client list --fleet lists them")
+	}
+	return m, nil
+}
+
 // removeFromFleet takes a client out of the roll. That ends its grants everywhere.
 func (f *forFleet) removeFromFleet(ctx context.Context, name string) error {
 	d, err := openFleet(ctx)
@@ -136,9 +162,9 @@ func (f *forFleet) removeFromFleet(ctx context.Context, name string) error {
 		return err
 	}
 	defer d.Close()
-	m, there := d.View.Clients[name]
-	if !there {
-		return unknown("client of the fleet", name, desk.Names(d.View.Clients), "sallyport client list --fleet lists them")
+	m, err := f.member(d, name)
+	if err != nil {
+		return err
 	}
 	missing, err := f.change(ctx, f.std.out, d, roll.ClientRemove{Name: name})
 	if err != nil {
@@ -168,8 +194,8 @@ func (f *forFleet) revokeInFleet(ctx context.Context, name string, lift bool) er
 		return err
 	}
 	defer d.Close()
-	if _, there := d.View.Clients[name]; !there {
-		return unknown("client of the fleet", name, desk.Names(d.View.Clients), "sallyport client list --fleet lists them")
+	if _, err := f.member(d, name); err != nil {
+		return err
 	}
 	var c roll.Change = roll.Revoke{Name: name}
 	if lift {
@@ -193,11 +219,11 @@ func (f *forFleet) rotateInFleet(ctx context.Context, name string, first bool) e
 		return err
 	}
 	defer d.Close()
-	m, there := d.View.Clients[name]
-	switch {
-	case !there:
-		return unknown("client of the fleet", name, desk.Names(d.View.Clients), "sallyport client list --fleet lists them")
-	case m.Secrets == roll.Hash{} && !first:
+	m, err := f.member(d, name)
+	if err != nil {
+		return err
+	}
+	if (m.Secrets == roll.Hash{}) && !first {
 		return hinted{fmt.Errorf("client %q has no secret for rotating sequences", name), "--rotating gives it a first one"}
 	}
 	c, secret := m.Client, newSecret()

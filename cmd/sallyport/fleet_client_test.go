@@ -63,6 +63,10 @@ func TestClientsOfAFleet(t *testing.T) {
 	if p, err2 := client.ParseProfile(text); err != nil || err2 != nil || p.Host != "192.0.2.1" || p.ServerKey == "" {
 		t.Errorf("the profile: %v, %v", err, err2)
 	}
+	w.run(true, "", "client", "profile", "carol", "--fleet", "--profiles", filepath.Join(w.home, "again"))
+	if again, err := os.ReadFile(filepath.Join(w.home, "again", "tokyo-1.profile")); err != nil || string(again) != string(text) {
+		t.Errorf("the profile, once more: %v", err)
+	}
 	if out := w.run(true, "", "client", "list", "--fleet"); !strings.Contains(out, "carol") || !strings.Contains(out, "2099-01-31") {
 		t.Errorf("list: %s", out)
 	}
