@@ -115,6 +115,9 @@ type Door struct {
 	Widen6   int            // the same for IPv6, 32 to 127
 	Polled   time.Duration  // how often other firewalls read who may use it; 0: nobody may read that
 
+	Shared        string // group of gates of the fleet that open it together; empty: this gate alone
+	SharedUnbound bool   // also for messages that name no address
+
 	WithoutFleet time.Duration // how long it opens for clients of the fleet while etcd is away; default 24h
 
 	Previous      []packet.Port // the sequence before, which opens too until PreviousUntil; empty: none

@@ -115,14 +115,37 @@ func readWithoutFleet(s *section) time.Duration {
 	return d
 }
 
+// readGroupName reads the group of gates that open a door together.
+func readGroupName(s *section) string {
+	const want = `the name of a group of gates in the fleet, such as "edge"`
+	v := s.scalar("shared", unstable.String, want)
+	if v == nil {
+		return ""
+	}
+	if !ValidName(v.text) {
+		s.bad("shared", v, want)
+	}
+	return v.text
+}
+
 // checkFleet checks what the fleet needs of other sections, and what needs the fleet.
 func (l *loader) checkFleet() {
 	if l.config.Fleet.On() && l.config.Gate.Name == "" {
 		l.fleet.errorf(l.fleet.at("endpoints"), "a gate of a fleet has a name: set name in [gate]")
 	}
 	for _, s := range l.doors {
-		if s.table.values["without_fleet"] != nil && !l.config.Fleet.On() {
-			s.errorf(s.at("without_fleet"), "without_fleet means nothing without [fleet]: remove it, or set endpoints there")
+		for _, key := range []string{"without_fleet", "shared"} {
+			if s.table.values[key] != nil && !l.config.Fleet.On() {
+				s.errorf(s.at(key), "%s means nothing without [fleet]: remove it, or set endpoints there", key)
+			}
+		}
+	}
+	for i, d := range l.config.Doors {
+		switch s := l.doors[i]; {
+		case d.SharedUnbound && d.Shared == "":
+			s.errorf(s.at("shared_unbound"), "shared_unbound means nothing without shared")
+		case d.Shared != "" && d.Single:
+			s.errorf(s.at("shared"), "shared: one connection alone cannot be counted at several gates: remove single, or shared")
 		}
 	}
 }

@@ -50,6 +50,9 @@ func TestLoadRefuses(t *testing.T) {
 		{"fleet.endpoints = ['127.0.0.1:2379']", `:1: fleet: a gate of a fleet has a name: set name in [gate]`},
 		{fleetOn + "[[door]]\nname='ssh'\nports=['tcp/22']\nwithout_fleet = '1s'", `:6: door "ssh": without_fleet = "1s": want "open", "closed" or a duration such as "24h", 10s to 30d`},
 		{"[[door]]\nname='ssh'\nports=['tcp/22']\nwithout_fleet = '1h'", `:4: door "ssh": without_fleet means nothing without [fleet]: remove it, or set endpoints there`},
+		{"[[door]]\nname='ssh'\nports=['tcp/22']\nshared = 'edge'", `:4: door "ssh": shared means nothing without [fleet]: remove it, or set endpoints there`},
+		{fleetOn + "[[door]]\nname='ssh'\nports=['tcp/22']\nshared_unbound = true", `:6: door "ssh": shared_unbound means nothing without shared`},
+		{fleetOn + "[[door]]\nname='ssh'\nports=['tcp/22']\nsingle=true\nshared = 'edge'", `:7: door "ssh": shared: one connection alone cannot be counted at several gates: remove single, or shared`},
 		{"gate.name='a'\nfleet.endpoints = ['127.0.0.1']", `:2: fleet: endpoints: "127.0.0.1" is no server: want host and port, such as "etcd1.example.org:2379" or "[2001:db8::1]:2379"`},
 		{"gate.name='a'\nfleet.endpoints = ['127.1:2379']", `:2: fleet: endpoints: want the address or the name of a host, in small letters`},
 

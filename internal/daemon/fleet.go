@@ -15,6 +15,7 @@ import (
 	"sallyport/internal/fleet/certs"
 	"sallyport/internal/fleet/store"
 	"sallyport/internal/fleet/store/etcd"
+	"sallyport/internal/gate"
 	"sallyport/internal/key"
 )
 
@@ -22,7 +23,7 @@ import (
 // into force. A gate that stands alone has none.
 func (d *Daemon) openFleet(cfg *config.Config) {
 	d.fleet = fleet.Open(cfg, fleet.Around{
-		Changing: &d.trial.Changing, InForce: d.config.Load, Bring: d.bringLayers, End: d.endFor, Put: d.events.Put, Problems: d.problems,
+		Changing: &d.trial.Changing, InForce: d.config.Load, Bring: d.bringLayers, End: d.endFor, Put: d.events.Put, Decided: d.events.Decided, Give: d.giveElsewhere, Problems: d.problems,
 		Keys: func() key.Keyring { return d.keys }, Open: d.system.fleet, Version: d.opts.Version,
 	})
 }
@@ -112,4 +113,16 @@ func (d *Daemon) Revoke(ctx context.Context, q control.RevokeRequest) (control.R
 	}
 	answer.Waiting = !d.fleet.Taken(ctx, takenWithin)
 	return answer, err
+}
+
+// giveElsewhere gives what another gate of the fleet has given. The gate counts it from
+// now on.
+func (d *Daemon) giveElsewhere(now time.Time, g event.Grant, decision gate.Decision) {
+	opened, err := d.actor.Open(now, g, decision)
+	if err != nil {
+		return // which is an event
+	}
+	ctx, stop := context.WithTimeout(context.Background(), endedPatience)
+	defer stop()
+	_ = d.pump.Began(ctx, []event.Grant{opened})
 }

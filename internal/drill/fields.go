@@ -147,6 +147,8 @@ func Fields() []Field {
 		{"Doors[].Widen6", Taken, sayDecides},
 		{"Doors[].Polled", LeftOut, sayListens},
 		{"Doors[].WithoutFleet", LeftOut, sayNoFleet},
+		{"Doors[].Shared", LeftOut, sayNoFleet},
+		{"Doors[].SharedUnbound", LeftOut, sayNoFleet},
 		{"Doors[].Previous", Taken, sayDecidesSecret},
 		{"Doors[].PreviousUntil", Taken, sayDecides},
 		{"Doors[].Changed", LeftOut, sayRotationDue},

@@ -36,6 +36,7 @@ type Decision struct {
 	Record    Record              // to be kept, on disk, before anything else is done
 	Enrolment *enrolled.Enrolment // with KindEnrolment
 	Code      *askcode.Code       // with KindAsked: what the operator has to type
+	Carried   []byte              // the message, where a door that it opens is shared with other gates: see spa.Carried
 	Reply     *Reply              // to whom to report what came of it; nil: to nobody
 
 	Authenticated bool          // as of an event: a client has signed what led to this

@@ -288,7 +288,11 @@ func (m *messages) obey(now time.Time, p *packet.Packet, a arrival, message *spa
 		}
 		return d, nil
 	}
-	return m.give(now, asked{source: p.Src, client: client, doors: doors, seconds: h.Seconds, single: h.Single, proof: keyProof(client)}, d)
+	given, partly := m.give(now, asked{source: p.Src, client: client, doors: doors, seconds: h.Seconds, single: h.Single, proof: keyProof(client)}, d)
+	if given.Kind == event.KindGrant && !h.Single && slices.ContainsFunc(doors, func(door *config.Door) bool { return door.Shared != "" && (h.Bound || door.SharedUnbound) }) {
+		given.Carried = message.Carry()
+	}
+	return given, partly
 }
 
 // give opens what may be opened now, and refuses the rest.

@@ -43,6 +43,7 @@ type Around struct {
 	Bans     Bans
 	Admit    func(event.Grant) (release func(), why event.Reason, detail string) // asked right before a grant is given to a client; what it returns is called right after. Nil: all may have what was decided
 	Answer   func(*gate.Reply, spa.Ack) error                                    // does not wait for the client
+	Shared   func(gate.Decision, []event.Grant)                                  // takes what was given that other gates may give, too; nil: nothing is
 	Opened   func(time.Duration)                                                 // takes how long each grant took
 	Ended    func([]event.Grant)                                                 // takes the grants that ended early, or never began
 	Cut      func(whose func(event.Owner) bool)                                  // ends the connections that owners' grants have let in; does not wait
@@ -173,7 +174,7 @@ func (a *Actor) Open(now time.Time, g event.Grant, d gate.Decision) (event.Grant
 	if opened.Prefix != 0 {
 		ev.Detail += fmt.Sprintf(", to all of %s", opened.From())
 	}
-	if d.Detail != "" && d.Reason == event.ByOperator {
+	if d.Detail != "" {
 		ev.Detail += ", " + d.Detail
 	}
 	a.events.Put(ev)

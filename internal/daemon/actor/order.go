@@ -59,6 +59,7 @@ func (a *Actor) carryOut(o order) {
 func (a *Actor) give(now time.Time, d gate.Decision) (reply spa.Ack, silent bool) {
 	reply = spa.Ack{Time: now, Source: d.Source, Status: spa.Opened}
 	a.around.Bans.Pardon(now, d)
+	var given []event.Grant
 	for _, g := range d.Grants {
 		opened, err := a.Open(now, g, d) // the error is an event
 		if err != nil && d.Record.Message != nil {
@@ -68,9 +69,13 @@ func (a *Actor) give(now time.Time, d gate.Decision) (reply spa.Ack, silent bool
 			return spa.Ack{Time: now, Source: d.Source, Status: spa.Refused, Reason: spa.NotOpened}, false // the client knocks again
 		}
 		if err == nil {
+			given = append(given, opened)
 			reply.Doors = append(reply.Doors, spa.AckDoor{
 				ID: spa.DoorID(g.Door), For: opened.Until.Sub(now).Truncate(time.Second), Single: opened.Single})
 		}
+	}
+	if len(d.Carried) > 0 && len(given) > 0 && a.around.Shared != nil {
+		a.around.Shared(d, given)
 	}
 	return reply, false
 }

@@ -28,6 +28,7 @@ import (
 	"sallyport/internal/fleet/record"
 	"sallyport/internal/fleet/roll"
 	"sallyport/internal/fleet/store"
+	"sallyport/internal/gate"
 	"sallyport/internal/key"
 )
 
@@ -38,6 +39,8 @@ type Around struct {
 	Bring    func(context.Context) error                                    // puts the layers into force as they are now; Changing is held
 	End      func(why event.Reason, cut bool, match func(event.Grant) bool) // ends grants, and connections that they have let in
 	Put      func(event.Event)
+	Decided  func(time.Time, gate.Decision)              // takes refusals
+	Give     func(time.Time, event.Grant, gate.Decision) // gives a grant, to whom nobody is known to be banned or out
 	Problems *problems.List
 	Keys     func() key.Keyring // the server keys in use; Changing is held
 	Open     func(config.Fleet) (store.Store, []certs.Cert, error)
@@ -56,6 +59,7 @@ type Fleet struct {
 	mu      sync.Mutex
 	view    *follow.View        // nil: nothing is known yet
 	queue   []record.Revocation // that etcd has not taken yet
+	given   []heardGrant        // that other gates have given, to be judged
 	unknown map[string]bool     // gates that have said something and that the roll does not know
 	certs   []certs.Cert
 	aside   []string // clients that are set aside
@@ -70,6 +74,7 @@ type Fleet struct {
 	fresh     atomic.Pointer[follow.Fresh]
 	key       atomic.Pointer[ed25519.PrivateKey] // nil: the gate has not joined
 
+	sharing            chan record.Grant
 	dirty, beat, again chan struct{} // something is to be kept, to be said, to be put
 }
 
@@ -81,7 +86,7 @@ func Open(cfg *config.Config, around Around) *Fleet {
 	}
 	f := &Fleet{
 		Around: around, config: cfg.Fleet, gate: cfg.Gate.Name, folder: kept.Of(cfg.Daemon.StateDir), started: time.Now(), secrets: make(map[string]opened),
-		dirty: make(chan struct{}, 1), beat: make(chan struct{}, 1), again: make(chan struct{}, 1),
+		sharing: make(chan record.Grant, maxSharing), dirty: make(chan struct{}, 1), beat: make(chan struct{}, 1), again: make(chan struct{}, 1),
 	}
 	f.fresh.Store(&follow.Fresh{})
 	if err := f.recall(); err != nil {

@@ -39,7 +39,9 @@ func (f *Fleet) read(ctx context.Context, s store.Store) (from int64, err error)
 	f.noteBad(f.takeAll(loaded, records))
 	f.heard(began)
 	f.Problems.Clear(subject)
-	return loaded.Seen.Revision + 1, f.enact(ctx)
+	err = f.enact(ctx)
+	f.giveHeard()
+	return loaded.Seen.Revision + 1, err
 }
 
 // takeAll takes what was read, and returns what of it does not count.
@@ -59,9 +61,7 @@ func (f *Fleet) takeAll(loaded *archive.View, records []store.Record) (bad []str
 	there := make(map[string]bool, len(records))
 	for _, r := range records {
 		there[r.Key] = true
-		if _, _, err := f.view.Take(r.Key, r.Value); err != nil && !f.stranger(err) {
-			bad = append(bad, err.Error())
-		}
+		f.record(r, &bad)
 	}
 	if err := f.sayAgain(there); err != nil {
 		bad = append(bad, err.Error())

@@ -69,6 +69,7 @@ func (f *Fleet) connected(ctx context.Context, s store.Store, works func()) erro
 	group.Go(func() error { return f.followOne(ctx, s, works) })
 	group.Go(func() error { return f.beats(ctx, s) })
 	group.Go(func() error { return f.flushing(ctx, s) })
+	group.Go(func() error { return f.shares(ctx, s) })
 	return group.Wait()
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"sallyport/internal/fleet/archive"
 	"sallyport/internal/fleet/follow"
+	"sallyport/internal/fleet/record"
 	"sallyport/internal/fleet/roll"
 	"sallyport/internal/fleet/store"
 )
@@ -26,22 +27,16 @@ func (f *Fleet) take(ctx context.Context, b store.Batch) error {
 	}
 	f.mu.Lock()
 	for _, e := range b.Events {
-		var did bool
 		n, entry := archive.NumberOf(e.Key)
-		if e.Deleted { // absence is no order
-			if entry && n >= f.view.Roll.Head.Number {
-				err = errReadAgain
-				break
-			}
-			continue
-		}
-		if entry {
+		did := false
+		switch {
+		case e.Deleted && entry && n >= f.view.Roll.Head.Number:
+			err = errReadAgain
+		case e.Deleted: // absence is no order
+		case entry:
 			did, err = f.entry(e.Value)
-		} else {
-			var wrong error
-			if did, _, wrong = f.view.Take(e.Key, e.Value); wrong != nil && !f.stranger(wrong) {
-				bad = append(bad, wrong.Error())
-			}
+		default:
+			did = f.record(e.Record, &bad)
 		}
 		if changed = changed || did; err != nil {
 			break
@@ -55,9 +50,36 @@ func (f *Fleet) take(ctx context.Context, b store.Batch) error {
 		f.noteBad(bad)
 	}
 	if changed {
-		return errors.Join(f.enact(ctx), err)
+		err = errors.Join(f.enact(ctx), err)
 	}
+	f.giveHeard()
 	return err
+}
+
+// record takes what a gate has written, or what is sealed to this one, and reports whether
+// that has changed anything. Grants are given once all that was written before them is in
+// force. It holds mu.
+func (f *Fleet) record(r store.Record, bad *[]string) (changed bool) {
+	changed, what, err := f.view.Take(r.Key, r.Value)
+	if err != nil && !f.stranger(err) {
+		*bad = append(*bad, err.Error())
+	}
+	if g, ok := what.(record.Grant); ok && len(f.given) < maxSharing {
+		by, _ := record.Signer(r.Key)
+		f.given = append(f.given, heardGrant{g, f.view.Roll.Gates[by]})
+	}
+	return changed
+}
+
+// giveHeard gives what other gates have given.
+func (f *Fleet) giveHeard() {
+	f.mu.Lock()
+	list := f.given
+	f.given = nil
+	f.mu.Unlock()
+	for _, h := range list {
+		f.give(h)
+	}
 }
 
 // heard notes since when what etcd says is known to be so, unless something later is known.

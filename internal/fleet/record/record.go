@@ -7,6 +7,7 @@ package record
 
 import (
 	"crypto/ed25519"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -28,6 +29,7 @@ const (
 	maxName    = 32
 	maxVersion = 32
 	maxBy      = 64
+	maxAddress = 39
 )
 
 // Record is one of the types below.
@@ -43,6 +45,7 @@ const (
 	kindBeat       = 1
 	kindRevocation = 2
 	kindBan        = 3
+	kindGrant      = 4
 )
 
 // Beat is how a gate is. It lies under a lease: a gate that is gone has none.
@@ -74,6 +77,19 @@ type Ban struct {
 	Why    string
 }
 
+// Grant is what a gate has given to a client at a door that other gates open, too. It
+// carries what the client has signed, for them to judge.
+type Grant struct {
+	ID      [16]byte // by chance
+	Client  string
+	Door    string
+	Source  netip.Addr
+	At      time.Time // by the gate's clock
+	Until   time.Time
+	Message string // see spa.Carried
+}
+
+func (Grant) kind() byte      { return kindGrant }
 func (Beat) kind() byte       { return kindBeat }
 func (Revocation) kind() byte { return kindRevocation }
 func (Ban) kind() byte        { return kindBan }
@@ -84,6 +100,30 @@ func (r Revocation) fits(rest string) bool {
 }
 func (b Ban) fits(rest string) bool {
 	return rest == banned+"/"+strings.ReplaceAll(b.Source.String(), "/", "_")
+}
+
+func (g Grant) fits(rest string) bool { return rest == granted+"/"+hex.EncodeToString(g.ID[:]) }
+
+func (g Grant) write(w *wire.Writer) {
+	w.Raw(g.ID[:])
+	w.Text(g.Client)
+	w.Text(g.Door)
+	w.Text(g.Source.String())
+	w.Time(g.At)
+	w.Time(g.Until)
+	w.Text(g.Message)
+}
+
+func readGrant(r *wire.Reader) Record {
+	var g Grant
+	copy(g.ID[:], r.Raw(len(g.ID)))
+	g.Client, g.Door = r.Text(maxName), r.Text(maxName)
+	source := r.Text(maxAddress)
+	var err error
+	g.Source, err = netip.ParseAddr(source)
+	g.At, g.Until, g.Message = r.Time(), r.Time(), r.Text(MaxRecord)
+	r.Bad = r.Bad || err != nil || g.Source.String() != source || g.Source.Zone() != "" || g.Source.Is4In6() || !config.ValidName(g.Client) || !config.ValidName(g.Door)
+	return g
 }
 
 func (b Beat) write(w *wire.Writer) {
@@ -208,6 +248,8 @@ func read(kind byte, r *wire.Reader) Record {
 		return readRevocation(r)
 	case kindBan:
 		return readBan(r)
+	case kindGrant:
+		return readGrant(r)
 	}
 	return nil
 }

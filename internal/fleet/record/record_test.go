@@ -19,14 +19,16 @@ var (
 
 	beat       = Beat{At: at, Head: roll.Head{Number: 418, Hash: roll.Hash{2}}, Version: "1.2.3", Doors: [8]byte{3}, Started: at, Problems: 2, Behind: true}
 	revocation = Revocation{Client: "alice", UpTo: 417, At: at, By: "root on tokyo"}
+	grant      = Grant{ID: [16]byte{4}, Client: "alice", Door: "ssh", Source: netip.MustParseAddr("192.0.2.7"), At: at, Until: at.Add(time.Minute), Message: "signed"}
 	ban        = Ban{Source: netip.MustParsePrefix("2001:db8::/48"), At: at, Until: at.Add(time.Hour), Why: "guessing"}
 )
 
 // each is a record in its place.
 var each = map[string]Record{
-	BeatKey("tokyo"):             beat,
-	RevokedKey("tokyo", "alice"): revocation,
-	BannedKey("tokyo", ban):      ban,
+	BeatKey("tokyo"):              beat,
+	RevokedKey("tokyo", "alice"):  revocation,
+	BannedKey("tokyo", ban):       ban,
+	GrantedKey("tokyo", grant.ID): grant,
 }
 
 func TestRecordsComeBack(t *testing.T) {
@@ -76,6 +78,8 @@ func TestWhatAGateMayNotSay(t *testing.T) {
 		r   Record
 	}{
 		"a revocation of another client": {RevokedKey("tokyo", "bob"), revocation},
+		"a grant of another id":          {GrantedKey("tokyo", [16]byte{5}), grant},
+		"a grant for a mapped address":   {GrantedKey("tokyo", [16]byte{4}), Grant{ID: [16]byte{4}, Client: "alice", Door: "ssh", Source: netip.MustParseAddr("::ffff:192.0.2.7")}},
 		"a beat as a revocation":         {RevokedKey("tokyo", "alice"), beat},
 		"a revocation as a beat":         {BeatKey("tokyo"), revocation},
 		"a ban of another network":       {GatePrefix + "tokyo/banned/192.0.2.0_24", ban},
