@@ -28,6 +28,6 @@ operator approves it. From then on client add, client remove and revoke with --f
 	}
 	operator.AddCommand(newFleetOperatorAdd(std), newFleetOperatorRemove(std))
 	cmd.AddCommand(newFleetInit(std), newFleetInvite(std), newFleetJoin(std), newFleetApprove(std), newFleetStatus(std), newFleetLog(std), newFleetRotateKey(std),
-		newFleetLeave(std), newFleetRemove(std), newFleetEtcdCommands(std), operator)
+		newFleetLeave(std), newFleetRemove(std), newFleetRestore(std), newFleetEtcdCommands(std), operator)
 	return cmd
 }

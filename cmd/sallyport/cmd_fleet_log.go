@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"sallyport/internal/fleet/archive"
 )
 
 // logged is an entry of the roll as it is shown.
@@ -35,16 +33,17 @@ func newFleetLog(std stdio) *cobra.Command {
 			return err
 		}
 		defer d.Close()
+		signers, err := d.View.Signers()
+		if err != nil {
+			return err
+		}
 		list := []logged{}
-		err = archive.Entries(cmd.Context(), d.Store, d.View.Head, func(e archive.Signed) {
-			l := logged{e.Number, e.Head().Hash.String(), e.At.Format(time.RFC3339), e.By, nil}
+		for i, e := range d.View.Entries {
+			l := logged{e.Number, e.Head().Hash.String(), e.At.Format(time.RFC3339), signers[i], nil}
 			for _, c := range e.Changes {
 				l.Changes = append(l.Changes, c.String())
 			}
 			list = append(list, l)
-		})
-		if err != nil {
-			return fleetAdvice(d.Folder, err)
 		}
 		if *asJSON {
 			printJSON(std.out, list)

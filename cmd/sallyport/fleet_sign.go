@@ -61,7 +61,7 @@ func fleetAdvice(folder desk.Folder, err error) error {
 	case errors.Is(err, roll.ErrFork):
 		return hinted{err, "change nothing; compare sallyport fleet status with other operators: two histories have been signed, or the store is not yours"}
 	case errors.Is(err, archive.ErrNone):
-		return hinted{err, "was an old snapshot restored, or another etcd put in its place? gates give nothing new until it is back"}
+		return hinted{err, "was an old snapshot restored, or another etcd put in its place? sallyport fleet restore puts back what was seen here; until then gates give nothing new"}
 	case errors.Is(err, store.ErrUnreachable), errors.Is(err, store.ErrNoLeader):
 		return hinted{err, "etcdctl endpoint status --cluster shows how its servers are; gates go on with what they know"}
 	case errors.Is(err, store.ErrRefused):

@@ -34,11 +34,58 @@ func (v *View) Append(ctx context.Context, s store.Store, e *roll.Entry) error {
 	if !out.Done {
 		return ErrLost
 	}
-	v.State, v.Problem, v.head, v.next = next, nil, out.Revision, 0
+	v.State, v.Problem, v.head, v.next, v.Entries = next, nil, out.Revision, 0, append(v.Entries, e)
 	if checkpoint && e.Number > roll.Interval {
 		return prune(ctx, s, e.Number-roll.Interval)
 	}
 	return nil
+}
+
+// Restore puts back what a store has lost: entries up to a head that is vouched for, and
+// the state that the first of them names, as a View had them. What is there and counts
+// stays, and if that is another history nothing is written. It returns how many entries
+// were put back.
+func Restore(ctx context.Context, s store.Store, pin roll.Head, whole []byte, entries []*roll.Entry) (int, error) {
+	if _, err := roll.Begin(pin, whole, entries); err != nil {
+		return 0, err
+	}
+	base := entries[0]
+	v, err := Load(ctx, s, nil, base.Head())
+	put := 0
+	if errors.Is(err, ErrNone) {
+		if err = lay(ctx, s, base, whole); err == nil {
+			put++
+			v, err = Load(ctx, s, nil, base.Head())
+		}
+	}
+	if err != nil {
+		return 0, err
+	}
+	for _, e := range entries[1:] {
+		if e.Number <= v.Head.Number {
+			if there := v.Entries[e.Number-base.Number]; there.Head() != e.Head() {
+				return put, fmt.Errorf("entry %d: %w", e.Number, roll.ErrFork)
+			}
+			continue
+		}
+		if err := v.Append(ctx, s, e); err != nil {
+			return put, err
+		}
+		put++
+	}
+	return put, nil
+}
+
+// lay puts an entry where none is, and beside it the state that it names.
+func lay(ctx context.Context, s store.Store, e *roll.Entry, whole []byte) error {
+	if err := writeWhole(ctx, s, e.Number, whole); err != nil {
+		return err
+	}
+	out, err := s.Commit(ctx, []store.If{{Key: Key(e.Number)}}, []store.Write{{Key: Key(e.Number), Value: e.Marshal()}})
+	if err == nil && !out.Done {
+		err = fmt.Errorf("entry %d: %w", e.Number, roll.ErrFork)
+	}
+	return err
 }
 
 // writeWhole writes a state in parts that a request can hold.

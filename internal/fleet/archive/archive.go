@@ -47,7 +47,9 @@ func wholeKey(number uint64, part int) string {
 type View struct {
 	*roll.State
 	Seen    store.Seen
-	Problem error // why what lies behind the head does not count; nil: nothing lies there
+	Problem error         // why what lies behind the head does not count; nil: nothing lies there
+	Entries []*roll.Entry // those that were read and count, in their order
+	Whole   []byte        // the state that the first of them names, if it is a checkpoint
 
 	head, next int64 // revisions of what lies at the head, and behind it; 0: nothing
 }
@@ -165,6 +167,7 @@ func (v *View) begin(ctx context.Context, s store.Store, list []lying, pin roll.
 	if err == nil {
 		v.State, err = roll.Begin(pin, text, upTo)
 	}
+	v.Entries, v.Whole = upTo, text
 	return list, err
 }
 
@@ -204,7 +207,7 @@ func (v *View) apply(list []lying) {
 			v.Problem, v.next = err, l.revision
 			return
 		}
-		v.head = l.revision
+		v.head, v.Entries = l.revision, append(v.Entries, l.Entry)
 	}
 }
 
@@ -233,47 +236,20 @@ func whole(ctx context.Context, s store.Store, e *roll.Entry) ([]byte, error) {
 	}
 }
 
-// Signed is an entry, and the name of its signer.
-type Signed struct {
-	*roll.Entry
-	By string
-}
-
-// Entries reads the entries that are kept, from the oldest one whose state is known on to
-// a head that is vouched for, and hands each over.
-func Entries(ctx context.Context, s store.Store, head roll.Head, take func(Signed)) error {
-	from := head.Number - head.Number%roll.Interval
-	v := &View{}
-	list, err := v.read(ctx, s, from)
+// Signers returns the names of those who have signed the entries of a view that was loaded
+// without a known state.
+func (v *View) Signers() ([]string, error) {
+	first := v.Entries[0]
+	state, err := roll.Begin(first.Head(), v.Whole, v.Entries[:1]) // what follows has vouched for it
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var upTo []*roll.Entry
-	for _, l := range list {
-		if l.err == nil && l.number <= head.Number {
-			upTo = append(upTo, l.Entry)
-		}
-	}
-	if len(upTo) == 0 {
-		return fmt.Errorf("%s: %w", head, ErrNone)
-	}
-	text, err := whole(ctx, s, upTo[0])
-	if err != nil {
-		return err
-	}
-	if _, err := roll.Begin(head, text, upTo); err != nil {
-		return err
-	}
-	state, err := roll.Begin(upTo[0].Head(), text, upTo[:1]) // vouched for by what follows
-	if err != nil {
-		return err
-	}
-	take(Signed{upTo[0], state.SignedBy(upTo[0])})
-	for _, e := range upTo[1:] {
-		take(Signed{e, state.SignedBy(e)})
+	names := []string{state.SignedBy(first)}
+	for _, e := range v.Entries[1:] {
+		names = append(names, state.SignedBy(e))
 		if err := state.Apply(e); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return names, nil
 }

@@ -195,3 +195,44 @@ func TestCheckpointsAndPruning(t *testing.T) {
 		t.Errorf("a false state was believed: %v", v.Head)
 	}
 }
+
+// What an operator has seen is put back into a store that has lost it, and into none that
+// goes another way.
+func TestRestore(t *testing.T) {
+	w := newWorld(t)
+	w.add(roll.ClientAdd{Client: rolltest.Client(t, "carol")})
+	old := w.store.Snapshot()
+	other := w.State.Clone()
+	w.add(roll.ClientRemove{Name: "carol"})
+	w.add(roll.ClientAdd{Client: rolltest.Client(t, "dave")})
+	seen := w.load(nil, w.Head)
+	restore := func(want int, good bool) {
+		t.Helper()
+		n, err := Restore(t.Context(), w.store, seen.Head, seen.Whole, seen.Entries)
+		if (err == nil) != good || good && n != want {
+			t.Errorf("%d entries, %v", n, err)
+		}
+		if good {
+			if v := w.load(nil, w.Head); v.Head != w.Head {
+				t.Errorf("it ends at %v", v.Head)
+			}
+		}
+	}
+	restore(0, true)
+	w.store.Restore(old)
+	w.put(Key(2), []byte("junk"))
+	restore(2, true)
+	w.store.Wipe()
+	restore(4, true)
+
+	w.store.Restore(old)
+	fork := other.New(w.Operator.PublicKey(), rolltest.Moment, roll.Revoke{Name: "carol"})
+	if err := fork.Sign(w.Operator); err != nil {
+		t.Fatal(err)
+	}
+	w.put(Key(2), fork.Marshal())
+	restore(0, false)
+	if v := w.load(other, roll.Head{}); v.Head != fork.Head() {
+		t.Error("another history was written over")
+	}
+}

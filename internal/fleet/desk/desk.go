@@ -82,11 +82,35 @@ func (d *Desk) load(ctx context.Context) error {
 	if v.Fleet != pin.Fleet {
 		return fmt.Errorf("read the roll: this is another fleet than before: %w", roll.ErrFork)
 	}
+	if d.View != nil {
+		v.Entries, v.Whole = append(d.View.Entries, v.Entries...), d.View.Whole
+	}
 	d.View = v
 	return d.keep()
 }
 
-func (d *Desk) keep() error { return d.Folder.SetPin(Pin{d.View.Fleet, d.View.Head}) }
+// keep keeps how far the roll was read, and the entries: a store that has lost them gets
+// them back from there. The entries come first, so that they are never behind the pin.
+func (d *Desk) keep() error {
+	if err := d.Folder.setCopy(d.View.Whole, d.View.Entries); err != nil {
+		return err
+	}
+	return d.Folder.SetPin(Pin{d.View.Fleet, d.View.Head})
+}
+
+// Restore puts what was read of the roll back into a store that has lost it, and returns
+// how many entries that were.
+func (f Folder) Restore(ctx context.Context, s store.Store) (int, error) {
+	pin, err := f.Pin()
+	if err != nil {
+		return 0, err
+	}
+	whole, entries, err := f.copied(pin.Head.Number)
+	if err != nil {
+		return 0, err
+	}
+	return archive.Restore(ctx, s, pin.Head, whole, entries)
+}
 
 // Found founds a fleet, and keeps where it is.
 func (f Folder) Found(ctx context.Context, s store.Store, file File, e *roll.Entry) error {
@@ -95,6 +119,9 @@ func (f Folder) Found(ctx context.Context, s store.Store, file File, e *roll.Ent
 		return err
 	}
 	if err := archive.Found(ctx, s, e); err != nil {
+		return err
+	}
+	if err := f.setCopy(nil, []*roll.Entry{e}); err != nil {
 		return err
 	}
 	if err := f.SetPin(Pin{state.Fleet, state.Head}); err != nil {

@@ -107,14 +107,24 @@ func TestManyAtOnce(t *testing.T) {
 }
 
 func TestCheckpointIsSignedOnTheWay(t *testing.T) {
-	d, f, _ := founded(t)
+	d, f, s := founded(t)
+	v, err := archive.Load(t.Context(), s, nil, f.Head)
+	if err != nil {
+		t.Fatal(err)
+	}
 	carol := rolltest.Client(t, "carol")
-	for d.View.Head.Number < roll.Interval+1 {
-		for _, c := range []roll.Change{roll.ClientAdd{Client: carol}, roll.ClientRemove{Name: "carol"}} {
-			if _, err := d.Change(t.Context(), f.Operator, c); err != nil {
-				t.Fatal(err)
-			}
+	for !v.DueCheckpoint() {
+		if err := v.Append(t.Context(), s, f.Append(roll.ClientAdd{Client: carol}, roll.ClientRemove{Name: "carol"})); err != nil {
+			t.Fatal(err)
 		}
+	}
+	d = sit(t, d.Folder, s)
+	head, err := d.Change(t.Context(), f.Operator, roll.ClientAdd{Client: carol})
+	if err != nil || head.Number != roll.Interval+1 {
+		t.Fatalf("%v, %v", head, err)
+	}
+	if again := sit(t, d.Folder, s); again.View.Head != head || again.View.Entries[0].Number != roll.Interval {
+		t.Errorf("the next command begins at entry %d", again.View.Entries[0].Number)
 	}
 }
 
@@ -246,5 +256,30 @@ func TestFile(t *testing.T) {
 		if f.Check() == nil {
 			t.Errorf("%s: it is good", what)
 		}
+	}
+}
+
+// A store that was put back to an old snapshot gets the newer entries from an operator.
+func TestRestore(t *testing.T) {
+	d, f, s := founded(t)
+	old := s.Snapshot()
+	for _, c := range []roll.Change{roll.ClientAdd{Client: rolltest.Client(t, "carol")}, roll.ClientRemove{Name: "carol"}} {
+		if _, err := d.Change(t.Context(), f.Operator, c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Restore(old)
+	if _, err := d.Folder.Sit(t.Context(), s); !errors.Is(err, archive.ErrNone) {
+		t.Fatalf("an old snapshot is believed: %v", err)
+	}
+	if n, err := d.Folder.Restore(t.Context(), s); err != nil || n != 2 {
+		t.Fatalf("%d entries, %v", n, err)
+	}
+	if again := sit(t, d.Folder, s); again.View.Head != d.View.Head {
+		t.Errorf("the roll ends at %v", again.View.Head)
+	}
+	s.Wipe()
+	if n, err := d.Folder.Restore(t.Context(), s); err != nil || n != 3 {
+		t.Errorf("into an empty store: %d entries, %v", n, err)
 	}
 }
