@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"strings"
 	"time"
 
@@ -97,8 +98,11 @@ const uriOfPage = "sallyport://"
 // servePage serves the page at "/", and nothing else.
 func servePage(ctx context.Context, std stdio, address netip.AddrPort, html []byte) error {
 	listener, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(address))
+	if call := (*os.SyscallError)(nil); errors.As(err, &call) { // net says "listen tcp" and "bind" before it
+		err = call.Err
+	}
 	if err != nil {
-		return fmt.Errorf("serve the page: %w", err)
+		return hinted{fmt.Errorf("serve the page at %s: %w", address, err), "name an address of this machine, and a port at which no other program listens"}
 	}
 	at := listener.Addr().(*net.TCPAddr).AddrPort()
 	server := &http.Server{

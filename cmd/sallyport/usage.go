@@ -91,7 +91,7 @@ func argumentProblem(cmd *cobra.Command, check cobra.PositionalArgs, list []stri
 		if check(cmd, list[:n]) == nil {
 			err = fmt.Errorf("one argument too many: %q", list[n])
 			if flag := without(cmd); flag != "" {
-				return usageError{hinted{err, fmt.Sprintf("the value of --%s stands behind an equals sign: --%s=%s", flag, flag, list[n])}}
+				return usageError{hinted{err, fmt.Sprintf("the value of --%s stands behind an equals sign: --%s=%s", flag, flag, strings.TrimLeft(list[n], "="))}}
 			}
 			break
 		}
@@ -125,11 +125,14 @@ func flagProblem(cmd *cobra.Command, err error) error {
 		absent  *pflag.NotExistError
 		empty   *pflag.ValueRequiredError
 		invalid *pflag.InvalidValueError
+		none    *pflag.InvalidSyntaxError
 		hint    = cmd.CommandPath() + " --help lists the flags"
 	)
 	switch {
 	case errors.As(err, &absent):
 		hint, err = unknownFlag(cmd, absent, hint)
+	case errors.As(err, &none):
+		err = fmt.Errorf("%q is no flag: want two dashes, a name, and a value behind an equals sign where it has one", none.GetSpecifiedFlag())
 	case errors.As(err, &empty):
 		err = fmt.Errorf("%s needs a value", dashed(empty.GetFlag()))
 	case errors.As(err, &invalid):

@@ -21,7 +21,7 @@ import (
 
 // goSpeaks is what Go's packages say of a value, and what no user should read.
 var goSpeaks = regexp.MustCompile(`strconv\.|invalid argument|invalid syntax|parsing |ParseAddr|ParsePrefix|time: |json: |exec: |dial (tcp|udp|unix)|lookup |` +
-	`unexpected end|%!|runtime error|panic|\bEOF\b|no such host|i/o timeout|context deadline|fork/exec|<nil>|0x[0-9a-f]{6}|\*[a-z]+\.[A-Z]`)
+	`unexpected end|listen (tcp|udp)|bind: |bad flag|%!|runtime error|panic|\bEOF\b|no such host|i/o timeout|context deadline|fork/exec|<nil>|0x[0-9a-f]{6}|\*[a-z]+\.[A-Z]`)
 
 // wrongValues are what people type, and what they do not.  None names a place outside
 // the test that a command could make.
@@ -116,7 +116,7 @@ func TestNoArgumentSpeaksGo(t *testing.T) {
 	}
 	for _, line := range []string{"knock nosuch.invalid 7000", "knock 127.0.0.1 70000", "knock 127.0.0.1 7000:icmp", "knock ::1 tcp/", "run x -- nosuchprogram", "pair root@nosuch.invalid",
 		"open ssh --source 192.0.2.7 -c " + s.config, "ban add 192.0.2.7 -c " + s.config, "config edit -c " + s.config, "events verify --journal /dev/null", "report --html /dev/null/x.html -c " + s.config,
-		"add -", "add /dev/null", "add " + s.dir, "import knockd /dev/null", "import fwknop " + s.dir, "client add x --door ssh --key /dev/null -c " + s.config, "keygen --file /dev/null/x --no-passphrase"} {
+		"page --serve=192.0.2.1:8022", "page --serve =x", "page --=x", "page ---serve", "add -", "add /dev/null", "add " + s.dir, "import knockd /dev/null", "import fwknop " + s.dir, "client add x --door ssh --key /dev/null -c " + s.config, "keygen --file /dev/null/x --no-passphrase"} {
 		s.inOurWords(strings.Fields(line))
 	}
 }
