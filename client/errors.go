@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"sallyport/internal/phrase"
 	"sallyport/internal/sender"
 	"sallyport/internal/spa"
 )
@@ -44,7 +45,7 @@ func (e *NoAnswerError) Error() string {
 	if len(asked) > 1 {
 		messages += " each"
 	}
-	text := fmt.Sprintf("no answer from %s within %v (%s)", strings.Join(asked, " and "), e.Waited.Round(100*time.Millisecond), messages)
+	text := fmt.Sprintf("no answer from %s within %v (%s)", strings.Join(asked, " and "), phrase.Duration(e.Waited.Round(100*time.Millisecond)), messages)
 	if e.Problem != nil {
 		text += fmt.Sprintf("; the last heard was: %v", innermost(e.Problem))
 	}
@@ -77,7 +78,7 @@ func (e *NoAnswerError) Hint() string {
   - the server does not know your SSH key, or no longer, or it may not open this door, or not from here or at this hour
   - the server opens doors without answering (ack = false): then the door is open now
   - the path does not carry packets of %d bytes, and drops them without a word
-sallyport doctor %s looks at this end; sallyport status, on the server, at the other`, e.nobody(), e.Skew, e.Size, e.Profile)
+sallyport doctor %s looks at this end; sallyport status, on the server, at the other`, e.nobody(), phrase.Duration(e.Skew), e.Size, e.Profile)
 }
 
 // nobody says why it seems that nobody is there.

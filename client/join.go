@@ -13,6 +13,7 @@ import (
 
 	"sallyport/internal/invite"
 	"sallyport/internal/key"
+	"sallyport/internal/phrase"
 	"sallyport/internal/sender"
 	"sallyport/internal/spa"
 	"sallyport/internal/sshauth"
@@ -57,7 +58,7 @@ func ParseInvite(text string) (*Invite, error) {
 func (i *Invite) Check(now time.Time) error {
 	if early := i.Issued.Sub(now); early > i.link.Skew {
 		return advise("set the clock of this device (timedatectl set-ntp true), then try again",
-			"the clock of this device is wrong: by it the invite is made only in %s", early.Round(time.Second))
+			"the clock of this device is wrong: by it the invite is made only in %s", phrase.Duration(early.Round(time.Second)))
 	}
 	if now.Sub(i.Issued) > longestInvite {
 		return advise("ask the administrator for a new one: sallyport client invite; if it is new, the clock of this device is wrong",
@@ -179,7 +180,7 @@ func (i *Invite) unanswered(err error) error {
 	hints := []string{
 		"the invite has been used by another device, or was taken back",
 		fmt.Sprintf("it has ended: it was made at %s, and is usually valid for an hour", i.Issued.Local().Format(time.DateTime)),
-		fmt.Sprintf("the clock of this device is off by more than %v", i.link.Skew),
+		fmt.Sprintf("the clock of this device is off by more than %v", phrase.Duration(i.link.Skew)),
 		fmt.Sprintf("UDP to port %d is filtered on the way, or the server is down, or does not answer (ack = false)", i.link.Port),
 	}
 	return advise("a server answers no invite that it does not take. It may be, likeliest first:\n  - "+strings.Join(hints, "\n  - ")+

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sallyport/internal/key"
+	"sallyport/internal/phrase"
 	"sallyport/internal/spa"
 	"sallyport/internal/sshauth"
 )
@@ -139,7 +140,7 @@ func headersFor(p *Profile, op spa.Op, opts *Options) ([]spa.Header, error) {
 	}
 	seconds := opts.For / time.Second
 	if opts.For < 0 || opts.For%time.Second != 0 || seconds > 65535 {
-		return nil, fmt.Errorf("cannot ask for %v: want whole seconds, at most 65535", opts.For)
+		return nil, fmt.Errorf("cannot ask for %v: want whole seconds, at most 65535", phrase.Duration(opts.For))
 	}
 	if op == spa.Ask { // whom the operator lets in where is not the profile's business
 		return []spa.Header{{Op: op}}, nil

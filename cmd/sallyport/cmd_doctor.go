@@ -114,7 +114,7 @@ func (d *doctor) clock(ctx context.Context, ntp string) {
 		d.warn("clock", hinted{fmt.Errorf("unknown: ask %s for the time: %w", ntp, err), "many networks do not let that pass; --ntp HOST asks another time server, --ntp off none"})
 		return
 	}
-	d.say("clock", fmt.Sprintf("%s off, by %s", offset.Abs().Round(time.Millisecond), ntp), d.judgeClock(offset))
+	d.say("clock", fmt.Sprintf("%s off, by %s", phrase.Duration(offset.Abs().Round(time.Millisecond)), ntp), d.judgeClock(offset))
 }
 
 // clockPatience is how long a time server and its name are waited for.
@@ -140,7 +140,7 @@ func (d *doctor) knock(ctx context.Context, addrs []netip.Addr) {
 	if err != nil {
 		return
 	}
-	d.say("clock", fmt.Sprintf("%s off, by the server", r.Clock.Abs().Round(time.Millisecond)), d.judgeClock(r.Clock))
+	d.say("clock", fmt.Sprintf("%s off, by the server", phrase.Duration(r.Clock.Abs().Round(time.Millisecond))), d.judgeClock(r.Clock))
 	if r.OldKey {
 		d.say("server", "", hinted{errors.New("the server is changing its key"), "fetch the profile again before the old key ends"})
 	}

@@ -289,7 +289,7 @@ func (c *drillCommand) carryOut(ctx context.Context, cfg *config.Config, attacks
 func (c *drillCommand) print(r, before drill.Report) error {
 	l := c.lang.get()
 	if c.html != "" {
-		if err := writePage(c.std.out, c.html, func(w io.Writer) error { return r.HTML(w, l) }); err != nil {
+		if err := writeHTML(c.std.out, c.html, func(w io.Writer) error { return r.HTML(w, l) }); err != nil {
 			return err
 		}
 	}

@@ -54,5 +54,5 @@ func writeGuide(out io.Writer, g *guide.Guide, html string) error {
 	if html == "" {
 		return g.Markdown(out)
 	}
-	return writePage(out, html, g.HTML)
+	return writeHTML(out, html, g.HTML)
 }

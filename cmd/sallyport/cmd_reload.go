@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/internal/control"
+	"sallyport/internal/phrase"
 )
 
 func newReload(std stdio) *cobra.Command {
@@ -42,7 +43,7 @@ does it nevertheless.`,
 	cmd.MarkFlagsMutuallyExclusive("dry-run", "confirm")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if cmd.Flags().Changed("confirm") && *confirm <= 0 {
-			return usageError{fmt.Errorf("--confirm %s: want a time such as 60s", *confirm)}
+			return usageError{fmt.Errorf("--confirm %s: want a time such as 60s", phrase.Duration(*confirm))}
 		}
 		q.Confirm = control.Duration(*confirm)
 		fromSession(&q)

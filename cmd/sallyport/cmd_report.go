@@ -48,7 +48,7 @@ it suits a mail; --html makes one page that needs neither network nor scripts.`,
 			printJSON(std.out, r.Summary())
 			return nil
 		case c.html != "":
-			return writePage(std.out, c.html, r.HTML)
+			return writeHTML(std.out, c.html, r.HTML)
 		}
 		return r.Text(std.out)
 	}

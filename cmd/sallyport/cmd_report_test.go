@@ -13,7 +13,7 @@ import (
 func TestReportCommand(t *testing.T) {
 	path := keepEvents(t, someEvents())
 	text, _, status := call(t, "", "report", "--journal", path)
-	if status != 0 || !strings.Contains(text, "1 grants (0 used), 2 knocks refused") {
+	if status != 0 || !strings.Contains(text, "grants: 1 (0 used); knocks refused: 2") {
 		t.Errorf("status %d:\n%s", status, text)
 	}
 	page := filepath.Join(t.TempDir(), "report.html")

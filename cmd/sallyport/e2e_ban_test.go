@@ -102,7 +102,7 @@ func TestEvidenceBans(t *testing.T) {
 			w.send(w.Attacker, w.Attacker.Gate4, w.seal(w.alice, netip.Addr{}, nil).Datagram)
 			w.eventually("the knock is refused", func() bool { return w.status().Refusals[event.Banned] > 0 })
 			w.closed(w.Attacker, "tcp", at(w.Attacker, 22))
-			w.journaled("1h0m0s", "--kind", "ban", "--source", w.Attacker.IP4.String())
+			w.journaled("for 1h", "--kind", "ban", "--source", w.Attacker.IP4.String())
 
 			w.kill()
 			w.start()

@@ -218,7 +218,7 @@ func (w *clockWorld) counted(reason event.Reason, n uint64) {
 }
 
 // anHour is what the log says of a message that is stamped an hour ahead, and that took a while.
-var anHour = regexp.MustCompile(`the clock of this source is (1h0m|5\dm)`)
+var anHour = regexp.MustCompile(`the clock of this source is (1h|5\dm)`)
 
 // However wrong the clock of the gate is, and whenever it is put right, nothing that was
 // used works again; what is fresh by it does.

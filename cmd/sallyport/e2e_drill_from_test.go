@@ -76,7 +76,7 @@ func TestDrillFromElsewhere(t *testing.T) {
 	}
 	w.marked(record)
 	w.journaled("attacks from ["+attacker+"] for 30m, ordered by root", "--kind", "drill")
-	w.journaled("ended by root, 1 bans lifted", "--kind", "drill")
+	w.journaled("ended by root, 1 ban lifted", "--kind", "drill")
 	if _, errs, status := w.run(w.Gate, "drill", "-c", w.config, "--result", token, file); status != 1 || !strings.Contains(errs, "no consent with this token") {
 		t.Errorf("a consent that has ended: status %d: %s", status, errs)
 	}

@@ -52,9 +52,9 @@ func replaceFile(path string, before, after []byte) error {
 	return atomicfile.Replace(path, after, atomicfile.Options{Mode: info.Mode().Perm(), Like: info, Check: unchanged})
 }
 
-// writePage writes what a command makes into a file, as a whole or not at all; "-" is
+// writeHTML writes what a command makes into a file, as a whole or not at all; "-" is
 // standard output.
-func writePage(out io.Writer, path string, write func(io.Writer) error) error {
+func writeHTML(out io.Writer, path string, write func(io.Writer) error) error {
 	if path == "-" {
 		return write(out)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sallyport/internal/packet"
+	"sallyport/internal/phrase"
 )
 
 // Change is how one thing differs between two configurations. It holds no
@@ -17,7 +18,7 @@ type Change struct {
 	What string   `json:"what"` // "door", "group", "client", "hook", "webhook" or the name of a section
 	Name string   `json:"name,omitempty"`
 	How  string   `json:"how"`            // "added", "removed" or "changed"
-	Keys []string `json:"keys,omitempty"` // what is different, such as `open_for "30s" -> "1m0s"`
+	Keys []string `json:"keys,omitempty"` // what is different, such as `open_for 30s -> 1m`
 }
 
 // Compare reports how the configuration to differs from from: sections, doors,
@@ -152,6 +153,9 @@ func show(v reflect.Value) string {
 	}
 	if v.Kind() == reflect.String {
 		return fmt.Sprintf("%q", v.String())
+	}
+	if d, ok := v.Interface().(time.Duration); ok {
+		return phrase.Duration(d)
 	}
 	return fmt.Sprint(v.Interface())
 }

@@ -11,6 +11,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/packet"
+	"sallyport/internal/phrase"
 )
 
 // draft is a configuration in the making.
@@ -63,7 +64,7 @@ func (d *door) clamp(p *part) {
 		old := *f.value
 		*f.value = min(max(old, f.low), f.high)
 		if *f.value != old {
-			p.note(p.line, "%s is %s in place of %s, which is out of bounds.", f.name, *f.value, old)
+			p.note(p.line, "%s is %s in place of %s, which is out of bounds.", f.name, phrase.Duration(*f.value), phrase.Duration(old))
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sallyport/internal/packet"
+	"sallyport/internal/phrase"
 )
 
 // What fwknopd does where its configuration is silent.
@@ -100,7 +101,7 @@ func (p *part) timeout(s *section, usual time.Duration, keys ...string) time.Dur
 		t = usual
 	}
 	if t != asked {
-		p.note(o.line, "%s is %s here in place of %s.", o.key, t, asked)
+		p.note(o.line, "%s is %s here in place of %s.", o.key, phrase.Duration(t), phrase.Duration(asked))
 	}
 	return t
 }

@@ -36,7 +36,7 @@ func TestFwknop(t *testing.T) {
 		{"commands", "SOURCE ANY\nOPEN_PORTS tcp/22\nCMD_CYCLE_OPEN sudo ipset add allowed $IP && /usr/bin/tell $IP $PORT\nCMD_CYCLE_CLOSE NONE\nCMD_CYCLE_TIMER 20\n",
 			"ssh [tcp/22] 20s: [] in 10s", []string{"CMD_CYCLE_OPEN changes the firewall: the doors do that", `command = ["/usr/bin/tell", "$IP", "$PORT"]`}},
 		{"times out of bounds", "SOURCE ANY\nOPEN_PORTS tcp/22\nFW_ACCESS_TIMEOUT 0\n\nSOURCE ANY\nOPEN_PORTS tcp/23\nFW_ACCESS_TIMEOUT 99999999999\n",
-			"ssh [tcp/22] 30s: [] in 10s\ntelnet [tcp/23] 24h0m0s: [] in 10s", []string{"FW_ACCESS_TIMEOUT is 30s here in place of 0s", "FW_ACCESS_TIMEOUT is 24h0m0s here"}},
+			"ssh [tcp/22] 30s: [] in 10s\ntelnet [tcp/23] 24h0m0s: [] in 10s", []string{"FW_ACCESS_TIMEOUT is 30s here in place of 0s", "FW_ACCESS_TIMEOUT is 24h here"}},
 		{"restrictions as people write them", "SOURCE 203.0.113.0/255.255.255.0\nOPEN_PORTS tcp/22\nREQUIRE_SOURCE_ADDRESS Yes\nACCESS_EXPIRE 1/5/2030\nFW_ACCESS_TIMEOUT 0\nMAX_FW_TIMEOUT 0\n",
 			"ssh [tcp/22] 30s: [] in 10s",
 			[]string{"require_bound = true", "client add client-1 --key client-1.pub --door ssh --from 203.0.113.0/24 --max-open 5m --expires 2030-01-05"}},

@@ -86,7 +86,7 @@ func TestKnockd(t *testing.T) {
 		{"limits that are not ours",
 			"[ssh]\nsequence = 9,7\nseq_timeout = 0\ncmd_timeout = 900000\nstop_command = x\n" + opens22,
 			"ssh [tcp/22] 24h0m0s: [tcp/9 tcp/7] in 100ms",
-			[]string{"open_for is 24h0m0s in place of 250h0m0s", "within is 100ms in place of 0s"}},
+			[]string{"open_for is 24h in place of 250h", "within is 100ms in place of 0s"}},
 		{"a sequence that a scan completes",
 			"[ssh]\nsequence = 1000,1001,1002\ncmd_timeout = 10\nstop_command = x\n" + opens22,
 			"ssh [tcp/22] 10s: [tcp/20010 udp/3010 tcp/9010 udp/18010 tcp/5010] in 25s",

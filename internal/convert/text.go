@@ -8,6 +8,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/packet"
+	"sallyport/internal/phrase"
 )
 
 // maxShown bounds what is repeated of the source in a note.
@@ -90,14 +91,4 @@ func tomlList(words []string) string {
 	return "[" + strings.Join(words, ", ") + "]"
 }
 
-// tomlDuration writes a duration without empty units.
-func tomlDuration(d time.Duration) string {
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return config.Quote(text)
-}
+func tomlDuration(d time.Duration) string { return config.Quote(phrase.Duration(d)) }

@@ -5,9 +5,9 @@ package daemon
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 
 	"sallyport/internal/event"
+	"sallyport/internal/phrase"
 )
 
 // mend is what to do about it.
@@ -44,5 +44,5 @@ func (d *Daemon) statusLine() string {
 	if text := d.problems.Get("configuration"); text != "" {
 		return "STATUS=" + text
 	}
-	return fmt.Sprintf("STATUS=%d doors are guarded", len(d.config.Load().Doors))
+	return "STATUS=guarding " + phrase.Count(len(d.config.Load().Doors), "door")
 }

@@ -116,6 +116,6 @@ func (d *Daemon) Consented(ctx context.Context, q control.ConsentedRequest) (con
 		}
 	}
 	d.events.Put(event.Event{Time: now, Kind: event.KindDrill, Source: s.Sources[0], Reason: event.ByOperator,
-		Detail: fmt.Sprintf("consent %s: ended by %s, %d bans lifted", s.ID, control.Asker(ctx), len(a.Lifted))})
+		Detail: fmt.Sprintf("consent %s: ended by %s, %s lifted", s.ID, control.Asker(ctx), phrase.Count(len(a.Lifted), "ban"))})
 	return a, nil
 }

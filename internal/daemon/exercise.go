@@ -54,7 +54,7 @@ func (d *Daemon) Exercise(ctx context.Context, q control.ExerciseRequest) (contr
 	}
 	now := time.Now()
 	if last := d.exercised.Load(); now.Unix()-last < int64(exerciseEvery/time.Second) && now.Unix() >= last || !d.exercised.CompareAndSwap(last, now.Unix()) {
-		return control.ExerciseAnswer{}, &control.Error{Text: "there has just been an exercise", Remedy: fmt.Sprintf("try again in %s", exerciseEvery)}
+		return control.ExerciseAnswer{}, &control.Error{Text: "there has just been an exercise", Remedy: fmt.Sprintf("try again in %s", phrase.Duration(exerciseEvery))}
 	}
 	f := detect.Exercise(now, q.Severity)
 	f.Evidence = []string{"ordered by " + control.Asker(ctx)}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sallyport/internal/event"
+	"sallyport/internal/phrase"
 )
 
 // watchFirewall puts the table back when another program has removed or
@@ -40,7 +41,7 @@ func (d *Daemon) repair() error {
 	ev := event.Event{Time: now, Kind: event.KindRepair, Detail: "another program changed the firewall table"}
 	if !present {
 		gone := d.book.Forget(func(g event.Grant) bool { return g.Single }, now)
-		ev.Detail = fmt.Sprintf("another program had removed the firewall table; %d single grants ended", len(gone))
+		ev.Detail = "another program had removed the firewall table; " + phrase.Count(len(gone), "single grant") + " ended"
 	}
 	kept := slices.DeleteFunc(d.book.Elements(now), func(g event.Grant) bool { return g.Single })
 	if err := d.firewall.GrantAll(kept, now); err != nil {
@@ -49,10 +50,10 @@ func (d *Daemon) repair() error {
 	if err := d.bans.Restore(now); err != nil {
 		return err
 	}
-	ev.Detail += fmt.Sprintf("; put back, %d grants go on", len(kept))
+	ev.Detail += "; put back, with " + phrase.Count(len(kept), "grant")
 	if !present {
 		if n := d.sessions.Expel(d.config.Load()); n > 0 {
-			ev.Detail += fmt.Sprintf("; %d connections cut that had begun without it", n)
+			ev.Detail += fmt.Sprintf("; %s cut that had begun without it", phrase.Count(n, "connection"))
 		}
 	}
 	d.problems.Note("firewall", ev.Detail+" at "+now.Format(time.DateTime))

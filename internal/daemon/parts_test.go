@@ -175,7 +175,7 @@ func TestFailedReloadChangesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.guards("tcp/22 tcp/443")
-	if !strings.Contains(h.daemon.statusLine(), "2 doors are guarded") || h.daemon.problems.Get("configuration") != "" {
+	if !strings.Contains(h.daemon.statusLine(), "guarding 2 doors") || h.daemon.problems.Get("configuration") != "" {
 		t.Errorf("the unit says %q", h.daemon.statusLine())
 	}
 }

@@ -158,7 +158,7 @@ func TestRepair(t *testing.T) {
 	h.kernel.changed <- struct{}{}
 	h.eventually("the table is back", func() bool { return h.kernel.closed() == "tcp/22 tcp/443" })
 	h.eventually("it is said", func() bool {
-		return strings.Contains(h.daemon.problems.Get("firewall"), "1 single grants ended; put back, 1 grants go on")
+		return strings.Contains(h.daemon.problems.Get("firewall"), "1 single grant ended; put back, with 1 grant")
 	})
 	if list, _ := h.kernel.Grants(time.Now()); len(list) != 1 || list[0].Door != "ssh" {
 		t.Errorf("grants %+v", list)

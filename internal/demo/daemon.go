@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sallyport/internal/control"
+	"sallyport/internal/phrase"
 	"sallyport/internal/served"
 )
 
@@ -30,7 +31,7 @@ name     = "ssh"
 ports    = ["tcp/%d"]
 open_for = %q
 sequence = [%s]
-`, filepath.Join(d.dir, "state"), filepath.Join(d.dir, "control.sock"), door, openFor, strings.Join(knocks, ", "))
+`, filepath.Join(d.dir, "state"), filepath.Join(d.dir, "control.sock"), door, phrase.Duration(openFor), strings.Join(knocks, ", "))
 	return os.WriteFile(d.config(), []byte(text), 0o600)
 }
 

@@ -20,6 +20,7 @@ import (
 
 	"sallyport/internal/lab"
 	"sallyport/internal/packet"
+	"sallyport/internal/phrase"
 	"sallyport/internal/sender"
 	"sallyport/internal/served"
 )
@@ -243,7 +244,7 @@ func (d *story) killed(ctx context.Context) error {
 			return nil
 		}
 		if after > openFor+2*time.Second || ctx.Err() != nil {
-			return fmt.Errorf("the door is still open %.1f s after it was opened for %s", after.Seconds(), openFor)
+			return fmt.Errorf("the door is still open %.1f s after it was opened for %s", after.Seconds(), phrase.Duration(openFor))
 		}
 	}
 }

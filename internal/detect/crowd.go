@@ -8,6 +8,7 @@ import (
 
 	"sallyport/internal/event"
 	"sallyport/internal/lang"
+	"sallyport/internal/phrase"
 )
 
 const (
@@ -109,7 +110,7 @@ func (c *crowd) evidence(f *raised, n int) {
 	if len(f.Evidence) > 0 {
 		return
 	}
-	f.because("about %d sources within %s", n, 2*c.half)
+	f.because("about %d sources within %s", n, phrase.Duration(2*c.half))
 	for _, a := range c.sample {
 		if a.IsValid() {
 			f.because("%s", a)

@@ -5,6 +5,7 @@ import (
 
 	"sallyport/internal/event"
 	"sallyport/internal/lang"
+	"sallyport/internal/phrase"
 )
 
 var scanFast = &rule{
@@ -70,7 +71,7 @@ func (d *Detector) observeContacts(e event.Event) {
 
 func (d *Detector) raiseScan(r *rule, severity event.Severity, c *source, w window, e event.Event) {
 	f := d.raise(subject{rule: r, source: e.Source}, severity, max(uint64(w.sum), e.Count.Packets))
-	f.because("about %d closed ports in %s", max(w.ports(), int(e.Count.Ports)), time.Duration(d.at()-w.since+1)*time.Second)
+	f.because("about %d closed ports in %s", max(w.ports(), int(e.Count.Ports)), phrase.Duration(time.Duration(d.at()-w.since+1)*time.Second))
 	c.fast, c.slow = window{}, window{}
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"sallyport/internal/lang"
+	"sallyport/internal/phrase"
 )
 
 var update = flag.Bool("update", false, "write the tables of docs/DRILL.md")
@@ -24,7 +25,7 @@ func catalogueTable() string {
 		does, not := a.Described(lang.English)
 		finding := "-"
 		if a.Rule != "" {
-			finding = fmt.Sprintf("`%s`, %s", a.Rule, a.Within)
+			finding = fmt.Sprintf("`%s`, %s", a.Rule, phrase.Duration(a.Within))
 		}
 		var notes []string
 		for note, ok := range map[string]bool{"simulated": a.Simulated, "scaled": a.Scaled, "slow": a.Slow} {

@@ -13,6 +13,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/event"
+	"sallyport/internal/phrase"
 )
 
 // Options say what is attacked, and how.
@@ -166,7 +167,7 @@ func (a *Attack) attack(ctx context.Context, g *ground, r Result) (Result, error
 	case !found && !g.Detect.Enabled:
 		return r.failed("the finding %s cannot come: [detect] is off", a.Rule), nil
 	case !found:
-		return r.failed("the finding %s has not come within %s", a.Rule, a.Within), nil
+		return r.failed("the finding %s has not come within %s", a.Rule, phrase.Duration(a.Within)), nil
 	}
 	r.Verdict = Held
 	return r, nil

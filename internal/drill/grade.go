@@ -11,6 +11,7 @@ import (
 	"sallyport/internal/control"
 	"sallyport/internal/event"
 	"sallyport/internal/packet"
+	"sallyport/internal/phrase"
 )
 
 const (
@@ -101,7 +102,7 @@ func (s Seen) judge(a *Attack, act Act, offset time.Duration, r Result) Result {
 	case !found && !s.Consent.Detect:
 		return r.failed("the finding %s cannot come: [detect] is off", a.Rule)
 	case !found:
-		return r.failed("the finding %s has not come within %s", a.Rule, a.Within)
+		return r.failed("the finding %s has not come within %s", a.Rule, phrase.Duration(a.Within))
 	}
 	r.Verdict = Held
 	return r

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"sallyport/internal/config"
+	"sallyport/internal/phrase"
 	"sallyport/internal/sequence"
 	"sallyport/internal/sshauth"
 )
@@ -115,7 +116,7 @@ func (r Record) Validate() error {
 	case len(r.Key) != ed25519.PublicKeySize || config.CheckKey(r.PublicKey()) != nil:
 		return errors.New("the key of the invite is none")
 	case !r.Until.After(r.Made) || r.Until.Sub(r.Made) > MaxValid:
-		return fmt.Errorf("it is not valid for at most %s", MaxValid)
+		return fmt.Errorf("it is not valid for at most %s", phrase.Duration(MaxValid))
 	case r.Removed && r.Use == nil:
 		return errors.New("a client is removed that was never there")
 	}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/internal/event"
+	"sallyport/internal/phrase"
 )
 
 // Banned sources are in banned4 and banned6, each for a time. Nothing new from
@@ -88,7 +89,7 @@ func (f family) banLengths() []int {
 func (f *Firewall) Ban(source netip.Prefix, until, now time.Time) error {
 	left := until.Sub(now)
 	if !source.IsValid() || left < time.Millisecond {
-		return fmt.Errorf("ban %s for %s: want an address and a time to come", source, left)
+		return fmt.Errorf("ban %s for %s: want an address and a time to come", source, phrase.Duration(left))
 	}
 	set, key, err := f.sets.banOf(source)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"sallyport/internal/event"
 	"sallyport/internal/packet"
+	"sallyport/internal/phrase"
 )
 
 var errNoTable = fmt.Errorf("the table inet %s is not there", tableName)
@@ -65,7 +66,7 @@ func (f *Firewall) grant(b *batch, g event.Grant, now time.Time) error {
 	}
 	left := g.Until.Sub(now)
 	if left < time.Millisecond {
-		return fmt.Errorf("the grant ends %s before it begins", -left)
+		return fmt.Errorf("the grant ends %s before it begins", phrase.Duration(-left))
 	}
 	if !plain(g.Door, maxName, false) || g.Client != "" && !plain(g.Client, maxClient, true) {
 		return fmt.Errorf("%q and %q cannot be the names of a door and a client", g.Door, g.Client)
@@ -92,7 +93,7 @@ func (f *Firewall) Renew(g event.Grant, now time.Time) (bool, error) {
 	}
 	left := g.Until.Sub(now)
 	if left < time.Millisecond {
-		return false, fmt.Errorf("the grant ended %s ago", -left)
+		return false, fmt.Errorf("the grant ended %s ago", phrase.Duration(-left))
 	}
 	there := false
 	for _, e := range f.entriesFor(source, ports, g.Single) {

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/internal/config"
+	"sallyport/internal/phrase"
 )
 
 // During a trial the table holds two plans: that of the old configuration under
@@ -43,7 +44,7 @@ func (f *Firewall) Try(old, cfg *config.Config, left time.Duration) error {
 		err = f.put(was, newPlan(f.table, old), t)
 	}
 	if err != nil {
-		return fmt.Errorf("install table inet %s for %s: %w", tableName, left, err)
+		return fmt.Errorf("install table inet %s for %s: %w", tableName, phrase.Duration(left), err)
 	}
 	return nil
 }

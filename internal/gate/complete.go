@@ -7,6 +7,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/event"
+	"sallyport/internal/phrase"
 	"sallyport/internal/sequence"
 	"sallyport/internal/spent"
 )
@@ -101,7 +102,7 @@ func (g *Gate) refusesStep(now time.Time, source netip.Addr, w *way) (event.Reas
 	g.spent.Look(now, step)
 	switch {
 	case w.step < step-1 || w.step > step+1:
-		return event.StaleTime, fmt.Sprintf("the clock of this source is about %s off", time.Duration(w.step-step).Abs()*sequence.Period)
+		return event.StaleTime, fmt.Sprintf("the clock of this source is about %s off", phrase.Duration(time.Duration(w.step-step).Abs()*sequence.Period))
 	case !w.client.Expires.IsZero() && !now.Before(w.client.Expires):
 		return event.KeyExpired, "it has expired"
 	case !w.client.From.Allows(source):

@@ -14,6 +14,7 @@ import (
 	"sallyport/internal/key"
 	"sallyport/internal/limit"
 	"sallyport/internal/packet"
+	"sallyport/internal/phrase"
 	"sallyport/internal/replay"
 	"sallyport/internal/spa"
 	"sallyport/internal/sshauth"
@@ -164,9 +165,9 @@ func (m *messages) claimed(message *spa.Message) string {
 func clockDetail(stamped, now time.Time) string {
 	off := stamped.Sub(now).Round(time.Second)
 	if off < 0 {
-		return fmt.Sprintf("the clock of this source is %s behind", -off)
+		return fmt.Sprintf("the clock of this source is %s behind", phrase.Duration(-off))
 	}
-	return fmt.Sprintf("the clock of this source is %s ahead", off)
+	return fmt.Sprintf("the clock of this source is %s ahead", phrase.Duration(off))
 }
 
 // judge decides about a message that was sealed for this server. Until its

@@ -28,6 +28,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/event"
+	"sallyport/internal/phrase"
 )
 
 const (
@@ -163,7 +164,7 @@ func run(ctx context.Context, t task) error {
 	err = cmd.Run()
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return fmt.Errorf("killed %q after %s", t.hook.Command[0], t.hook.Timeout)
+		return fmt.Errorf("killed %q after %s", t.hook.Command[0], phrase.Duration(t.hook.Timeout))
 	case errors.Is(err, exec.ErrWaitDelay), brokenPipe(err): // it has ended well, and did not read the event
 		return nil
 	case err != nil && said.text() != "":

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sallyport/internal/event"
+	"sallyport/internal/phrase"
 )
 
 const (
@@ -129,7 +130,7 @@ func (w *writer) step(now time.Time) {
 	if n := w.overflow.Load() - w.overflowTold; n > 0 && len(w.rows) < maxPending {
 		w.overflowTold += n
 		w.append(event.Event{Time: options.Now(), Kind: event.KindOverload,
-			Detail: fmt.Sprintf("%d events are not in the journal: they came faster than the disk takes them", n)})
+			Detail: phrase.Count(int(n), "event") + " not in the journal: more came than the disk takes"})
 	}
 	if w.file != nil && !w.file.inPlace() {
 		w.removed()
@@ -212,7 +213,7 @@ func (w *writer) withLoss(options *Options) []row {
 	if w.lost == 0 {
 		return w.rows
 	}
-	text := fmt.Sprintf("%d events since %s are not in the journal: it could not be written", w.lost, w.lostFirst.UTC().Format(time.RFC3339))
+	text := fmt.Sprintf("%s since %s not in the journal: it could not be written", phrase.Count(int(w.lost), "event"), w.lostFirst.UTC().Format(time.RFC3339))
 	return append(w.rows[:len(w.rows):len(w.rows)], aboutItself(options.Now(), text))
 }
 

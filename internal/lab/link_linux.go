@@ -10,6 +10,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"sallyport/internal/phrase"
 )
 
 // hostLink is the name of the one interface of every host but the gate.
@@ -217,7 +219,7 @@ func waitRunning(name string) error {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("interface %s has no carrier after %v", name, carrierDelay)
+			return fmt.Errorf("interface %s has no carrier after %v", name, phrase.Duration(carrierDelay))
 		}
 	}
 }
@@ -237,7 +239,7 @@ func waitLocal(name string, address netip.Addr) error {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("address %s of %s takes no packets after %v", address, name, carrierDelay)
+			return fmt.Errorf("address %s of %s takes no packets after %v", address, name, phrase.Duration(carrierDelay))
 		}
 	}
 }

@@ -62,8 +62,8 @@ var jaPage = map[string]string{
 	"%s journal entries · sallyport %s · sums of refusals are kept by source and minute":             "ジャーナル %s 件 · sallyport %s · 拒否は送信元と分ごとにまとめて記録されます",
 
 	// As text.
-	"%s grants (%s used), %s knocks refused, %s packets to closed ports": "許可 %s（うち使用 %s）、拒否したノック %s、閉じたポートへのパケット %s",
-	"%d addresses made noise; %d open findings":                          "雑音を出したアドレス %d、未確認の検出事項 %d",
+	"grants: %s (%s used); knocks refused: %s; packets to closed ports: %s": "許可 %s（うち使用 %s）、拒否したノック %s、閉じたポートへのパケット %s",
+	"addresses that made noise: %d; open findings: %d":                      "雑音を出したアドレス %d、未確認の検出事項 %d",
 	"opened":                   "許可",
 	"refused":                  "拒否",
 	"touched":                  "接触",

@@ -21,8 +21,8 @@ func (r *Report) Text(w io.Writer) error {
 	t.line("%s", r.T("Sallyport on %s", inert.Text(r.Host)))
 	t.line("%s", r.Span())
 	t.line("")
-	t.line("%s", r.T("%s grants (%s used), %s knocks refused, %s packets to closed ports", group(r.Grants), group(r.Uses), group(r.Refusals), group(r.Packets)))
-	t.line("%s", r.T("%d addresses made noise; %d open findings", r.Noisy(), len(r.Findings)))
+	t.line("%s", r.T("grants: %s (%s used); knocks refused: %s; packets to closed ports: %s", group(r.Grants), group(r.Uses), group(r.Refusals), group(r.Packets)))
+	t.line("%s", r.T("addresses that made noise: %d; open findings: %d", r.Noisy(), len(r.Findings)))
 	t.heading(r.T("What to do"))
 	for i, a := range r.Advice() {
 		t.wrapped(fmt.Sprintf("%2d. ", i+1), inert.Text(a))

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/chacha20poly1305"
+
+	"sallyport/internal/phrase"
 )
 
 // Status is what became of a request.
@@ -158,7 +160,7 @@ func (a Ack) check(reason byte) error {
 	}
 	for _, d := range a.Doors {
 		if d.For < 0 || d.For > maxAckFor*time.Second || d.For%time.Second != 0 {
-			return fmt.Errorf("a door open for %v", d.For)
+			return fmt.Errorf("a door open for %v", phrase.Duration(d.For))
 		}
 	}
 	return nil

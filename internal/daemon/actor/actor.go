@@ -17,6 +17,7 @@ import (
 	"sallyport/internal/event"
 	"sallyport/internal/gate"
 	"sallyport/internal/grant"
+	"sallyport/internal/phrase"
 	"sallyport/internal/spa"
 )
 
@@ -170,7 +171,7 @@ func (a *Actor) Open(now time.Time, g event.Grant, d gate.Decision) (event.Grant
 		return event.Grant{}, err
 	}
 	a.around.Opened(time.Since(now))
-	ev.Detail = fmt.Sprintf("for %s", opened.Until.Sub(now).Round(time.Millisecond))
+	ev.Detail = fmt.Sprintf("for %s", phrase.Duration(opened.Until.Sub(now).Round(time.Millisecond)))
 	if opened.Prefix != 0 {
 		ev.Detail += fmt.Sprintf(", to all of %s", opened.From())
 	}

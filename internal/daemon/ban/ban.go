@@ -19,6 +19,7 @@ import (
 	"sallyport/internal/daemon/ban/list"
 	"sallyport/internal/event"
 	"sallyport/internal/gate"
+	"sallyport/internal/phrase"
 )
 
 const (
@@ -177,7 +178,7 @@ func (b *Bans) Accuse(now time.Time, source netip.Addr, e Evidence) {
 		b.reportFailure(now, source, err)
 		return
 	}
-	b.put(event.Event{Time: now, Kind: event.KindBan, Source: source, Reason: event.Banned, Bound: true, Detail: fmt.Sprintf("%s for %s: %s", as, b.ban.For, why)})
+	b.put(event.Event{Time: now, Kind: event.KindBan, Source: source, Reason: event.Banned, Bound: true, Detail: fmt.Sprintf("%s for %s: %s", as, phrase.Duration(b.ban.For), why)})
 }
 
 // widest returns what is banned with a prefix that is to be banned: itself, or

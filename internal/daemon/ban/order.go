@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sallyport/internal/event"
+	"sallyport/internal/phrase"
 )
 
 // Spared is the error about a source that is never banned.
@@ -30,7 +31,7 @@ func (b *Bans) Order(now time.Time, who string, source netip.Addr, length time.D
 	if err := b.keepOut(now, ban.Source, length); err != nil {
 		return event.Ban{}, err
 	}
-	b.put(event.Event{Time: now, Kind: event.KindBan, Source: source, Reason: event.ByOperator, Detail: fmt.Sprintf("%s for %s, ordered by %s", ban.Source, length, who)})
+	b.put(event.Event{Time: now, Kind: event.KindBan, Source: source, Reason: event.ByOperator, Detail: fmt.Sprintf("%s for %s, ordered by %s", ban.Source, phrase.Duration(length), who)})
 	return ban, nil
 }
 

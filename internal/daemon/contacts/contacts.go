@@ -14,6 +14,7 @@ import (
 
 	"sallyport/internal/event"
 	"sallyport/internal/packet"
+	"sallyport/internal/phrase"
 )
 
 // Counter counts contacts. It is for one goroutine, that of the pump.
@@ -104,13 +105,13 @@ func (t *Counter) pass(e event.Event) {
 // Of is the event about what one source has touched.
 func Of(source netip.Addr, c event.Contacts) event.Event {
 	return event.Event{Time: c.Last, Kind: event.KindContacts, Source: source, Count: c,
-		Detail: fmt.Sprintf("%d packets to about %d closed ports", c.Packets, c.Ports)}
+		Detail: phrase.Count(int(c.Packets), "packet") + " to about " + phrase.Count(int(c.Ports), "closed port")}
 }
 
 // Rest is the event about what all other sources have touched.
 func Rest(c event.Contacts) event.Event {
 	return event.Event{Time: c.Last, Kind: event.KindContacts, Count: c,
-		Detail: fmt.Sprintf("%d packets to closed ports from further sources", c.Packets)}
+		Detail: phrase.Count(int(c.Packets), "packet") + " to closed ports from further sources"}
 }
 
 // scatter makes neighbours look random, as counting by bits assumes

@@ -22,7 +22,7 @@ import (
 func (b *Book) Invite(ctx context.Context, q control.InviteRequest, smallKey func() bool) (control.InviteAnswer, error) {
 	now := time.Now().UTC().Truncate(time.Second)
 	if time.Duration(q.MaxOpen)%time.Second != 0 { // else less than one would be no limit
-		return control.InviteAnswer{}, control.Wrong("want whole seconds", "max_open is %s", time.Duration(q.MaxOpen))
+		return control.InviteAnswer{}, control.Wrong("want whole seconds", "max_open is %s", phrase.Duration(time.Duration(q.MaxOpen)))
 	}
 	r := enrolled.Record{
 		Name: q.Client, Label: q.Label, Doors: q.Doors, From: q.From, Expires: q.Expires, MaxOpen: int(time.Duration(q.MaxOpen) / time.Second),

@@ -17,6 +17,7 @@ import (
 	"sallyport/internal/conntrack"
 	"sallyport/internal/event"
 	"sallyport/internal/packet"
+	"sallyport/internal/phrase"
 )
 
 const (
@@ -198,7 +199,7 @@ func (u *Uses) end(now time.Time, c connection, bytes uint64) {
 	}
 	for _, g := range c.grants {
 		u.put(event.Event{Time: now, Kind: event.KindUse, Door: c.door, Client: g.client, Source: g.source, Ended: true, Count: event.Contacts{First: c.began, Last: now},
-			Detail: fmt.Sprintf("connection to %s ended after %s and %s", c.port, now.Sub(c.began).Round(time.Second), amount)})
+			Detail: fmt.Sprintf("connection to %s ended after %s and %s", c.port, phrase.Duration(now.Sub(c.began).Round(time.Second)), amount)})
 	}
 }
 

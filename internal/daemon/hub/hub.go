@@ -15,6 +15,7 @@ import (
 
 	"sallyport/internal/event"
 	"sallyport/internal/gate"
+	"sallyport/internal/phrase"
 )
 
 const (
@@ -159,7 +160,7 @@ func (h *Hub) settle(now time.Time, sinks []Sink) {
 	clear(h.summed)
 	h.mu.Unlock()
 	if lost > 0 {
-		pass(sinks, event.Event{Time: now, Kind: event.KindOverload, Detail: fmt.Sprintf("%d events lost: they came faster than they could be written", lost)})
+		pass(sinks, event.Event{Time: now, Kind: event.KindOverload, Detail: phrase.Count(int(lost), "event") + " lost: more came than could be written"})
 	}
 	for reason, s := range summed {
 		pass(sinks, event.Event{Time: s.Last, Kind: event.KindRefusal, Reason: reason, Count: s,
@@ -190,7 +191,7 @@ func (h *Hub) Overload(now time.Time, ring string, packets uint64) {
 	if now.Sub(h.overloaded) < overloadEvery {
 		return
 	}
-	h.enqueue(event.Event{Time: now, Kind: event.KindOverload, Detail: fmt.Sprintf("capture ring %q was full: %d packets lost", ring, h.lostPackets)})
+	h.enqueue(event.Event{Time: now, Kind: event.KindOverload, Detail: fmt.Sprintf("capture ring %q was full: %s lost", ring, phrase.Count(int(h.lostPackets), "packet"))})
 	h.overloaded, h.lostPackets = now, 0
 }
 

@@ -8,7 +8,6 @@ package ledger
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/netip"
 	"path/filepath"
@@ -22,6 +21,7 @@ import (
 	"sallyport/internal/event"
 	"sallyport/internal/gate"
 	"sallyport/internal/grant"
+	"sallyport/internal/phrase"
 )
 
 // Kernel is where grants are in force.
@@ -90,7 +90,7 @@ func (l *Ledger) Restore(ctx context.Context, a *actor.Actor, g Gate, inForce fu
 	a.FailedToEnd(now, "", err)
 	a.Wake()
 	if n := len(grants) - len(ended); n > 0 {
-		l.put(event.Event{Time: time.Now(), Kind: event.KindStart, Detail: fmt.Sprintf("%d grants of an earlier time go on", n)})
+		l.put(event.Event{Time: time.Now(), Kind: event.KindStart, Detail: phrase.Count(n, "grant") + " of an earlier time, still in force"})
 	}
 	return nil
 }

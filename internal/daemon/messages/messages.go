@@ -25,6 +25,7 @@ import (
 	"sallyport/internal/gate"
 	"sallyport/internal/key"
 	"sallyport/internal/keyfile"
+	"sallyport/internal/phrase"
 	"sallyport/internal/replay"
 	"sallyport/internal/replay/disk"
 	"sallyport/internal/spa"
@@ -108,7 +109,7 @@ func Open(cfg *config.Config, made bool, around Around) (*Messages, error) {
 	for _, n := range notices {
 		refused := "stamped up to a minute after the last one that it had"
 		if n.Trouble == replay.Lost {
-			refused = fmt.Sprintf("stamped before now, and for %s after", cfg.SPA.Window())
+			refused = fmt.Sprintf("stamped before now, and for %s after", phrase.Duration(cfg.SPA.Window()))
 		}
 		text := fmt.Sprintf("the replay store is %s: messages %s are refused (%s)", n.Trouble, refused, n.Detail)
 		around.Problems.Fail("replay", text)

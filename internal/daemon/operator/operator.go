@@ -63,7 +63,7 @@ func (o *Operator) OpenFor(ctx context.Context, q control.OpenRequest, why strin
 		duration = door.OpenFor
 	}
 	if duration < time.Second || duration > maxOpen {
-		return event.Grant{}, control.Wrong(fmt.Sprintf("want 1s to %s", maxOpen), "cannot open for %s", duration)
+		return event.Grant{}, control.Wrong(fmt.Sprintf("want 1s to %s", phrase.Duration(maxOpen)), "cannot open for %s", phrase.Duration(duration))
 	}
 	now := time.Now()
 	until := now.Add(duration)
@@ -152,7 +152,7 @@ func (o *Operator) Ban(ctx context.Context, q control.BanRequest) (event.Ban, er
 		length = o.inForce().Ban.For
 	}
 	if length < leastBan || length > longBan {
-		return event.Ban{}, control.Wrong(fmt.Sprintf("want %s to %s", leastBan, longBan), "cannot ban for %s", length)
+		return event.Ban{}, control.Wrong(fmt.Sprintf("want %s to %s", phrase.Duration(leastBan), phrase.Duration(longBan)), "cannot ban for %s", phrase.Duration(length))
 	}
 	b, err := o.bans.Order(now, control.Asker(ctx), source, length)
 	if spared := (*ban.Spared)(nil); errors.As(err, &spared) {

@@ -285,7 +285,7 @@ func (t *Trial) Confirm(ctx context.Context) error {
 func (t *Trial) MayTry(confirm time.Duration) error {
 	switch {
 	case confirm != 0 && (confirm < Least || confirm > Most):
-		return control.Wrong(fmt.Sprintf("want %s to %s", Least, Most), "cannot try a configuration for %s", confirm)
+		return control.Wrong(fmt.Sprintf("want %s to %s", phrase.Duration(Least), phrase.Duration(Most)), "cannot try a configuration for %s", phrase.Duration(confirm))
 	case confirm == 0 && t.record.Load().Pending():
 		return errors.New("a configuration is on trial: keep it with sallyport confirm, wait until it is rolled back, or begin another trial with sallyport reload --confirm 60s")
 	}

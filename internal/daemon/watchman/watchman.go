@@ -7,7 +7,6 @@ package watchman
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"sallyport/internal/detect"
 	"sallyport/internal/event"
 	"sallyport/internal/geo"
+	"sallyport/internal/phrase"
 )
 
 // Watchman hears events as a sink, and judges them in Run.
@@ -108,7 +108,7 @@ func (w *Watchman) Run(ctx context.Context) error {
 				w.report(d.Counted(), false)
 			}
 			if n := w.lost.Swap(0); n > 0 {
-				w.put(event.Event{Time: now, Kind: event.KindOverload, Detail: fmt.Sprintf("%d events were not judged: they came faster than findings are made", n)})
+				w.put(event.Event{Time: now, Kind: event.KindOverload, Detail: phrase.Count(int(n), "event") + " not judged: more came than findings are made of"})
 			}
 		}
 	}
