@@ -254,7 +254,7 @@ func past(now time.Time) (list []control.JournalEntry) {
 		case i%17 == 3:
 			e = event.Event{Time: e.Time, Kind: event.KindGrant, Door: "ssh", Client: "alice", Source: netip.MustParseAddr("198.51.100.23"), Reason: event.BySPA}
 		case i%5 == 1:
-			e = event.Event{Time: e.Time, Kind: event.KindRefusal, Door: "vpn", Source: e.Source, Reason: reasons[i%len(reasons)], Detail: "after 2 of 4 knocks"}
+			e = event.Event{Time: e.Time, Kind: event.KindRefusal, Door: "vpn", Source: e.Source, Reason: reasons[i/5%len(reasons)], Detail: "after 2 of 4 knocks"}
 			e.Count.Packets = uint64(1 + i%40)
 		case i == 238:
 			e = event.Event{Time: e.Time, Kind: event.KindEnrolment, Client: hostile, Door: hostile, Detail: hostile}

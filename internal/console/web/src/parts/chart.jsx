@@ -51,7 +51,7 @@ function Lane({ name, bars, most, n, chosen, partial }) {
 export function Spark({ points, label }) {
   if (points.length < 2) return <svg class="spark" viewBox="0 0 240 40" role="img" aria-label={label} />;
   const most = Math.max(...points.map((p) => p.rate), 1);
-  const x = (i) => ((i + 120 - points.length) * 2).toFixed(1), y = (p) => (38 - (p.rate / most) * 34).toFixed(1);
+  const x = (i) => ((i / (points.length - 1)) * 240).toFixed(1), y = (p) => (38 - (p.rate / most) * 34).toFixed(1);
   const line = points.map((p, i) => `${x(i)},${y(p)}`).join(' ');
   return (
     <svg class="spark" viewBox="0 0 240 40" preserveAspectRatio="none" role="img" aria-label={label}>

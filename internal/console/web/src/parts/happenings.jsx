@@ -5,7 +5,7 @@ import { number, say as t } from '../lib/lang.js';
 import { get, hurried } from '../lib/store.js';
 import { Badge, Card, Name, Time, Why } from './basic.jsx';
 
-const shown = 40;
+const shown = 15;
 
 const tones = { grant: 'good', refusal: 'warn', ban: 'bad', finding: 'bad', failure: 'bad', overload: 'bad', repair: 'bad', revocation: 'note', expiry: 'quiet', asked: 'warn', allowed: 'good', contacts: 'quiet' };
 
