@@ -3,12 +3,8 @@
 package web
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"image"
-	"image/draw"
-	"image/png"
 	"net/netip"
 	"net/url"
 	"os"
@@ -147,22 +143,6 @@ func TestPictures(t *testing.T) {
 			p.do(os.WriteFile(filepath.Join(t.ArtifactDir(), "console-"+language.Tag()+name+".png"), top(t, picture, size[1]), 0o600))
 		}
 	}
-}
-
-// top is the upper part of a picture.
-func top(t *testing.T, picture []byte, height int) []byte {
-	t.Helper()
-	whole, err := png.Decode(bytes.NewReader(picture))
-	if err != nil {
-		t.Fatal(err)
-	}
-	part := image.NewNRGBA(image.Rect(0, 0, whole.Bounds().Dx(), height))
-	draw.Draw(part, part.Bounds(), whole, image.Point{}, draw.Src)
-	var b bytes.Buffer
-	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&b, part); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
 }
 
 // Nothing that others have chosen becomes markup, or changes the order of what is read.
