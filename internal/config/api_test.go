@@ -33,7 +33,7 @@ func TestAPI(t *testing.T) {
 		"listen='/run/x.sock', token_file='/t'":                      `:2: api: listen: the path of a socket has no use here: the control socket does more`,
 		"listen='localhost:1', token_file='/t'":                      `:2: api: listen = "localhost:1": want an address and a port, such as "127.0.0.1:9477", or the absolute path of a socket` + "\n" + main + noListen,
 		"listen='127.0.0.1:1', token_file='/t', password='guess'":    `:2: api: unknown key "password": want act, act_token_file, ask, ask_token_file, caep_audience, caep_issuer, caep_key_file, list_token_file, listen, tls_cert, tls_key, token_file, view or view_token_file`,
-		"listen='127.0.0.1:1', caep_issuer='https://idp.example/'": `:2: api: caep_issuer, caep_audience and caep_key_file go together: set all three` + "\n" + main + `:2: api: token_file is missing: anyone who asks must show what it holds, or what another token file does`,
+		"listen='127.0.0.1:1', caep_issuer='https://idp.example/'":   `:2: api: caep_issuer, caep_audience and caep_key_file go together: set all three` + "\n" + main + `:2: api: token_file is missing: anyone who asks must show what it holds, or what another token file does`,
 		"listen='127.0.0.1:1', token_file='/t', caep_issuer='a b', caep_audience='x', caep_key_file='/k'": `:2: api: caep_issuer = "a b": want a text without spaces of at most 512 characters, such as "https://idp.example.com/"` + "\n" + main + `:2: api: caep_issuer, caep_audience and caep_key_file go together: set all three`,
 		"view=['a b']":       `:2: api: view: want the name or number of a user, or of a group as "@name"`,
 		"act=['bob', 'bob']": `:2: api: act: "bob" is listed twice`,
