@@ -254,9 +254,7 @@ func TestDialerConnectsOnce(t *testing.T) {
 func TestDialerTriesOnceMore(t *testing.T) {
 	t.Parallel()
 	w, gate, accepted := farWorld(t, farLine{delay: 60 * time.Millisecond})
-	if err := w.daemon.Process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	w.halt()
 	daemon := w.daemon.Process
 	time.AfterFunc(500*time.Millisecond, func() { daemon.Signal(syscall.SIGCONT) })
 	d := w.dials(gate, 1)

@@ -218,9 +218,7 @@ func (w *world) otherFirewall() {
 // withoutTable connects while the table is away, and waits until it is back.
 func (w *world) withoutTable(port uint16) *session {
 	w.t.Helper()
-	if err := w.daemon.Process.Signal(syscall.SIGSTOP); err != nil {
-		w.t.Fatal(err)
-	}
+	w.halt()
 	w.nft("delete table inet sallyport")
 	intruder := w.connect(w.Attacker, at(w.Attacker, port))
 	if err := w.daemon.Process.Signal(syscall.SIGCONT); err != nil {

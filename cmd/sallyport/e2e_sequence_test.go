@@ -43,9 +43,7 @@ func TestKnocksOfATimeWithoutDaemon(t *testing.T) {
 	w := newGuarded(t, strings.Replace(sshDoor, "open_for", "within = \"500ms\"\nopen_for", 1))
 	daemon := w.daemon.Process
 	w.closed(w.Client, "tcp", at(w.Client, 22))
-	if err := daemon.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	w.halt()
 	for _, k := range sshKnocks {
 		w.knock(w.Client, w.Client.Gate4, k)
 		time.Sleep(300 * time.Millisecond)

@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -438,4 +439,23 @@ func (w *world) knock(h *lab.Host, to netip.Addr, knocks ...string) {
 func (w *world) eventually(what string, ok func() bool) {
 	w.t.Helper()
 	w.ports().Eventually(what, ok)
+}
+
+// halt stops the daemon with a signal, and returns when none of its threads runs any more:
+// the signal is one thread's, and the others may go on for a while where the machine is
+// busy.
+func (w *world) halt() {
+	w.t.Helper()
+	pid := w.daemon.Process.Pid
+	if err := w.daemon.Process.Signal(syscall.SIGSTOP); err != nil {
+		w.t.Fatal(err)
+	}
+	w.eventually("every thread of the daemon stands still", func() bool {
+		states, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		return err == nil && len(states) > 0 && !slices.ContainsFunc(states, func(path string) bool {
+			stat, err := os.ReadFile(path)
+			_, state, _ := strings.Cut(string(stat), ") ")
+			return err == nil && !strings.HasPrefix(state, "T")
+		})
+	})
 }

@@ -198,6 +198,7 @@ func TestInquiriesAreBounded(t *testing.T) {
 	h := newHouse(t)
 	h.configure(doorSSH)
 	h.start()
+	h.eventually("there is a journal", func() bool { _, err := h.daemon.Journal(t.Context(), control.JournalRequest{}); return err == nil })
 	ctx := t.Context()
 	for name, ask := range map[string]func() error{
 		"too many entries": func() error { _, err := h.daemon.Journal(ctx, control.JournalRequest{Limit: 1001}); return err },

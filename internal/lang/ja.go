@@ -9,7 +9,7 @@ import (
 // README.ja.md.
 var japanese = func() map[string]string {
 	all := make(map[string]string)
-	for _, part := range []map[string]string{jaReasons, jaRules, jaPage, jaWhy, jaDrill, jaGuide, jaObserve, jaAsks} {
+	for _, part := range []map[string]string{jaReasons, jaRules, jaPage, jaWhy, jaDrill, jaGuide, jaObserve, jaAsks, jaFleet} {
 		maps.Copy(all, part)
 	}
 	return all
