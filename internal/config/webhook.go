@@ -14,6 +14,7 @@ import (
 type Webhook struct {
 	URL         string
 	Format      string         // "json", "slack", "ntfy", "ocsf" or "ecs"; default "json"
+	Reconcile   bool           // it is kept at what is open, and told of nothing else
 	Link        string         // where an operator looks at it, in messages for people; empty: nowhere
 	On          []event.Kind   // default: findings only
 	MinSeverity event.Severity // of findings; default "medium"
@@ -44,6 +45,7 @@ func (l *loader) readWebhook(t *table) {
 		TokenFile:   readPath(s, "token_file", ""),
 		Timeout:     s.duration("timeout", 10*time.Second, time.Second, time.Minute),
 	}
+	w.Reconcile = readReconcile(s)
 	s.finish()
 	l.config.Webhooks = append(l.config.Webhooks, w)
 }
@@ -66,6 +68,20 @@ func readURL(s *section) string {
 		return ""
 	}
 	return u.String()
+}
+
+// readReconcile reads whether a place is kept at what is open. What it is told is decided by
+// that then.
+func readReconcile(s *section) bool {
+	if !s.boolean("reconcile", false) {
+		return false
+	}
+	for _, key := range []string{"on", "format", "link", "min_severity"} {
+		if s.table.values[key] != nil {
+			s.errorf(s.at(key), "%s means nothing with reconcile = true: the place hears what is open, and nothing else", key)
+		}
+	}
+	return true
 }
 
 // readLink reads an address for people: a browser opens it, and so it is one of the web.

@@ -122,7 +122,7 @@ type guard struct {
 // knows returns what the token of a request is good for. A file that cannot be read
 // takes away the rights of its own token only.
 func (g *guard) knows(r *http.Request) (a asker) {
-	shown, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	shown, ok := shownToken(r)
 	for _, t := range g.tokens {
 		want, err := readToken(t.File)
 		if err != nil {
@@ -138,6 +138,16 @@ func (g *guard) knows(r *http.Request) (a asker) {
 		g.complain("wrong token for the API", "from", r.RemoteAddr)
 	}
 	return a
+}
+
+// shownToken is a bearer token, or the password of basic authentication with any user:
+// appliances that read lists know nothing else.
+func shownToken(r *http.Request) (string, bool) {
+	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
+		return token, true
+	}
+	_, password, ok := r.BasicAuth()
+	return password, ok
 }
 
 // connKey finds the connection of a request.

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"io"
@@ -296,6 +297,17 @@ func TestOneStrangerHasAFewConnections(t *testing.T) {
 		_ = c.SetReadDeadline(time.Now().Add(patience))
 		if _, err := c.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("a connection beyond %d goes on: %v", perSource, err)
+		}
+	}
+}
+
+// Appliances show the token as the password of basic authentication.
+func TestTokenAsPassword(t *testing.T) {
+	at := "http://" + offer(t, API{Tokens: []Token{{secret(t, token), Lists}}}, &fake{}) + "/v1/doors/vpn/sources"
+	for password, want := range map[string]int{token: 200, token + "x": 401, "": 401} {
+		basic := "Basic " + base64.StdEncoding.EncodeToString([]byte("firewall:"+password))
+		if status, text := ask(t, http.DefaultClient, "GET", at, basic, ""); status != want {
+			t.Errorf("%q: %d %s", password, status, text)
 		}
 	}
 }

@@ -205,7 +205,7 @@ func (d *Daemon) make(cfg *config.Config) {
 	d.hooks = hook.New(d.events.Put)
 	d.metrics = metrics.New(d.opts.Version, d.state, d.log)
 	name, _ := os.Hostname() // without a name if the kernel does not say
-	d.webhooks = webhook.New(filepath.Join(cfg.Daemon.StateDir, "webhooks"), siem.Product{Version: d.opts.Version, Host: name}, d.events.Put, d.log)
+	d.webhooks = webhook.New(filepath.Join(cfg.Daemon.StateDir, "webhooks"), siem.Product{Version: d.opts.Version, Host: name}, d.whatIsOpen, d.events.Put, d.log)
 	d.watchman = watchman.New(d.found, d.events.Put, d.exposure.Found, cfg)
 	d.bans = ban.New(func(e event.Event) { d.events.Put(d.consent.Event(e)) }, d.firewall, func() []netip.Addr { return d.host.Own().Addresses })
 	d.moat = keeper.New(d.log, d.system.moat)

@@ -4,6 +4,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -92,4 +93,13 @@ func (d *Daemon) ended(grants []event.Grant) {
 	ctx, stop := context.WithTimeout(context.Background(), endedPatience)
 	defer stop()
 	_ = d.pump.Ended(ctx, grants)
+}
+
+// whatIsOpen returns all grants; an error while those of an earlier time are missing.
+func (d *Daemon) whatIsOpen(ctx context.Context) ([]event.Grant, error) {
+	list, all, err := d.ledger.InForce(ctx, time.Now())
+	if err == nil && !all {
+		err = errors.New("the grants of before the start are still being read")
+	}
+	return list, err
 }

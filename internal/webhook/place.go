@@ -35,6 +35,8 @@ type place struct {
 	log     *slog.Logger
 	queue   chan event.Event
 	spool   *spool
+	mirror  *mirror // nil: it is told of events
+	look    time.Duration
 	client  http.Client
 	end     func()
 	done    chan struct{} // closed when run has returned; nil: it has not begun
@@ -49,6 +51,10 @@ type place struct {
 // put takes an event, if the place wants it. A place that is so slow that the
 // disk cannot be reached either loses it.
 func (p *place) put(e event.Event) {
+	if p.mirror != nil {
+		p.mirror.put(e)
+		return
+	}
 	if !Wants(p.config, e) {
 		return
 	}
@@ -63,6 +69,10 @@ func (p *place) run(ctx context.Context) {
 	defer p.client.CloseIdleConnections()
 	if p.before != nil {
 		<-p.before // it has been told to end, and puts on the disk what it has left
+	}
+	if p.mirror != nil {
+		p.reflect(ctx)
+		return
 	}
 	p.spool.load()
 	for {
@@ -139,7 +149,10 @@ func (p *place) send(ctx context.Context) {
 }
 
 // wrongMessage is an answer that trying again would not change.
-type wrongMessage struct{ status string }
+type wrongMessage struct {
+	status string
+	code   int
+}
 
 func (w *wrongMessage) Error() string { return "the answer was " + w.status }
 
@@ -167,7 +180,7 @@ func (p *place) post(ctx context.Context, text []byte) error {
 	case status >= 200 && status < 300:
 		return nil
 	case status >= 400 && status < 500 && status != http.StatusRequestTimeout && status != http.StatusTooEarly && status != http.StatusTooManyRequests:
-		return &wrongMessage{response.Status}
+		return &wrongMessage{response.Status, status}
 	}
 	return errors.New("the answer was " + response.Status)
 }

@@ -8,6 +8,8 @@
 // says that a message is wrong (a status of 4xx, but for 408, 425 and 429) does
 // not get it again. A thousand messages wait for each place; then the oldest
 // make room. Whatever is given up is told. Nothing ever waits for a place.
+//
+// A place that is reconciled is another thing: it is kept at what is open. See mirror.
 package webhook
 
 import (
@@ -36,7 +38,10 @@ type Sender struct {
 	product siem.Product
 	failed  func(event.Event)
 	log     *slog.Logger
+	grants  func(context.Context) ([]event.Grant, error) // what is open, for mirrors
+	started time.Time
 	first   time.Duration // pause after the first failure
+	look    time.Duration // how often a mirror looks by itself
 
 	mu      sync.Mutex
 	places  []*place
@@ -46,9 +51,10 @@ type Sender struct {
 
 // New returns a sender without places. Messages wait in folders below dir, which
 // is made when it is needed. failed is given an event for what is given up, and
-// must not block.
-func New(dir string, product siem.Product, failed func(event.Event), log *slog.Logger) *Sender {
-	return &Sender{dir: dir, product: product, failed: failed, log: log, first: firstPause}
+// must not block. Grants are what is open, for places that are kept at that; it fails while
+// that is not known.
+func New(dir string, product siem.Product, grants func(context.Context) ([]event.Grant, error), failed func(event.Event), log *slog.Logger) *Sender {
+	return &Sender{dir: dir, product: product, grants: grants, started: time.Now(), failed: failed, log: log, first: firstPause, look: lookEvery}
 }
 
 // Set replaces the places. What waits for a place that stays waits on.
@@ -82,7 +88,7 @@ func (s *Sender) Set(list []config.Webhook) {
 
 // same reports whether two webhooks are one, wherever they are written.
 func same(a, b config.Webhook) bool {
-	return a.URL == b.URL && a.Format == b.Format && a.Link == b.Link && a.MinSeverity == b.MinSeverity && a.TokenFile == b.TokenFile && a.Timeout == b.Timeout && slices.Equal(a.On, b.On)
+	return a.URL == b.URL && a.Format == b.Format && a.Link == b.Link && a.Reconcile == b.Reconcile && a.MinSeverity == b.MinSeverity && a.TokenFile == b.TokenFile && a.Timeout == b.Timeout && slices.Equal(a.On, b.On)
 }
 
 // Put takes an event and never blocks.
@@ -152,7 +158,7 @@ func (s *Sender) start(p *place) {
 
 func (s *Sender) newPlace(w config.Webhook) *place {
 	id := sha256.Sum256([]byte(w.URL + "\n" + w.Format))
-	return &place{
+	p := &place{
 		config:  w,
 		product: s.product,
 		failed:  s.failed,
@@ -161,19 +167,24 @@ func (s *Sender) newPlace(w config.Webhook) *place {
 		spool:   &spool{dir: filepath.Join(s.dir, hex.EncodeToString(id[:8]))},
 		end:     func() {},
 		first:   s.first,
+		look:    s.look,
 		client: http.Client{
 			Timeout: w.Timeout,
 			// What is told goes where the configuration says, or nowhere.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
+	if w.Reconcile {
+		p.mirror = newMirror(s.grants, s.started)
+	}
+	return p
 }
 
 // Wants reports whether an event is sent to a place. What webhooks have failed
 // to do is sent to none: one that refuses every message would be sent the news
 // of each refusal, for ever.
 func Wants(w config.Webhook, e event.Event) bool {
-	if !slices.Contains(w.On, e.Kind) || e.Part == event.PartWebhook {
+	if w.Reconcile || !slices.Contains(w.On, e.Kind) || e.Part == event.PartWebhook {
 		return false
 	}
 	return e.Finding == nil || e.Finding.Severity.AtLeast(w.MinSeverity) && !e.Finding.Acknowledged

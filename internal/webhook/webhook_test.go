@@ -76,7 +76,7 @@ func (c *chat) next(t *testing.T) (r *http.Request, text string) {
 func running(t *testing.T, dir string, hooks ...config.Webhook) (s *Sender, failures chan event.Event, stop func()) {
 	t.Helper()
 	failures = make(chan event.Event, 2000)
-	s = New(dir, siem.Product{Version: "v1", Host: "gate"}, func(e event.Event) { failures <- e }, slog.New(slog.DiscardHandler))
+	s = New(dir, siem.Product{Version: "v1", Host: "gate"}, nil, func(e event.Event) { failures <- e }, slog.New(slog.DiscardHandler))
 	s.first = time.Millisecond
 	s.Set(hooks)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -187,7 +187,7 @@ func TestRestart(t *testing.T) {
 	if err != nil || len(folders) != 1 {
 		t.Fatalf("%v, %v", folders, err)
 	}
-	next := New(dir, siem.Product{}, nil, slog.New(slog.DiscardHandler)).newPlace(hook)
+	next := New(dir, siem.Product{}, nil, nil, slog.New(slog.DiscardHandler)).newPlace(hook)
 	if err := os.Rename(filepath.Join(dir, folders[0].Name()), next.spool.dir); err != nil {
 		t.Fatal(err)
 	}
@@ -216,7 +216,7 @@ func TestRestart(t *testing.T) {
 // else is.
 func TestPlacesThatAreGone(t *testing.T) {
 	dir := t.TempDir()
-	keep := New(dir, siem.Product{}, nil, slog.New(slog.DiscardHandler)).newPlace(at("https://a.example")).spool.dir
+	keep := New(dir, siem.Product{}, nil, nil, slog.New(slog.DiscardHandler)).newPlace(at("https://a.example")).spool.dir
 	gone := filepath.Join(dir, "0123456789abcdef")
 	other := filepath.Join(dir, "precious")
 	for _, d := range []string{keep, gone, other} {
@@ -227,7 +227,7 @@ func TestPlacesThatAreGone(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s := New(dir, siem.Product{}, nil, slog.New(slog.DiscardHandler))
+	s := New(dir, siem.Product{}, nil, nil, slog.New(slog.DiscardHandler))
 	s.Set([]config.Webhook{at("https://a.example")})
 	s.sweep()
 	for d, want := range map[string]bool{keep: true, gone: false, other: true} {
@@ -336,7 +336,7 @@ func TestCertificatesAreVerified(t *testing.T) {
 	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	server.StartTLS()
 	defer server.Close()
-	p := New(t.TempDir(), siem.Product{}, nil, slog.New(slog.DiscardHandler)).newPlace(at(server.URL + "/secret"))
+	p := New(t.TempDir(), siem.Product{}, nil, nil, slog.New(slog.DiscardHandler)).newPlace(at(server.URL + "/secret"))
 	err := p.post(t.Context(), []byte("{}"))
 	if err == nil || len(reached) > 0 || strings.Contains(err.Error(), "secret") {
 		t.Errorf("error %v", err)
