@@ -315,7 +315,7 @@ func TestAdministrator(t *testing.T) {
 	for _, path := range adminVerbs {
 		b.wants(http.StatusOK, "POST", path, "{}")
 	}
-	for _, path := range []string{"/v1/down", "/v1/reload", "/v1/exercise", "/v1/consent", "/v1/consented", "/v1/ask"} {
+	for _, path := range []string{"/v1/down", "/v1/reload", "/v1/exercise", "/v1/consent", "/v1/consented", "/v1/ask", "/v1/note"} {
 		b.wants(http.StatusForbidden, "POST", path, "{}")
 	}
 	if r, _, n := x.daemon.last(); n != len(adminVerbs) || r.Header.Get("Sallyport-No-More-Than") != "admin" {

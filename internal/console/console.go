@@ -53,6 +53,7 @@ type Console struct {
 	links      links
 	sessions   *sessions
 	throttle   throttle
+	notes      chan note
 	keys       *passkeys // nil: there can be none
 	challenges *challenges
 }
@@ -66,7 +67,7 @@ func New(o Options) (*Console, error) {
 		o.Ready = func() {}
 	}
 	c := &Console{
-		cfg: o.Config, page: o.Page, log: o.Log, now: o.Now, ready: o.Ready, gate: o.Config.Name, patience: usual,
+		cfg: o.Config, page: o.Page, log: o.Log, now: o.Now, ready: o.Ready, gate: o.Config.Name, patience: usual, notes: make(chan note, maxNotes),
 		sessions: newSessions(o.Config.Idle, o.Config.Longest), daemon: newDaemon(o.Config.Socket),
 	}
 	if c.gate == "" {

@@ -89,6 +89,9 @@ func (d *daemon) explain(err error) error {
 // changes the configuration that is in force.
 var adminVerbs = []string{"/v1/confirm", "/v1/invite", "/v1/remove", "/v1/label"}
 
+// notePath is where the console itself has the journal say who logs in.
+const notePath = "/v1/note"
+
 // allowed refuses what the daemon would refuse, too, and what no browser should ask for.
 func allowed(s *session, r *http.Request) error {
 	method := r.Method
@@ -99,6 +102,8 @@ func allowed(s *session, r *http.Request) error {
 	switch {
 	case !ok:
 		return refuse(http.StatusNotFound, "docs/API.md lists what there is", "there is no %q", r.Method+" "+r.URL.Path)
+	case r.URL.Path == notePath: // what the journal says of logins is the console's word
+		return refuse(http.StatusForbidden, "", "this cannot be done from a browser")
 	case !control.Actor.Has(right) && !slices.Contains(adminVerbs, r.URL.Path):
 		return refuse(http.StatusForbidden, "use sallyport "+strings.TrimPrefix(r.URL.Path, "/v1/")+" on the gate", "this cannot be done from the console")
 	case !s.Rights.Has(right):

@@ -166,6 +166,35 @@ func TestEvents(t *testing.T) {
 	}
 }
 
+// Who logs in, and who fails to, is in the journal of the gate, by the console's own word.
+func TestNotes(t *testing.T) {
+	x := newRunning(t, nil)
+	var seen []string
+	got := make(chan string, 16)
+	x.daemon.do = func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == notePath {
+			_, text, _ := x.daemon.last()
+			got <- r.Header.Get(control.OnBehalf) + " " + r.Header.Get(control.NoMoreThan) + " " + text
+		}
+		fmt.Fprint(w, "{}")
+	}
+	b := x.loggedIn("alice", "view")
+	seen = append(seen, <-got)
+	x.browser().enter("wrong")
+	seen = append(seen, <-got)
+	b.wants(http.StatusOK, "DELETE", "/session", "")
+	seen = append(seen, <-got)
+	for i, want := range []string{
+		`alice view {"what":"login","source":"127.0.0.1","text":"by link, to view"}`,
+		` view {"what":"failed","source":"127.0.0.1"}`,
+		`alice view {"what":"logout"}`,
+	} {
+		if seen[i] != want {
+			t.Errorf("%s, want %s", seen[i], want)
+		}
+	}
+}
+
 // Who is too slow gets to know how much he has missed, and costs nothing.
 func TestMissed(t *testing.T) {
 	f := newFeed(newDaemon("/nowhere"))

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"strconv"
 	"time"
+
+	"sallyport/internal/control"
 )
 
 // loginRequest has the token of a login link; without one, whom the proxy names logs in.
@@ -71,6 +73,7 @@ func (c *Console) mayTry(w http.ResponseWriter, v *visit) (netip.Addr, error) {
 func (c *Console) failed(source netip.Addr, why string) {
 	if c.throttle.fail(c.now(), source) {
 		c.log.Warn("login failed", "from", source, "reason", why)
+		c.noteThat(who{Rights: control.Viewer}, "failed", source, "")
 	}
 }
 
@@ -79,6 +82,7 @@ func (c *Console) begin(w http.ResponseWriter, v *visit, someone who, source net
 	cookie, token, s := c.sessions.begin(c.now(), someone, v.origin)
 	http.SetCookie(w, &http.Cookie{Name: v.cookieName(c.cookie), Value: cookie, Path: "/", Secure: v.https, HttpOnly: true, SameSite: http.SameSiteStrictMode})
 	c.log.Info("login", "user", someone.User, "by", someone.By, "rights", wordFor(someone.Rights), "from", source)
+	c.noteThat(someone, "login", source, "by "+someone.By+", to "+wordFor(someone.Rights))
 	a := c.about(v, s)
 	a.Session = token
 	answer(w, http.StatusOK, a)
@@ -152,6 +156,7 @@ func (c *Console) logout(w http.ResponseWriter, v *visit) {
 	}
 	ended := c.sessions.endUser(s.User)
 	c.log.Info("logout", "user", s.User, "sessions", ended)
+	c.noteThat(s.who, "logout", netip.Addr{}, "")
 	http.SetCookie(w, &http.Cookie{Name: v.cookieName(c.cookie), Path: "/", Secure: v.https, HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: -1})
 	answer(w, http.StatusOK, struct{}{})
 }

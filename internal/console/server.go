@@ -47,6 +47,7 @@ func (c *Console) Run(ctx context.Context) error {
 		group.Go(func() error { return d.serve(ctx, c.log, c.patience) })
 	}
 	group.Go(func() error { return c.feed.run(ctx) })
+	group.Go(func() error { return c.keepNotes(ctx) })
 	group.Go(func() error {
 		tick := time.NewTicker(tidyEvery)
 		defer tick.Stop()

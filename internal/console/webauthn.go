@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -218,6 +219,7 @@ func (c *Console) finishPasskey(w http.ResponseWriter, v *visit) {
 		return
 	}
 	c.log.Info("passkey made", "user", s.User, "name", q.Name)
+	c.noteThat(s.who, "passkey-made", netip.Addr{}, q.Name)
 	answer(w, http.StatusOK, shownPasskey{one.id(), one.Name, one.Made, one.Used})
 }
 
@@ -279,6 +281,7 @@ func (c *Console) removePasskey(w http.ResponseWriter, v *visit) {
 		fail(w, refuse(http.StatusNotFound, "", "there is no such passkey"))
 	default:
 		c.log.Info("passkey removed", "user", s.User, "name", name)
+		c.noteThat(s.who, "passkey-removed", netip.Addr{}, name)
 		answer(w, http.StatusOK, struct{}{})
 	}
 }

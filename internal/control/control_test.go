@@ -127,6 +127,11 @@ func (f *fake) Journal(_ context.Context, q JournalRequest) (JournalAnswer, erro
 	return JournalAnswer{}, f.err
 }
 
+func (f *fake) Note(_ context.Context, q NoteRequest) (struct{}, error) {
+	f.asks = append(f.asks, q)
+	return struct{}{}, f.err
+}
+
 func (f *fake) Why(_ context.Context, q WhyRequest) (WhyAnswer, error) {
 	f.asks = append(f.asks, q)
 	return WhyAnswer{}, f.err

@@ -53,6 +53,8 @@ var verbs = []verb{
 	post("/ask", Asking, "ask for someone to be let in by an operator; the answer holds the code, for the asker's eyes only", Handler.Ask),
 	get("/asked", Asking, "what became of an ask", Handler.Asked),
 
+	post("/note", View, "have the journal say what a program that asks for people has let someone do, such as log in", Handler.Note),
+
 	old(post("/reload", Admin, "read the configuration again, or report what would change", Handler.Reload)),
 	old(post("/confirm", Admin, "keep the configuration that is on trial", func(h Handler, ctx context.Context, _ struct{}) (struct{}, error) { return struct{}{}, h.Confirm(ctx) })),
 	old(post("/invite", Admin, "let a device enrol itself", Handler.Invite)),

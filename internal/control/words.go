@@ -224,6 +224,7 @@ type Acting interface {
 	Ban(context.Context, BanRequest) (event.Ban, error)
 	Unban(context.Context, UnbanRequest) (struct{}, error)
 	Acknowledge(context.Context, AckRequest) (event.Finding, error)
+	Note(context.Context, NoteRequest) (struct{}, error)
 	Approve(context.Context, ApproveRequest) (ApproveAnswer, error)
 	Refuse(context.Context, RefuseRequest) (RefuseAnswer, error)
 }

@@ -193,6 +193,38 @@ func TestInquiries(t *testing.T) {
 	}
 }
 
+// Who logs in at the console is in the journal under the name of who says so; such notes
+// are of a few forms, and so many in a minute.
+func TestNotes(t *testing.T) {
+	h := newHouse(t)
+	h.configure(doorSSH)
+	h.start()
+	ctx := control.As(t.Context(), "console says alice", control.Viewer)
+	if _, err := h.daemon.Note(ctx, control.NoteRequest{What: "login", Source: alice, Text: "by link, to view"}); err != nil {
+		t.Fatal(err)
+	}
+	h.eventually("the note", func() bool {
+		a, err := h.daemon.Journal(ctx, control.JournalRequest{Kinds: []event.Kind{event.KindLogin}})
+		return err == nil && len(a.Entries) == 1 && a.Entries[0].Source == alice && a.Entries[0].Detail == `console says alice: logged in at the console: "by link, to view"`
+	})
+	for _, q := range []control.NoteRequest{{}, {What: "anything"}, {What: "login", Text: "a\nb"}, {What: "login", Text: strings.Repeat("x", 81)}, {What: "login", Text: "\u202e"}} {
+		if e := (*control.Error)(nil); !errors.As(errOf(h.daemon.Note(ctx, q)), &e) || !e.Wrong {
+			t.Errorf("%+v: %v", q, e)
+		}
+	}
+	refused := 0
+	for range 3 * notesOfMinute { // at most two minutes
+		if errOf(h.daemon.Note(ctx, control.NoteRequest{What: "failed"})) != nil {
+			refused++
+		}
+	}
+	if refused < notesOfMinute {
+		t.Errorf("%d of %d were refused", refused, 3*notesOfMinute)
+	}
+}
+
+func errOf[T any](_ T, err error) error { return err }
+
 // What makes no sense is refused, and what is asked for is bounded.
 func TestInquiriesAreBounded(t *testing.T) {
 	h := newHouse(t)

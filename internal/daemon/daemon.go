@@ -89,6 +89,7 @@ type Daemon struct {
 
 	config   atomic.Pointer[config.Config]
 	events   *hub.Hub
+	notes    notes
 	feed     *feed.Feed
 	journal  *journal.Journal
 	uses     *firstuse.Uses

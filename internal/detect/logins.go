@@ -28,7 +28,7 @@ func (d *Detector) observeLogin(e event.Event) {
 	if c == nil || c.granted == 0 || d.at()-c.granted >= seconds(loginAfter) {
 		return
 	}
-	if e.Reason == event.LoginAccepted {
+	if e.Reason == event.LoginAccepted || e.Authenticated {
 		c.logins = tally{}
 		return
 	}

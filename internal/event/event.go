@@ -31,7 +31,7 @@ const (
 	KindUse        Kind = "use"       // a connection that a grant let in has begun, or ended
 	KindContacts   Kind = "contacts"  // closed ports that one source has touched in an interval
 	KindBan        Kind = "ban"       // a source was banned, or its ban has ended
-	KindLogin      Kind = "login"     // someone has logged in at the service behind a door, or failed to
+	KindLogin      Kind = "login"     // someone has logged in at the service behind a door, or failed to; ByOperator: at the console
 	KindFinding    Kind = "finding"   // something worth a look: see Finding
 	KindAck        Kind = "ack"       // someone has acknowledged a finding
 	KindDrill      Kind = "drill"     // the consent to a drill from elsewhere was given, or has ended
@@ -85,8 +85,10 @@ type Event struct {
 // How many there are must not decide how long a log or a journal gets.
 func (e Event) Hostile() bool {
 	switch e.Kind {
-	case KindContacts, KindLogin:
+	case KindContacts:
 		return true
+	case KindLogin: // at the console there are so many in a minute
+		return e.Reason != ByOperator
 	case KindRefusal, KindClock:
 		return !e.Authenticated
 	}
@@ -117,6 +119,8 @@ func (e Event) Provoked() bool {
 		return true
 	case KindAsked: // there are so many in ten minutes
 		return !e.Authenticated
+	case KindLogin:
+		return e.Reason == ByOperator && !e.Authenticated
 	}
 	return false
 }

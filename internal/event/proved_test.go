@@ -36,6 +36,11 @@ func TestWhoCausesWhat(t *testing.T) {
 			t.Errorf("%s: in the hand of strangers is %v", k, got)
 		}
 	}
+	if e := (Event{Kind: KindLogin, Reason: ByOperator}); e.Hostile() || !e.Provoked() {
+		t.Error("logins at the console are throttled there, and failed ones strangers' doing")
+	} else if e.Authenticated = true; e.Provoked() {
+		t.Error("who has logged in at the console is no stranger")
+	}
 	if !(Event{Kind: KindFinding, Finding: &Finding{Hostile: true}}).Provoked() || (Event{Kind: KindFinding, Finding: &Finding{}}).Provoked() {
 		t.Error("a finding goes by who can have it raised")
 	}

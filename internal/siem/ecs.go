@@ -98,7 +98,7 @@ func (o *ecsEvent) classify(e event.Event) {
 		set("network", "info", "")
 	case event.KindLogin:
 		set("authentication", "start", "success")
-		if e.Reason == event.LoginFailed {
+		if e.Reason == event.LoginFailed || e.Reason == event.ByOperator && !e.Authenticated {
 			o.Event.Outcome = "failure"
 		}
 	case event.KindStart:

@@ -171,7 +171,7 @@ func (o *ocsfEvent) classify(e event.Event) {
 	case event.KindContacts:
 		o.Class, o.Activity = classNetwork, traffic
 	case event.KindLogin:
-		o.Class, o.Activity, o.Status = classLogon, logon, choose(e.Reason == event.LoginAccepted, success, failure)
+		o.Class, o.Activity, o.Status = classLogon, logon, choose(e.Reason == event.LoginAccepted || e.Authenticated, success, failure)
 	case event.KindStart:
 		o.Class, o.Activity, o.Status = classLifecycle, start, success
 	case event.KindStop:
