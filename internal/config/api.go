@@ -14,9 +14,10 @@ import (
 // API says what others may ask the daemon: users of this host, and other systems over
 // TCP that show a token.
 type API struct {
-	View []string // users, or groups as "@name", who may see everything but secrets
-	Act  []string // who may act as an operator, too
-	Ask  []string // who may ask an operator to let others in, and nothing else by that
+	View  []string // users, or groups as "@name", who may see everything but secrets
+	Act   []string // who may act as an operator, too
+	Admin []string // who may do everything that root may on the control socket
+	Ask   []string // who may ask an operator to let others in, and nothing else by that
 
 	Listen    netip.AddrPort // zero, the default: nowhere
 	TokenFile string         // absolute; with its token, grants may be ended
@@ -37,7 +38,7 @@ type CAEP struct {
 }
 
 // HasUsers reports whether users of the host have rights of their own.
-func (a API) HasUsers() bool { return len(a.View)+len(a.Act)+len(a.Ask) > 0 }
+func (a API) HasUsers() bool { return len(a.View)+len(a.Act)+len(a.Admin)+len(a.Ask) > 0 }
 
 func (l *loader) readAPI(t *table) {
 	s := l.section("api", t)
@@ -45,7 +46,7 @@ func (l *loader) readAPI(t *table) {
 	const users = `users, or groups as "@name", such as ["alice", "@wheel"]`
 	a := API{
 		View: list(s, "view", users, once(parseUser)), Act: list(s, "act", users, once(parseUser)),
-		Ask: list(s, "ask", users, once(parseUser)), AskToken: readPath(s, "ask_token_file", ""),
+		Admin: list(s, "admin", users, once(parseUser)), Ask: list(s, "ask", users, once(parseUser)), AskToken: readPath(s, "ask_token_file", ""),
 		CAEP:      CAEP{Issuer: readWord(s, "caep_issuer"), Audience: readWord(s, "caep_audience"), KeyFile: readPath(s, "caep_key_file", "")},
 		TokenFile: readPath(s, "token_file", ""), ViewToken: readPath(s, "view_token_file", ""),
 		ActToken: readPath(s, "act_token_file", ""), ListToken: readPath(s, "list_token_file", ""),

@@ -111,7 +111,7 @@ func (d *Daemon) offering() []part {
 		{name: "hooks", claims: []string{"Hooks"}, prepare: committing(func(cfg *config.Config) { d.hooks.Set(cfg.Hooks) }), hear: d.hooks.Put, run: d.hooks.Run},
 		{name: "metrics", claims: []string{"Metrics"}, prepare: serves(d.scrapes, d.metricsServices), hear: d.metrics.Put, run: d.scrapes.Run, close: d.scrapes.Close},
 		{name: "feed", hear: d.feed.Put},
-		{name: "users", claims: []string{"API.View", "API.Act", "API.Ask"}, live: true, prepare: d.prepareUsers},
+		{name: "users", claims: []string{"API.View", "API.Act", "API.Admin", "API.Ask"}, live: true, prepare: d.prepareUsers},
 		{name: "API", claims: []string{"API"}, prepare: serves(d.apis, d.apiServices), run: d.apis.Run, close: d.apis.Close},
 		{name: "webhooks", claims: []string{"Webhooks"}, prepare: committing(func(cfg *config.Config) { d.webhooks.Set(cfg.Webhooks) }), hear: d.webhooks.Put, run: d.webhooks.Run},
 	}

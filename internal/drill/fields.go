@@ -100,6 +100,7 @@ func Fields() []Field {
 		{"Metrics.Listen", LeftOut, sayListens},
 		{"API.View", LeftOut, sayNoUsers},
 		{"API.Act", LeftOut, sayNoUsers},
+		{"API.Admin", LeftOut, sayNoUsers},
 		{"API.Ask", LeftOut, sayNoUsers},
 		{"API.Listen", LeftOut, sayListens},
 		{"API.TokenFile", LeftOut, sayListens},
