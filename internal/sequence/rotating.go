@@ -83,10 +83,15 @@ func (s Shape) Validate() error {
 }
 
 // ports returns how many ports a knock can have.
-func (s Shape) ports() (n int) {
-	for p := int(s.First); p <= int(s.Last); p++ {
-		if !Refused(uint16(p)) {
-			n++
+func (s Shape) ports() int {
+	first := max(s.First, lowest)
+	if first > s.Last {
+		return 0
+	}
+	n := int(s.Last) - int(first) + 1
+	for _, p := range refused {
+		if first <= p && p <= s.Last {
+			n--
 		}
 	}
 	return n

@@ -150,10 +150,8 @@ func (g *Gate) validate() error {
 	if g.Skew < time.Second || g.Skew > time.Hour || g.Skew%time.Second != 0 {
 		return errors.New("the skew of clocks is not 1s to 1h, in whole seconds")
 	}
-	if g.Shape != sequence.DefaultShape { // that one is good, and to say so takes long
-		if err := g.Shape.Validate(); err != nil {
-			return err
-		}
+	if err := g.Shape.Validate(); err != nil {
+		return err
 	}
 	return names(g.Groups, maxWhere)
 }
