@@ -12,7 +12,7 @@
 // shown again, late, or not at all: State.Apply takes the next entry of the chain that it
 // is in, or nothing.
 //
-// The forms of all this, byte by byte, are in docs/PROTOCOL.md, section 16.
+// The forms of all this, byte by byte, are in docs/PROTOCOL.md, section 17.
 package roll
 
 import (
