@@ -37,7 +37,7 @@ func (l *loader) readDoor(t *table) {
 		Widen6:   s.count("widen6", 0, 32, 127),
 		Polled:   s.duration("polled", 0, time.Second, time.Hour),
 
-		WithoutFleet: readWithoutFleet(s), Shared: readGroupName(s), SharedUnbound: s.boolean("shared_unbound", false),
+		WithoutFleet: readWithoutFleet(s), Shared: readGroupName(s, "shared", `the name of a group of gates in the fleet, such as "edge"`), SharedUnbound: s.boolean("shared_unbound", false),
 
 		Previous:      list(s, "sequence_previous", `knocks in quotes, such as ["tcp/7000", "udp/8000"]`, packet.ParsePort),
 		PreviousUntil: readTime(s, "sequence_previous_until"),

@@ -20,6 +20,7 @@ type Fleet struct {
 	CA        string   // absolute path of the certificates that etcd's servers show; empty: none, on loopback only
 	Cert      string   // absolute path of the certificate that this gate shows
 	Key       string   // absolute path of its key
+	Address   string   // name of the address that several gates have together, with one server key; empty: it has its own
 }
 
 // On reports whether the gate belongs to a fleet.
@@ -42,7 +43,7 @@ func (l *loader) readFleet(t *table) {
 	const want = `servers of etcd in quotes, such as ["etcd1.example.org:2379"]`
 	f := Fleet{
 		Endpoints: list(s, "endpoints", want, once(parseEndpoint)),
-		CA:        readPath(s, "ca", ""), Cert: readPath(s, "cert", ""), Key: readPath(s, "key", ""),
+		CA:        readPath(s, "ca", ""), Cert: readPath(s, "cert", ""), Key: readPath(s, "key", ""), Address: readGroupName(s, "address", `a name for the address, such as "front"`),
 	}
 	s.finish()
 	certs := 0
@@ -115,15 +116,14 @@ func readWithoutFleet(s *section) time.Duration {
 	return d
 }
 
-// readGroupName reads the group of gates that open a door together.
-func readGroupName(s *section) string {
-	const want = `the name of a group of gates in the fleet, such as "edge"`
-	v := s.scalar("shared", unstable.String, want)
+// readGroupName reads the name of what several gates have together.
+func readGroupName(s *section, key, want string) string {
+	v := s.scalar(key, unstable.String, want)
 	if v == nil {
 		return ""
 	}
 	if !ValidName(v.text) {
-		s.bad("shared", v, want)
+		s.bad(key, v, want)
 	}
 	return v.text
 }

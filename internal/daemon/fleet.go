@@ -58,7 +58,7 @@ func (d *Daemon) prepareFleet(_ context.Context, c *change) (step, error) {
 
 // fixedFleet keeps where etcd is, and what this gate is called there.
 func (d *Daemon) fixedFleet(old, cfg *config.Config) (waiting []string) {
-	if old.Fleet.On() != cfg.Fleet.On() || old.Fleet.CA != cfg.Fleet.CA || old.Fleet.Cert != cfg.Fleet.Cert || old.Fleet.Key != cfg.Fleet.Key || !slices.Equal(old.Fleet.Endpoints, cfg.Fleet.Endpoints) {
+	if old.Fleet.On() != cfg.Fleet.On() || old.Fleet.CA != cfg.Fleet.CA || old.Fleet.Cert != cfg.Fleet.Cert || old.Fleet.Key != cfg.Fleet.Key || old.Fleet.Address != cfg.Fleet.Address || !slices.Equal(old.Fleet.Endpoints, cfg.Fleet.Endpoints) {
 		waiting = append(waiting, "[fleet]")
 	}
 	cfg.Fleet = old.Fleet

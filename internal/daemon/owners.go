@@ -58,7 +58,7 @@ func (d *Daemon) prepareOwners(_ context.Context, c *change) (step, error) {
 		Changed: func() { d.feed.Changed("asks") },
 	})
 	d.actor = actor.New(d.book, d.events, actor.Around{
-		Recorder: recorder{d}, Bans: d.bans, Admit: d.fleet.Admission(), Shared: d.fleet.Sharing(), Answer: d.answer, Opened: d.metrics.Opened, Ended: d.ended, Cut: d.sessions.Order, Enrol: d.enrolled.Order, Asked: d.Desk.Take, Withdraw: d.Desk.Withdraw, Undone: d.ledger.Undone,
+		Recorder: recorder{d}, Bans: d.bans, Admit: d.fleet.Admission(), Shared: d.fleet.Sharing(), Ask: d.fleet.Asking(), Answer: d.answer, Opened: d.metrics.Opened, Ended: d.ended, Cut: d.sessions.Order, Enrol: d.enrolled.Order, Asked: d.Desk.Take, Withdraw: d.Desk.Withdraw, Undone: d.ledger.Undone,
 	})
 	d.Inquiry = inquiry.New(inquiry.Around{Version: d.opts.Version, Host: inquiry.HostName(), InForce: d.config.Load, Grants: d.ledger.InForce, Counters: d.firewall.Counters, Keys: d.keysInUse})
 	d.Operator = operator.New(d.config.Load, d.actor, d.sessions, d.bans, d.firewall.Bans)

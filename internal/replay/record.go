@@ -45,6 +45,9 @@ type Record struct {
 	stamp      int64 // Unix milliseconds
 }
 
+// Stamped returns when the message says that it was made.
+func (r Record) Stamped() time.Time { return time.UnixMilli(r.stamp) }
+
 func seal(b []byte) {
 	end := len(b) - 4
 	binary.BigEndian.PutUint32(b[end:], crc32.Checksum(b[:end], castagnoli))

@@ -36,6 +36,10 @@ func Step(client, door string, step int64) Record {
 	return Record{key: hash("step", client, door), number: step}
 }
 
+// IsStep returns the name of a client's steps for a door, and the step; false: the record
+// is one of a one-time sequence.
+func (r Record) IsStep() (name [16]byte, step int64, ok bool) { return r.key, r.number, !r.once }
+
 // Sequence is the record of a one-time sequence of a door.
 func Sequence(door string, knocks []packet.Port) Record {
 	words := make([]string, 0, 2+len(knocks))

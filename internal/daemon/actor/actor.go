@@ -34,6 +34,7 @@ type Actor struct {
 	around    Around
 	queue     chan order    // what clients have shown a key or a fresh secret for
 	anonymous chan order    // what anybody can ask for who has overheard a sequence: it is in nobody's way
+	asked     chan order    // of what others were asked about
 	wake      chan struct{} // the next end of a grant may have become an earlier one
 	unsettled unsettled     // of Run
 }
@@ -44,6 +45,7 @@ type Around struct {
 	Bans     Bans
 	Admit    func(event.Grant) (release func(), why event.Reason, detail string) // asked right before a grant is given to a client; what it returns is called right after. Nil: all may have what was decided
 	Answer   func(*gate.Reply, spa.Ack) error                                    // does not wait for the client
+	Ask      func(gate.Decision, func(gate.Decision))                            // asks others whether what is used up may be, and hands on what is decided then; does not wait. Nil: nobody is asked
 	Shared   func(gate.Decision, []event.Grant)                                  // takes what was given that other gates may give, too; nil: nothing is
 	Opened   func(time.Duration)                                                 // takes how long each grant took
 	Ended    func([]event.Grant)                                                 // takes the grants that ended early, or never began
@@ -77,11 +79,15 @@ type Bans interface {
 type order struct {
 	at       time.Time
 	decision gate.Decision
+	asked    bool // the others, too: it is recorded
 }
+
+// MostAsked is how many decisions at once may wait for what others say.
+const MostAsked = 64
 
 // New returns an actor, to be run by Run.
 func New(book *grant.Book, events *hub.Hub, around Around) *Actor {
-	return &Actor{book: book, events: events, queue: make(chan order, 1024), anonymous: make(chan order, 1024), wake: make(chan struct{}, 1), around: around}
+	return &Actor{book: book, events: events, queue: make(chan order, 1024), anonymous: make(chan order, 1024), asked: make(chan order, MostAsked), wake: make(chan struct{}, 1), around: around}
 }
 
 // Decided takes a decision from the pump and never blocks.
@@ -93,7 +99,7 @@ func (a *Actor) Decided(now time.Time, d gate.Decision) {
 	queue := a.anonymous
 	if d.Kind == gate.KindAgain { // what is lost here comes again
 		select {
-		case queue <- order{now, d}:
+		case queue <- order{at: now, decision: d}:
 		default:
 		}
 		return
@@ -102,7 +108,7 @@ func (a *Actor) Decided(now time.Time, d gate.Decision) {
 		queue = a.queue
 	}
 	select {
-	case queue <- order{now, d}:
+	case queue <- order{at: now, decision: d}:
 	default:
 		a.events.Put(event.Event{Time: now, Kind: event.KindOverload, Source: d.Source, Door: d.Door, Client: d.Client, Reason: event.NotOpened, Detail: "too many grants are waiting for the firewall"})
 	}
@@ -119,6 +125,8 @@ func (a *Actor) Run(ctx context.Context) error {
 		default:
 			select {
 			case <-ctx.Done():
+			case o := <-a.asked:
+				a.carryOut(o)
 			case o := <-a.queue:
 				a.carryOut(o)
 			case o := <-a.anonymous:

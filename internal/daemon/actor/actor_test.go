@@ -61,7 +61,7 @@ func heard(h *hub.Hub) (list []event.Event) {
 func TestFailedGrantIsAnEvent(t *testing.T) {
 	e := hub.New()
 	a := New(grant.New(broken{}, nil), e, alone(nil))
-	a.carryOut(order{time.Now(), gate.Decision{Kind: event.KindGrant, Reason: event.BySequence, Source: netip.MustParseAddr("192.0.2.10"),
+	a.carryOut(order{at: time.Now(), decision: gate.Decision{Kind: event.KindGrant, Reason: event.BySequence, Source: netip.MustParseAddr("192.0.2.10"),
 		Grants: []event.Grant{{Door: "ssh", Source: netip.MustParseAddr("192.0.2.10"), Until: time.Now().Add(time.Minute)}}}})
 	if list := heard(e); len(list) != 1 || list[0].Kind != event.KindFailure || !strings.Contains(list[0].Detail, "no buffer space") {
 		t.Errorf("%+v", list)
@@ -99,7 +99,7 @@ func TestNothingOpensUnrecorded(t *testing.T) {
 	e := hub.New()
 	a := New(nil, e, alone(sequences{store})) // a book would be used by any grant
 	record := spent.Step("bob", "ssh", 7)
-	a.carryOut(order{time.Now(), gate.Decision{Kind: event.KindGrant, Reason: event.ByRotating, Door: "ssh", Client: "bob", Authenticated: true,
+	a.carryOut(order{at: time.Now(), decision: gate.Decision{Kind: event.KindGrant, Reason: event.ByRotating, Door: "ssh", Client: "bob", Authenticated: true,
 		Source: netip.MustParseAddr("192.0.2.7"), Record: gate.Record{Sequence: &record}, Grants: []event.Grant{{Door: "ssh"}}}})
 	if e := heard(e)[0]; e.Kind != event.KindRefusal || e.Reason != event.NoRecord || !strings.Contains(e.Detail, "no space left") {
 		t.Errorf("%+v", e)

@@ -19,10 +19,14 @@ func (a *Actor) carryOut(o order) {
 		a.answer(d.Reply, spa.Ack{Status: spa.Opened, Source: d.Source})
 		return
 	}
-	if !d.Record.IsZero() {
+	if !d.Record.IsZero() && !o.asked {
 		if err := a.around.Recorder.Record(d.Record); err != nil {
 			d.Kind, d.Reason, d.Grants, d.Detail = event.KindRefusal, event.NoRecord, nil, err.Error()
 			a.events.Decided(o.at, d)
+			return
+		}
+		if d.Kind == event.KindGrant && a.around.Ask != nil {
+			a.around.Ask(d, func(d gate.Decision) { a.answered(order{o.at, d, true}) })
 			return
 		}
 	}
@@ -52,6 +56,15 @@ func (a *Actor) carryOut(o order) {
 	}
 	if d.Reply != nil {
 		a.answer(d.Reply, reply)
+	}
+}
+
+// answered takes a decision about which others were asked. It does not wait.
+func (a *Actor) answered(o order) {
+	select {
+	case a.asked <- o:
+	default:
+		a.events.Put(event.Event{Time: o.at, Kind: event.KindOverload, Source: o.decision.Source, Door: o.decision.Door, Client: o.decision.Client, Reason: event.NotOpened, Detail: "too many grants are waiting for the firewall"})
 	}
 }
 

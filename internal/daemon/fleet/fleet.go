@@ -66,6 +66,12 @@ type Fleet struct {
 	problem string   // why this gate gives nothing new, beside what the view says
 	secrets map[string]opened
 
+	asking      chan struct{}               // a place for each decision that waits
+	reached     atomic.Pointer[store.Store] // nil while there is no connection
+	refuseUntil atomic.Pointer[time.Time]   // what is stamped before may have been forgotten by etcd
+	leasing     sync.Mutex
+	message     leased // for used messages
+
 	disk   sync.Mutex // for what waits on the disk
 	onDisk []record.Revocation
 
@@ -86,7 +92,7 @@ func Open(cfg *config.Config, around Around) *Fleet {
 	}
 	f := &Fleet{
 		Around: around, config: cfg.Fleet, gate: cfg.Gate.Name, folder: kept.Of(cfg.Daemon.StateDir), started: time.Now(), secrets: make(map[string]opened),
-		sharing: make(chan record.Grant, maxSharing), dirty: make(chan struct{}, 1), beat: make(chan struct{}, 1), again: make(chan struct{}, 1),
+		asking: make(chan struct{}, mostAsking), sharing: make(chan record.Grant, maxSharing), dirty: make(chan struct{}, 1), beat: make(chan struct{}, 1), again: make(chan struct{}, 1),
 	}
 	f.fresh.Store(&follow.Fresh{})
 	if err := f.recall(); err != nil {
@@ -104,6 +110,7 @@ const (
 	subjectQueue = "fleet queue" // what is still to be said to the others
 	subjectCerts = "fleet certs" // certificates that end
 	subjectAside = "fleet aside" // clients that are set aside
+	subjectAlone = "fleet alone" // what opens nothing at gates with one address
 	subjectAge   = "fleet away"  // clients of the fleet do not get in
 )
 
@@ -220,6 +227,7 @@ func (f *Fleet) Note(cfg *config.Config) {
 	aside := f.aside
 	f.mu.Unlock()
 	f.rule(cfg)
+	f.noteAlone(cfg)
 	if len(aside) == 0 {
 		f.Problems.Clear(subjectAside)
 		return

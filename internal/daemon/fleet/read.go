@@ -120,6 +120,10 @@ func (f *Fleet) distrust(err error) {
 // replaced reports that etcd is another one than before, or was put back. It holds mu.
 func (f *Fleet) replaced(seen store.Seen) {
 	before := f.view.Seen
+	if before != (store.Seen{}) && (before.Cluster != seen.Cluster || seen.Revision < before.Revision) {
+		until := time.Now().Add(f.InForce().SPA.Window())
+		f.refuseUntil.Store(&until)
+	}
 	switch {
 	case before == (store.Seen{}):
 	case before.Cluster != seen.Cluster:

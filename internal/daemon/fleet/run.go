@@ -49,6 +49,7 @@ func (f *Fleet) followAll(ctx context.Context) error {
 		f.noteCerts(list)
 		if err == nil {
 			err = f.connected(ctx, s, wait.Reset)
+			f.reached.Store(nil)
 			_ = s.Close() // what is lost with it is asked for again
 		}
 		if ctx.Err() != nil {
@@ -80,6 +81,7 @@ func (f *Fleet) followOne(ctx context.Context, s store.Store, works func()) erro
 		return err
 	}
 	works()
+	f.reached.Store(&s) // not before: it may have been put back
 	f.Problems.Clear(subjectStore)
 	for {
 		err := s.Watch(ctx, f.prefixes(), from, func(b store.Batch) error {

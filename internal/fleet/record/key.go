@@ -39,6 +39,17 @@ func BannedKey(gate string, b Ban) string {
 // SecretKey is where the secret of a client lies, sealed to a gate.
 func SecretKey(gate, client string) string { return SecretPrefix + gate + "/" + client }
 
+// UsedMessageKey is where gates with one address write that a message is used, by a hash of
+// it; UsedStepKey is where they write which step of a rotating sequence is.
+func UsedMessageKey(address string, message [16]byte) string {
+	return AddressPrefix + address + "/message/" + hex.EncodeToString(message[:])
+}
+
+// UsedStepKey is as UsedMessageKey says.
+func UsedStepKey(address string, steps [16]byte) string {
+	return AddressPrefix + address + "/step/" + hex.EncodeToString(steps[:])
+}
+
 // Prefixes are what the user of a gate may write in etcd. It may read everything but
 // the secrets of others.
 func Prefixes(gate string) []string { return []string{GatePrefix + gate + "/", BeatPrefix + gate} }
