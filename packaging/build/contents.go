@@ -106,7 +106,7 @@ func (s source) minimal(stage string) files.Contents {
 // documents are for those who install a package, with all that their links lead to.
 var documents = []string{
 	"README.md", "README.ja.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md",
-	"docs/API.md", "docs/openapi.yaml", "docs/ARCHITECTURE.md", "docs/CLIENT.md", "docs/CONSOLE.md", "docs/DECISIONS.md", "docs/DRILL.md", "docs/FINDINGS.md", "docs/GLOSSARY.md", "docs/LINT.md", "docs/METRICS.md", "docs/OPERATIONS.md", "docs/POCKET.md", "docs/model/README.md",
+	"docs/API.md", "docs/openapi.yaml", "docs/ARCHITECTURE.md", "docs/CLIENT.md", "docs/CONSOLE.md", "docs/DECISIONS.md", "docs/DRILL.md", "docs/FINDINGS.md", "docs/FLEET.md", "docs/GLOSSARY.md", "docs/LINT.md", "docs/METRICS.md", "docs/OPERATIONS.md", "docs/POCKET.md", "docs/model/README.md",
 	"docs/PERFORMANCE.md", "docs/PLATFORMS.md", "docs/PROTOCOL.md", "docs/THREATS.md", "docs/VPS.md", "docs/ja/GUIDANCE.md", "docs/ja/VPS.md",
 	"docs/pictures/demo.svg", "docs/pictures/report-en.png", "docs/pictures/report-ja.png",
 	"docs/pictures/console-en.png", "docs/pictures/console-en-phone.png", "docs/pictures/console-ja.png", "docs/pictures/console-ja-phone.png",

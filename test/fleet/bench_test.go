@@ -34,24 +34,27 @@ func measure(b *testing.B, real, simulated int) {
 	}
 	w := newWorld(b, "24h", names...)
 	gates := w.simulate(simulated)
-	since(b, time.Time{}, len(gates), func(i int) int64 { return gates[i].knows.Load() })
+	for _, g := range gates {
+		w.Eventually("alice is known at all gates", func() bool { return g.knows.Load() > 0 })
+	}
 	var cut, ended, back []time.Duration
-	for range b.N {
+	for b.Loop() {
 		var sessions []*heartbeat
 		for _, g := range w.gates {
 			g.opens()
 			sessions = append(sessions, newHeartbeat(g.session()))
 		}
+		earlier := time.Now()
 		w.sign(roll.Revoke{Name: "alice"})
 		began := time.Now()
-		list := since(b, began, len(gates), func(i int) int64 { return gates[i].ended.Load() })
-		ended = append(ended, list...)
+		ended = append(ended, since(b, earlier, began, len(gates), func(i int) int64 { return gates[i].ended.Load() })...)
 		for _, s := range sessions {
 			cut = append(cut, s.diesAfter(began))
 		}
+		earlier = time.Now()
 		w.sign(roll.Unrevoke{Name: "alice"})
 		began = time.Now()
-		back = append(back, since(b, began, len(gates), func(i int) int64 { return gates[i].knows.Load() })...)
+		back = append(back, since(b, earlier, began, len(gates), func(i int) int64 { return gates[i].knows.Load() })...)
 		for _, g := range w.gates {
 			g.follows()
 		}

@@ -122,16 +122,17 @@ func (s *simulated) end(_ event.Reason, _ bool, match func(event.Grant) bool) {
 	}
 }
 
-// since returns how long after a moment each of the times was, and waits for them.
-func since(t testing.TB, began time.Time, n int, at func(int) int64) (list []time.Duration) {
+// since returns how long after a moment each of the times was that came after an earlier
+// one, and waits for them. Gates hear of an entry as soon as its writer does.
+func since(t testing.TB, earlier, began time.Time, n int, at func(int) int64) (list []time.Duration) {
 	t.Helper()
 	for i := range n {
-		for deadline := time.Now().Add(time.Minute); at(i) < began.UnixNano(); time.Sleep(time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); at(i) < earlier.UnixNano(); time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatalf("gate %d does not hear of it", i)
 			}
 		}
-		list = append(list, time.Duration(at(i)-began.UnixNano()))
+		list = append(list, max(time.Duration(at(i)-began.UnixNano()), 0))
 	}
 	return list
 }

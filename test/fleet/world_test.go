@@ -92,11 +92,7 @@ const (
 // newWorld starts etcd and gates, which know alice.
 func newWorld(t testing.TB, without string, names ...string) *world {
 	t.Helper()
-	if !labtest.Long() {
-		t.Skip("it takes its time: set SALLYPORT_LONG or SALLYPORT_REQUIRE")
-	}
-	labtest.Need(t, "netns", "go")
-	labtest.Need(t, "peers", "etcd", "etcdctl", "nft")
+	needs(t)
 	path, err := executable()
 	must(t, err)
 	w := &world{Lab: labtest.New(t, lab.Options{More: names}), Ports: labtest.Ports{T: t}, t: t, dir: t.TempDir(), fleet: rolltest.New(t)}
@@ -112,6 +108,16 @@ func newWorld(t testing.TB, without string, names ...string) *world {
 	}
 	w.enrol()
 	return w
+}
+
+// needs skips what takes its time, and what cannot run here.
+func needs(t testing.TB) {
+	t.Helper()
+	if !labtest.Long() {
+		t.Skip("it takes its time: set SALLYPORT_LONG or SALLYPORT_REQUIRE")
+	}
+	labtest.Need(t, "netns", "go")
+	labtest.Need(t, "peers", "etcd", "etcdctl", "nft")
 }
 
 func must(t testing.TB, err error) {
@@ -241,6 +247,12 @@ func (g *gate) start() {
 	}
 }
 
+func (g *gate) restart() {
+	g.w.t.Helper()
+	g.kill()
+	g.start()
+}
+
 func (g *gate) kill() {
 	if g.daemon != nil {
 		g.daemon.Kill()
@@ -301,11 +313,15 @@ func (g *gate) opens() {
 	g.w.Eventually("alice gets in at "+g.Name, g.knock)
 }
 
+// knocks has alice knock where nothing answers.
+func (g *gate) knocks() { _, _ = g.w.try(g.w.Client, "knock", g.Name, "--timeout", "2s") }
+
 // refuses requires that alice does not get in, and is not in.
 func (g *gate) refuses() {
 	g.w.t.Helper()
-	_, _ = g.w.try(g.w.Client, "knock", g.Name)
-	g.w.Closed(g.w.Client, "tcp", g.at())
+	if g.knocks(); g.isOpen() {
+		g.w.t.Errorf("alice is in at %s", g.Name)
+	}
 }
 
 // session is a connection of alice through a door.
