@@ -36,6 +36,7 @@ type Facts struct {
 	Busy        []string // addresses to listen at that other programs have
 
 	Unusable []Unusable  // what the daemon needs, and could not use
+	Console  *Console    // nil: none is configured, or it is not known
 	Suites   []key.Suite // those of which there is a server key; nil: unknown
 
 	// OneTimeLeft is how many one-time sequences of a door have not been used,
@@ -136,6 +137,11 @@ func (f *Facts) String() string {
 	}
 	for _, file := range f.Files {
 		add("%s has mode %04o and belongs to %s", file.Path, file.Mode, file.Owner)
+	}
+	if c := f.Console; c != nil && len(c.Mistakes) > 0 {
+		add("%s has a mistake", c.Path)
+	} else if c != nil {
+		add("the console is at %s and asks at %s", c.Origin, c.Socket)
 	}
 	for _, name := range sortedKeys(f.OneTimeLeft) {
 		add("door %q has %d unused one-time sequences", name, f.OneTimeLeft[name])

@@ -61,4 +61,4 @@ func Names() []string {
 }
 
 // rules is every rule, in the order of groups.
-var rules = slices.Concat(workRules, sequenceRules, accessRules, hostRules, reachRules, needRules, keptRules, careRules)
+var rules = slices.Concat(workRules, sequenceRules, accessRules, hostRules, reachRules, needRules, keptRules, consoleRules, careRules)

@@ -48,6 +48,7 @@ func OfHost(cfg *config.Config) (found *lint.Facts, notes []string) {
 	try(err)
 	found.OneTimeLeft, err = oneTimeLeft(cfg)
 	try(err)
+	found.Console = console(os.DirFS("/"), config.DefaultConsole)
 	found.Unusable, found.Suites = unusable(cfg, inforce.Open(os.Getenv)), suites(cfg)
 	return found, notes
 }
