@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sallyport/internal/detect"
 	"sallyport/internal/event"
 	"sallyport/internal/journal"
 	"sallyport/internal/report"
@@ -194,6 +195,9 @@ func (c *eventsCommand) parse(now time.Time) (err error) {
 	}
 	for _, r := range c.reasons {
 		if _, known := report.Explain(event.Reason(r)); !known {
+			if slices.Contains(detect.Rules(), r) {
+				return hinted{fmt.Errorf("--reason %q is not the reason of an event, but a rule of findings", r), "sallyport findings --rule " + r}
+			}
 			return unknownWord("--reason", r, report.Reasons())
 		}
 		c.query.Reasons = append(c.query.Reasons, event.Reason(r))

@@ -44,7 +44,7 @@ func unknownWord[T ~string](flag, word string, known []T) error {
 	for i, k := range known {
 		list[i] = string(k)
 	}
-	return hinted{fmt.Errorf("%s %q is not known", flag, word), "known are: " + strings.Join(list, ", ")}
+	return hinted{fmt.Errorf("%s %q is not known", flag, word), didYouMean(word, list, "known are: "+strings.Join(list, ", "))}
 }
 
 // cutUser splits "alice@office".

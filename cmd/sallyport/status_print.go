@@ -91,9 +91,17 @@ func printGrants(w io.Writer, s control.Status, now time.Time) {
 			if g.Single {
 				left += ", one connection"
 			}
-			row(g.Door, g.For(), orDash(labelled(g.Client, s.Labels[g.Client])), left)
+			row(g.Door, g.For(), holder(s, g), left)
 		}
 	})
+}
+
+// holder says whose a grant is.
+func holder(s control.Status, g event.Grant) string {
+	if g.Holder == event.Named && g.Client != "" {
+		return labelled(g.Client, s.Labels[g.Client])
+	}
+	return "(" + g.Owner().String() + ")"
 }
 
 func printCounters(w io.Writer, s control.Status) {

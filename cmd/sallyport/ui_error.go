@@ -41,6 +41,8 @@ func fileHint(err error) string {
 	switch mine, _ := client.Dir(); {
 	case errors.Is(err, syscall.EROFS):
 		return fmt.Sprintf("the file system of %s is mounted read-only: mount it for writing (mount -o remount,rw), or choose another folder", dir)
+	case file.Op == "write" && errors.Is(err, fs.ErrNotExist):
+		return fmt.Sprintf("the folder %s is not there: make it first", dir)
 	case errors.Is(err, syscall.ENOSPC):
 		return fmt.Sprintf("the disk that holds %s is full: make room there", dir)
 	case errors.Is(err, fs.ErrPermission) && mine != "" && strings.HasPrefix(file.Path, filepath.Dir(mine)):

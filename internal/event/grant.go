@@ -3,6 +3,7 @@ package event
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -16,9 +17,9 @@ type Grant struct {
 	Single bool       `json:"single"`           // used up by the first new connection
 	Prefix int        `json:"prefix,omitempty"` // for all addresses with the first so many bits of the source; 0: the source alone
 
-	Holder  Holder  `json:"-"` // with Client: whose it is
-	Message Message `json:"-"` // what asked for its end; zero: no message
-	Proof   Proof   `json:"-"` // what it was given for; zero: not known, or an operator's word
+	Holder  Holder  `json:"holder,omitzero"` // with Client: whose it is: "operator"; "anyone" if that is not known; without it the client's, or of those who know the static sequence
+	Message Message `json:"-"`               // what asked for its end; zero: no message
+	Proof   Proof   `json:"-"`               // what it was given for; zero: not known, or an operator's word
 }
 
 // Proof names the key, secret or sequence for which a grant was given, by a hash.
@@ -33,6 +34,23 @@ const (
 	Operator               // an operator, who has opened the door by hand
 	Anyone                 // not known: it counts as everybody's, so that ending any owner's grant ends it
 )
+
+// holders are their names in JSON.
+var holders = []string{Named: "", Operator: "operator", Anyone: "anyone"}
+
+// MarshalText names the holder.
+func (h Holder) MarshalText() ([]byte, error) { return []byte(holders[h]), nil }
+
+// UnmarshalText takes a name that it does not know for that of anyone, whose grant is
+// everybody's to end.
+func (h *Holder) UnmarshalText(text []byte) error {
+	at := slices.Index(holders, string(text))
+	if at < 0 {
+		at = int(Anyone)
+	}
+	*h = Holder(at)
+	return nil
+}
 
 // Message tells one SPA message of a client from all others of that client: its
 // random bytes. The zero Message is none, or one that is not known any more.

@@ -172,7 +172,7 @@ func (m *model) grantLine(g event.Grant) string {
 		who = label + " (" + g.Client + ")"
 	}
 	if who == "" {
-		who = "-"
+		who = "(" + g.Owner().String() + ")"
 	}
 	left := phrase.Duration(max(g.Until.Sub(m.now), 0).Round(time.Second))
 	if g.Single {
