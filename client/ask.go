@@ -79,7 +79,7 @@ func (f *flight) askOnce(ctx context.Context) (Asked, error) {
 	dialer := net.Dialer{Control: dontFragment, LocalAddr: net.UDPAddrFromAddrPort(netip.AddrPortFrom(f.source, 0))}
 	conn, err := dialer.DialContext(ctx, "udp", f.to.String())
 	if err != nil {
-		return Asked{}, err
+		return Asked{}, sender.Cause(err)
 	}
 	defer conn.Close()
 	message, err := f.next(nil, conn)
@@ -87,7 +87,7 @@ func (f *flight) askOnce(ctx context.Context) (Asked, error) {
 		return Asked{}, err
 	}
 	if !f.send(conn, message.Datagram) {
-		return Asked{}, f.problem
+		return Asked{}, sender.Cause(f.problem)
 	}
 	for _, pause := range askAgain {
 		if err := sleep(ctx, pause); err != nil {

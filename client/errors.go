@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
-	"syscall"
 	"time"
 
 	"sallyport/internal/phrase"
@@ -32,7 +31,7 @@ type NoAnswerError struct {
 
 func (e *NoAnswerError) Error() string {
 	if len(e.Asked) == 0 {
-		return fmt.Sprintf("nothing could be sent: %v", e.Problem)
+		return fmt.Sprintf("nothing could be sent: %v", sender.Cause(e.Problem))
 	}
 	asked := make([]string, len(e.Asked))
 	for i, a := range e.Asked {
@@ -47,17 +46,9 @@ func (e *NoAnswerError) Error() string {
 	}
 	text := fmt.Sprintf("no answer from %s within %v (%s)", strings.Join(asked, " and "), phrase.Duration(e.Waited.Round(100*time.Millisecond)), messages)
 	if e.Problem != nil {
-		text += fmt.Sprintf("; the last heard was: %v", innermost(e.Problem))
+		text += fmt.Sprintf("; the last heard was: %v", sender.Cause(e.Problem))
 	}
 	return text
-}
-
-// innermost leaves out what the error's chain says of sockets and addresses.
-func innermost(err error) error {
-	if errno := syscall.Errno(0); errors.As(err, &errno) {
-		return errno
-	}
-	return err
 }
 
 // Unwrap returns the last that the network said.

@@ -111,7 +111,7 @@ func (d *doctor) clock(ctx context.Context, ntp string) {
 	defer cancel()
 	offset, err := sntp.Offset(ctx, ntp)
 	if err != nil {
-		d.warn("clock", hinted{fmt.Errorf("unknown: ask %s for the time: %w", ntp, err), "many networks do not let that pass; --ntp HOST asks another time server, --ntp off none"})
+		d.warn("clock", hinted{fmt.Errorf("unknown: ask %s for the time: %w", ntp, sender.Cause(err)), "many networks do not let that pass; --ntp HOST asks another time server, --ntp off none"})
 		return
 	}
 	d.say("clock", fmt.Sprintf("%s off, by %s", phrase.Duration(offset.Abs().Round(time.Millisecond)), ntp), d.judgeClock(offset))

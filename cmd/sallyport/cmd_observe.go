@@ -22,6 +22,7 @@ import (
 	"sallyport/internal/observe"
 	"sallyport/internal/packet"
 	"sallyport/internal/phrase"
+	"sallyport/internal/sender"
 	"sallyport/internal/setup"
 )
 
@@ -221,13 +222,13 @@ func (o *observer) save() error {
 func tracks(ctx context.Context) error {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return fmt.Errorf("try whether connections are tracked: %w", err)
+		return fmt.Errorf("try whether connections are tracked: %w", sender.Cause(err))
 	}
 	defer listener.Close()
 	at := listener.Addr().(*net.TCPAddr).AddrPort()
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", at.String())
 	if err != nil {
-		return fmt.Errorf("try whether connections are tracked: %w", err)
+		return fmt.Errorf("try whether connections are tracked: %w", sender.Cause(err))
 	}
 	defer conn.Close()
 	from := netip.MustParseAddrPort(conn.LocalAddr().String())

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/client"
+	"sallyport/internal/sender"
 )
 
 func newProxy(std stdio) *cobra.Command {
@@ -41,6 +42,9 @@ ProxyUseFdpass=yes, and is not in the way of what follows.`,
 		opts.Doors = *door
 		dialer := client.Dialer{Profile: profile, Options: opts, Answered: func(r client.Result) { warnOf(std.err, profile, r) }}
 		conn, err := dialer.DialContext(cmd.Context(), "tcp", net.JoinHostPort(list[1], list[2]))
+		if op := (*net.OpError)(nil); errors.As(err, &op) && !errors.As(err, new(*client.NoAnswerError)) {
+			return fmt.Errorf("connect to %s port %s: %w", list[1], list[2], sender.Cause(err))
+		}
 		if err != nil {
 			return err
 		}

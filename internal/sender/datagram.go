@@ -23,11 +23,11 @@ func sendDatagram(source netip.Addr, to netip.AddrPort) error {
 func explain(err error) error {
 	switch {
 	case errors.Is(err, errNetUnreachable), errors.Is(err, errHostUnreachable):
-		return fmt.Errorf("this host has no route there: %w", err)
+		return fmt.Errorf("this host has no route there: %w", Cause(err))
 	case errors.Is(err, errNotPermitted), errors.Is(err, errNoAccess):
-		return fmt.Errorf("the firewall or the routes of this host forbid it: %w", err)
+		return fmt.Errorf("the firewall or the routes of this host forbid it: %w", Cause(err))
 	case errors.Is(err, errNoAddress):
-		return fmt.Errorf("this host has no address, or no free port, to send it from: %w", err)
+		return fmt.Errorf("this host has no address, or no free port, to send it from: %w", Cause(err))
 	}
-	return err
+	return Cause(err)
 }

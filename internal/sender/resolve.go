@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,14 +42,8 @@ func (f Family) has(a netip.Addr) bool {
 // is its own, with its zone.
 func Resolve(ctx context.Context, host string, family Family) ([]netip.Addr, error) {
 	found, err := lookup(ctx, host)
-	if dns := (*net.DNSError)(nil); errors.As(err, &dns) && dns.IsNotFound {
-		return nil, fmt.Errorf("find the address of %q: %w", host, nameError{"there is no such name", dns})
-	}
-	if dns := (*net.DNSError)(nil); errors.As(err, &dns) {
-		return nil, fmt.Errorf("find the address of %q: %w", host, nameError{"no name server answers", dns})
-	}
 	if err != nil {
-		return nil, fmt.Errorf("find the address of %q: %w", host, err)
+		return nil, fmt.Errorf("find the address of %q: %w", host, Cause(err))
 	}
 	addrs := order(found, family)
 	if len(addrs) == 0 {
@@ -57,15 +52,37 @@ func Resolve(ctx context.Context, host string, family Family) ([]netip.Addr, err
 	return addrs, nil
 }
 
-// nameError says in a few words what became of asking for a name; what the
-// resolver says of its own doings stays inside.
-type nameError struct {
+// Cause returns what went wrong with a connection or a name in a few words. What package
+// net says of its own doings before that ("dial tcp ...: connect: ") stays inside.
+func Cause(err error) error {
+	var (
+		name *net.DNSError
+		call *os.SyscallError
+	)
+	op, nets := err.(*net.OpError) // and not a sentence of ours around one
+	switch {
+	case errors.As(err, &name) && name.IsNotFound:
+		return plainError{"there is no such name", err}
+	case errors.As(err, &name):
+		return plainError{"no name server answers", err}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return plainError{"no answer in time", err}
+	case nets && errors.As(err, &call):
+		return plainError{call.Err.Error(), err}
+	case nets:
+		return plainError{op.Err.Error(), err}
+	}
+	return err
+}
+
+// plainError says in other words what an error means, and is that error.
+type plainError struct {
 	text string
 	error
 }
 
-func (e nameError) Error() string { return e.text }
-func (e nameError) Unwrap() error { return e.error }
+func (e plainError) Error() string { return e.text }
+func (e plainError) Unwrap() error { return e.error }
 
 // lookup takes addresses as they are, with their zone, and asks the system
 // for names. What looks like an IPv4 address but is not written as one never
