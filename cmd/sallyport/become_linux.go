@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/internal/config"
+	"sallyport/internal/control"
 	"sallyport/internal/inforce"
-	"sallyport/internal/inspect"
 )
 
 // daemonRights are what the daemon of a package has (see sallyport.service), and
@@ -56,7 +56,7 @@ func becomeDaemon(path string, store inforce.Store) error {
 		makeFor(filepath.Dir(cfg.Daemon.Socket), 0o750, owner)
 	}
 	if err := becomeUser(int(owner.Uid), int(owner.Gid)); err != nil {
-		return hinted{fmt.Errorf("become the user to whom %s belongs (%s): %w", dirs[0], inspect.UserName(owner.Uid), err),
+		return hinted{fmt.Errorf("become the user to whom %s belongs (%s): %w", dirs[0], control.UserName(owner.Uid), err),
 			"start the daemon with systemctl start sallyport, or as that user"}
 	}
 	return nil

@@ -21,7 +21,6 @@ import (
 	"sallyport/client"
 	"sallyport/internal/config"
 	"sallyport/internal/control"
-	"sallyport/internal/inspect"
 	"sallyport/internal/phrase"
 	"sallyport/internal/setup"
 )
@@ -113,7 +112,7 @@ func (c *setupCommand) run(ctx context.Context, std stdio) error {
 // address is how the client reaches this server, as far as can be known here:
 // the address that its SSH session came to.
 func (c *setupCommand) address() string {
-	if s, ok := inspect.CurrentSession(); ok {
+	if s, ok := sshSession(); ok {
 		return s.Server.Addr().String()
 	}
 	name, _ := os.Hostname()
@@ -153,7 +152,7 @@ func (c *setupCommand) chooseKey(in io.Reader, d *dialog) (string, error) {
 	if c.key != "" {
 		return readKey(in, c.key)
 	}
-	if key, ok := inspect.SessionKey(); ok {
+	if key, ok := sshKey(); ok {
 		return key, nil
 	}
 	file := filepath.Join(person().HomeDir, ".ssh", "authorized_keys")

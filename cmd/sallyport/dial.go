@@ -17,7 +17,6 @@ import (
 	"sallyport/internal/control"
 	"sallyport/internal/inert"
 	"sallyport/internal/inforce"
-	"sallyport/internal/inspect"
 	"sallyport/internal/phrase"
 )
 
@@ -101,7 +100,7 @@ func readable(path string) error {
 
 // fromSession lets the daemon know where the one who asks sits.
 func fromSession(q *control.ReloadRequest) {
-	if s, ok := inspect.CurrentSession(); ok {
+	if s, ok := sshSession(); ok {
 		q.From, q.To = s.Client.Addr(), s.Server.Port()
 	}
 }

@@ -15,7 +15,6 @@ import (
 	"sallyport/internal/daemon/enrol"
 	"sallyport/internal/enrolled"
 	"sallyport/internal/enrolled/kept"
-	"sallyport/internal/inspect"
 	"sallyport/internal/packet"
 )
 
@@ -113,7 +112,7 @@ func labelEnrolled(ctx context.Context, w io.Writer, path, name, label string) (
 // missed refuses to remove the only one who can open the door that this very
 // session came through, from where it came.
 func missed(cfg *config.Config, name string) error {
-	s, ok := inspect.CurrentSession()
+	s, ok := sshSession()
 	if !ok {
 		return nil
 	}
