@@ -39,6 +39,9 @@ func watchGate(t *testing.T, gate *world, rights string) *watched {
 	w := &watched{world: gate}
 	w.console = filepath.Join(w.dir, "console.toml")
 	text := fmt.Sprintf("[console]\nname = \"gate.example.org\"\nsocket = %q\nstate_dir = %q\nrun_dir = %q\n", w.socket, w.folder("console-state"), w.folder("console-run"))
+	if rights == "admin" { // which has to be given by name
+		text += "[[user]]\nname = \"alice\"\nrights = \"admin\"\n"
+	}
 	w.do(os.WriteFile(w.console, []byte(text), 0o600))
 	w.serveConsole()
 	b, err := browser.Start(context.Background(), w.Gate, browser.Kinds[0], browser.Options{Profile: t.TempDir()}) // on the gate: through a tunnel it is the same
@@ -249,4 +252,28 @@ func TestConsoleApproves(t *testing.T) {
 	w.open(w.Client, "tcp", at(w.Client, 22))
 	w.closed(w.Attacker, "tcp", at(w.Attacker, 22))
 	w.ends(w.Client, "tcp", at(w.Client, 22))
+}
+
+// An administrator invites a device: the link that the page makes enrols it, and what it is
+// given ends when the page removes it.
+func TestConsoleInvites(t *testing.T) {
+	w := watchPage(t, fmt.Sprintf("[spa]\nport = %d\nstun = true\n%s", spaPort, sshDoor), "admin")
+	w.env = []string{"XDG_CONFIG_HOME=" + t.TempDir(), "HOME=" + t.TempDir()}
+	w.do(w.Eval("(location.hash = '#/clients', 0)", new(any)))
+	w.has("[data-card=invite] [name=door]")
+	w.do(w.Eval(fmt.Sprintf("((f) => { f.elements.name.value = 'laptop'; f.elements.host.value = %q; f.elements.door.checked = true; return 0; })(document.querySelector('[data-card=invite] form'))", w.Client.Gate4), new(any)))
+	w.do(w.Click("[data-act=invite]"))
+	w.has("#invite-link, [data-card=invite] .fault")
+	link := w.Text("#invite-link")
+	w.has(".qr")
+	w.must(w.Client, "join", link, "--yes", "--as", "gate")
+	w.closed(w.Client, "tcp", at(w.Client, 22))
+	w.must(w.Client, "knock", "gate")
+	w.open(w.Client, "tcp", at(w.Client, 22))
+	w.has("[data-row=laptop] [data-act=remove]")
+	w.do(w.Click("[data-row=laptop] [data-act=remove]"))
+	w.has("[data-row=laptop] button.danger")
+	w.do(w.Click("[data-row=laptop] [data-act=remove]"))
+	w.do(w.Wait("!document.querySelector('[data-row=laptop]')"))
+	w.closed(w.Client, "tcp", at(w.Client, 22))
 }

@@ -22,9 +22,21 @@ type InviteRequest struct {
 	For      Duration       `json:"for"`
 }
 
-// InviteAnswer says how long an invite is valid.
+// InviteAnswer says how long an invite is valid, and what its link needs beside the seed
+// and the addresses of the gate (docs/PROTOCOL.md, section 14).
 type InviteAnswer struct {
-	Until time.Time `json:"until"`
+	Until     time.Time    `json:"until"`
+	Issued    time.Time    `json:"issued"`
+	Port      uint16       `json:"port"`       // for messages
+	ServerKey string       `json:"server_key"` // of the suite x25519
+	Skew      Duration     `json:"skew"`
+	Doors     []InviteDoor `json:"doors"`
+}
+
+// InviteDoor is a door or a group of an invite, and how long it usually stays open; zero: not known.
+type InviteDoor struct {
+	Name string   `json:"name"`
+	Open Duration `json:"open,omitzero"`
 }
 
 // RemoveRequest asks to remove a client that has enrolled itself, or to take back its

@@ -4,6 +4,7 @@ package daemon
 
 import (
 	"context"
+	"time"
 
 	"sallyport/internal/control"
 	"sallyport/internal/daemon/enrol"
@@ -39,10 +40,24 @@ func (d *Daemon) bringLayers(ctx context.Context) error {
 
 // Invite lets a device enrol itself.
 func (d *Daemon) Invite(ctx context.Context, q control.InviteRequest) (control.InviteAnswer, error) {
-	return d.enrolled.Invite(ctx, q, func() bool {
-		_, has := d.keys.Of(key.X25519)
+	var held key.Held
+	a, err := d.enrolled.Invite(ctx, q, func() (has bool) {
+		held, has = d.keys.Of(key.X25519)
 		return has
 	})
+	if err != nil {
+		return a, err
+	}
+	cfg := d.config.Load()
+	a.Issued, a.Port, a.Skew, a.ServerKey = time.Now().Truncate(time.Second), cfg.SPA.Port, control.Duration(cfg.SPA.ClockSkew), held.Current.Public().Text()
+	for _, name := range q.Doors {
+		one := control.InviteDoor{Name: name}
+		if door := cfg.Door(name); door != nil {
+			one.Open = control.Duration(door.OpenFor)
+		}
+		a.Doors = append(a.Doors, one)
+	}
+	return a, nil
 }
 
 // Remove removes a client that has enrolled itself, or takes back its invite.

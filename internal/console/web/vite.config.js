@@ -5,10 +5,18 @@ import { defineConfig } from 'vite';
 
 const licence = readFileSync(new URL('node_modules/preact/LICENSE', import.meta.url), 'utf8').trim();
 
+// The QR codes are drawn by the page that knocks, whose scripts are no modules.
+const qr = {
+  name: 'qr',
+  resolveId: (id) => (id === 'virtual:qr' ? '\0qr' : null),
+  load: (id) => (id === '\0qr' ? `const utf8 = (text) => new TextEncoder().encode(text);\n${readFileSync(new URL('../../page/src/80-qr.js', import.meta.url), 'utf8')}\nexport { qrCode };` : null),
+};
+
 export default defineConfig({
   root: 'src',
   base: './',
   publicDir: false,
+  plugins: [qr],
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   build: {
     outDir: '../dist',

@@ -21,7 +21,7 @@ import { Account } from './pages/account.jsx';
 const pages = {
   now: [Now, ['doors']],
   doors: [Doors, ['doors']],
-  clients: [Clients, ['clients', 'doors']],
+  clients: [Clients, ['clients', 'doors', 'keys']],
   journal: [Journal, []],
   bans: [Bans, ['bans']],
   report: [Report, []],
