@@ -113,7 +113,7 @@ func (o *ecsEvent) classify(e event.Event) {
 		set("intrusion_detection", "info", "")
 		o.detect(e)
 	default:
-		set("process", "error", "failure")
+		set("process", "info", "failure") // its category knows no "error"
 	}
 }
 
