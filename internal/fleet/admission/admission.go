@@ -75,7 +75,7 @@ func (i *Invitation) Text() string {
 }
 
 // ErrNone says that a text is no invitation.
-var ErrNone = errors.New("this is no invitation of a gate, or a part of it is missing: copy the whole word, which begins with " + prefix)
+var ErrNone = errors.New("this is no invitation of a gate, or a part of it is missing: copy the whole word, " + prefix + " and what follows it")
 
 // Parse reads what Text writes.
 func Parse(text string) (*Invitation, error) {

@@ -95,8 +95,8 @@ func (Revocation) kind() byte { return kindRevocation }
 func (Ban) kind() byte        { return kindBan }
 
 func (Beat) fits(rest string) bool { return rest == "" }
-func (r Revocation) fits(rest string) bool {
-	return rest == revoked+"/"+r.Client
+func (v Revocation) fits(rest string) bool {
+	return rest == revoked+"/"+v.Client
 }
 func (b Ban) fits(rest string) bool {
 	return rest == banned+"/"+strings.ReplaceAll(b.Source.String(), "/", "_")
