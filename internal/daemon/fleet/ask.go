@@ -15,6 +15,7 @@ import (
 	"sallyport/internal/config"
 	"sallyport/internal/daemon/actor"
 	"sallyport/internal/event"
+	"sallyport/internal/fleet/follow"
 	"sallyport/internal/fleet/record"
 	"sallyport/internal/fleet/store"
 	"sallyport/internal/gate"
@@ -23,6 +24,9 @@ import (
 
 // askFor is how long a decision waits for etcd.
 const askFor = time.Second
+
+// errPutBack says that etcd may have forgotten what was used.
+var errPutBack = errors.New("etcd was put back, and may have forgotten it")
 
 // errUsed says that another gate with this address has had it.
 var errUsed = errors.New("another gate with this address has opened by it")
@@ -122,19 +126,20 @@ func (f *Fleet) used(d gate.Decision) error {
 		return store.ErrUnreachable
 	}
 	if until := f.refuseUntil.Load(); until != nil && stamped(d).Before(*until) {
-		return errors.New("etcd was put back, and may have forgotten it")
+		return errPutBack
 	}
+	known := f.seen()
 	var attempt [16]byte
 	_, _ = rand.Read(attempt[:]) // never fails
 	value := fmt.Appendf(nil, "%s %x %s", f.gate, attempt, d.Source)
 	for {
 		var err error
 		if name, step, is := stepOf(d); is {
-			err = f.useStep(ctx, *s, name, step, value)
+			err = f.useStep(ctx, *s, known, name, step, value)
 		} else {
-			err = f.useMessage(ctx, *s, d, value)
+			err = f.useMessage(ctx, *s, known, d, value)
 		}
-		if err == nil || errors.Is(err, errUsed) || ctx.Err() != nil {
+		if err == nil || errors.Is(err, errUsed) || errors.Is(err, errPutBack) || ctx.Err() != nil {
 			return err
 		}
 		select {
@@ -143,6 +148,22 @@ func (f *Fleet) used(d gate.Decision) error {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+}
+
+// seen is what etcd was when it was heard of last.
+func (f *Fleet) seen() (known store.Seen) {
+	f.look(func(v *follow.View) { known = v.Seen })
+	return known
+}
+
+// agree reports whether an answer is of the etcd that was known before the question. A
+// connection outlives servers that are started again with other data, and the answer may
+// be here before the watch has noticed.
+func agree(known, answer store.Seen) error {
+	if known != (store.Seen{}) && (answer.Cluster != known.Cluster || answer.Revision < known.Revision) {
+		return errPutBack
+	}
+	return nil
 }
 
 // stamped is when what a decision uses was made, as far as that is known.
@@ -161,7 +182,7 @@ func stepOf(d gate.Decision) (name [16]byte, step int64, ok bool) {
 }
 
 // useMessage writes a message down, if nobody has.
-func (f *Fleet) useMessage(ctx context.Context, s store.Store, d gate.Decision, value []byte) error {
+func (f *Fleet) useMessage(ctx context.Context, s store.Store, known store.Seen, d gate.Decision, value []byte) error {
 	sum := sha256.Sum256(append([]byte("sallyport used message v1\x00"+d.Client+"\x00"), d.Message[:]...))
 	at := record.UsedMessageKey(f.config.Address, [16]byte(sum[:]))
 	lease, err := f.usedLease(ctx, s)
@@ -171,6 +192,9 @@ func (f *Fleet) useMessage(ctx context.Context, s store.Store, d gate.Decision, 
 	o, err := s.Commit(ctx, []store.If{{Key: at}}, []store.Write{{Key: at, Value: value, Lease: lease}})
 	if errors.Is(err, store.ErrNoLease) {
 		f.dropLease(lease)
+	}
+	if err == nil {
+		err = agree(known, o.Seen)
 	}
 	if err != nil || o.Done {
 		return err
@@ -187,10 +211,13 @@ func mine(found []store.Record, value []byte) error {
 }
 
 // useStep writes a step down, if none that is as late is there.
-func (f *Fleet) useStep(ctx context.Context, s store.Store, name [16]byte, step int64, value []byte) error {
+func (f *Fleet) useStep(ctx context.Context, s store.Store, known store.Seen, name [16]byte, step int64, value []byte) error {
 	at := record.UsedStepKey(f.config.Address, name)
 	value = append(binary.BigEndian.AppendUint64(nil, uint64(step)), value...)
 	page, err := s.Read(ctx, store.Query{Prefix: at, Most: 1})
+	if err == nil {
+		err = agree(known, page.Seen)
+	}
 	if err != nil {
 		return err
 	}
@@ -206,6 +233,9 @@ func (f *Fleet) useStep(ctx context.Context, s store.Store, name [16]byte, step 
 		condition.Revision = last.Revision
 	}
 	o, err := s.Commit(ctx, []store.If{condition}, []store.Write{{Key: at, Value: value}})
+	if err == nil {
+		err = agree(known, o.Seen)
+	}
 	if err == nil && !o.Done {
 		err = errors.New("another gate was faster") // which is looked at again
 	}
