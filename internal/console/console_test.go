@@ -278,3 +278,17 @@ func TestPage(t *testing.T) {
 		t.Errorf("%q", csp)
 	}
 }
+
+// The page offers to open a door for the address from which it is looked at, if that is
+// one that others have.
+func TestAddressOfASession(t *testing.T) {
+	x := newTested(t, "")
+	for remote, want := range map[string]string{"198.51.100.7:4711": "198.51.100.7", "[2001:db8::7]:4711": "2001:db8::7", "127.0.0.1:4711": "", "[::1]:4711": ""} {
+		r := httptest.NewRequest("GET", "/session", nil)
+		r.RemoteAddr = remote
+		a := x.about(&visit{Request: r, entrance: entrance{cfg: x.cfg}}, &session{})
+		if got := a.Address; want == "" && got.IsValid() || want != "" && got.String() != want {
+			t.Errorf("%s: %v", remote, got)
+		}
+	}
+}

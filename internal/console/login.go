@@ -27,6 +27,8 @@ type loggedIn struct {
 	Passkeys bool      `json:"passkeys"` // whether there are any at this address
 	Idle     int       `json:"idle"`     // seconds after which the session ends if it is not used
 	Until    time.Time `json:"until"`    // it ends
+
+	Address netip.Addr `json:"address,omitzero"` // from where the user looks; missing: through a tunnel, or from this host
 }
 
 func (c *Console) login(w http.ResponseWriter, v *visit) {
@@ -98,8 +100,12 @@ func (e entrance) cookieName(name string) string {
 }
 
 func (c *Console) about(v *visit, s *session) loggedIn {
+	address, err := v.source(v.Request)
+	if err != nil || address.IsLoopback() {
+		address = netip.Addr{}
+	}
 	return loggedIn{
-		User: s.User, Rights: wordFor(s.Rights), Gate: c.gate, Origin: s.origin, Idle: int(c.cfg.Idle / time.Second), Until: s.made.Add(c.cfg.Longest).UTC(),
+		Address: address, User: s.User, Rights: wordFor(s.Rights), Gate: c.gate, Origin: s.origin, Idle: int(c.cfg.Idle / time.Second), Until: s.made.Add(c.cfg.Longest).UTC(),
 		Passkeys: c.offered(v) == nil,
 	}
 }

@@ -226,6 +226,10 @@ func TestActs(t *testing.T) {
 	fill("form.open [name=source]", "192.0.2.7")
 	p.do(p.Click("form.open [data-act=open]"))
 	sent("/v1/open", `{"door":"web","source":"192.0.2.7","for":"900s"}`)
+	p.do(p.Click("form.open [data-act=mine]"))
+	p.do(p.Wait("document.querySelector('form.open [name=source]').value === '198.51.100.200'"))
+	p.do(p.Click("form.open [data-act=open]"))
+	sent("/v1/open", `{"door":"web","source":"198.51.100.200","for":"900s"}`)
 
 	p.goes("bans")
 	fill("[data-card=ban] [name=source]", "192.0.2.8")

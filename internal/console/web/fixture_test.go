@@ -74,7 +74,7 @@ func (f *fixture) session(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodDelete:
 		fmt.Fprint(w, `{}`)
 	default:
-		fmt.Fprintf(w, `{"session":"token","user":"alice","rights":%q,"gate":"gate.example.org","origin":"x","passkeys":false,"idle":1800}`, f.rights)
+		fmt.Fprintf(w, `{"session":"token","user":"alice","rights":%q,"gate":"gate.example.org","origin":"x","passkeys":false,"idle":1800,"address":"198.51.100.200"}`, f.rights)
 	}
 }
 

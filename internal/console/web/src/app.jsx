@@ -62,7 +62,7 @@ export function App() {
     addEventListener('hashchange', moved);
     return () => removeEventListener('hashchange', moved);
   }, []);
-  useEffect(() => { if (state.phase === 'in') want(pages[place.page][1]); }, [place.page, state.phase, state.session]);
+  useEffect(() => { if (state.phase === 'in') want(pages[place.page][1]); }, [place.page, state.phase, state.session?.user]);
   useEffect(() => {
     document.documentElement.lang = language();
     const gate = state.session?.gate;

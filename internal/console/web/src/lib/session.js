@@ -66,8 +66,18 @@ function took(list) {
   }
   const back = !state.stream || list.some((n) => n.restarted);
   set({ stream: true, events: state.events + count, missed: state.missed + missed, ...(state.link === 'live' ? {} : { link: 'live' }) });
-  if (back) again();
-  else changed(list);
+  if (back) {
+    again();
+    renew();
+  } else changed(list);
+}
+
+// renew asks who one is and from where: after a break that may be another network.
+async function renew() {
+  try {
+    const session = await call('GET', '/session');
+    if (get().phase === 'in') set({ session: { ...get().session, ...session } });
+  } catch { /* the next question says why */ }
 }
 
 // every second
