@@ -247,9 +247,11 @@ func TestInquiriesAreBounded(t *testing.T) {
 			_, err := h.daemon.Journal(ctx, control.JournalRequest{Reasons: []event.Reason{"mood"}})
 			return err
 		},
-		"no severity":      func() error { _, err := h.daemon.Findings(ctx, control.FindingsRequest{Severity: "grave"}); return err },
-		"too many clients": func() error { _, err := h.daemon.Clients(ctx, control.ClientsRequest{Limit: 501}); return err },
-		"no client":        func() error { _, err := h.daemon.Clients(ctx, control.ClientsRequest{After: "x"}); return err },
+		"no language":        func() error { _, err := h.daemon.Findings(ctx, control.FindingsRequest{Lang: "fr"}); return err },
+		"no language either": func() error { _, err := h.daemon.Report(ctx, control.ReportRequest{Lang: "xx"}); return err },
+		"no severity":        func() error { _, err := h.daemon.Findings(ctx, control.FindingsRequest{Severity: "grave"}); return err },
+		"too many clients":   func() error { _, err := h.daemon.Clients(ctx, control.ClientsRequest{Limit: 501}); return err },
+		"no client":          func() error { _, err := h.daemon.Clients(ctx, control.ClientsRequest{After: "x"}); return err },
 		"no time": func() error {
 			_, err := h.daemon.Report(ctx, control.ReportRequest{Since: time.Now().Add(time.Hour)})
 			return err

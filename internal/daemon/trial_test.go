@@ -232,3 +232,34 @@ func TestAPIIsReloaded(t *testing.T) {
 	reload("")
 	h.eventually("the API is gone", func() bool { return ask("b") == 0 })
 }
+
+// A status says until when a configuration is on trial, and no longer than it is.
+func TestStatusOfATrial(t *testing.T) {
+	h := newHouse(t)
+	h.configure(doorSSH)
+	h.start()
+	until := func() time.Time {
+		s, err := h.daemon.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Trial
+	}
+	if at := until(); !at.IsZero() {
+		t.Errorf("without a trial: %s", at)
+	}
+	h.configure(doorSSH + doorWeb)
+	a, err := h.daemon.Reload(t.Context(), control.ReloadRequest{Confirm: control.Duration(trial.Most), Force: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at := until(); !at.Equal(a.Until) {
+		t.Errorf("the trial lasts until %s, and the status says %s", a.Until, at)
+	}
+	if err := h.daemon.Confirm(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if at := until(); !at.IsZero() {
+		t.Errorf("after it is confirmed: %s", at)
+	}
+}

@@ -27,7 +27,7 @@ const pages = {
   report: [Report, []],
   check: [Check, ['lint', 'keys']],
   account: [Account, ['passkeys']],
-  why: [WhyPage, []],
+  why: [WhyPage, ['doors']],
 };
 
 const inMenu = Object.keys(pages).filter((p) => p !== 'why');

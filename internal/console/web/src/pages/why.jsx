@@ -16,11 +16,12 @@ export function WhyPage({ state, rest: of }) {
   const [answer, set] = useState(null);
   const [failure, setFailure] = useState(null);
   const words = useReasons();
+  const kind = isAddress(of) ? 'source' : state.answers.doors?.doors.some((d) => d.name === of) ? 'door' : 'client';
   useEffect(() => { call('GET', query('/v1/why', { of })).then(set, setFailure); }, [of]);
   return (
     <>
       <h1>{t('why', { of: inert(of) })}</h1>
-      <p><a href={`#/journal?${new URLSearchParams({ [isAddress(of) ? 'source' : 'client']: of })}`}>{t('why.journal')}</a></p>
+      <p><a href={`#/journal?${new URLSearchParams({ [kind]: of })}`}>{t('why.journal')}</a></p>
       {isAddress(of) && may('act') && <p><Sure name="ban" small={false} label={t('ban.this')} sure={t('ban.sure')} act={async () => { await call('POST', '/v1/ban', { source: addressOf(of) }); load('bans'); }} done={t('ban.done', { source: inert(of) })} /></p>}
       <Fault failure={failure} />
       {!answer && !failure && <p class="soft loading">{t('asking')}</p>}
