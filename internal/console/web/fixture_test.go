@@ -129,6 +129,11 @@ func (f *fixture) notify(n control.Notice) {
 	}
 }
 
+func (f *fixture) happens(e event.Event) {
+	h := control.Happened(e)
+	f.notify(control.Notice{Event: &h})
+}
+
 func written(n control.Notice) string {
 	data, err := json.Marshal(n)
 	if err != nil {
