@@ -129,12 +129,23 @@ func (f *founding) run(ctx context.Context) error {
 	if err := e.Sign(signer); err != nil {
 		return fmt.Errorf("sign entry 0: %w", err)
 	}
-	f.file.Identity = ssh.FingerprintSHA256(signer.PublicKey())
+	if f.file.Identity, err = f.found(signer.PublicKey()); err != nil {
+		return err
+	}
 	if err := folder.Found(ctx, s, f.file, e); err != nil {
 		return fleetAdvice(folder, err)
 	}
 	fmt.Fprintf(f.std.out, "the fleet %s is founded, with operator %q; it is in %s\nnext: sallyport fleet invite GATE\n", e.Head().Hash, f.operator, folder.Path())
 	return nil
+}
+
+// found says where later commands find the key: in the file that was named, or by its
+// fingerprint, in the agent or among the usual files.
+func (f *founding) found(k ssh.PublicKey) (string, error) {
+	if f.identity == "" || strings.HasPrefix(f.identity, "SHA256:") {
+		return ssh.FingerprintSHA256(k), nil
+	}
+	return filepath.Abs(f.identity)
 }
 
 // recoveryKey makes the recovery key, shows it, and returns its public half.
