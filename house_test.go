@@ -35,8 +35,9 @@ var extra = map[string][]string{
 	"client":               {"internal/sender"},  // rotating sequences are sent as any others
 }
 
-// What edges and the public package may use too: the way to write a file is one.
-var shared = []string{"internal/atomicfile"}
+// What edges and the public package may use too: the way to write a file is one, and so is
+// what a user is called.
+var shared = []string{"internal/atomicfile", "internal/account"}
 
 // Pure packages import the standard library, golang.org/x/crypto and:
 var libraries = map[string][]string{

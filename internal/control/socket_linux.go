@@ -13,6 +13,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"sallyport/internal/account"
 )
 
 // lock holds a folder for this process until it is closed. It leaves no file
@@ -71,11 +73,11 @@ type callerKey struct{}
 
 // UserName names a user of this host.
 func UserName(uid uint32) string {
-	id := strconv.FormatUint(uint64(uid), 10)
-	if u, err := user.LookupId(id); err == nil {
-		return u.Username
+	name := account.Name(uid)
+	if name == strconv.FormatUint(uint64(uid), 10) {
+		return "uid " + name
 	}
-	return "uid " + id
+	return name
 }
 
 func rememberCaller(ctx context.Context, conn net.Conn) context.Context {

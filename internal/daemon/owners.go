@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"sallyport/internal/account"
 	"sallyport/internal/config"
 	"sallyport/internal/control"
 	"sallyport/internal/daemon/actor"
@@ -35,7 +36,7 @@ func (d *Daemon) noteForeign(cfg *config.Config) {
 		if len(names) == 0 {
 			continue
 		}
-		name := inspect.UserName(owner)
+		name := account.Name(owner)
 		d.problems.Fail("owner of "+dir, fmt.Sprintf("%s belongs to %s, and not what is in it (%s): what cannot be recorded there is refused; run as root: chown -R %s: %s, then restart the daemon",
 			dir, name, phrase.Some(names, manyForeign), name, dir))
 	}

@@ -2,8 +2,6 @@ package inspect
 
 import (
 	"io/fs"
-	"os/user"
-	"strconv"
 	"syscall"
 )
 
@@ -14,13 +12,4 @@ func Owner(info fs.FileInfo) (uid uint32, ok bool) {
 		return 0, false
 	}
 	return s.Uid, true
-}
-
-// UserName is the name of a user, or its number.
-func UserName(uid uint32) string {
-	id := strconv.Itoa(int(uid))
-	if u, err := user.LookupId(id); err == nil {
-		return u.Username
-	}
-	return id
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"sallyport/internal/account"
 	"sallyport/internal/config"
 	"sallyport/internal/inforce"
 	"sallyport/internal/inspect"
@@ -149,7 +150,7 @@ func rights(path string, info fs.FileInfo, us []uint32, secret bool) lint.File {
 		f.Mode &^= 0o022 // nobody can replace what is another's
 	}
 	if uid, ok := inspect.Owner(info); ok {
-		f.Owner = inspect.UserName(uid)
+		f.Owner = account.Name(uid)
 		f.Strange = !slices.Contains(us, uid)
 	}
 	return f

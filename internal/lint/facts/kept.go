@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sallyport/internal/account"
 	"sallyport/internal/config"
 	"sallyport/internal/inforce"
 	"sallyport/internal/inspect"
@@ -69,7 +70,7 @@ func foreign(dir, key string) []lint.Unusable {
 	if len(names) == 0 {
 		return nil
 	}
-	name := inspect.UserName(owner)
+	name := account.Name(owner)
 	return []lint.Unusable{{Path: dir, Text: fmt.Sprintf("the folder belongs to %s, the daemon's user, and not what is in it: %s", name, phrase.Some(names, 3)),
 		Remedy: fmt.Sprintf("chown -R %s: %s", name, dir)}}
 }
