@@ -57,10 +57,11 @@ type Page struct {
 
 // waiting is an ask of which the code is shown.
 type waiting struct {
-	code  string
-	until time.Time
-	state control.AskedAnswer
-	at    time.Time // when that was asked
+	source netip.Addr // that is let in with the code
+	code   string
+	until  time.Time
+	state  control.AskedAnswer
+	at     time.Time // when that was asked
 }
 
 // New returns a page. Proxies are those whose word counts for where a request comes
@@ -143,7 +144,7 @@ func (p *Page) ask(w http.ResponseWriter, r *http.Request) {
 		p.refused(w, r, err)
 		return
 	}
-	p.keep(a)
+	p.keep(a, source)
 	http.Redirect(w, r, "/"+a.Token, http.StatusSeeOther)
 }
 
@@ -170,7 +171,7 @@ func (p *Page) refused(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // keep remembers a code for as long as its asker may look at it.
-func (p *Page) keep(a control.AskAnswer) {
+func (p *Page) keep(a control.AskAnswer, source netip.Addr) {
 	now := p.now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -188,18 +189,22 @@ func (p *Page) keep(a control.AskAnswer) {
 		}
 		delete(p.kept, oldest)
 	}
-	p.kept[a.Token] = &waiting{code: a.Code, until: a.Until, state: control.AskedAnswer{State: control.AskWaiting, Until: a.Until}, at: now}
+	p.kept[a.Token] = &waiting{source: source, code: a.Code, until: a.Until, state: control.AskedAnswer{State: control.AskWaiting, Until: a.Until}, at: now}
 }
 
-// show says what became of an ask.
+// show says what became of an ask, where it was made: a person to whom someone has sent the
+// link to his own ask must not read out that code.
 func (p *Page) show(w http.ResponseWriter, r *http.Request) {
 	k, ok := p.look(r.Context(), r.PathValue("token"))
 	if !ok {
 		p.say(w, r, http.StatusNotFound, over)
 		return
 	}
-	source, _ := r.Context().Value(sourceKey{}).(netip.Addr)
-	p.status(w, r, k, source)
+	if source, _ := r.Context().Value(sourceKey{}).(netip.Addr); event.BannedAs(source) != event.BannedAs(k.source) {
+		p.say(w, r, http.StatusForbidden, elsewhere)
+		return
+	}
+	p.status(w, r, k)
 }
 
 // look returns an ask of which the code is known, as it is now. Addresses that nobody was

@@ -194,6 +194,18 @@ func TestThrottle(t *testing.T) {
 	if len(w.f.asked) != postsOfNetwork {
 		t.Errorf("one /64 has asked %d times", len(w.f.asked))
 	}
+	for n := range 2000 { // a /48 has as many /64s as anyone could want
+		w.request("POST", "/", home, "note=x")
+		w.request("POST", "/", fmt.Sprintf("[2001:db8:0:%x::1]:1", n), "note=x")
+	}
+	if len(w.f.asked) != postsOfArea || w.limits.all.posts != postsOfArea {
+		t.Errorf("one /48 has asked %d times, and used up %d of what all have", len(w.f.asked), w.limits.all.posts)
+	}
+	for _, elsewhere := range []string{"[2001:db9::1]:1", "203.0.113.7:1"} {
+		if r := w.request("POST", "/", elsewhere, "note=x"); r.Code != http.StatusSeeOther {
+			t.Errorf("%s is kept out by others: %d", elsewhere, r.Code)
+		}
+	}
 	if r := w.request("POST", "/", home, "note=x"); r.Code != http.StatusTooManyRequests || r.Header().Get("Retry-After") == "" {
 		t.Errorf("%d", r.Code)
 	}
@@ -201,7 +213,7 @@ func TestThrottle(t *testing.T) {
 		w.request("POST", "/", fmt.Sprintf("[2001:db8:%x::1]:1", n+1), "note=x")
 		w.request("GET", fmt.Sprintf("/%032x", n+1_000_000), fmt.Sprintf("[2001:db8:%x::1]:1", n+1), "")
 	}
-	if len(w.f.asked) > postsOfAll || w.f.looked != 0 || len(w.limits.networks) > maxNetworks || len(w.kept) > maxKept {
+	if len(w.f.asked) > postsOfAll || w.f.looked != 0 || len(w.limits.networks) > ofAll || len(w.kept) > maxKept {
 		t.Errorf("%d asks, %d questions, %d networks, %d kept", len(w.f.asked), w.f.looked, len(w.limits.networks), len(w.kept))
 	}
 	w.now = w.now.Add(time.Minute)
@@ -209,13 +221,33 @@ func TestThrottle(t *testing.T) {
 		t.Errorf("a minute later: %d", r.Code)
 	}
 	for range 1000 {
-		w.keep(control.AskAnswer{Token: fmt.Sprint(time.Now().UnixNano()), Until: w.now})
+		w.keep(control.AskAnswer{Token: fmt.Sprint(time.Now().UnixNano()), Until: w.now}, netip.Addr{})
 	}
 	if len(w.kept) > maxKept {
 		t.Errorf("%d kept", len(w.kept))
 	}
 	if r := made().request("POST", "/", home, "note="+strings.Repeat("x", 1<<20)); r.Code != http.StatusBadRequest {
 		t.Errorf("a large form: %d", r.Code)
+	}
+}
+
+// A link to someone else's ask shows no code: who reads it out would have the address of
+// the one who sent the link let in.
+func TestCodeIsForItsAddress(t *testing.T) {
+	w := made()
+	place := w.request("POST", "/", "203.0.113.66:1", "note=Alice").Header().Get("Location")
+	for _, victim := range []string{home, "203.0.113.67:1"} {
+		page := w.request("GET", place, victim, "")
+		if text := page.Body.String(); page.Code != http.StatusForbidden || strings.Contains(text, "BCD") || strings.Contains(text, "203.0.113") || !strings.Contains(text, "say nothing to anybody") {
+			t.Errorf("%s is shown it: %d %s", victim, page.Code, text)
+		}
+	}
+	if text := w.request("GET", place, "203.0.113.66:2", "").Body.String(); !strings.Contains(text, "BCD FGH") || !strings.Contains(text, "203.0.113.66") {
+		t.Error(text)
+	}
+	place = w.request("POST", "/", home, "note=Alice").Header().Get("Location")
+	if text := w.request("GET", place, "[2001:db8::8]:1", "").Body.String(); !strings.Contains(text, "BCD FGH") || !strings.Contains(text, "2001:db8::7") || strings.Contains(text, "2001:db8::8") {
+		t.Errorf("not the address that is let in: %s", text)
 	}
 }
 

@@ -90,13 +90,13 @@ func (p *Page) form(w http.ResponseWriter, r *http.Request) {
 }
 
 // status shows how an ask stands.
-func (p *Page) status(w http.ResponseWriter, r *http.Request, k waiting, source netip.Addr) {
+func (p *Page) status(w http.ResponseWriter, r *http.Request, k waiting) {
 	l := languageOf(r.Header.Get("Accept-Language"))
 	v := view{Lang: l.Tag()}
 	switch k.state.State {
 	case control.AskWaiting:
 		v.Title, v.Code, v.Spelled = l.Say("Say these letters"), k.code, strings.Join(strings.Split(strings.ReplaceAll(k.code, " ", ""), ""), " ")
-		v.Lines = []string{l.Say("Say them to the person who can let you in, and to nobody else."), l.Sayf("You come from: %s", source), l.Sayf("They are good until %s.", clock(k.until)), l.Say("This page looks by itself whether you have been let in.")}
+		v.Lines = []string{l.Say("Say them to the person who can let you in, and to nobody else."), l.Sayf("You would be let in from this address: %s", k.source), l.Sayf("They are good until %s.", clock(k.until)), l.Say("This page looks by itself whether you have been let in.")}
 		v.Refresh = 5
 	case control.AskAllowed:
 		v.Title = l.Say("You are let in")
@@ -123,6 +123,7 @@ const (
 	already
 	away
 	over
+	elsewhere
 )
 
 // say answers with a page of a few words.
@@ -138,6 +139,9 @@ func (p *Page) say(w http.ResponseWriter, r *http.Request, status int, what answ
 		v.Lines = []string{l.Say("The server does not answer just now. Try again in a minute.")}
 	case over:
 		v.Title, v.Lines, v.Again = l.Say("This is over"), []string{l.Say("Nobody decided in time, or the server was restarted.")}, l.Say("Ask again")
+	case elsewhere:
+		v.Lines = []string{l.Say("This was asked for from another address than yours, which would be let in. If that was not you, say nothing to anybody. If it was, and your network has changed, ask again.")}
+		v.Again = l.Say("Ask again")
 	}
 	write(w, status, v)
 }
