@@ -49,6 +49,7 @@ func (s source) info(kind, stage string) *nfpm.Info {
 			"passwd",
 		}
 		info.Recommends = []string{"openssh-client"}
+		info.Suggests = []string{"bash-completion"} // without it bash does not read ours
 		info.Deb.Compression = "xz"
 	}
 	s.relate(kind, info)
