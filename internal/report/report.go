@@ -254,6 +254,9 @@ func (r *Report) Noisy() int {
 	return n
 }
 
+// Quieter returns how many of them are left out of the top sources.
+func (r *Report) Quieter() int { return max(r.Noisy()-topSources, 0) }
+
 // DoorUse returns all doors, the most used first.
 func (r *Report) DoorUse() []Use { return uses(r.doors) }
 

@@ -124,6 +124,9 @@ func (t *textWriter) tables(r *Report) {
 			row(s.Addr.String(), group(s.Refusals), group(s.Packets), fmt.Sprint(s.Ports), r.Stamp(s.Last))
 		}
 	})
+	if n := r.Quieter(); n > 0 {
+		t.line("%s", r.T("Not shown: %d that made less noise.", n))
+	}
 }
 
 // table writes rows below their heads, which are words of the language. A last
