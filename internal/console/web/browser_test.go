@@ -83,6 +83,40 @@ func (p *page) goes(name string) {
 
 var all = []string{"now", "doors", "clients", "journal", "bans", "report", "check", "account", "why/192.0.2.66"}
 
+// Of two windows one follows the stream for both; when that is loaded again, the other
+// goes on. The first is not drawn meanwhile: it is behind the second.
+func TestTwoWindows(t *testing.T) {
+	p := open(t, "view")
+	p.do(p.Eval("document.querySelector('[data-act=live]').addEventListener('click', () => { self.second = open(location.href, 'second'); }) || 0", new(any)))
+	p.do(p.Click("[data-act=live]"))
+	p.do(p.Wait("self.second?.document.querySelector('.pulse.on')"))
+	for i, name := range []string{"first", "second"} {
+		if i > 0 {
+			p.do(p.Eval("(location.reload(), 0)", new(any)))
+			p.do(p.Wait("document.readyState === 'complete' && (self.second ??= open('', 'second'))?.document.querySelector('.pulse.on')"))
+		}
+		p.streams() // whichever of them reads now
+		p.happens(event.Event{Time: time.Now(), Kind: event.KindGrant, Door: "ssh", Client: name})
+		p.do(p.Wait(fmt.Sprintf("second.document.querySelector('[data-card=latest]').innerText.includes(%q)", name)))
+		if n := p.streams(); n != 1 {
+			t.Errorf("%d streams", n)
+		}
+	}
+}
+
+// streams is how many read, once anyone does.
+func (p *page) streams() int {
+	p.t.Helper()
+	for deadline := time.Now().Add(labtest.Patience); ; time.Sleep(10 * time.Millisecond) {
+		p.mu.Lock()
+		n := len(p.readers)
+		p.mu.Unlock()
+		if n == 1 || time.Now().After(deadline) {
+			return n
+		}
+	}
+}
+
 // Firefox shows every page, too.
 func TestFirefox(t *testing.T) {
 	if !labtest.Long() {

@@ -57,16 +57,23 @@ export function follow(take, signal) {
     last = list?.at(-1)?.id ?? last;
     take(list);
   };
+  let reading = false; // here, and not in another window
   const others = new BroadcastChannel('sallyport-notices');
-  others.onmessage = (e) => { if (!signal.aborted) heard(e.data); };
+  others.onmessage = ({ data }) => {
+    if (signal.aborted) return;
+    if (data !== 'new') heard(data);
+    else if (reading) others.postMessage([]); // a window asks whether notices come
+  };
+  others.postMessage('new');
   const lead = async () => {
     let wait = 500;
     while (!signal.aborted) {
       try {
-        await read(last, (list) => { wait = 500; heard(list); others.postMessage(list); }, signal);
+        await read(last, (list) => { reading = true; wait = 500; heard(list); others.postMessage(list); }, signal);
       } catch (failure) {
         if (failure.status === 400) last = ''; // it is no notice of this gate
       }
+      reading = false;
       if (signal.aborted) break;
       heard(null);
       others.postMessage(null);
