@@ -23,7 +23,7 @@ func TestSnippetsInDocuments(t *testing.T) {
 		}
 		for _, m := range snippet.FindAllSubmatch(text, -1) {
 			found++
-			if regexp.MustCompile(`^# `+DefaultConsole).Match(m[1]) { // of the console, which has a file of its own
+			if regexp.MustCompile(`^# ` + DefaultConsole).Match(m[1]) { // of the console, which has a file of its own
 				if _, err := consoleOf(string(m[1])); err != nil {
 					t.Errorf("%s: %v\n%s", document, err, m[1])
 				}
