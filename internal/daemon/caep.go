@@ -9,6 +9,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -18,12 +19,17 @@ import (
 	"sallyport/internal/caep"
 	"sallyport/internal/config"
 	"sallyport/internal/control"
+	"sallyport/internal/event"
 	"sallyport/internal/phrase"
 )
 
 const (
-	// A signature costs a tenth of a millisecond, and strangers can send tokens.
+	// A signature costs a tenth of a millisecond, and strangers can send tokens. They must
+	// not keep the issuer from ending what they have: where a right token came from before
+	// has a share of its own, and no other network has all that is left.
 	tokensPerSecond = 100
+	ofStranger      = 10 // a network's, in a second
+	maxIssuers      = 16 // networks from where right tokens came; the oldest makes room
 
 	maxIssuerKeys = 256 << 10 // bytes of the file
 )
@@ -34,9 +40,11 @@ type securityEvents struct {
 	of     config.CAEP
 	daemon *Daemon
 
-	mu     sync.Mutex
-	second int64
-	taken  int
+	mu        sync.Mutex
+	second    int64
+	taken     map[netip.Prefix]int // in this second
+	strangers int                  // of these, from where no right token has come
+	issuers   []netip.Prefix       // where right tokens came from
 }
 
 func (d *Daemon) securityEvents(of config.CAEP) http.Handler {
@@ -47,18 +55,52 @@ func (d *Daemon) securityEvents(of config.CAEP) http.Handler {
 }
 
 // admit reports whether one more token is looked at in this second.
-func (s *securityEvents) admit(now time.Time) bool {
+func (s *securityEvents) admit(now time.Time, from netip.Prefix) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if now.Unix() != s.second {
-		s.second, s.taken = now.Unix(), 0
+	if now.Unix() != s.second || s.taken == nil {
+		s.second, s.taken, s.strangers = now.Unix(), make(map[netip.Prefix]int), 0
 	}
-	s.taken++
-	return s.taken <= tokensPerSecond
+	own := s.taken[from]
+	if slices.Contains(s.issuers, from) {
+		if own >= tokensPerSecond {
+			return false
+		}
+	} else {
+		if own >= ofStranger || s.strangers >= tokensPerSecond {
+			return false
+		}
+		s.strangers++
+	}
+	s.taken[from]++
+	return true
+}
+
+// trust notes that a right token has come from a network, for the first time: a copy shows
+// nothing.
+func (s *securityEvents) trust(from netip.Prefix) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if slices.Contains(s.issuers, from) {
+		return
+	}
+	if len(s.issuers) == maxIssuers {
+		s.issuers = slices.Delete(s.issuers, 0, 1)
+	}
+	s.issuers = append(s.issuers, from)
+}
+
+// networkOf is from where a request comes, of IPv6 the /64; the zero one, if from nowhere.
+func networkOf(r *http.Request) netip.Prefix {
+	at, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return event.BannedAs(at.Addr().Unmap().WithZone(""))
 }
 
 func (s *securityEvents) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	now := time.Now()
+	now, from := time.Now(), networkOf(r)
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	switch {
 	case r.Method != http.MethodPost:
@@ -68,7 +110,7 @@ func (s *securityEvents) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case kind != "application/secevent+jwt":
 		refuseToken(w, http.StatusBadRequest, &caep.Refusal{Code: "invalid_request", Text: "want the content type application/secevent+jwt"})
 		return
-	case !s.admit(now):
+	case !s.admit(now, from):
 		w.Header().Set("Retry-After", "1")
 		refuseToken(w, http.StatusTooManyRequests, &caep.Refusal{Code: "access_denied", Text: "too many tokens: try again"})
 		return
@@ -89,6 +131,7 @@ func (s *securityEvents) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if len(notice.Kinds) > 0 && !s.daemon.tokens.Again(now, notice.ID) {
+		s.trust(from)
 		s.obey(r, notice)
 	}
 	w.WriteHeader(http.StatusAccepted)

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -129,5 +130,47 @@ func TestSecurityEvents(t *testing.T) {
 	}
 	if h.daemon.securityEvents(config.CAEP{}) != nil {
 		t.Error("events are taken though none are configured")
+	}
+}
+
+// Who floods with tokens that are not right keeps no issuer from ending what he has.
+func TestStrangersKeepNoIssuerOut(t *testing.T) {
+	s, now := &securityEvents{}, time.Unix(1_900_000_000, 0)
+	network := func(a string) netip.Prefix { return event.BannedAs(netip.MustParseAddr(a)) }
+	flood := func(from netip.Prefix) (taken int) {
+		for range 10 * tokensPerSecond {
+			if s.admit(now, from) {
+				taken++
+			}
+		}
+		return taken
+	}
+	issuer := network("203.0.113.7")
+	if taken := flood(network("192.0.2.1")); taken != ofStranger {
+		t.Errorf("%d of one stranger", taken)
+	}
+	if !s.admit(now, issuer) {
+		t.Error("one stranger keeps a new issuer out")
+	}
+	s.trust(issuer)
+	taken := 0
+	for i := range 1000 {
+		taken += flood(network(fmt.Sprintf("2001:db8:0:%x::1", i)))
+	}
+	if taken > tokensPerSecond || len(s.taken) > 2*tokensPerSecond {
+		t.Errorf("%d of strangers, %d networks", taken, len(s.taken))
+	}
+	if taken := flood(issuer); taken != tokensPerSecond-1 {
+		t.Errorf("many strangers leave %d to the issuer", taken)
+	}
+	now = now.Add(time.Second)
+	if !s.admit(now, network("192.0.2.1")) {
+		t.Error("a stranger is kept out for longer than a second")
+	}
+	for i := range 2 * maxIssuers {
+		s.trust(network(fmt.Sprintf("192.0.2.%d", i)))
+	}
+	if len(s.issuers) != maxIssuers {
+		t.Errorf("%d issuers", len(s.issuers))
 	}
 }
