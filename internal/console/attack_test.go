@@ -230,7 +230,7 @@ func TestPaths(t *testing.T) {
 	b := x.loggedIn("alice", "act")
 	for _, path := range []string{"/v1/../down", "/v1/./open", "/v1//open", "//v1/open", "//evil.example/", "/v1/open/", "/v1/open/..", "/v1\\open", "/v1/open;x", "/v1/open\x00", "/v1/op en",
 		"/v1/down", "/v1/reload", "/v1/consent", "/v1/exercise", "/v1/confirm", "/v1/invite", "/v1/nothing", "/v1", "/v1/", "/down", "/open", "/status", "/v2/open", "/V1/open", "/v1/OPEN",
-		"/v1/doors/../open", "/v1/doors//sources", "/v1/doors/ssh/sources/..", "/..", "/%2e%2e/x", "/assets/../../etc/passwd", "/session/", "/link", "/passkeys/", "/v1/open\n", "/é"} {
+		"/v1/doors/../open", "/v1/doors//sources", "/v1/doors/ssh?x/sources", "/v1/doors/ssh#x/sources", "/v1/doors/ssh/sources/..", "/..", "/%2e%2e/x", "/assets/../../etc/passwd", "/session/", "/link", "/passkeys/", "/v1/open\n", "/é"} {
 		for _, method := range []string{"POST", "GET", "PUT", "DELETE", "PATCH", "CONNECT", "TRACE"} {
 			if w := b.send(method, path, `{}`); w.Code < 400 || w.Code >= 500 {
 				t.Errorf("%s %q: %d %s", method, path, w.Code, w.Body)
@@ -457,7 +457,7 @@ func TestDaemonSays(t *testing.T) {
 	}
 }
 
-// Only so much is asked at the same time, of one session and of all.
+// Only so much is asked at the same time, by one user in all his sessions and by all.
 func TestAskingIsBounded(t *testing.T) {
 	x := newTested(t, "")
 	b := x.loggedIn("alice", "act")
@@ -467,13 +467,19 @@ func TestAskingIsBounded(t *testing.T) {
 		<-hold
 	}
 	var all sync.WaitGroup
-	for range askingOfSession {
-		all.Go(func() { b.send("GET", "/v1/status", "") })
+	again := x.loggedIn("alice", "view") // to log in again is no way to more
+	for n := range askingOfUser {
+		all.Go(func() { []*browser{b, again}[n%2].send("GET", "/v1/status", "") })
 	}
-	for range askingOfSession {
+	for range askingOfUser {
 		<-held
 	}
-	b.wants(http.StatusTooManyRequests, "GET", "/v1/status", "")
+	for _, one := range []*browser{b, again, x.loggedIn("alice", "")} {
+		one.wants(http.StatusTooManyRequests, "GET", "/v1/status", "")
+	}
+	bob := x.loggedIn("bob", "")
+	all.Go(func() { bob.wants(http.StatusOK, "GET", "/v1/status", "") })
+	<-held
 	close(hold)
 	all.Wait()
 	b.wants(http.StatusOK, "GET", "/v1/status", "")

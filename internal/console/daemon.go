@@ -21,11 +21,11 @@ import (
 // The daemon has room for sixteen connections of one user. The console needs one for its
 // stream, and leaves a few.
 const (
-	asking          = 12
-	askingOfSession = 6
-	waitForPlace    = 5 * time.Second
-	askWithin       = 30 * time.Second // an answer of the daemon
-	kept            = 1 << 20          // bytes of an answer that are read at once, so that a slow reader holds no place
+	asking       = 12
+	askingOfUser = 8
+	waitForPlace = 5 * time.Second
+	askWithin    = 30 * time.Second // an answer of the daemon
+	kept         = 1 << 20          // bytes of an answer that are read at once, so that a slow reader holds no place
 )
 
 // daemon is what the console asks.
@@ -122,14 +122,14 @@ func (c *Console) pass(w http.ResponseWriter, v *visit) {
 	if err == nil && v.Method == http.MethodPost {
 		text, err = body(w, v.Request)
 	}
-	if err == nil && !s.asking.enter() {
-		err = refuse(http.StatusTooManyRequests, "try again in a moment", "this session asks for too much at the same time")
+	if err == nil && !s.use.asking.enter() {
+		err = refuse(http.StatusTooManyRequests, "try again in a moment", "%s asks for too much at the same time", s.User)
 	}
 	if err != nil {
 		fail(w, err)
 		return
 	}
-	defer s.asking.leave()
+	defer s.use.asking.leave()
 	if err := c.forward(w, v, s, text); err != nil {
 		fail(w, err)
 	}

@@ -15,13 +15,13 @@ import (
 )
 
 const (
-	keptNotices      = 4096
-	batchBytes       = 64 << 10
-	heartbeat        = 15 * time.Second
-	sendWithin       = 10 * time.Second
-	retryEvery       = 500 * time.Millisecond
-	maxStreams       = 128
-	streamsOfSession = 16
+	keptNotices   = 4096
+	batchBytes    = 64 << 10
+	heartbeat     = 15 * time.Second
+	sendWithin    = 10 * time.Second
+	retryEvery    = 500 * time.Millisecond
+	maxStreams    = 128
+	streamsOfUser = 16
 )
 
 // feed follows the daemon once for all browsers. These read the same bounded memory, each
@@ -164,11 +164,11 @@ func (c *Console) events(w http.ResponseWriter, v *visit) {
 		fail(w, refuse(http.StatusBadRequest, "", "want the id of a notice as after, and nothing else"))
 		return
 	}
-	if !s.streams.enter() {
-		fail(w, refuse(http.StatusConflict, "close another page of it", "this session has %d streams already", streamsOfSession))
+	if !s.use.streams.enter() {
+		fail(w, refuse(http.StatusConflict, "close another page of it", "%s has %d streams already", s.User, streamsOfUser))
 		return
 	}
-	defer s.streams.leave()
+	defer s.use.streams.leave()
 	if !c.feed.readers.enter() {
 		fail(w, refuse(http.StatusConflict, "close another page", "there are %d streams already", maxStreams))
 		return

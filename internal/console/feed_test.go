@@ -256,16 +256,16 @@ func TestStreamsAreBounded(t *testing.T) {
 	b := x.loggedIn("alice", "")
 	b.wants(http.StatusBadGateway, "GET", "/v1/events", "")
 	s := x.sessions.find(x.clock.get(), b.cookie.Value, b.token, true)
-	for range streamsOfSession {
-		s.streams.enter()
+	for range streamsOfUser {
+		s.use.streams.enter()
 	}
 	b.wants(http.StatusConflict, "GET", "/v1/events", "")
-	s.streams.leave()
+	s.use.streams.leave()
 	b.wants(http.StatusBadGateway, "GET", "/v1/events", "")
 	x.feed.readers.n = maxStreams
 	b.wants(http.StatusConflict, "GET", "/v1/events", "")
-	if s.streams.n != streamsOfSession-1 {
-		t.Errorf("%d streams", s.streams.n)
+	if s.use.streams.n != streamsOfUser-1 {
+		t.Errorf("%d streams", s.use.streams.n)
 	}
 }
 

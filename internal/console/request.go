@@ -77,7 +77,7 @@ func setHeaders(h http.Header, https bool) {
 // plainPath refuses paths that two programs could read differently.
 func plainPath(r *http.Request) error {
 	p := r.URL.Path
-	odd := func(c rune) bool { return c <= ' ' || c >= 0x7f || c == '\\' || c == '%' || c == ';' }
+	odd := func(c rune) bool { return c <= ' ' || c >= 0x7f || strings.ContainsRune(`\%;?#`, c) }
 	if r.URL.IsAbs() || r.URL.Host != "" || r.URL.User != nil || r.URL.RawPath != "" || r.URL.Opaque != "" ||
 		!strings.HasPrefix(p, "/") || path.Clean(p) != p || strings.ContainsFunc(p, odd) {
 		return refuse(http.StatusBadRequest, "", "this is no path of the console")

@@ -26,9 +26,13 @@ type session struct {
 	ctx   context.Context // ends with it
 	end   context.CancelFunc
 
-	streams, asking bounded
-	passkey         registering
+	use     *use // that of all sessions of the user
+	passkey registering
 }
+
+// use is what a user has going on at a time, in all his sessions: by beginning more of them
+// he takes nothing from others.
+type use struct{ streams, asking bounded }
 
 // sessions are in memory only: they end with the console.
 type sessions struct {
@@ -52,11 +56,21 @@ func (s *sessions) begin(now time.Time, w who, origin string) (cookie, token str
 	s.makeRoom(maxOfUser, func(o *session) bool { return o.User == w.User })
 	s.makeRoom(maxSessions, func(*session) bool { return true })
 	cookie, key := newSecret()
-	of = &session{who: w, origin: origin, made: now, used: now, streams: bounded{most: streamsOfSession}, asking: bounded{most: askingOfSession}}
+	of = &session{who: w, origin: origin, made: now, used: now, use: s.useOf(w.User)}
 	token, of.token = newSecret()
 	of.ctx, of.end = context.WithCancel(context.Background())
 	s.list[key] = of
 	return cookie, token, of
+}
+
+// useOf returns what a user has going on already, as far as he has a session.
+func (s *sessions) useOf(user string) *use {
+	for _, o := range s.list {
+		if o.User == user {
+			return o.use
+		}
+	}
+	return &use{streams: bounded{most: streamsOfUser}, asking: bounded{most: askingOfUser}}
 }
 
 func (s *sessions) makeRoom(most int, among func(*session) bool) {
