@@ -123,7 +123,7 @@ func (c *Console) session(v *visit) (*session, error) {
 	cookies, tokens := v.CookiesNamed(v.cookieName(c.cookie)), v.Header.Values(sessionHeader)
 	if len(cookies) == 1 && len(tokens) == 1 {
 		if s := c.sessions.find(c.now(), cookies[0].Value, tokens[0], v.Header.Get(backgroundHeader) == ""); s != nil && s.origin == v.origin && v.stillNames(s) {
-			v.prove()
+			v.prove(s.User)
 			return s, nil
 		}
 	}

@@ -127,10 +127,11 @@ func withCertificate(cert, key string) (*tls.Config, error) {
 // connKey finds the connection of a request.
 type connKey struct{}
 
-// prove notes that a connection has shown a session: it makes room for no other any more.
-func (v *visit) prove() {
+// prove notes that a connection has shown a session: it makes room for no other any more,
+// unless that user has very many.
+func (v *visit) prove(user string) {
 	if conn, ok := v.Context().Value(connKey{}).(net.Conn); ok {
-		crowded.Prove(conn)
+		crowded.ProveOf(conn, user)
 	}
 }
 

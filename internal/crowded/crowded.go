@@ -3,7 +3,8 @@
 // Connections cost nothing to anyone who makes them, so turning away those that
 // come last would let anybody keep everybody out. Where there are too many, the
 // oldest that has proved nothing makes room: silent ones go, and an honest one
-// needs a moment only.
+// needs a moment only. Of those that have shown whose they are, whose are most make
+// room, too: someone who may be there is not someone who may be there alone.
 package crowded
 
 import (
@@ -20,6 +21,10 @@ type Limits struct {
 	Full      func() // called when one had to make room; must not block; may be nil
 }
 
+// ofOwner is how many connections of one owner make room for nobody: as many as a browser
+// has, and some more.
+const ofOwner = 8
+
 // Listen bounds the connections that a listener accepts.
 func Listen(l net.Listener, limits Limits) net.Listener {
 	return &listener{Listener: l, limits: limits, from: make(map[netip.Addr]int)}
@@ -27,11 +32,14 @@ func Listen(l net.Listener, limits Limits) net.Listener {
 
 // Prove says that a connection, or what it wraps (as *tls.Conn does), has shown
 // a right to be there: it makes room for nobody any more.
-func Prove(c net.Conn) {
+func Prove(c net.Conn) { ProveOf(c, "") }
+
+// ProveOf says that, and whose it is. It makes room for others only if that owner has many.
+func ProveOf(c net.Conn, owner string) {
 	for {
 		switch outer := c.(type) {
 		case *conn:
-			outer.prove()
+			outer.prove(owner)
 			return
 		case interface{ NetConn() net.Conn }:
 			c = outer.NetConn()
@@ -55,8 +63,9 @@ type conn struct {
 	net.Conn
 	of     *listener
 	source netip.Addr // zero: it has none
-	proven bool       // guarded by of.mu
-	gone   bool       // guarded by of.mu
+	proven bool       // guarded by of.mu, as all below
+	owner  string     // who has proved it; empty: nobody in particular
+	gone   bool
 }
 
 // Accept waits for a connection for which there is room.
@@ -97,14 +106,40 @@ func (l *listener) enter(c *conn) (leaves *conn) {
 		l.add(c)
 		return nil
 	}
-	i := slices.IndexFunc(l.all, func(o *conn) bool { return !o.proven && crowd(o) })
-	if i < 0 {
+	if leaves = l.oldest(func(o *conn) bool { return !o.proven && crowd(o) }); leaves == nil {
+		leaves = l.ofMost(crowd)
+	}
+	if leaves == nil {
 		return c
 	}
-	leaves = l.all[i]
 	l.remove(leaves)
 	l.add(c)
 	return leaves
+}
+
+func (l *listener) oldest(which func(*conn) bool) *conn {
+	if i := slices.IndexFunc(l.all, which); i >= 0 {
+		return l.all[i]
+	}
+	return nil
+}
+
+// ofMost returns the oldest connection in a crowd of the owner who has most there; nil, if
+// that are not too many for one.
+func (l *listener) ofMost(crowd func(*conn) bool) *conn {
+	count, owner := make(map[string]int), ""
+	for _, o := range l.all {
+		if o.owner == "" || !crowd(o) {
+			continue
+		}
+		if count[o.owner]++; count[o.owner] > count[owner] {
+			owner = o.owner
+		}
+	}
+	if count[owner] <= ofOwner {
+		return nil
+	}
+	return l.oldest(func(o *conn) bool { return o.owner == owner && crowd(o) })
 }
 
 func (l *listener) add(c *conn) {
@@ -123,10 +158,10 @@ func (l *listener) remove(c *conn) {
 	}
 }
 
-func (c *conn) prove() {
+func (c *conn) prove(owner string) {
 	c.of.mu.Lock()
 	defer c.of.mu.Unlock()
-	c.proven = true
+	c.proven, c.owner = true, owner
 }
 
 // Close closes the connection and gives its place back.

@@ -103,6 +103,41 @@ func TestWhoHasProvedStays(t *testing.T) {
 	}
 }
 
+// Someone who may be there cannot keep out the others, by however many connections: not
+// from the same address, as all have who come through one tunnel.
+func TestWhoHasMostMakesRoom(t *testing.T) {
+	for _, perSource := range []int{0, ofOwner + 4} {
+		r := newRoom(t, ofOwner+4, perSource)
+		var of [2][]net.Conn
+		for n := range ofOwner + 4 {
+			outside, inside := r.come("127.0.0.1")
+			who := min(n/2, 1) // two of the one, and then those of the other
+			ProveOf(inside, []string{"alice", "bob"}[who])
+			of[who] = append(of[who], outside)
+		}
+		for n := range 2 {
+			_, inside := r.come("127.0.0.1")
+			ProveOf(inside, "carol")
+			if !ended(of[1][n], patience) {
+				t.Errorf("the oldest of bob's %d stayed", len(of[1]))
+			}
+		}
+		for _, c := range append(of[0], of[1][2:]...) {
+			if ended(c, moment) {
+				t.Error("another one than the oldest of the one who has most had to go")
+			}
+		}
+		late, err := net.Dial("tcp", r.l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer late.Close()
+		if !ended(late, patience) || len(r.accepted) != 0 {
+			t.Error("someone with few had to make room")
+		}
+	}
+}
+
 // One source can neither take all places nor push out others.
 func TestOneSourceHasItsShare(t *testing.T) {
 	r := newRoom(t, 100, 2)
