@@ -127,6 +127,8 @@ type known struct {
 	net.Listener
 	may func(uid uint32) bool
 	log interface{ Warn(string, ...any) }
+
+	complained time.Time // every user of the host can have it complain: once a second is enough
 }
 
 // Accept waits for one.
@@ -144,7 +146,10 @@ func (k *known) Accept() (net.Conn, error) {
 		if ok && k.may(caller.UID) {
 			return conn, nil
 		}
-		k.log.Warn("a user may not connect", "socket", k.Addr().String(), "uid", caller.UID)
+		if now := time.Now(); now.Sub(k.complained) >= time.Second {
+			k.complained = now
+			k.log.Warn("a user may not connect", "socket", k.Addr().String(), "uid", caller.UID)
+		}
 		conn.Close()
 	}
 }

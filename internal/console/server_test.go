@@ -22,6 +22,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -221,6 +222,39 @@ func TestDesk(t *testing.T) {
 	x.end()
 	if _, err := Link(t.Context(), x.cfg, LinkRequest{User: "alice"}); err == nil || !strings.Contains(err.Error(), "the console does not answer") {
 		t.Errorf("%v", err)
+	}
+}
+
+// counting is a log that counts its lines.
+type counting struct{ n atomic.Int64 }
+
+func (c *counting) Warn(string, ...any) { c.n.Add(1) }
+
+// Any user of the host can connect to a socket for the proxy; the log has no line for each
+// time.
+func TestUnknownUsersDoNotFillTheLog(t *testing.T) {
+	dir, err := os.MkdirTemp("", "c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	l, err := listenUnix(filepath.Join(dir, "s"), 0o666)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, began := &counting{}, time.Now()
+	go func() { _, _ = (&known{Listener: l, log: lines, may: func(uint32) bool { return false }}).Accept() }()
+	defer l.Close()
+	for range 200 {
+		conn, err := net.Dial("unix", filepath.Join(dir, "s"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, conn) // until it is cut off
+		conn.Close()
+	}
+	if n, most := lines.n.Load(), int64(time.Since(began)/time.Second)+1; n == 0 || n > most {
+		t.Errorf("%d lines for 200 tries, want %d at most", n, most)
 	}
 }
 
