@@ -3,6 +3,7 @@ package webhook
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"sallyport/internal/config"
@@ -45,10 +46,17 @@ func slack(p siem.Product, e event.Event) string {
 	return b.String()
 }
 
-// notification says the same as plain text: nothing is read as markup there.
+// notification says the same as plain text: nothing is read as markup there, but telephones
+// make links of what looks like one, with or without a scheme. A stranger's note must not
+// be a button under a message of ours.
 func notification(e event.Event) string { return sentence(e, brief, "") }
 
-func brief(text string) string { return inert.Text(text[:min(len(text), maxPlain)]) }
+func brief(text string) string {
+	return linked.ReplaceAllString(inert.Text(text[:min(len(text), maxPlain)]), "$1\u200b$2")
+}
+
+// linked is where a text could go on as a link; addresses of hosts are none.
+var linked = regexp.MustCompile(`(:/|mailto:|@|\.)([/\pL])`)
 
 // sentence says what has happened. Clean makes inert what others may have chosen, and
 // what they have a hand in stands between quotes.

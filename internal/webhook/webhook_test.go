@@ -490,3 +490,17 @@ func TestAsksReachPeople(t *testing.T) {
 		t.Errorf("%q", said)
 	}
 }
+
+// A stranger's note is no link in a notification, and an address can still be copied.
+func TestNotificationsHaveNoLinksOfOthers(t *testing.T) {
+	e := event.Event{Kind: event.KindAsked, Source: netip.MustParseAddr("2001:db8::7"), Detail: "from 192.0.2.7: https://evil.example/x www.evil.example evil.com/approve mailto:a@b.example tel:1"}
+	text := notification(e)
+	for _, link := range []string{"://", ".evil", ".example", ".com", "@b", "mailto:a"} {
+		if strings.Contains(text, link) {
+			t.Errorf("%q is in %q", link, text)
+		}
+	}
+	if !strings.Contains(text, "2001:db8::7") || !strings.Contains(text, "192.0.2.7") {
+		t.Errorf("%q", text)
+	}
+}
