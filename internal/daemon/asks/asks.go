@@ -18,6 +18,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"sallyport/internal/askcode"
@@ -29,7 +30,8 @@ import (
 )
 
 const (
-	maxNote = 100 // characters
+	maxNote  = 100 // characters
+	maxMarks = 3   // on a letter; Vietnamese has two, Hebrew and Thai up to three
 
 	sweepEvery = 5 * time.Second
 	knownFor   = 30 * time.Second // what is known of an address is asked for again after this
@@ -152,11 +154,26 @@ func (d *Desk) check(source netip.Addr, q control.AskRequest) (note string, err 
 	if cfg := d.InForce(); q.Door != "" && cfg.Door(q.Door) == nil {
 		return "", control.Wrong("leave the door to the operator", "there is no such door")
 	}
-	note = strings.Join(strings.Fields(q.Note), " ")
+	note = unstacked(strings.Join(strings.Fields(q.Note), " "))
 	if !utf8.ValidString(note) || utf8.RuneCountInString(note) > maxNote {
 		return "", control.Wrong(fmt.Sprintf("want %d characters of text at most", maxNote), "the note is too long, or no text")
 	}
 	return note, nil
+}
+
+// unstacked leaves so many marks on a letter as languages need: more of them are drawn one
+// over the other, up to what an operator reads in the lines above and below.
+func unstacked(text string) string {
+	marks := 0
+	return strings.Map(func(r rune) rune {
+		if marks++; !unicode.In(r, unicode.Mn, unicode.Me) {
+			marks = 0
+		}
+		if marks > maxMarks {
+			return -1
+		}
+		return r
+	}, text)
 }
 
 // Asked says what became of an ask.

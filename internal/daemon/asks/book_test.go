@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
 	"sallyport/internal/askcode"
+	"sallyport/internal/config"
 	"sallyport/internal/control"
 	"sallyport/internal/event"
 )
@@ -196,5 +198,24 @@ func TestRandomOrder(t *testing.T) {
 		if len(b.waiting()) > most || len(b.list) > 2*most || len(b.wrong) > allTries {
 			t.Fatalf("%d wait, %d remembered, %d wrong codes", len(b.waiting()), len(b.list), len(b.wrong))
 		}
+	}
+}
+
+// A stranger's note covers nothing of what an operator reads beside it.
+func TestNotesAreNotStacked(t *testing.T) {
+	for text, want := range map[string]string{
+		"Alice":                                  "Alice",
+		"Nguye\u0302\u0303n":                     "Nguye\u0302\u0303n",
+		"A" + strings.Repeat("\u0336", 90) + "b": "A\u0336\u0336\u0336b",
+		strings.Repeat("\u20dd", 90):             "\u20dd\u20dd\u20dd",
+	} {
+		if got := unstacked(text); got != want {
+			t.Errorf("%+q, want %+q", got, want)
+		}
+	}
+	d := &Desk{Around: Around{Own: func(netip.Addr) bool { return false }, InForce: func() *config.Config { return &config.Config{} }}}
+	source := netip.MustParseAddr("192.0.2.7")
+	if note, err := d.check(source, control.AskRequest{Source: source, Note: " x" + strings.Repeat("\u0489", 50) + "\n y"}); err != nil || note != "x\u0489\u0489\u0489 y" {
+		t.Errorf("%+q, %v", note, err)
 	}
 }
