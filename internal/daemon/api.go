@@ -71,7 +71,7 @@ func (d *Daemon) rightsOf(c control.Caller) control.Rights {
 	for _, given := range []struct {
 		list   []string
 		rights control.Rights
-	}{{cfg.API.Admin, control.Administrator &^ control.Asking}, {cfg.API.Act, control.Actor}, {cfg.API.View, control.Viewer}, {cfg.API.Ask, control.Asking}} {
+	}{{cfg.API.Admin, control.Administrator}, {cfg.API.Act, control.Actor}, {cfg.API.View, control.Viewer}, {cfg.API.Ask, control.Asking}} {
 		if listed(given.list, c) {
 			rights |= given.rights
 		}

@@ -19,7 +19,7 @@ import (
 
 func TestUsersHaveWhatTheConfigurationGives(t *testing.T) {
 	h := newHouse(t)
-	h.configure(doorSSH + "[api]\nview = [\"4001\", \"@4100\", \"both\"]\nask = [\"4005\", \"4001\"]\nact = [\"4002\", \"@4200\"]\n")
+	h.configure(doorSSH + "[api]\nview = [\"4001\", \"@4100\", \"both\"]\nask = [\"4005\", \"4001\"]\nact = [\"4002\", \"@4200\"]\nadmin = [\"4006\"]\n")
 	h.start()
 	socket := filepath.Join(h.dir, "control.sock")
 	for _, c := range []struct {
@@ -28,6 +28,7 @@ func TestUsersHaveWhatTheConfigurationGives(t *testing.T) {
 	}{
 		{control.Caller{UID: 4001}, control.Viewer | control.Asking},
 		{control.Caller{UID: 4005}, control.Asking}, // and nothing else
+		{control.Caller{UID: 4006}, control.Administrator},
 		{control.Caller{UID: 4002}, control.Actor},
 		{control.Caller{UID: 4003, Groups: []uint32{9, 4100}}, control.Viewer},
 		{control.Caller{UID: 4001, Groups: []uint32{4200}}, control.Actor | control.Asking}, // all of them
