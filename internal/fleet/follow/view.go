@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/crypto/ssh"
+
 	"sallyport/internal/fleet/record"
 	"sallyport/internal/fleet/roll"
 	"sallyport/internal/fleet/seal"
@@ -31,6 +33,7 @@ type View struct {
 	claims  map[string]roll.Head          // by gate: what it says is in force there, where this one has less
 	secrets map[string][]byte             // by client: sealed to this gate
 	signers map[string]bool               // keys of operators
+	parsed  map[string]ssh.PublicKey      // by their text
 }
 
 // Revoked is a revocation, and the gate that has made it.
@@ -44,7 +47,7 @@ const maxAhead = 1000
 
 // New returns what a gate knows that has read the roll and nothing else.
 func New(gate string, r *roll.State) *View {
-	v := &View{Gate: gate, revoked: map[string]Revoked{}, ahead: map[string]map[string]Revoked{}, claims: map[string]roll.Head{}, secrets: map[string][]byte{}}
+	v := &View{Gate: gate, revoked: map[string]Revoked{}, ahead: map[string]map[string]Revoked{}, claims: map[string]roll.Head{}, secrets: map[string][]byte{}, parsed: map[string]ssh.PublicKey{}}
 	v.Advance(r)
 	return v
 }
