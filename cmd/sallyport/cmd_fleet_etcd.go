@@ -24,20 +24,24 @@ authentication is enabled.`,
 		Example: "  sallyport fleet etcd-commands tokyo-1 tokyo-2 | less",
 		Args:    args(cobra.ArbitraryArgs),
 	}
+	address := cmd.Flags().String("address", "", "what the gates that are named call the `ADDRESS` that they have together (address in [fleet])")
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
+		if *address != "" && !config.ValidName(*address) {
+			return usageError{fmt.Errorf("--address %q: want 1 to 32 of a-z, 0-9, dot, dash and underscore", *address)}
+		}
 		for _, name := range list {
 			if !config.ValidName(name) {
 				return usageError{fmt.Errorf("%q is no name of a gate: want 1 to 32 of a-z, 0-9, dot, dash and underscore", name)}
 			}
 		}
-		_, err := fmt.Fprint(std.out, etcdCommands(list))
+		_, err := fmt.Fprint(std.out, etcdCommands(list, *address))
 		return err
 	}
 	return cmd
 }
 
 // etcdCommands are for a shell.
-func etcdCommands(gates []string) string {
+func etcdCommands(gates []string, address string) string {
 	var b strings.Builder
 	b.WriteString("# Once, by those who run etcd. Operators may write all that belongs to the fleet.\n")
 	b.WriteString("etcdctl user add root --no-password && etcdctl user grant-role root root\n")
@@ -61,6 +65,9 @@ func etcdCommands(gates []string) string {
 				flag = "--prefix=true "
 			}
 			fmt.Fprintf(&b, "etcdctl role grant-permission gate-%s %sreadwrite %s\n", name, flag, prefix)
+		}
+		if address != "" { // what one of them has used, none of the others takes
+			fmt.Fprintf(&b, "etcdctl role grant-permission gate-%s --prefix=true readwrite %s%s/\n", name, record.AddressPrefix, address)
 		}
 		fmt.Fprintf(&b, "etcdctl role grant-permission gate-%s readwrite %s%s\n", name, archive.JoinPrefix, name)
 		fmt.Fprintf(&b, "etcdctl user add %s --no-password && etcdctl user grant-role %s gate-%s\n", name, name, name)

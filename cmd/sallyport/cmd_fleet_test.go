@@ -251,7 +251,10 @@ func TestInvitationsThatDoNotFit(t *testing.T) {
 }
 
 func TestEtcdCommands(t *testing.T) {
-	text := etcdCommands([]string{"tokyo-1"})
+	if text := etcdCommands([]string{"tokyo-1"}, "front"); !strings.Contains(text, "gate-tokyo-1 --prefix=true readwrite address/front/\n") {
+		t.Errorf("a gate may not write what is used at its address:\n%s", text)
+	}
+	text := etcdCommands([]string{"tokyo-1"}, "")
 	for _, line := range []string{
 		"etcdctl role grant-permission gate-tokyo-1 --prefix=true readwrite gate/tokyo-1/\n",
 		"etcdctl role grant-permission gate-tokyo-1 readwrite beat/tokyo-1\n",

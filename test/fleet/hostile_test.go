@@ -83,7 +83,7 @@ func TestHostileEtcd(t *testing.T) {
 	old := &recorded{list: map[string]*etcdserverpb.RangeResponse{}}
 	liar.Answers(old.record)
 	for _, g := range w.gates {
-		g.configure("24h", liar.Address)
+		g.configure(liar.Address)
 		g.restart()
 		g.opens()
 	}
@@ -100,7 +100,7 @@ func TestHostileEtcd(t *testing.T) {
 				t.Errorf("etcd %s: alice, who is revoked, gets in at %s", name, g.Name)
 			}
 		}
-		if f := w.gates[0].status().Fleet; f == nil || f.Entry > w.fleet.Head.Number || f.Clients > 0 {
+		if f := w.gates[0].status().Fleet; f == nil || f.Entry > w.law.Head.Number || f.Clients > 0 {
 			t.Errorf("etcd %s: berlin has %+v", name, f)
 		}
 		liar.Answers(nil)
@@ -115,7 +115,7 @@ func TestHostileEtcd(t *testing.T) {
 
 // attacks are what is done to the answers of etcd.
 func attacks(w *world, old *recorded) map[string]func(proto.Message) []proto.Message {
-	next := roll.Entry{Number: w.fleet.Head.Number + 1}
+	next := roll.Entry{Number: w.law.Head.Number + 1}
 	other := rolltest.New(w.t) // whose operator is none here
 	forged := other.Append(roll.ClientAdd{Client: w.client()}).Marshal()
 	isRoll := func(kvs []*mvccpb.KeyValue) bool { return len(kvs) > 0 && bytes.HasPrefix(kvs[0].Key, []byte("roll/")) }
@@ -176,11 +176,11 @@ func TestTakenOverGate(t *testing.T) {
 	must(t, err)
 	// What it says of itself is believed by nobody in another's name either.
 	stolen := record.RevokedKey("paris", "alice")
-	_, err = as.Commit(t.Context(), nil, []store.Write{{Key: stolen, Value: record.Sign(berlin.key, w.fleet.Fleet, stolen, record.Revocation{Client: "alice"})}})
+	_, err = as.Commit(t.Context(), nil, []store.Write{{Key: stolen, Value: record.Sign(berlin.key, w.law.Fleet, stolen, record.Revocation{Client: "alice"})}})
 	must(t, err)
 	paris.says("do not count")
 	paris.refuses()
-	if f := paris.status().Fleet; f.Entry != w.fleet.Head.Number || f.Clients != 0 {
+	if f := paris.status().Fleet; f.Entry != w.law.Head.Number || f.Clients != 0 {
 		t.Errorf("paris has %+v", f)
 	}
 	w.sign(roll.Unrevoke{Name: "alice"}) // the operator goes on in the place of what does not count

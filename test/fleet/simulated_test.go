@@ -49,7 +49,7 @@ func (w *world) simulate(n int) (list []*simulated) {
 		folder := kept.Of(state)
 		private, err := folder.MakeKey()
 		must(w.t, err)
-		must(w.t, folder.SetPin(w.fleet.Head))
+		must(w.t, folder.SetPin(w.law.Head))
 		entry, _, _ := rolltest.Gate(w.t, name)
 		entry.Key = private.Public().(ed25519.PublicKey)
 		changes = append(changes, roll.GateAdd{Gate: entry})

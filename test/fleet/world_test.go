@@ -63,12 +63,13 @@ var executable = sync.OnceValues(func() (string, error) {
 // world is gates with real daemons, etcd in their midst, an operator, and a client.
 type world struct {
 	*lab.Lab
+	shape
 	labtest.Ports
 	t     testing.TB
 	dir   string // home of the client
 	etcd  *etcd.Cluster
 	store *etcdstore.Store // as root
-	fleet *rolltest.Fleet  // the operator
+	law   *rolltest.Fleet  // what the operator has signed
 	roll  *archive.View
 	gates []*gate
 	key   string // the client's public half
@@ -89,22 +90,44 @@ const (
 	door    = 7 // behind which a host greets
 )
 
+// shape is what differs from world to world.
+type shape struct {
+	without string // without_fleet of the door
+	lines   string // more of the door
+	fleet   string // more lines of [fleet]
+	group   string // of all gates
+	oneKey  bool   // all gates have the server key of the first
+}
+
 // newWorld starts etcd and gates, which know alice.
 func newWorld(t testing.TB, without string, names ...string) *world {
+	t.Helper()
+	return newShaped(t, shape{without: without}, names...)
+}
+
+func newShaped(t testing.TB, s shape, names ...string) *world {
 	t.Helper()
 	needs(t)
 	path, err := executable()
 	must(t, err)
-	w := &world{Lab: labtest.New(t, lab.Options{More: names}), Ports: labtest.Ports{T: t}, t: t, dir: t.TempDir(), fleet: rolltest.New(t)}
+	w := &world{Lab: labtest.New(t, lab.Options{More: names}), Ports: labtest.Ports{T: t}, t: t, dir: t.TempDir(), law: rolltest.New(t), shape: s}
 	w.startEtcd(names)
-	must(t, archive.Found(t.Context(), w.store, w.fleet.Entries[0]))
-	w.roll, err = archive.Load(t.Context(), w.store, nil, w.fleet.Head)
+	must(t, archive.Found(t.Context(), w.store, w.law.Entries[0]))
+	w.roll, err = archive.Load(t.Context(), w.store, nil, w.law.Head)
 	must(t, err)
 	for _, h := range w.More {
 		g := &gate{Host: h, w: w, log: &log{}}
 		w.gates = append(w.gates, g)
-		g.join(path, without)
+		g.join(path)
 		g.start()
+		if first := w.gates[0]; s.oneKey && first != g {
+			g.kill() // it has a memory of messages from now on: one that had none would wait
+			text, err := os.ReadFile(first.serverKey())
+			must(t, err)
+			must(t, os.WriteFile(g.serverKey(), text, 0o600))
+			g.start()
+		}
+		g.describe()
 	}
 	w.enrol()
 	return w
@@ -137,6 +160,9 @@ func (w *world) startEtcd(gates []string) {
 	grants := map[string][]etcd.Grant{}
 	for _, name := range gates {
 		grants[name] = []etcd.Grant{{Kind: "read", Prefix: "roll/"}, {Kind: "read", Prefix: "whole/"}, {Kind: "read", Prefix: "gate/"}, {Kind: "read", Prefix: "beat/"}, {Kind: "read", Prefix: "secret/" + name + "/"}}
+		if w.shape.fleet != "" { // as fleet etcd-commands --address says
+			grants[name] = append(grants[name], etcd.Grant{Kind: "readwrite", Prefix: record.AddressPrefix + "front/"})
+		}
 		for _, prefix := range record.Prefixes(name) {
 			grants[name] = append(grants[name], etcd.Grant{Kind: "readwrite", Prefix: prefix})
 		}
@@ -169,7 +195,7 @@ func (w *world) dial(user string, endpoints ...string) (*etcdstore.Store, error)
 // sign has the operator sign an entry, and add it to the roll as soon as etcd takes it.
 func (w *world) sign(changes ...roll.Change) {
 	w.t.Helper()
-	w.fleet.Append(changes...)
+	w.law.Append(changes...)
 	w.Eventually("etcd takes the entry", func() bool { return w.add() == nil })
 }
 
@@ -180,7 +206,7 @@ func (w *world) add() error {
 		return err
 	}
 	w.roll = v
-	for _, e := range w.fleet.Entries {
+	for _, e := range w.law.Entries {
 		if e.Number > v.Head.Number {
 			if err := w.roll.Append(w.t.Context(), w.store, e); err != nil {
 				return err
@@ -191,7 +217,7 @@ func (w *world) add() error {
 }
 
 // join gives a gate its key and its place in the roll, and writes its configuration.
-func (g *gate) join(program, without string) {
+func (g *gate) join(program string) {
 	t := g.w.t
 	dir := t.TempDir()
 	g.served = served.Options{Gate: g.Host, Executable: program, Dir: dir, Config: filepath.Join(dir, "sallyport.toml"), Log: g.log}
@@ -200,11 +226,11 @@ func (g *gate) join(program, without string) {
 	var err error
 	g.key, err = folder.MakeKey()
 	must(t, err)
-	must(t, folder.SetPin(g.w.fleet.Head))
+	must(t, folder.SetPin(g.w.law.Head))
 	entry, _, _ := rolltest.Gate(t, g.Name)
 	entry.Key = g.key.Public().(ed25519.PublicKey)
 	g.w.sign(roll.GateAdd{Gate: entry})
-	g.configure(without, g.w.etcd.Endpoints()...)
+	g.configure(g.w.etcd.Endpoints()...)
 	t.Cleanup(func() {
 		g.kill()
 		if t.Failed() {
@@ -215,7 +241,7 @@ func (g *gate) join(program, without string) {
 	must(t, err)
 }
 
-func (g *gate) configure(without string, endpoints ...string) {
+func (g *gate) configure(endpoints ...string) {
 	id, err := g.w.etcd.Identity(g.Name, etcd.Year)
 	must(g.w.t, err)
 	text := fmt.Sprintf(`[daemon]
@@ -228,6 +254,7 @@ endpoints = ["%s"]
 ca = %q
 cert = %q
 key = %q
+%s
 [spa]
 port = %d
 [[door]]
@@ -235,8 +262,26 @@ name = "hello"
 ports = ["tcp/%d"]
 open_for = "5m"
 without_fleet = %q
-`, g.served.State(), filepath.Join(g.served.Dir, "control.sock"), g.Name, strings.Join(endpoints, `", "`), id.CA, id.Cert, id.Key, spaPort, door, without)
+%s
+`, g.served.State(), filepath.Join(g.served.Dir, "control.sock"), g.Name, strings.Join(endpoints, `", "`), id.CA, id.Cert, id.Key, g.w.shape.fleet, spaPort, door, g.w.without, g.w.lines)
 	must(g.w.t, os.WriteFile(g.served.Config, []byte(text), 0o600))
+}
+
+func (g *gate) serverKey() string { return filepath.Join(g.served.State(), "server.key") }
+
+// describe has the operator put into the roll what the gate is.
+func (g *gate) describe() {
+	ring, err := keyfile.Load(g.serverKey())
+	must(g.w.t, err)
+	entry := g.w.law.Gates[g.Name]
+	entry.Server, entry.Groups = nil, nil
+	for _, h := range ring.All() {
+		entry.Server = append(entry.Server, h.Current.Public())
+	}
+	if g.w.group != "" {
+		entry.Groups = []string{g.w.group}
+	}
+	g.w.sign(roll.GateReplace{Gate: entry})
 }
 
 func (g *gate) start() {
@@ -271,9 +316,9 @@ func (w *world) enrol() {
 	folder := filepath.Join(w.dir, ".config", "sallyport", "profiles")
 	must(w.t, os.MkdirAll(folder, 0o700))
 	for _, g := range w.gates {
-		ring, err := keyfile.Load(filepath.Join(g.served.State(), "server.key"))
+		ring, err := keyfile.Load(g.serverKey())
 		must(w.t, err)
-		p := &client.Profile{Name: g.Name, Host: g.IP4.String(), Port: spaPort, ServerKey: ring.Current().Public().Text(), Doors: []string{"hello"}}
+		p := &client.Profile{Name: g.Name, Host: g.IP4.String(), Port: spaPort, ServerKey: ring.Current().Public().Text(), Doors: []string{"hello"}, Bind: []netip.Addr{w.Client.IP4}}
 		must(w.t, os.WriteFile(filepath.Join(folder, g.Name+".profile"), p.Marshal(), 0o600))
 		g.opens()
 	}
@@ -289,7 +334,7 @@ func (g *gate) follows() {
 	g.w.t.Helper()
 	g.w.Eventually("the roll is in force at "+g.Name, func() bool {
 		f := g.status().Fleet
-		return f != nil && f.Entry == g.w.fleet.Head.Number
+		return f != nil && f.Entry == g.w.law.Head.Number
 	})
 }
 
