@@ -283,7 +283,7 @@ func TestActs(t *testing.T) {
 	p.do(p.Click("form.open [data-act=open]"))
 	sent("/v1/open", `{"door":"web","source":"192.0.2.7","for":"900s"}`)
 	p.do(p.Click("form.open [data-act=mine]"))
-	p.do(p.Wait("document.querySelector('form.open [name=source]').value === '198.51.100.200'"))
+	p.do(p.Wait("document.querySelector('form.open [name=source]').value === '198.51.100.200' && !document.querySelector('form.open [data-act=open]').disabled"))
 	p.do(p.Click("form.open [data-act=open]"))
 	sent("/v1/open", `{"door":"web","source":"198.51.100.200","for":"900s"}`)
 
@@ -299,6 +299,7 @@ func TestActs(t *testing.T) {
 	p.mu.Lock()
 	delete(p.answers, "/v1/ban")
 	p.mu.Unlock()
+	p.do(p.Wait("!document.querySelector('[data-act=ban]').disabled"))
 	fill("[data-card=ban] [name=source]", "192.0.2.9")
 	p.do(p.Click("[data-act=ban]"))
 	p.says("[data-card=ban] .fault", "that cannot be done")
