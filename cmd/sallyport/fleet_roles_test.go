@@ -22,7 +22,7 @@ func TestRolesInEtcd(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	for line := range strings.Lines(strings.ReplaceAll(etcdCommands([]string{"tokyo-1"}), "OPERATOR", "alice")) {
+	for line := range strings.Lines(strings.ReplaceAll(etcdCommands([]string{"tokyo-1"}, ""), "OPERATOR", "alice")) {
 		for part := range strings.SplitSeq(strings.TrimSpace(line), " && ") {
 			if words := strings.Fields(part); len(words) > 0 && words[0] == "etcdctl" {
 				if out, err := c.Ctl(words[1:]...); err != nil {

@@ -41,7 +41,7 @@ func TestHostileShapes(t *testing.T) {
 		}
 		took := time.Since(start)
 		t.Logf("%s: %v", name, took.Round(time.Millisecond))
-		if took > 10*time.Second {
+		if took > time.Minute { // with the checks it takes a second or two, on a busy machine ten; without them many minutes
 			t.Errorf("%s: took %v", name, took)
 		}
 	}

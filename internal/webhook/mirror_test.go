@@ -52,7 +52,7 @@ func (g *gate) set(n int, until time.Time) {
 }
 
 func (g *gate) open() []Open {
-	list, _ := g.list(nil)
+	list, _ := g.list(context.Background())
 	return opens(list)
 }
 

@@ -70,7 +70,7 @@ func TestSampledContactsAreMultiplied(t *testing.T) {
 	start := time.Now()
 	c.Touched(start, &contactPacket)
 	c.Settle(start.Add(2 * time.Second))
-	if len(told) != 1 || told[0].Count.Packets != 8 || told[0].Detail != "8 packets to about 1 closed ports, of which one in 8 was looked at" {
+	if len(told) != 1 || told[0].Count.Packets != 8 || told[0].Detail != "8 packets to about 1 closed port, of which one in 8 was looked at" {
 		t.Errorf("%+v", told)
 	}
 }
