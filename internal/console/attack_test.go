@@ -415,6 +415,18 @@ func TestProxyHeaders(t *testing.T) {
 	if w.Code != http.StatusOK || !strings.Contains(x.log.String(), "from=192.0.2.9") || strings.Contains(x.log.String(), "203.0.113.99") {
 		t.Fatalf("%d %s\n%s", w.Code, w.Body, x.log)
 	}
+	for n := range 2 * loginsOfUser { // who may log in fills no log by it
+		again := enter(x.outside(), user("alice"))
+		if want := map[bool]int{true: http.StatusOK, false: http.StatusTooManyRequests}[n < loginsOfUser-1]; again.Code != want {
+			t.Errorf("the login number %d: %d", n+2, again.Code)
+		}
+		if again.Code == http.StatusOK {
+			w = again
+		}
+	}
+	if code := enter(x.outside(), user("bob")).Code; code != http.StatusOK {
+		t.Errorf("another user: %d", code)
+	}
 	b.cookie = w.Result().Cookies()[0]
 	b.token, _, _ = strings.Cut(strings.TrimPrefix(w.Body.String(), `{"session":"`), `"`)
 	for name, want := range map[string]int{"alice": http.StatusOK, "bob": http.StatusUnauthorized, "": http.StatusUnauthorized} { // who logs out at the proxy is out here

@@ -53,6 +53,7 @@ type Console struct {
 	links      links
 	sessions   *sessions
 	throttle   throttle
+	logins     logins
 	notes      chan note
 	keys       *passkeys // nil: there can be none
 	challenges *challenges

@@ -44,6 +44,10 @@ func (c *Console) login(w http.ResponseWriter, v *visit) {
 	}
 	if q.Link == "" {
 		if u, ok := v.user(v.Request); ok {
+			if !c.logins.enter(c.now(), u.Name) {
+				fail(w, errTooOften)
+				return
+			}
 			c.begin(w, v, who{u.Name, rightsOf(u.Rights), "proxy"}, source)
 			return
 		}
@@ -56,6 +60,8 @@ func (c *Console) login(w http.ResponseWriter, v *visit) {
 	}
 	c.begin(w, v, someone, source)
 }
+
+var errTooOften = refuse(http.StatusTooManyRequests, "try again in a minute", "this user has logged in too often")
 
 // mayTry refuses a source that has failed too often. From this host itself there is no such
 // bound: whatever else is going on, a link always works.

@@ -23,19 +23,20 @@ const (
 // number, a source that has not failed still has its try.
 type throttle struct {
 	mu     sync.Mutex
-	failed map[netip.Prefix]failures
-	all    failures
+	failed map[netip.Prefix]inMinute
+	all    inMinute
 }
 
-type failures struct {
+// inMinute counts.
+type inMinute struct {
 	since time.Time
 	count int
 }
 
-// in returns the failures of the present minute.
-func (f failures) in(now time.Time) failures {
+// in returns what there was in the present minute.
+func (f inMinute) in(now time.Time) inMinute {
 	if now.Sub(f.since) >= forgetFailures || now.Before(f.since) {
-		return failures{since: now}
+		return inMinute{since: now}
 	}
 	return f
 }
@@ -60,7 +61,7 @@ func (t *throttle) fail(now time.Time, source netip.Addr) (log bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.failed == nil {
-		t.failed = make(map[netip.Prefix]failures)
+		t.failed = make(map[netip.Prefix]inMinute)
 	}
 	key := event.BannedAs(source)
 	own := t.failed[key].in(now)
@@ -83,4 +84,27 @@ func (t *throttle) forgetOldest() {
 		}
 	}
 	delete(t.failed, oldest)
+}
+
+// loginsOfUser is how often someone may log in within a minute without a link of root's.
+const loginsOfUser = 20
+
+// logins counts those that have succeeded, by user: each is a line in two logs, and with a
+// passkey one more file to be written.
+type logins struct {
+	mu sync.Mutex
+	of map[string]inMinute
+}
+
+// enter reports whether a user may log in once more.
+func (l *logins) enter(now time.Time, user string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.of == nil {
+		l.of = make(map[string]inMinute) // there are no more users than the configuration has
+	}
+	own := l.of[user].in(now)
+	own.count++
+	l.of[user] = own
+	return own.count <= loginsOfUser
 }

@@ -71,6 +71,10 @@ func (c *Console) finishLogin(w http.ResponseWriter, v *visit) {
 		return
 	}
 	someone, err := c.signed(text)
+	if errors.Is(err, errTooOften) {
+		fail(w, err)
+		return
+	}
 	if err != nil {
 		c.failed(source, explained(err))
 		fail(w, refuse(http.StatusForbidden, "log in with a link: sallyport console login", "this passkey lets nobody in"))
@@ -122,6 +126,8 @@ func (c *Console) signed(text []byte) (w who, err error) {
 		return w, fmt.Errorf("the passkey %q of %s has counted backwards: someone may have copied it", known.Name, known.User)
 	case !c.challenges.spend(now, challenge, until):
 		return w, errors.New("the challenge was used before")
+	case !c.logins.enter(now, known.User):
+		return w, errTooOften
 	}
 	if err := c.keys.used(now, credential); err != nil {
 		return w, err
