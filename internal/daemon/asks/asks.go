@@ -154,11 +154,11 @@ func (d *Desk) check(source netip.Addr, q control.AskRequest) (note string, err 
 	if cfg := d.InForce(); q.Door != "" && cfg.Door(q.Door) == nil {
 		return "", control.Wrong("leave the door to the operator", "there is no such door")
 	}
-	note = unstacked(strings.Join(strings.Fields(q.Note), " "))
+	note = strings.Join(strings.Fields(q.Note), " ")
 	if !utf8.ValidString(note) || utf8.RuneCountInString(note) > maxNote {
 		return "", control.Wrong(fmt.Sprintf("want %d characters of text at most", maxNote), "the note is too long, or no text")
 	}
-	return note, nil
+	return unstacked(note), nil
 }
 
 // unstacked leaves so many marks on a letter as languages need: more of them are drawn one
