@@ -9,9 +9,9 @@ func newFleet(std stdio) *cobra.Command {
 		Use:     "fleet",
 		Short:   "Have several gates share who may knock",
 		GroupID: "server",
-		Long: `A fleet is several gates that share who may knock, who is revoked and who is banned, by way of an etcd. What
-counts is the roll: a chain of entries that operators sign with their SSH keys. What is in etcd and not
-signed counts for nothing.
+		Long: `A fleet is several gates that share who may knock and who is revoked, by way of an etcd. What counts is the
+roll: a chain of entries that operators sign with their SSH keys. What is in etcd and not signed counts
+for nothing. Each gate bans for itself.
 
 An operator founds a fleet with "init", on any machine, and invites gates; each gate joins, and the
 operator approves it. From then on client add, client remove and revoke with --fleet are for all gates.`,

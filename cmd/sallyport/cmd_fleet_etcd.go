@@ -17,9 +17,9 @@ func newFleetEtcdCommands(std stdio) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "etcd-commands [GATE...]",
 		Short: "Print the commands that make etcd's users for operators and gates",
-		Long: `Prints what those who run etcd have to type, once for operators, and for each gate that is named: the certificate
-by which etcd knows it, its user, and a role that may write what is the gate's and nothing else. Nothing is
-run. The common name of a certificate is the name of the user, where etcd has --client-cert-auth and
+		Long: `Prints what those who run etcd have to type, once for themselves and operators, and for each gate that is named: the
+certificate by which etcd knows it, its user, and a role that may write what is the gate's and nothing else.
+Nothing is run. The common name of a certificate is the name of the user, where etcd has --client-cert-auth and
 authentication is enabled.`,
 		Example: "  sallyport fleet etcd-commands tokyo-1 tokyo-2 | less",
 		Args:    args(cobra.ArbitraryArgs),
@@ -43,7 +43,10 @@ authentication is enabled.`,
 // etcdCommands are for a shell.
 func etcdCommands(gates []string, address string) string {
 	var b strings.Builder
-	b.WriteString("# Once, by those who run etcd. Operators may write all that belongs to the fleet.\n")
+	b.WriteString("# Each time, by those who run etcd: where it is, and who you are. ETCD is the name of a server.\n")
+	b.WriteString("export ETCDCTL_ENDPOINTS=https://ETCD:2379 ETCDCTL_CACERT=ca.pem ETCDCTL_CERT=root.pem ETCDCTL_KEY=root.key\n")
+	b.WriteString("\n# Once. After the last command only root can add users. Operators may write all that belongs to the fleet.\n")
+	b.WriteString(certificate("root"))
 	b.WriteString("etcdctl user add root --no-password && etcdctl user grant-role root root\n")
 	b.WriteString("etcdctl role add sallyport-operator\n")
 	for _, prefix := range []string{archive.EntryPrefix, archive.WholePrefix, archive.JoinPrefix, record.GatePrefix, record.BeatPrefix, record.AddressPrefix, record.SecretPrefix} {
