@@ -4,7 +4,6 @@ package daemon
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"sync"
 	"time"
@@ -23,18 +22,27 @@ var noted = map[string]string{
 	"passkey-made": "made a passkey for the console", "passkey-removed": "removed a passkey for the console",
 }
 
+// failuresOfMinute is how many of them may be of logins that failed: strangers make those,
+// and must not hide by them who has logged in.
+const failuresOfMinute = notesOfMinute / 2
+
 // notes counts those of the present minute.
 type notes struct {
-	mu     sync.Mutex
-	minute int64
-	count  int
+	mu            sync.Mutex
+	minute        int64
+	count, failed int
 }
 
-func (n *notes) enter(now time.Time) bool {
+func (n *notes) enter(now time.Time, failed bool) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if m := now.Unix() / 60; m != n.minute {
-		n.minute, n.count = m, 0
+		n.minute, n.count, n.failed = m, 0, 0
+	}
+	if failed {
+		if n.failed++; n.failed > failuresOfMinute {
+			return false
+		}
 	}
 	n.count++
 	return n.count <= notesOfMinute
@@ -47,8 +55,8 @@ func (d *Daemon) Note(ctx context.Context, q control.NoteRequest) (struct{}, err
 		return struct{}{}, control.Wrong("want login, failed, logout, passkey-made or passkey-removed, and at most 80 characters that can be printed", "this cannot be noted")
 	}
 	now := time.Now()
-	if !d.notes.enter(now) {
-		return struct{}{}, &control.Error{Text: fmt.Sprintf("there were %d notes in this minute", notesOfMinute), Remedy: "the log of the program that sent them has them all"}
+	if !d.notes.enter(now, q.What == "failed") {
+		return struct{}{}, &control.Error{Text: "there were too many notes in this minute", Remedy: "the log of the program that sent them has them all"}
 	}
 	if q.Text != "" {
 		text += ": " + strconv.Quote(q.Text)
