@@ -13,6 +13,7 @@ const (
 
 type ocsfEvent struct {
 	Activity    int            `json:"activity_id"`
+	Other       event.Kind     `json:"activity_name,omitempty"` // what it is where the schema has no number for it
 	Category    int            `json:"category_uid"`
 	Class       int            `json:"class_uid"`
 	Type        int            `json:"type_uid"`
@@ -70,8 +71,8 @@ type ocsfDevice struct {
 
 type ocsfFinding struct {
 	ID    string `json:"uid"`
-	Title string `json:"title"`
-	Text  string `json:"desc"`
+	Title string `json:"title,omitempty"`
+	Text  string `json:"desc,omitempty"`
 	First int64  `json:"first_seen_time,omitempty"`
 	Last  int64  `json:"last_seen_time,omitempty"`
 }
@@ -187,6 +188,9 @@ func (o *ocsfEvent) classify(e event.Event) {
 	default:
 		o.Class, o.Activity = classLifecycle, other
 	}
+	if o.Activity == other {
+		o.Other = e.Kind
+	}
 }
 
 func choose(first bool, a, b int) int {
@@ -204,6 +208,7 @@ func (o *ocsfEvent) detect(e event.Event) {
 	o.Class, o.Activity, o.Alert = classDetection, create, true
 	f := e.Finding
 	if f == nil {
+		o.Finding = &ocsfFinding{ID: "unknown"} // the class asks for one
 		return
 	}
 	if f.Count > 1 {

@@ -111,7 +111,7 @@ func involved(v map[string]any) (source, who any) {
 // Whatever an event lacks, its class has the attributes that the schema asks
 // for, and none that it does not know.
 func TestAttributesOfOCSF(t *testing.T) {
-	common := "activity_id category_uid class_uid type_uid severity_id status_id time count message metadata device unmapped is_alert disposition_id action_id actor"
+	common := "activity_id activity_name category_uid class_uid type_uid severity_id status_id time count message metadata device unmapped is_alert disposition_id action_id actor"
 	classes := map[float64]struct{ required, more string }{
 		2004: {"", "finding_info evidences remediation"},
 		3002: {"user dst_endpoint", "src_endpoint"},
