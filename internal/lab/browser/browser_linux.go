@@ -47,6 +47,8 @@ type driver interface {
 	Screenshot(width int, dark bool) ([]byte, error)
 	// AddAuthenticator gives the window a device for passkeys, whose user always says yes.
 	AddAuthenticator() error
+	// Heap returns how many bytes the page's scripts hold, after a collection.
+	Heap() (float64, error)
 	quit() error
 }
 

@@ -205,6 +205,15 @@ func (c *chromium) AddAuthenticator() error {
 	}}, nil)
 }
 
+func (c *chromium) Heap() (float64, error) {
+	if err := c.call("HeapProfiler.collectGarbage", nil, nil); err != nil {
+		return 0, err
+	}
+	var heap struct{ UsedSize float64 }
+	err := c.call("Runtime.getHeapUsage", nil, &heap)
+	return heap.UsedSize, err
+}
+
 func (c *chromium) quit() error {
 	c.session = ""
 	return c.call("Browser.close", nil, nil)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -161,6 +162,10 @@ func (f *firefox) AddAuthenticator() error {
 		"protocol": "ctap2", "transport": "internal", "hasResidentKey": true, "hasUserVerification": true,
 		"isUserConsenting": true, "isUserVerified": true,
 	}, nil)
+}
+
+func (f *firefox) Heap() (float64, error) {
+	return 0, errors.New("firefox: the driver has no command that measures the heap")
 }
 
 func (f *firefox) quit() error {
