@@ -13,6 +13,26 @@ import (
 	"time"
 )
 
+// A link that someone else has sent takes no session's place unasked, and is not used up
+// by being asked about.
+func TestLinkReplacesNoSessionUnasked(t *testing.T) {
+	x := newTested(t, "")
+	b := x.loggedIn("alice", "")
+	token := x.link("mallory", "")
+	if w := b.enter(token); w.Code != http.StatusConflict || !strings.Contains(w.Body.String(), "as alice") {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	if w := b.send("GET", "/session", ""); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "alice") {
+		t.Errorf("alice's session: %d %s", w.Code, w.Body)
+	}
+	if w := b.enter("of no link"); w.Code != http.StatusForbidden {
+		t.Errorf("no link: %d %s", w.Code, w.Body)
+	}
+	if w := b.send("POST", "/session", `{"link":"`+token+`","replace":true}`); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "mallory") {
+		t.Errorf("with a yes: %d %s", w.Code, w.Body)
+	}
+}
+
 // A link works once, however many come with it at the same time, and for five minutes.
 func TestLinkWorksOnce(t *testing.T) {
 	x := newTested(t, "")

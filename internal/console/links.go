@@ -3,6 +3,7 @@
 package console
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -63,6 +64,15 @@ func (l *links) spend(now time.Time, secret string) (who, bool) {
 		}
 	}
 	return who{}, false
+}
+
+// has reports whether a link can still be spent.
+func (l *links) has(now time.Time, secret string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.drop(now)
+	of := digestOf(secret)
+	return slices.ContainsFunc(l.list, func(one link) bool { return one.secret == of })
 }
 
 // drop forgets links whose time is over.

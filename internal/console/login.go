@@ -13,8 +13,10 @@ import (
 )
 
 // loginRequest has the token of a login link; without one, whom the proxy names logs in.
+// Replace is what the user says who is logged in in this browser already.
 type loginRequest struct {
-	Link string `json:"link"`
+	Link    string `json:"link"`
+	Replace bool   `json:"replace"`
 }
 
 // loggedIn is what the page gets to know about its session.
@@ -52,6 +54,10 @@ func (c *Console) login(w http.ResponseWriter, v *visit) {
 			return
 		}
 	}
+	if other := c.others(v); other != "" && !q.Replace && c.links.has(c.now(), q.Link) {
+		fail(w, refuse(http.StatusConflict, "go on if the link is yours: another person's would have you act in that person's name", "this browser is logged in already, as %s", other))
+		return
+	}
 	someone, ok := c.links.spend(c.now(), q.Link)
 	if !ok {
 		c.failed(source, "no link of that token")
@@ -59,6 +65,17 @@ func (c *Console) login(w http.ResponseWriter, v *visit) {
 		return
 	}
 	c.begin(w, v, someone, source)
+}
+
+// others returns who is logged in in the browser, in whatever window; empty: nobody. A
+// link that comes from elsewhere must not take that session's place unasked.
+func (c *Console) others(v *visit) string {
+	for _, cookie := range v.CookiesNamed(v.cookieName(c.cookie)) {
+		if user := c.sessions.user(c.now(), cookie.Value); user != "" {
+			return user
+		}
+	}
+	return ""
 }
 
 var errTooOften = refuse(http.StatusTooManyRequests, "try again in a minute", "this user has logged in too often")

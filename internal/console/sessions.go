@@ -116,6 +116,17 @@ func (s *sessions) find(now time.Time, cookie, token string, use bool) *session 
 	return o
 }
 
+// user returns whose session a cookie belongs to; empty: there is none. It is no proof.
+func (s *sessions) user(now time.Time, cookie string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.drop(now)
+	if o := s.list[digestOf(cookie)]; o != nil {
+		return o.User
+	}
+	return ""
+}
+
 // drop ends the sessions whose time is over.
 func (s *sessions) drop(now time.Time) {
 	for key, o := range s.list {

@@ -18,6 +18,7 @@ export async function start() {
       return;
     }
     leave(link || known || failure.status !== 401 ? failure : null, failure.ways);
+    if (failure.status === 409) set({ offered: link }); // it is not spent
   }
 }
 

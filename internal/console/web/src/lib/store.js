@@ -9,6 +9,7 @@ export const fresh = () => ({
   phase: 'starting', // 'login', 'in'
   why: null, // a failure: why the page is at the login
   ways: [], // how one can log in
+  offered: '', // a link that waits for a yes, as it would take the place of a session
   session: null,
   link: 'asking', // 'live', 'daemon': it does not answer, 'away': the console cannot be reached
   stream: false, // notices come

@@ -8,7 +8,7 @@ export const texts = {
     'rights.view.means': 'You see everything, and change nothing.', 'rights.act.means': 'You can open a door for an address within its limits, revoke, ban and acknowledge.', 'rights.admin.means': 'You can do all that the console can.',
     todo: '{n} to look at', 'todo.what': 'What to do:',
 
-    'login.title': 'Log in', 'login.link': 'On the gate, ask for a link and open it in this browser:', 'login.once': 'The link works once, within five minutes.', 'login.passkey': 'Log in with a passkey', 'login.proxy': 'Go on as the user of the proxy', 'login.over': 'You were logged out: the session has ended.',
+    'login.title': 'Log in', 'login.link': 'On the gate, ask for a link and open it in this browser:', 'login.once': 'The link works once, within five minutes.', 'login.passkey': 'Log in with a passkey', 'login.proxy': 'Go on as the user of the proxy', 'login.already': 'This browser is logged in already. With someone else’s link you would act in that person’s name: go on only if you have asked for this link.', 'login.replace': 'It is my link: log in with it', 'login.over': 'You were logged out: the session has ended.',
     'fault.network': 'This page does not reach the console.', 'fault.knock': 'If the console is behind a door, knock again. The page goes on by itself.', 'fault.daemon': 'What you see is as old as that. The page goes on by itself.', 'fault.other': 'It did not work (status {status}).',
 
     'state.away': 'The console cannot be reached.', 'state.daemon': 'The daemon does not answer.', 'state.asking': 'Asking the daemon …',
@@ -54,7 +54,7 @@ export const texts = {
     'rights.view.means': 'すべてを見られますが、変更はできません。', 'rights.act.means': '制限の範囲内で一つのアドレスにドアを開くこと、許可の取り消し、締め出し、検出事項の確認ができます。', 'rights.admin.means': 'コンソールのすべての操作ができます。',
     todo: '対処待ち {n} 件', 'todo.what': '対処:',
 
-    'login.title': 'ログイン', 'login.link': 'ゲートでリンクを発行し、このブラウザーで開いてください:', 'login.once': 'リンクは 5 分以内に一度だけ使えます。', 'login.passkey': 'パスキーでログイン', 'login.proxy': 'プロキシのユーザーで続ける', 'login.over': 'セッションが終了したため、ログアウトしました。',
+    'login.title': 'ログイン', 'login.link': 'ゲートでリンクを発行し、このブラウザーで開いてください:', 'login.once': 'リンクは 5 分以内に一度だけ使えます。', 'login.passkey': 'パスキーでログイン', 'login.proxy': 'プロキシのユーザーで続ける', 'login.already': 'このブラウザーはすでにログイン中です。他人のリンクを使うと、その人の名前で操作することになります。自分で発行したリンクの場合だけ続けてください。', 'login.replace': '自分のリンクなので、これでログインする', 'login.over': 'セッションが終了したため、ログアウトしました。',
     'fault.network': 'コンソールに接続できません。', 'fault.knock': 'コンソールがドアの奥にある場合は、もう一度ノックしてください。つながると自動で再開します。', 'fault.daemon': '表示は応答が途絶える前のものです。応答が戻ると自動で更新します。', 'fault.other': '実行できませんでした（ステータス {status}）。',
 
     'state.away': 'コンソールに接続できません。', 'state.daemon': 'デーモンが応答しません。', 'state.asking': 'デーモンに問い合わせています…',

@@ -15,10 +15,12 @@ export function Login({ state }) {
     enter(await call('POST', '/passkey/finish', await credential(options)));
   };
   const proxy = async () => enter(await call('POST', '/session', { link: '' }));
+  const replace = async () => enter(await call('POST', '/session', { link: state.offered, replace: true }));
   return (
     <section class="card login">
       <h1>{t('login.title')}</h1>
-      {state.why?.status === 401 ? <p class="fault" role="alert">{t('login.over')}</p> : <Fault failure={state.why} />}
+      {state.offered ? <p class="fault" role="alert">{t('login.already')}</p> : state.why?.status === 401 ? <p class="fault" role="alert">{t('login.over')}</p> : <Fault failure={state.why} />}
+      {state.offered && <p><button type="button" class="main" data-act="replace" disabled={busy} onClick={() => run(replace)}>{t('login.replace')}</button></p>}
       {state.ways.includes('proxy') && <p><button type="button" class="main" data-act="proxy" disabled={busy} onClick={() => run(proxy)}>{t('login.proxy')}</button></p>}
       {possible() && <p><button type="button" class="main" data-act="passkey" disabled={busy} onClick={() => run(passkey)}>{t('login.passkey')}</button></p>}
       <Fault failure={failure} />
