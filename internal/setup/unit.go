@@ -56,6 +56,7 @@ func (s *Setup) writeUnit(ctx context.Context) error {
 		{"/etc/tmpfiles.d/sallyport.conf", unit.Tmpfiles},
 		{"/etc/systemd/system/sallyport.service", unit.Service},
 		{"/etc/systemd/system/sallyport-console.service", unit.Console},
+		{"/etc/systemd/system/sallyport-asks.service", unit.Asks},
 	} {
 		if err := s.folder(filepath.Dir(f.path), 0o755); err != nil {
 			return err

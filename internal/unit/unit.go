@@ -15,7 +15,12 @@ var Service []byte
 //go:embed sallyport-console.service
 var Console []byte
 
-// Sysusers makes the users of the daemon and of the console, see sysusers.d(5).
+// Asks is sallyport-asks.service.
+//
+//go:embed sallyport-asks.service
+var Asks []byte
+
+// Sysusers makes the users of the daemon, of the console and of the page for those who ask, see sysusers.d(5).
 //
 //go:embed sysusers.conf
 var Sysusers []byte

@@ -129,6 +129,7 @@ func (s source) contents(kind, stage string) files.Contents {
 		file(ours("internal", "unit", "sallyport-exercise.service"), lib+"systemd/system/sallyport-exercise.service", 0o644),
 		file(ours("internal", "unit", "sallyport-exercise.timer"), lib+"systemd/system/sallyport-exercise.timer", 0o644),
 		file(ours("internal", "unit", "sallyport-console.service"), lib+"systemd/system/sallyport-console.service", 0o644),
+		file(ours("internal", "unit", "sallyport-asks.service"), lib+"systemd/system/sallyport-asks.service", 0o644),
 		file(ours("internal", "unit", "sysusers.conf"), lib+"sysusers.d/sallyport.conf", 0o644),
 		file(ours("internal", "unit", "tmpfiles.conf"), lib+"tmpfiles.d/sallyport.conf", 0o644),
 		file(ours("packaging", "service", watchUnit), lib+"systemd/user/"+watchUnit, 0o644),

@@ -175,6 +175,39 @@ func TestConsoleOfPackage(t *testing.T) {
 	}
 }
 
+// The page for those who ask, of a package: off until it is switched on, for a proxy until its
+// options say otherwise, without any privilege and without a look at others' secrets. Who asks there is in
+// the list, with the address that the proxy names.
+func TestAsksOfPackage(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	m.install(packed(t, "deb", "1.0.0"), "dpkg", "-i")
+	m.must("sallyport", "init", "--door", "ssh=tcp/22")
+	m.must("sh", "-c", `printf '[api]\nask = ["sallyport-asks"]\n' >/etc/sallyport/conf.d/asks.toml`)
+	m.must("systemctl", "enable", "--now", "sallyport", "sallyport-asks")
+	status := m.must("cat", "/proc/"+m.must("systemctl", "show", "-P", "MainPID", "sallyport-asks")+"/status")
+	for _, want := range []string{"CapEff:\t0000000000000000", "CapBnd:\t0000000000000000", "NoNewPrivs:\t1"} {
+		if !strings.Contains(status, want) {
+			t.Errorf("the page has not %q:\n%s", want, status)
+		}
+	}
+	for _, dir := range []string{"/etc/sallyport", "/var/lib/sallyport", "/etc/sallyport-console", "/var/lib/sallyport-console"} {
+		m.fails("setpriv", "--reuid=sallyport-asks", "--regid=sallyport-asks", "--clear-groups", "ls", dir)
+	}
+	m.must("curl", "-sSf", "-H", "X-Forwarded-For: 192.0.2.7", "-H", "Origin: http://127.0.0.1:9480", "-d", "note=bob", "http://127.0.0.1:9480/")
+	if out := m.must("sallyport", "asks"); !strings.Contains(out, "192.0.2.7") || !strings.Contains(out, "bob") {
+		t.Errorf("who asks: %s", out)
+	}
+	m.must("sh", "-c", "echo 'OPTIONS=--listen 127.0.0.1:9481' >/etc/sallyport-asks/options")
+	m.must("systemctl", "restart", "sallyport-asks")
+	m.must("curl", "-sSf", "http://127.0.0.1:9481/")
+	m.must("dpkg", "--purge", "sallyport")
+	m.fails("getent", "passwd", "sallyport-asks")
+	if left := m.named(); left != "" {
+		t.Errorf("left over:\n%s", left)
+	}
+}
+
 // named lists the files that have our name where packages put files. man-db
 // keeps pages that were looked at.
 func (m machine) named() string {
@@ -204,21 +237,24 @@ func (m machine) neverStartsByItself() {
 	if out := m.fails("systemctl", "is-enabled", "sallyport"); out != "disabled" {
 		m.Errorf("the unit is %s", out)
 	}
-	if out := m.fails("systemctl", "is-enabled", "sallyport-console"); out != "disabled" {
-		m.Errorf("the console's unit is %s", out)
+	for _, unit := range []string{"sallyport-console", "sallyport-asks"} {
+		if out := m.fails("systemctl", "is-enabled", unit); out != "disabled" {
+			m.Errorf("%s is %s", unit, out)
+		}
 	}
 	m.must("systemctl", "start", "sallyport") // nor when told to: there is no configuration
 	m.open()
 	for path, want := range map[string]string{
 		"/etc/sallyport": "750 root sallyport", "/etc/sallyport/conf.d": "750 root sallyport",
 		"/var/lib/sallyport": "700 sallyport sallyport", "/usr/bin/sallyport": "755 root root", "/etc/sallyport-console": "750 root sallyport-console",
+		"/etc/sallyport-asks": "750 root sallyport-asks",
 	} {
 		if got := m.must("stat", "-c", "%a %U %G", path); got != want {
 			m.Errorf("%s is %q, want %q", path, got, want)
 		}
 	}
 	if m.version() >= 250 { // before, verify knew absolute paths only, and security nothing of files
-		for unit, threshold := range map[string]string{"sallyport": "25", "sallyport-console": "20"} { // exposure of 2.5 and 2 of 10 at most
+		for unit, threshold := range map[string]string{"sallyport": "25", "sallyport-console": "20", "sallyport-asks": "20"} { // exposure of 2.5 and 2 of 10 at most
 			unit = "/usr/lib/systemd/system/" + unit + ".service"
 			m.must("systemd-analyze", "verify", unit)
 			m.must("systemd-analyze", "security", "--offline=true", "--threshold="+threshold, unit)
