@@ -87,7 +87,7 @@ var treated = map[string]string{
 	"docs/OPERATIONS.md: source: journalctl":                                                  "crowdsec itself reads it in the tests of packaging",
 	"docs/OPERATIONS.md: sallyport server-key rotate --suite x25519":                          "TestInvitedDeviceKnocks, TestPageEnrolsItself",
 	"docs/OPERATIONS.md: sallyport reload":                                                    "TestAsksOfPackage switches it on",
-	"docs/OPERATIONS.md: OPTIONS=--listen":                                                    "TestAsksOfPackage has such options, and TestAskOnThePage a certificate",
+	"docs/OPERATIONS.md: # /etc/sallyport-asks/options":                                       "TestAsksOfPackage has such options, and TestAskOnThePage a certificate",
 	"docs/OPERATIONS.md: sallyport asks":                                                      "TestAskAndApprove",
 	"docs/OPERATIONS.md: #!/bin/sh":                                                           "TestExercise runs this script",
 	"docs/PERFORMANCE.md: make bench-peers":                                                   "takes an hour",
