@@ -93,34 +93,10 @@ func realClient(t *testing.T, port uint16, command string) {
 // outlives the grant.
 func TestSSHThroughTheDoor(t *testing.T) {
 	t.Parallel()
-	labtest.Need(t, "peers", "ssh", "ssh-keygen", "/usr/sbin/sshd")
 	w := newWorld(t, lab.Options{})
-	dir := t.TempDir()
-	for _, key := range []string{"host", "user"} {
-		if out, err := w.Gate.Command(t.Context(), "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(dir, key)).CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
-	}
-	if err := os.MkdirAll("/run/sshd", 0o755); err != nil {
-		t.Skipf("sshd wants /run/sshd: %v", err)
-	}
-	sshd := w.Gate.Command(t.Context(), "/usr/sbin/sshd", "-D", "-e", "-f", "/dev/null",
-		"-h", filepath.Join(dir, "host"), "-o", "PidFile=none", "-o", "StrictModes=no", "-o", "UsePAM=no",
-		"-o", "AuthorizedKeysFile="+filepath.Join(dir, "user.pub"))
-	sshd.Stderr = w.log
-	if err := sshd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { sshd.Process.Kill(); sshd.Wait() })
-	w.eventually("sshd listens", func() bool { return w.probe(w.Client, "tcp", at(w.Client, 22)) == lab.Open })
+	ssh := w.serveSSH()
 	w.configure(sshDoor)
 	w.start()
-
-	ssh := func(patience, command string) *lab.Cmd {
-		return w.Client.Command(t.Context(), "ssh", "-F", "none", "-i", filepath.Join(dir, "user"), "-o", "IdentitiesOnly=yes",
-			"-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "ConnectTimeout="+patience,
-			w.Client.Gate4.String(), command)
-	}
 	if out, err := ssh("1", "true").CombinedOutput(); err == nil {
 		t.Fatalf("ssh got in through a closed door\n%s", out)
 	}
@@ -143,6 +119,37 @@ func TestSSHThroughTheDoor(t *testing.T) {
 	in.Close()
 	if err := session.Wait(); err != nil || out.String() != "got through\n" {
 		t.Errorf("the session did not outlive the grant: %q, %v", out.String(), err)
+	}
+}
+
+// serveSSH runs a real ssh server on the gate, with no door before it yet, and returns
+// what makes a client on another host that waits for so many seconds.
+func (w *world) serveSSH() func(patience, command string) *lab.Cmd {
+	t := w.t
+	t.Helper()
+	labtest.Need(t, "peers", "ssh", "ssh-keygen", "/usr/sbin/sshd")
+	dir := t.TempDir()
+	for _, key := range []string{"host", "user"} {
+		if out, err := w.Gate.Command(t.Context(), "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(dir, key)).CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	if err := os.MkdirAll("/run/sshd", 0o755); err != nil {
+		t.Skipf("sshd wants /run/sshd: %v", err)
+	}
+	sshd := w.Gate.Command(t.Context(), "/usr/sbin/sshd", "-D", "-e", "-f", "/dev/null",
+		"-h", filepath.Join(dir, "host"), "-o", "PidFile=none", "-o", "StrictModes=no", "-o", "UsePAM=no",
+		"-o", "AuthorizedKeysFile="+filepath.Join(dir, "user.pub"))
+	sshd.Stderr = w.log
+	if err := sshd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { sshd.Process.Kill(); sshd.Wait() })
+	w.eventually("sshd listens", func() bool { return w.probe(w.Client, "tcp", at(w.Client, 22)) == lab.Open })
+	return func(patience, command string) *lab.Cmd {
+		return w.Client.Command(t.Context(), "ssh", "-F", "none", "-i", filepath.Join(dir, "user"), "-o", "IdentitiesOnly=yes",
+			"-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "ConnectTimeout="+patience,
+			w.Client.Gate4.String(), command)
 	}
 }
 

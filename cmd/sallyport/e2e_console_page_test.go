@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"os"
@@ -216,6 +217,39 @@ func TestConsolePageRecovers(t *testing.T) {
 	w.knock(w.Client, w.Client.Gate4, sshKnocks...)
 	w.has(".events li[data-kind=grant]")
 	w.do(w.Wait("self.same"))
+}
+
+// A real ssh session is over, for its client too, as soon as the page ends the grant that it came by.
+func TestConsoleRevokesSSH(t *testing.T) {
+	t.Parallel()
+	labtest.Need(t, "browser", browser.Kinds[0])
+	gate := newWorld(t, lab.Options{})
+	ssh := gate.serveSSH()
+	gate.configure(sshDoor)
+	gate.start()
+	w := watchGate(t, gate, "act")
+	w.knock(w.Client, w.Client.Gate4, sshKnocks...)
+	session := ssh("30", "echo in; exec sleep 600")
+	out, err := session.StdoutPipe()
+	w.do(err)
+	session.Stderr = w.log
+	w.do(session.Start())
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "in\n" {
+		t.Fatalf("the session says %q, %v", line, err)
+	}
+	w.has(rowOf(w.Client))
+	w.do(w.Click(rowOf(w.Client) + " [data-act=revoke]"))
+	w.has(rowOf(w.Client) + " button.danger")
+	before := time.Now()
+	w.do(w.Click(rowOf(w.Client) + " [data-act=revoke]"))
+	if err := session.Wait(); err == nil {
+		t.Error("the session has ended well")
+	}
+	t.Logf("the client's ssh ends %v after the tap", time.Since(before).Round(time.Millisecond))
+	w.eventually("the gate has no session any more", func() bool { return !w.established() })
+	if out, err := ssh("1", "true").CombinedOutput(); err == nil {
+		t.Errorf("ssh gets in again: %s", out)
+	}
 }
 
 // Who asks is shown to the operator, who types the code that the asker sees. Only then, and
