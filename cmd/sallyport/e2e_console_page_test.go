@@ -252,6 +252,35 @@ func TestConsoleRevokesSSH(t *testing.T) {
 	}
 }
 
+// Where the network to the console is cut, the page says to knock again, and goes on by itself when
+// it is back: cut by resets, and in long tests by silence, as behind a closed door.
+func TestConsoleBehindACutNetwork(t *testing.T) {
+	labtest.Need(t, "peers", "nft")
+	cuts := []string{"reject with tcp reset"}
+	if labtest.Long() {
+		cuts = append(cuts, "drop")
+	}
+	w := watchPage(t, sshDoor, "act")
+	w.do(w.Eval("(self.same = true, 0)", new(any)))
+	var port string
+	w.do(w.Eval("location.port", &port))
+	for i, cut := range cuts {
+		w.nft("add table inet cut\nadd chain inet cut in { type filter hook input priority 0; }\nadd rule inet cut in tcp dport " + port + " " + cut)
+		source := fmt.Sprintf("192.0.2.%d", 70+i)
+		w.must(w.Gate, "open", "ssh", "--source", source, "--for", "1h", "-c", w.config) // something to hear of
+		before := time.Now()
+		w.do(w.Wait("document.querySelector('#way .fault')?.innerText.includes('knock again')"))
+		said := time.Since(before)
+		w.do(w.Wait("!document.querySelector('.pulse.on')"))
+		w.nft("delete table inet cut")
+		before = time.Now()
+		w.do(w.Wait("!document.querySelector('#way') && document.querySelector('.pulse.on')"))
+		w.has("[data-card=in] [data-row*='" + source + "']")
+		t.Logf("%s: said after %v, and goes on %v after it is back", cut, said.Round(time.Millisecond), time.Since(before).Round(time.Millisecond))
+	}
+	w.do(w.Wait("self.same"))
+}
+
 // Who asks is shown to the operator, who types the code that the asker sees. Only then, and
 // with no other code, the door is open for that address.
 func TestConsoleApproves(t *testing.T) {
