@@ -135,12 +135,14 @@ type RevokeAnswer struct {
 // BanRequest asks to keep a source out.
 type BanRequest struct {
 	Source netip.Addr `json:"source"`
-	For    Duration   `json:"for,omitzero"` // zero: as the configuration says
+	For    Duration   `json:"for,omitzero"`    // zero: as the configuration says
+	Fleet  bool       `json:"fleet,omitempty"` // at all gates of the fleet, for a day at most
 }
 
 // UnbanRequest asks to end a ban.
 type UnbanRequest struct {
 	Source netip.Addr `json:"source"`
+	Fleet  bool       `json:"fleet,omitempty"` // at all gates of the fleet, as far as it is one of the fleet's
 }
 
 // AckRequest marks a finding as seen.

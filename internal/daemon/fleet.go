@@ -5,28 +5,36 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
 	"sallyport/internal/config"
 	"sallyport/internal/control"
+	"sallyport/internal/daemon/ban"
 	"sallyport/internal/daemon/fleet"
 	"sallyport/internal/event"
 	"sallyport/internal/fleet/certs"
+	"sallyport/internal/fleet/follow"
 	"sallyport/internal/fleet/store"
 	"sallyport/internal/fleet/store/etcd"
 	"sallyport/internal/gate"
 	"sallyport/internal/key"
+	"sallyport/internal/phrase"
 )
 
 // openFleet reads what the gate knows of its fleet, before the first configuration comes
 // into force. A gate that stands alone has none.
 func (d *Daemon) openFleet(cfg *config.Config) {
 	d.fleet = fleet.Open(cfg, fleet.Around{
-		Changing: &d.trial.Changing, InForce: d.config.Load, Bring: d.bringLayers, End: d.endFor, Put: d.events.Put, Decided: d.events.Decided, Give: d.giveElsewhere, Problems: d.problems,
+		Changing: &d.trial.Changing, InForce: d.config.Load, Bring: d.bringLayers, End: d.endFor, Put: d.events.Put, Decided: d.events.Decided, Give: d.giveElsewhere, Problems: d.problems, Live: d.live,
+		Follow: func(now time.Time, e ban.Elsewhere) error { return d.bans.Follow(now, e) }, Unfollow: func(now time.Time, e ban.Elsewhere) error { return d.bans.Unfollow(now, e) },
 		Keys: func() key.Keyring { return d.keys }, Open: d.system.fleet, Version: d.opts.Version,
 	})
 }
+
+// live returns what is open, as the book has it.
+func (d *Daemon) live(context.Context) []event.Grant { return d.book.Live(time.Now()) }
 
 // reachFleet connects to the etcd of a fleet. The certificates are read each time, so that
 // those count that have been renewed.
@@ -113,6 +121,66 @@ func (d *Daemon) Revoke(ctx context.Context, q control.RevokeRequest) (control.R
 	}
 	answer.Waiting = !d.fleet.Taken(ctx, takenWithin)
 	return answer, err
+}
+
+// Ban keeps a source out, at all gates if that is asked.
+func (d *Daemon) Ban(ctx context.Context, q control.BanRequest) (event.Ban, error) {
+	if !q.Fleet {
+		return d.Operator.Ban(ctx, q)
+	}
+	if err := d.forFleet(); err != nil {
+		return event.Ban{}, err
+	}
+	if q.For == 0 {
+		q.For = control.Duration(min(d.config.Load().Ban.For, follow.LongestBan))
+	}
+	if time.Duration(q.For) > follow.LongestBan {
+		return event.Ban{}, control.Wrong("ban for less, or at this gate alone", "a fleet bans for %s at most", phrase.Duration(follow.LongestBan))
+	}
+	b, err := d.Operator.Ban(ctx, q)
+	if err == nil {
+		err = unheard(d.fleet.Ban(ctx, b.Source, b.Until, "ordered by "+control.Asker(ctx)))
+	}
+	return b, err
+}
+
+// Unban ends a ban, at all gates if that is asked.
+func (d *Daemon) Unban(ctx context.Context, q control.UnbanRequest) (struct{}, error) {
+	if !q.Fleet {
+		return d.Operator.Unban(ctx, q)
+	}
+	if err := d.forFleet(); err != nil {
+		return struct{}{}, err
+	}
+	source := q.Source.Unmap()
+	if !source.IsValid() {
+		return struct{}{}, control.Wrong("give an address", "%q is no source", q.Source)
+	}
+	was, err := d.bans.Lift(time.Now(), control.Asker(ctx), source)
+	if err != nil {
+		return struct{}{}, err
+	}
+	n, err := d.fleet.Unban(ctx, source, "ordered by "+control.Asker(ctx))
+	if err == nil && n == 0 && !was {
+		err = &control.Error{Text: fmt.Sprintf("%s is not banned", source), Remedy: "sallyport ban list shows who is"}
+	}
+	return struct{}{}, unheard(err)
+}
+
+// forFleet refuses what is for all gates, where there is no fleet.
+func (d *Daemon) forFleet() error {
+	if d.fleet == nil {
+		return control.Wrong("sallyport fleet join makes it one of a fleet", "this gate belongs to no fleet")
+	}
+	return nil
+}
+
+// unheard says what there is to do about what the other gates have not heard.
+func unheard(err error) error {
+	if fleet.Unheard(err) {
+		return &control.Error{Text: "it holds here, and " + err.Error(), Remedy: "once etcd is back, say it again"}
+	}
+	return err
 }
 
 // giveElsewhere gives what another gate of the fleet has given. The gate counts it from

@@ -67,6 +67,7 @@ var treated = map[string]string{
 	"docs/FLEET.md: sallyport fleet invite":                                                   "TestTenMinutes",
 	"docs/FLEET.md: sallyport client add carol":                                               "TestTenMinutes",
 	"docs/FLEET.md: sallyport revoke":                                                         "TestTenMinutes",
+	"docs/FLEET.md: sallyport ban add":                                                        "TestTenMinutes",
 	"docs/FLEET.md: sallyport fleet restore":                                                  "cmd/sallyport restores a roll like that",
 	"docs/LINT.md: sallyport check":                                                           ran,
 	`docs/LINT.md: {"config": "/etc/sallyport/sallyport.toml"`:                                "a shape, not an output",

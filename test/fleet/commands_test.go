@@ -159,6 +159,31 @@ func TestTenMinutes(t *testing.T) {
 		w.Closes(w.Client, "tcp", g.at())
 		g.refuses()
 	}
+	w.bansOnce()
+}
+
+// bansOnce bans a source at one gate for all, and lifts the ban at another.
+func (w *world) bansOnce() {
+	w.t.Helper()
+	source := w.Attacker.IP4.String()
+	order := func(g *gate, verb string, more ...string) {
+		w.t.Helper()
+		if out, err := g.try(append([]string{"ban", verb, source, "--fleet", "-c", g.served.Config}, more...)...); err != nil {
+			w.t.Errorf("ban %s at %s: %v\n%s", verb, g.Name, err, out)
+		}
+	}
+	banned := func(g *gate) bool {
+		out, err := g.try("ban", "list", "-c", g.served.Config)
+		return err == nil && strings.Contains(out, source)
+	}
+	order(w.gates[0], "add", "--for", "24h")
+	for _, g := range w.gates {
+		w.Eventually("the source is banned at "+g.Name, func() bool { return banned(g) })
+	}
+	order(w.gates[2], "remove")
+	for _, g := range w.gates {
+		w.Eventually("the source is banned no more at "+g.Name, func() bool { return !banned(g) })
+	}
 }
 
 // held is a session that is in use.

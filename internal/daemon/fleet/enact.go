@@ -20,6 +20,7 @@ func (f *Fleet) enact(ctx context.Context) error {
 	r := f.ruling.Load()
 	out := make(map[string]bool)
 	f.mu.Lock()
+	f.withoutBans(f.view.Roll)
 	for name := range r.clients {
 		_, there := f.view.Roll.Clients[name]
 		_, revoked := r.revoked[name]

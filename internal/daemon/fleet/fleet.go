@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"sallyport/internal/config"
+	"sallyport/internal/daemon/ban"
 	"sallyport/internal/daemon/boot"
 	"sallyport/internal/daemon/problems"
 	"sallyport/internal/event"
@@ -41,6 +42,9 @@ type Around struct {
 	Put      func(event.Event)
 	Decided  func(time.Time, gate.Decision)              // takes refusals
 	Give     func(time.Time, event.Grant, gate.Decision) // gives a grant, to whom nobody is known to be banned or out
+	Follow   func(time.Time, ban.Elsewhere) error        // bans what another gate bans
+	Unfollow func(time.Time, ban.Elsewhere) error        // ends such a ban
+	Live     func(context.Context) []event.Grant         // what is open
 	Problems *problems.List
 	Keys     func() key.Keyring // the server keys in use; Changing is held
 	Open     func(config.Fleet) (store.Store, []certs.Cert, error)
@@ -80,6 +84,8 @@ type Fleet struct {
 	fresh     atomic.Pointer[follow.Fresh]
 	key       atomic.Pointer[ed25519.PrivateKey] // nil: the gate has not joined
 
+	bans bans
+
 	sharing            chan record.Grant
 	dirty, beat, again chan struct{} // something is to be kept, to be said, to be put
 }
@@ -94,6 +100,7 @@ func Open(cfg *config.Config, around Around) *Fleet {
 		Around: around, config: cfg.Fleet, gate: cfg.Gate.Name, folder: kept.Of(cfg.Daemon.StateDir), started: time.Now(), secrets: make(map[string]opened),
 		asking: make(chan struct{}, mostAsking), sharing: make(chan record.Grant, maxSharing), dirty: make(chan struct{}, 1), beat: make(chan struct{}, 1), again: make(chan struct{}, 1),
 	}
+	f.bans.wake = make(chan struct{}, 1)
 	f.fresh.Store(&follow.Fresh{})
 	if err := f.recall(); err != nil {
 		f.Problems.Fail(subject, err.Error())

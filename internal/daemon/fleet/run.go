@@ -27,6 +27,8 @@ func (f *Fleet) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return f.keep(ctx) })
 	group.Go(func() error { return f.watchAge(ctx) })
+	group.Go(func() error { return f.enforceBans(ctx) })
+	group.Go(func() error { return f.lookUp(ctx) })
 	group.Go(func() error { return f.followAll(ctx) })
 	return group.Wait()
 }

@@ -64,9 +64,16 @@ func (f *Fleet) record(r store.Record, bad *[]string) (changed bool) {
 	if err != nil && !f.stranger(err) {
 		*bad = append(*bad, err.Error())
 	}
-	if g, ok := what.(record.Grant); ok && len(f.given) < maxSharing {
-		by, _ := record.Signer(r.Key)
-		f.given = append(f.given, heardGrant{g, f.view.Roll.Gates[by]})
+	by, _ := record.Signer(r.Key)
+	switch what := what.(type) {
+	case record.Grant:
+		if len(f.given) < maxSharing {
+			f.given = append(f.given, heardGrant{what, f.view.Roll.Gates[by]})
+		}
+	case record.Ban:
+		if err := f.banned(follow.Banned{Ban: what, By: by}); err != nil {
+			*bad = append(*bad, err.Error())
+		}
 	}
 	return changed
 }

@@ -45,6 +45,12 @@ func (l *List) Covers(source netip.Addr, now time.Time) (netip.Prefix, bool) {
 	return netip.Prefix{}, false
 }
 
+// Until returns when the ban of exactly that prefix ends.
+func (l *List) Until(as netip.Prefix) (until time.Time, banned bool) {
+	until, banned = l.until[as]
+	return until, banned
+}
+
 // Within returns how many networks directly within a wider one are banned.
 func (l *List) Within(wide netip.Prefix) int { return len(l.around[wide]) }
 
