@@ -87,13 +87,13 @@ var all = []string{"now", "doors", "clients", "journal", "bans", "report", "chec
 // goes on. The first is not drawn meanwhile: it is behind the second.
 func TestTwoWindows(t *testing.T) {
 	p := open(t, "view")
-	p.do(p.Eval("document.querySelector('[data-act=live]').addEventListener('click', () => { self.second = open(location.href, 'second'); }) || 0", new(any)))
+	p.do(p.Eval("document.addEventListener('click', () => { self.second ??= open(location.href, 'second'); }, true) || 0", new(any)))
 	p.do(p.Click("[data-act=live]"))
 	p.do(p.Wait("self.second?.document.querySelector('.pulse.on')"))
 	for i, name := range []string{"first", "second"} {
 		if i > 0 {
-			p.do(p.Eval("(location.reload(), 0)", new(any)))
-			p.do(p.Wait("document.readyState === 'complete' && (self.second ??= open('', 'second'))?.document.querySelector('.pulse.on')"))
+			p.do(p.Eval("(self.old = true, location.reload(), 0)", new(any)))
+			p.do(p.Wait("!self.old && document.readyState === 'complete' && (self.second ??= open('', 'second'))?.document.querySelector('.pulse.on')"))
 		}
 		p.streams() // whichever of them reads now
 		p.happens(event.Event{Time: time.Now(), Kind: event.KindGrant, Door: "ssh", Client: name})

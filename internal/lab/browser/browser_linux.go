@@ -102,11 +102,16 @@ func (b *Browser) Eval(expression string, v any) error {
 	return json.Unmarshal(value, v)
 }
 
-// Wait waits until an expression is true.
+// Wait waits until an expression is true. An error counts when it stays: while a page
+// takes another's place nothing can be evaluated.
 func (b *Browser) Wait(expression string) error {
 	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		var ok bool
-		if err := b.Eval("!!("+expression+")", &ok); ok || err != nil {
+		err := b.Eval("!!("+expression+")", &ok)
+		switch {
+		case ok:
+			return nil
+		case err != nil && !strings.Contains(err.Error(), "navigated"):
 			return err
 		}
 		if time.Now().After(deadline) {

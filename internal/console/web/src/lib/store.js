@@ -50,12 +50,21 @@ export function listen(f) {
 // hurried is from which rate of events on drawing waits.
 export const hurried = 40;
 
+// draw draws with the next frame, or after a second where there are none, as in a window
+// that nobody sees: what it shows is true when it comes back.
 function draw() {
-  const frame = () => requestAnimationFrame(() => {
+  const now = () => {
+    if (!drawn) return;
     drawn = null;
     for (const f of listeners) f();
-  });
-  return state.pace > hurried ? setTimeout(frame, 250) : frame();
+  };
+  const frame = () => {
+    const late = setTimeout(now, 1000);
+    requestAnimationFrame(() => { clearTimeout(late); now(); });
+  };
+  if (state.pace > hurried) setTimeout(frame, 250);
+  else frame();
+  return true;
 }
 
 // answer keeps what the API has said under a name.
