@@ -27,8 +27,11 @@ good as a key: carry it by a way that others do not read.
 
 The gate uses it with "sallyport fleet join"; then "sallyport fleet approve" here signs the gate into the roll.
 A gate that is in the fleet already and has lost its keys is invited again.`,
-		Example: "  sallyport fleet invite tokyo-1 --group tokyo > tokyo-1.invitation\n  ssh root@tokyo-1 sallyport fleet join - < tokyo-1.invitation",
-		Args:    args(cobra.ExactArgs(1)),
+		Example: `  sallyport fleet invite tokyo-1 --group tokyo > tokyo-1.invitation
+  ssh root@tokyo-1 sallyport fleet join - --yes --address 203.0.113.1 \
+      --cert /etc/sallyport/etcd.pem --key /etc/sallyport/etcd.key \
+      < tokyo-1.invitation`,
+		Args: args(cobra.ExactArgs(1)),
 	}
 	var groups []string
 	valid := durationFlag(24 * time.Hour)

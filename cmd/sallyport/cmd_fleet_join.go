@@ -33,8 +33,11 @@ daemon follows the fleet. The gate's own clients and doors stay as they are, and
 have the same name.
 
 The certificate by which etcd knows the gate comes from those who run etcd; its common name is the name of the user
-there. The gate gives nothing to clients of the fleet until an operator has approved it.`,
-		Example: `  sallyport fleet join - --address 203.0.113.1 \
+there. The gate gives nothing to clients of the fleet until it is approved, and the daemon started again.
+
+An invitation that is read from standard input (-) leaves nobody to ask: say --yes, and compare the fleet that
+is printed with what "sallyport fleet status" says where the operator is.`,
+		Example: `  sallyport fleet join - --yes --address 203.0.113.1 \
       --cert /etc/sallyport/etcd.pem --key /etc/sallyport/etcd.key`,
 		Args: args(cobra.ExactArgs(1)),
 	}

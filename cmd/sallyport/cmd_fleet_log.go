@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"sallyport/internal/phrase"
 )
 
 // logged is an entry of the roll as it is shown.
@@ -64,5 +66,5 @@ func several(changes []string) string {
 	if len(changes) == 1 {
 		return changes[0]
 	}
-	return fmt.Sprintf("%s, and %d more changes", changes[0], len(changes)-1)
+	return fmt.Sprintf("%s, and %s", changes[0], phrase.Count(len(changes)-1, "more change"))
 }

@@ -81,7 +81,7 @@ func (Revoke) kind() Kind         { return KindRevoke }
 func (Unrevoke) kind() Kind       { return KindUnrevoke }
 func (Checkpoint) kind() Kind     { return KindCheckpoint }
 
-func (c Recovery) String() string       { return "another recovery key" }
+func (c Recovery) String() string       { return "a new recovery key" }
 func (c OperatorAdd) String() string    { return fmt.Sprintf("operator %q is added", c.Name) }
 func (c OperatorRemove) String() string { return fmt.Sprintf("operator %q is removed", c.Name) }
 func (c GateAdd) String() string        { return fmt.Sprintf("gate %q is added", c.Name) }

@@ -180,7 +180,7 @@ func (s *State) change(e *Entry) error {
 	}
 	if len(s.Operators) == 0 {
 		u.run()
-		return errors.New("the last operator cannot be removed: add another one in the same entry")
+		return errors.New("the last operator cannot be removed: add another one first")
 	}
 	s.Head = e.Head()
 	return nil
