@@ -102,3 +102,14 @@ func TestPage(t *testing.T) {
 		t.Errorf("%s is not what the rules say: go generate ./internal/lint", pageFile)
 	}
 }
+
+// Who knocks at a gate of a fleet stands in the roll.
+func TestDoorsOfFleetHaveWaysIn(t *testing.T) {
+	fleet := "[gate]\nname = \"berlin\"\n\n[fleet]\nendpoints = [\"127.0.0.1:2379\"]\n\n"
+	if found := breaks(t, "no-way-in", Example{Config: spaPort + fleet + sshDoor}); len(found) != 0 {
+		t.Errorf("a door that clients of the fleet may open: %v", found)
+	}
+	if found := breaks(t, "no-way-in", Example{Config: spaPort + sshDoor}); len(found) == 0 {
+		t.Error("without a fleet nobody can open it, and that is not said")
+	}
+}
