@@ -44,9 +44,12 @@ func reloadWith(ctx context.Context, w io.Writer, cfg *config.Config, q control.
 			warn(w, "%s", text)
 		}
 		printWaiting(w, a)
-		if a.Until.IsZero() {
+		switch {
+		case a.Until.IsZero() && len(a.Waiting) > 0:
+			fmt.Fprintln(w, "the daemon has taken the rest into use")
+		case a.Until.IsZero():
 			fmt.Fprintln(w, "the daemon has taken it into use")
-		} else {
+		default:
 			fmt.Fprintf(w, "on trial: it is rolled back in %s unless you run sallyport confirm\n", remaining(a.Until, time.Now()))
 		}
 		return nil
