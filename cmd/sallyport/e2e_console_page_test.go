@@ -35,8 +35,7 @@ func watchPage(t *testing.T, doors, rights string) *watched {
 // watchGate has the console serve the page of a gate that runs, and opens it.
 func watchGate(t *testing.T, gate *world, rights string) *watched {
 	t.Helper()
-	screens <- struct{}{}
-	t.Cleanup(func() { <-screens })
+	seat(t)
 	w := &watched{world: gate}
 	w.console = filepath.Join(w.dir, "console.toml")
 	text := fmt.Sprintf("[console]\nname = \"gate.example.org\"\nsocket = %q\nstate_dir = %q\nrun_dir = %q\n", w.socket, w.folder("console-state"), w.folder("console-run"))

@@ -35,6 +35,15 @@ type pocket struct {
 // screens bounds how many of the labs have a browser: each can keep two processors busy.
 var screens = make(chan struct{}, 2)
 
+// seat waits for a place of a browser. The place of the lab comes first, always: who waits
+// here has one, and who has a browser waits for no lab.
+func seat(t *testing.T) {
+	t.Helper()
+	admit(t)
+	screens <- struct{}{}
+	t.Cleanup(func() { <-screens })
+}
+
 // inBrowsers runs a test in each browser, in a lab whose client has the page.
 // Firefox takes long to start: where time is short it is there for one test.
 func inBrowsers(t *testing.T, test func(t *testing.T, p *pocket)) {
@@ -46,8 +55,7 @@ func inBrowsers(t *testing.T, test func(t *testing.T, p *pocket)) {
 				t.Skip("needs SALLYPORT_LONG")
 			}
 			t.Parallel()
-			screens <- struct{}{}
-			t.Cleanup(func() { <-screens })
+			seat(t)
 			w := newGuarded(t, "[spa]\nport = 40321\nstun = true\n"+bobsDoor)
 			w.env = []string{"XDG_CONFIG_HOME=" + t.TempDir()}
 			p := &pocket{w: w, kind: kind, opts: browser.Options{Profile: t.TempDir()}}
