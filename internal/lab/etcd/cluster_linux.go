@@ -68,15 +68,12 @@ func Start(o Options) (*Cluster, error) {
 	if _, err := c.Identity("root", Year); err != nil {
 		return nil, err
 	}
+	addresses, err := c.free(2 * o.Servers)
+	if err != nil {
+		return nil, err
+	}
 	for i := range o.Servers {
-		s := &Server{Name: fmt.Sprintf("etcd%d", i+1), cluster: c}
-		if s.client, err = c.free(); err == nil {
-			s.peer, err = c.free()
-		}
-		if err != nil {
-			return nil, err
-		}
-		c.Servers = append(c.Servers, s)
+		c.Servers = append(c.Servers, &Server{Name: fmt.Sprintf("etcd%d", i+1), cluster: c, client: addresses[2*i], peer: addresses[2*i+1]})
 	}
 	if err := c.run(); err != nil {
 		return nil, errors.Join(err, c.Close())
@@ -94,13 +91,17 @@ func (c *Cluster) run() error {
 	return c.Wait()
 }
 
-// free is an address on which nothing listens.
-func (c *Cluster) free() (string, error) {
-	l, err := c.listen()
-	if err != nil {
-		return "", err
+// free returns addresses on which nothing listens, all of them different.
+func (c *Cluster) free(n int) (list []string, err error) {
+	for range n {
+		l, failed := c.listen()
+		if failed != nil {
+			return nil, failed
+		}
+		defer func() { err = errors.Join(err, l.Close()) }() // when all of them are known
+		list = append(list, l.Addr().String())
 	}
-	return l.Addr().String(), l.Close()
+	return list, nil
 }
 
 // Wait waits until the servers have a leader and take what is written.
