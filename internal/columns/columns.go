@@ -6,14 +6,7 @@ import (
 	"bufio"
 	"io"
 	"strings"
-
-	"github.com/mattn/go-runewidth"
 )
-
-// cells knows the widths. Characters that are wide in some fonts only (such as
-// "–") are narrow in today's terminals, whatever the language of the reader; so
-// the environment has no say.
-var cells = &runewidth.Condition{}
 
 // Pad fills a text with spaces up to a width.
 func Pad(s string, width int) string {

@@ -6,7 +6,9 @@ package columns
 // what belongs together: of an emoji that is joined from several, each counts.
 func Width(s string) (n int) {
 	for _, r := range s {
-		n += cells.RuneWidth(r)
+		n += plainWidth(r)
 	}
 	return n
 }
+
+func runeWidth(r rune) int { return plainWidth(r) }

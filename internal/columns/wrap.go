@@ -51,7 +51,7 @@ func pieces(word string) []string {
 }
 
 func mayBreak(before, after rune) bool {
-	if cells.RuneWidth(before) < 2 && cells.RuneWidth(after) < 2 {
+	if runeWidth(before) < 2 && runeWidth(after) < 2 {
 		return false
 	}
 	return !strings.ContainsRune(notFirst, after) && !strings.ContainsRune(notLast, before) && !unicode.Is(unicode.Mn, after)

@@ -47,6 +47,9 @@ func (s source) fill(ctx context.Context, stage string) error {
 // build builds the program.
 func (s source) build(ctx context.Context, program string) error {
 	flags := "-s -w -buildid= -X sallyport/internal/build.version=" + s.version
+	if strings.HasPrefix(s.target.arch, "mips") {
+		flags += " -R 16384" // routers have pages of 4 or 16 KiB; with room for those of 64, the file is up to 100 kB larger
+	}
 	build := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", program}
 	mended := []string{}
 	if s.client {
