@@ -14,8 +14,8 @@ import (
 	"sallyport/internal/lab/labtest"
 )
 
-// A link lets one browser in, once: who opens it again is shown the way to another one,
-// and a page without the token of its session is not let in by the cookie alone.
+// A link lets one browser in, once, and takes the place of a session there only when asked
+// to: who opens it again is shown the way to another one, and a page without the token of its session is not let in by the cookie alone.
 func TestConsoleLinkWorksOnce(t *testing.T) {
 	w := watchPage(t, sshDoor, "act")
 	var address string
@@ -31,6 +31,8 @@ func TestConsoleLinkWorksOnce(t *testing.T) {
 	}
 	forget()
 	w.do(w.Open(link))
+	w.has("[data-act=replace]")
+	w.do(w.Click("[data-act=replace]"))
 	w.has(".pulse.on")
 	forget()
 	w.do(w.Open(link))
