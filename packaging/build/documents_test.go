@@ -237,6 +237,7 @@ printf '[imap]\nsequence = 17001,9002,24003\ncommand = ufw allow from %%IP%% to 
 	m.run("", "docs/LINT.md", "sallyport check", "check --severity warning", "check --severity error", "check --json", "check --json --severity error")
 	m.run("", "docs/OPERATIONS.md", "sallyport import knockd")
 	m.run("", "docs/OPERATIONS.md", "sallyport events -f", "; sallyport findings ack ID", "")
+	m.must("systemctl", "start", "sallyport-console")
 	for _, document := range []string{"README.md", "README.ja.md"} {
 		m.run("", document, "sallyport check", "sallyport reload --confirm 60s", "sallyport reload --confirm 60s && sallyport confirm", "sallyport top ", "sallyport top --help ")
 		m.reaches("bob", true, "22")
