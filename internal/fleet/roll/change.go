@@ -96,61 +96,61 @@ func (c Revoke) String() string        { return fmt.Sprintf("client %q is revoke
 func (c Unrevoke) String() string      { return fmt.Sprintf("client %q may knock again", c.Name) }
 func (c Checkpoint) String() string    { return "a checkpoint" }
 
-func (c Recovery) encode(w *writer)       { w.text(string(c.Key)) }
-func (c OperatorRemove) encode(w *writer) { w.text(c.Name) }
-func (c GateRemove) encode(w *writer)     { w.text(c.Name) }
-func (c ClientRemove) encode(w *writer)   { w.text(c.Name) }
-func (c Revoke) encode(w *writer)         { w.text(c.Name) }
-func (c Unrevoke) encode(w *writer)       { w.text(c.Name) }
-func (c Checkpoint) encode(w *writer)     { w.u64(c.Size); w.raw(c.Digest[:]) }
+func (c Recovery) encode(w *writer)       { w.Text(string(c.Key)) }
+func (c OperatorRemove) encode(w *writer) { w.Text(c.Name) }
+func (c GateRemove) encode(w *writer)     { w.Text(c.Name) }
+func (c ClientRemove) encode(w *writer)   { w.Text(c.Name) }
+func (c Revoke) encode(w *writer)         { w.Text(c.Name) }
+func (c Unrevoke) encode(w *writer)       { w.Text(c.Name) }
+func (c Checkpoint) encode(w *writer)     { w.U64(c.Size); w.Raw(c.Digest[:]) }
 
 func (o Operator) encode(w *writer) {
-	w.text(o.Name)
-	w.text(o.Key)
-	w.flag(o.Software)
+	w.Text(o.Name)
+	w.Text(o.Key)
+	w.Flag(o.Software)
 }
 
 func (r *reader) operator() (o Operator) {
-	return Operator{Name: r.text(), Key: r.text(), Software: r.flag()}
+	return Operator{Name: r.text(), Key: r.text(), Software: r.Flag()}
 }
 
 func (g Gate) encode(w *writer) {
-	w.text(g.Name)
-	w.text(string(g.Key))
-	w.u8(byte(len(g.Server)))
+	w.Text(g.Name)
+	w.Text(string(g.Key))
+	w.U8(byte(len(g.Server)))
 	for _, k := range g.Server {
-		w.text(k.Text())
+		w.Text(k.Text())
 	}
-	w.u16(g.Port)
+	w.U16(g.Port)
 	w.texts(g.Addresses)
 	w.texts(g.Groups)
-	w.u16(uint16(g.Skew / time.Second))
-	w.u8(byte(g.Shape.Knocks))
-	w.u16(g.Shape.First)
-	w.u16(g.Shape.Last)
-	w.text(string(g.Shape.Protos))
+	w.U16(uint16(g.Skew / time.Second))
+	w.U8(byte(g.Shape.Knocks))
+	w.U16(g.Shape.First)
+	w.U16(g.Shape.Last)
+	w.Text(string(g.Shape.Protos))
 }
 
 func (r *reader) gate() (g Gate) {
 	g = Gate{Name: r.text(), Key: ed25519.PublicKey(r.text())}
-	for n := r.u8(); n > 0 && !r.bad; n-- {
+	for n := r.U8(); n > 0 && !r.Bad; n-- {
 		k, err := key.ParsePublic(r.text())
 		if err != nil {
-			r.bad = true
+			r.Bad = true
 		}
 		g.Server = append(g.Server, k)
 	}
-	g.Port, g.Addresses, g.Groups = r.u16(), r.texts(maxAddresses), r.texts(maxWhere)
-	g.Skew = time.Duration(r.u16()) * time.Second
-	g.Shape = sequence.Shape{Knocks: int(r.u8()), First: r.u16(), Last: r.u16(), Protos: sequence.Protos(r.text())}
+	g.Port, g.Addresses, g.Groups = r.U16(), r.texts(maxAddresses), r.texts(maxWhere)
+	g.Skew = time.Duration(r.U16()) * time.Second
+	g.Shape = sequence.Shape{Knocks: int(r.U8()), First: r.U16(), Last: r.U16(), Protos: sequence.Protos(r.text())}
 	return g
 }
 
 func (c Client) encode(w *writer) {
-	w.text(c.Name)
-	w.text(c.Label)
-	w.text(c.Key)
-	w.raw(c.Secrets[:])
+	w.Text(c.Name)
+	w.Text(c.Label)
+	w.Text(c.Key)
+	w.Raw(c.Secrets[:])
 	for _, list := range [][]string{c.Doors, c.Gates, c.Groups} {
 		w.texts(list)
 	}
@@ -160,24 +160,24 @@ func (c Client) encode(w *writer) {
 	if !c.Expires.IsZero() {
 		expires = uint64(c.Expires.Unix())
 	}
-	w.u64(expires)
-	w.u32(uint32(c.MaxOpen / time.Second))
-	w.flag(c.Single)
-	w.flag(c.STUN)
-	w.u16(uint16(c.MaxCount))
+	w.U64(expires)
+	w.U32(uint32(c.MaxOpen / time.Second))
+	w.Flag(c.Single)
+	w.Flag(c.STUN)
+	w.U16(uint16(c.MaxCount))
 }
 
 func (r *reader) client() (c Client) {
 	c = Client{Name: r.text(), Label: r.text(), Key: r.text(), Secrets: r.hash()}
 	c.Doors, c.Gates, c.Groups = r.texts(maxDoors), r.texts(maxWhere), r.texts(maxWhere)
 	c.From, c.Hours = r.prefixes(maxFrom), r.texts(maxHours)
-	if expires := r.u64(); expires > maxTime {
-		r.bad = true
+	if expires := r.U64(); expires > maxTime {
+		r.Bad = true
 	} else if expires != 0 {
 		c.Expires = time.Unix(int64(expires), 0).UTC()
 	}
-	c.MaxOpen = time.Duration(r.u32()) * time.Second
-	c.Single, c.STUN, c.MaxCount = r.flag(), r.flag(), int(r.u16())
+	c.MaxOpen = time.Duration(r.U32()) * time.Second
+	c.Single, c.STUN, c.MaxCount = r.Flag(), r.Flag(), int(r.U16())
 	return c
 }
 
@@ -187,7 +187,7 @@ func parseChange(kind Kind, r *reader) (Change, error) {
 	switch {
 	case c == nil:
 		return nil, fmt.Errorf("a change of kind %d, which this program does not know: bring it up to date", kind)
-	case r.bad || len(r.rest) > 0:
+	case r.Bad || len(r.Rest) > 0:
 		return nil, errDamaged
 	}
 	if v, ok := c.(interface{ check() error }); ok {
@@ -223,7 +223,7 @@ func (r *reader) change(kind Kind) Change {
 	case KindUnrevoke:
 		return Unrevoke{r.text()}
 	case KindCheckpoint:
-		return Checkpoint{r.u64(), r.hash()}
+		return Checkpoint{r.U64(), r.hash()}
 	}
 	return nil
 }

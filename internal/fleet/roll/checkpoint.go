@@ -20,27 +20,27 @@ const stateMagic = "sallyport roll state v1\x00"
 
 // Marshal returns the whole state, in its one form.
 func (s *State) Marshal() []byte {
-	w := writer{out: append(make([]byte, 0, 256*(len(s.Clients)+8*len(s.Gates)+16)), stateMagic...)}
-	w.raw(s.Fleet[:])
-	w.u64(s.Head.Number)
-	w.raw(s.Head.Hash[:])
-	w.text(string(rawKey(s.Recovery)))
-	w.u32(uint32(len(s.Operators)))
+	w := writerOf(append(make([]byte, 0, 256*(len(s.Clients)+8*len(s.Gates)+16)), stateMagic...))
+	w.Raw(s.Fleet[:])
+	w.U64(s.Head.Number)
+	w.Raw(s.Head.Hash[:])
+	w.Text(string(rawKey(s.Recovery)))
+	w.U32(uint32(len(s.Operators)))
 	for _, name := range slices.Sorted(maps.Keys(s.Operators)) {
 		s.Operators[name].encode(&w)
 	}
-	w.u32(uint32(len(s.Gates)))
+	w.U32(uint32(len(s.Gates)))
 	for _, name := range slices.Sorted(maps.Keys(s.Gates)) {
 		s.Gates[name].encode(&w)
 	}
-	w.u32(uint32(len(s.Clients)))
+	w.U32(uint32(len(s.Clients)))
 	for _, name := range slices.Sorted(maps.Keys(s.Clients)) {
 		m := s.Clients[name]
 		m.Client.encode(&w)
-		w.u64(m.Since)
-		w.flag(m.Revoked)
+		w.U64(m.Since)
+		w.Flag(m.Revoked)
 	}
-	return w.out
+	return w.Out
 }
 
 // rawKey returns the 32 bytes of an Ed25519 key.
@@ -66,21 +66,21 @@ func ParseState(text []byte) (*State, error) {
 	if len(text) > MaxState {
 		return nil, fmt.Errorf("the state has %d bytes: want at most %d", len(text), MaxState)
 	}
-	r := reader{rest: text}
-	if string(r.raw(len(stateMagic))) != stateMagic {
+	r := readerOf(text)
+	if string(r.Raw(len(stateMagic))) != stateMagic {
 		return nil, errState
 	}
 	s := empty()
-	s.Fleet, s.Head.Number, s.Head.Hash = r.hash(), r.u64(), r.hash()
+	s.Fleet, s.Head.Number, s.Head.Hash = r.hash(), r.U64(), r.hash()
 	if err := (Recovery{ed25519.PublicKey(r.text())}).load(s); err != nil {
 		return nil, errState
 	}
 	err := errors.Join(
 		load(&r, s, MaxOperators, func() loaded { return OperatorAdd{r.operator()} }),
 		load(&r, s, MaxGates, func() loaded { return GateAdd{r.gate()} }),
-		load(&r, s, MaxClients, func() loaded { return Member{r.client(), r.u64(), r.flag()} }),
+		load(&r, s, MaxClients, func() loaded { return Member{r.client(), r.U64(), r.Flag()} }),
 	)
-	if err != nil || r.bad || len(r.rest) > 0 || len(s.Operators) == 0 || !bytes.Equal(s.Marshal(), text) {
+	if err != nil || r.Bad || len(r.Rest) > 0 || len(s.Operators) == 0 || !bytes.Equal(s.Marshal(), text) {
 		return nil, errState
 	}
 	return s, nil
@@ -90,13 +90,13 @@ func ParseState(text []byte) (*State, error) {
 type loaded interface{ load(*State) error }
 
 func load(r *reader, s *State, most uint32, next func() loaded) error {
-	n := r.u32()
+	n := r.U32()
 	if n > most {
 		return errState
 	}
 	for ; n > 0; n-- {
 		part := next()
-		if r.bad {
+		if r.Bad {
 			return errState
 		}
 		if err := part.load(s); err != nil {

@@ -73,22 +73,22 @@ const (
 
 // Body is what is hashed and signed.
 func (e *Entry) Body() []byte {
-	w := writer{out: []byte(magic)}
-	w.u64(e.Number)
-	w.raw(e.Prev[:])
-	w.u64(uint64(e.At.Unix()))
-	w.raw(e.Signer[:])
-	w.u16(uint16(len(e.Changes)))
+	w := writerOf([]byte(magic))
+	w.U64(e.Number)
+	w.Raw(e.Prev[:])
+	w.U64(uint64(e.At.Unix()))
+	w.Raw(e.Signer[:])
+	w.U16(uint16(len(e.Changes)))
 	for _, c := range e.Changes {
-		w.u8(byte(c.kind()))
-		at := len(w.out)
-		w.u32(0)
+		w.U8(byte(c.kind()))
+		at := len(w.Out)
+		w.U32(0)
 		c.encode(&w)
 		length := writer{}
-		length.u32(uint32(len(w.out) - at - 4))
-		copy(w.out[at:], length.out)
+		length.U32(uint32(len(w.Out) - at - 4))
+		copy(w.Out[at:], length.Out)
 	}
-	return w.out
+	return w.Out
 }
 
 // Head returns the place of the entry.
@@ -98,9 +98,9 @@ func (e *Entry) Head() Head {
 
 // Marshal returns the entry as it is stored.
 func (e *Entry) Marshal() []byte {
-	w := writer{out: e.Body()}
-	w.text(string(e.Proof))
-	return w.out
+	w := writerOf(e.Body())
+	w.Text(string(e.Proof))
+	return w.Out
 }
 
 // errDamaged says no more, since who has written it is not known.
@@ -112,17 +112,17 @@ func Parse(text []byte) (*Entry, error) {
 	if len(text) > MaxEntry {
 		return nil, fmt.Errorf("the entry has %d bytes: want at most %d", len(text), MaxEntry)
 	}
-	r := reader{rest: text}
-	if string(r.raw(len(magic))) != magic {
+	r := readerOf(text)
+	if string(r.Raw(len(magic))) != magic {
 		return nil, errDamaged
 	}
-	e := &Entry{Number: r.u64(), Prev: r.hash()}
-	at := r.u64()
+	e := &Entry{Number: r.U64(), Prev: r.hash()}
+	at := r.U64()
 	e.Signer = r.hash()
-	for n := r.count(MaxChanges); n > 0 && !r.bad; n-- {
-		kind := Kind(r.u8())
-		part := reader{rest: r.raw(int(r.u32()))}
-		if r.bad {
+	for n := r.count(MaxChanges); n > 0 && !r.Bad; n-- {
+		kind := Kind(r.U8())
+		part := readerOf(r.Raw(int(r.U32())))
+		if r.Bad {
 			break
 		}
 		c, err := parseChange(kind, &part)
@@ -132,7 +132,7 @@ func Parse(text []byte) (*Entry, error) {
 		e.Changes = append(e.Changes, c)
 	}
 	proof := r.text()
-	if r.bad || len(r.rest) > 0 || len(e.Changes) == 0 || len(proof) > maxProof || at > maxTime {
+	if r.Bad || len(r.Rest) > 0 || len(e.Changes) == 0 || len(proof) > maxProof || at > maxTime {
 		return nil, errDamaged
 	}
 	e.At, e.Proof = time.Unix(int64(at), 0).UTC(), []byte(proof)

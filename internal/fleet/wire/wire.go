@@ -14,6 +14,7 @@ type Writer struct{ Out []byte }
 
 func (w *Writer) U8(n byte)     { w.Out = append(w.Out, n) }
 func (w *Writer) U16(n uint16)  { w.Out = binary.BigEndian.AppendUint16(w.Out, n) }
+func (w *Writer) U32(n uint32)  { w.Out = binary.BigEndian.AppendUint32(w.Out, n) }
 func (w *Writer) U64(n uint64)  { w.Out = binary.BigEndian.AppendUint64(w.Out, n) }
 func (w *Writer) Raw(b []byte)  { w.Out = append(w.Out, b...) }
 func (w *Writer) Text(s string) { w.U16(uint16(len(s))); w.Out = append(w.Out, s...) }
@@ -72,6 +73,14 @@ func (r *Reader) U8() byte {
 func (r *Reader) U16() uint16 {
 	if b := r.Raw(2); b != nil {
 		return binary.BigEndian.Uint16(b)
+	}
+	return 0
+}
+
+// U32 reads four bytes.
+func (r *Reader) U32() uint32 {
+	if b := r.Raw(4); b != nil {
+		return binary.BigEndian.Uint32(b)
 	}
 	return 0
 }
