@@ -10,7 +10,6 @@ import (
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -21,6 +20,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/fleet/roll"
+	"sallyport/internal/fleet/wire"
 )
 
 // Invitation is handed to a new gate. until it has been used, who has it can ask to be
@@ -53,25 +53,24 @@ const (
 
 // Text returns the invitation as one word.
 func (i *Invitation) Text() string {
-	var b []byte
-	text := func(s string) { b = append(binary.BigEndian.AppendUint16(b, uint16(len(s))), s...) }
+	var w wire.Writer
 	texts := func(list []string) {
-		b = append(b, byte(len(list)))
+		w.U8(byte(len(list)))
 		for _, s := range list {
-			text(s)
+			w.Text(s)
 		}
 	}
-	text(i.Gate)
+	w.Text(i.Gate)
 	texts(i.Groups)
 	texts(i.Endpoints)
-	text(string(i.CA))
-	b = append(b, i.Fleet[:]...)
-	b = binary.BigEndian.AppendUint64(b, i.Head.Number)
-	b = append(b, i.Head.Hash[:]...)
-	b = binary.BigEndian.AppendUint64(b, uint64(i.Until.Unix()))
-	b = append(b, i.Seed...)
-	sum := sha256.Sum256(append([]byte(prefix), b...))
-	return prefix + base64.RawURLEncoding.EncodeToString(append(b, sum[:check]...))
+	w.Text(string(i.CA))
+	w.Raw(i.Fleet[:])
+	w.U64(i.Head.Number)
+	w.Raw(i.Head.Hash[:])
+	w.U64(uint64(i.Until.Unix()))
+	w.Raw(i.Seed)
+	sum := sha256.Sum256(append([]byte(prefix), w.Out...))
+	return prefix + base64.RawURLEncoding.EncodeToString(append(w.Out, sum[:check]...))
 }
 
 // ErrNone says that a text is no invitation.
@@ -87,14 +86,14 @@ func Parse(text string) (*Invitation, error) {
 	if err != nil || len(b) < check {
 		return nil, ErrNone
 	}
-	r := &cut{rest: b[:len(b)-check]}
-	i := &Invitation{Gate: r.text(), Groups: r.texts(maxGroups), Endpoints: r.texts(maxHosts), CA: []byte(r.text())}
-	copy(i.Fleet[:], r.raw(len(i.Fleet)))
-	i.Head.Number = r.u64()
-	copy(i.Head.Hash[:], r.raw(len(i.Head.Hash)))
-	i.Until = time.Unix(int64(r.u64()), 0)
-	i.Seed = slices.Clone(r.raw(ed25519.SeedSize))
-	if r.bad || len(r.rest) > 0 || i.Text() != prefix+body {
+	r := &wire.Reader{Rest: b[:len(b)-check]}
+	i := &Invitation{Gate: r.Text(MaxText), Groups: texts(r, maxGroups), Endpoints: texts(r, maxHosts), CA: []byte(r.Text(MaxText))}
+	copy(i.Fleet[:], r.Raw(len(i.Fleet)))
+	i.Head.Number = r.U64()
+	copy(i.Head.Hash[:], r.Raw(len(i.Head.Hash)))
+	i.Until = time.Unix(int64(r.U64()), 0)
+	i.Seed = slices.Clone(r.Raw(ed25519.SeedSize))
+	if !r.Done() || i.Text() != prefix+body {
 		return nil, ErrNone
 	}
 	if !config.ValidName(i.Gate) || len(i.Endpoints) == 0 || len(i.CA) > maxCA {
@@ -133,45 +132,12 @@ func CheckEndpoint(text string, without bool) error {
 // Key returns the key of the invitation.
 func (i *Invitation) Key() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(i.Seed) }
 
-// cut reads parts of a text that anyone may have written.
-type cut struct {
-	rest []byte
-	bad  bool
-}
-
-func (r *cut) raw(n int) []byte {
-	if n < 0 || n > len(r.rest) {
-		r.rest, r.bad = nil, true
-		return nil
-	}
-	b := r.rest[:n:n]
-	r.rest = r.rest[n:]
-	return b
-}
-
-func (r *cut) u64() uint64 {
-	if b := r.raw(8); b != nil {
-		return binary.BigEndian.Uint64(b)
-	}
-	return 0
-}
-
-func (r *cut) text() string {
-	b := r.raw(2)
-	if b == nil {
-		return ""
-	}
-	return string(r.raw(int(binary.BigEndian.Uint16(b))))
-}
-
-func (r *cut) texts(most int) (list []string) {
-	b := r.raw(1)
-	if b == nil || int(b[0]) > most {
-		r.bad = true
-		return nil
-	}
-	for n := b[0]; n > 0 && !r.bad; n-- {
-		list = append(list, r.text())
+// texts reads a list, whose length is in one byte.
+func texts(r *wire.Reader, most int) (list []string) {
+	n := int(r.U8())
+	r.Bad = r.Bad || n > most
+	for ; n > 0 && !r.Bad; n-- {
+		list = append(list, r.Text(MaxText))
 	}
 	return list
 }
