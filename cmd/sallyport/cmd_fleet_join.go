@@ -50,13 +50,9 @@ is printed with what "sallyport fleet status" says where the operator is.`,
 	cmd.Flags().BoolVarP(&j.sure, "yes", "y", false, "do not ask")
 	cmd.RunE = func(cmd *cobra.Command, list []string) error {
 		j.path = *path
-		text := list[0]
-		if text == "-" {
-			read, err := readInput(std.in, text)
-			if err != nil {
-				return err
-			}
-			text = string(read)
+		text, err := argumentOrInput(std.in, list[0])
+		if err != nil {
+			return err
 		}
 		return j.run(cmd.Context(), text)
 	}

@@ -45,13 +45,9 @@ gives it one. A link may be tried again on the same device if no answer came.`,
 		} else if *only6 {
 			j.opts.Network = "ip6"
 		}
-		text := list[0]
-		if text == "-" {
-			read, err := readInput(std.in, text)
-			if err != nil {
-				return err
-			}
-			text = string(read)
+		text, err := argumentOrInput(std.in, list[0])
+		if err != nil {
+			return err
 		}
 		return j.run(cmd.Context(), text)
 	}

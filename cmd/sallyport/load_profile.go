@@ -47,6 +47,16 @@ func readInput(in io.Reader, path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(file, maxInput))
 }
 
+// argumentOrInput returns an argument, or what comes from the input where it is "-": what
+// stands on a command line is seen by others of the host.
+func argumentOrInput(in io.Reader, argument string) (string, error) {
+	if argument != "-" {
+		return argument, nil
+	}
+	text, err := readInput(in, argument)
+	return string(text), err
+}
+
 func saveProfile(p *client.Profile, replace bool) error {
 	if _, err := client.Load(p.Name); !errors.Is(err, fs.ErrNotExist) && !replace {
 		return hinted{fmt.Errorf("there is a profile %q already", p.Name), "--replace puts this one in its place"}
